@@ -1,0 +1,113 @@
+//! What is where: identities of mailboxes, heads and clusters, and the facts about a fleet of mailboxes.
+//!
+//! The facts lie in columns (a structure of arrays), 18 bytes a mailbox, are immutable once built and shared between
+//! the migration core and whoever hosts it. This module knows nothing of plans or of time going by.
+
+use crate::units::Bytes;
+
+/// A mailbox: its row in the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxId(pub u32);
+
+/// A controller of the old storage: its place in the scenario's list of heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeadId(pub u8);
+
+/// A NAS cluster: its place in the scenario's list of clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(pub u8);
+
+/// The largest number of heads, and of clusters, in one scenario.
+pub const STORES_MAX: usize = 64;
+
+impl MailboxId {
+    /// The mailbox's row.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl HeadId {
+    /// The head's place in lists by head.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl ClusterId {
+    /// The cluster's place in lists by cluster.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a mailbox lives, in one byte: a head or a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home(u8);
+
+impl Home {
+    const CLUSTER: u8 = 0x80;
+
+    /// On the old storage.
+    #[must_use]
+    pub const fn head(head: HeadId) -> Self {
+        Self(head.0)
+    }
+
+    /// On the new hardware.
+    #[must_use]
+    pub const fn cluster(cluster: ClusterId) -> Self {
+        Self(cluster.0 | Self::CLUSTER)
+    }
+
+    /// The cluster, for a mailbox that has left the old storage.
+    #[must_use]
+    pub const fn as_cluster(self) -> Option<ClusterId> {
+        if self.0 & Self::CLUSTER == 0 { None } else { Some(ClusterId(self.0 & !Self::CLUSTER)) }
+    }
+
+    /// The head, for a mailbox still on the old storage.
+    #[must_use]
+    pub const fn as_head(self) -> Option<HeadId> {
+        if self.0 & Self::CLUSTER == 0 { Some(HeadId(self.0)) } else { None }
+    }
+}
+
+/// Facts about the mailboxes at one moment, a column a fact; row `i` is `MailboxId(i)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fleet {
+    /// Size of the mailbox.
+    pub bytes: Vec<Bytes>,
+    /// Messages in it.
+    pub messages: Vec<u32>,
+    /// What its user asks of the storage, in millionths of an operation a second, mean of a week.
+    pub activity_micro_op_s: Vec<u32>,
+    /// The head it lived on before the migration began.
+    pub origin: Vec<HeadId>,
+    /// Where it lives now.
+    pub home: Vec<Home>,
+    /// The group (a customer's domain) it belongs to; empty when there are no groups.
+    pub group: Vec<u32>,
+}
+
+impl Fleet {
+    /// The number of mailboxes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is no mailbox at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Every mailbox, in the order of the inventory.
+    pub fn ids(&self) -> impl Iterator<Item = MailboxId> + use<> {
+        (0..self.len()).map(|row| MailboxId(row as u32))
+    }
+}

@@ -1,0 +1,51 @@
+//! The one loop: the machine decides, a host records and acts. Production and simulation differ in the host alone.
+
+use crate::migration::Migration;
+use crate::migration::message::{Command, Event, Next};
+use crate::units::Time;
+
+/// A world in which the machine's commands happen.
+pub trait Host {
+    /// What can go wrong in the host itself; `Infallible` in the simulator.
+    type Error;
+
+    /// Makes the event and the machine's answer durable, before anything is done about it.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: nothing may be done then.
+    fn record(&mut self, now: Time, event: &Event, commands: &[Command]) -> Result<(), Self::Error>;
+
+    /// Begins what the command asks for, at most once for each effect id.
+    ///
+    /// # Errors
+    /// When the host itself fails; trouble in the world is an event.
+    fn perform(&mut self, now: Time, command: Command) -> Result<(), Self::Error>;
+
+    /// Waits for the next event, at the latest until `until`, when it yields `Event::Wake`. The first event of a session
+    /// is `Event::Started`.
+    ///
+    /// # Errors
+    /// When the host itself fails.
+    fn wait(&mut self, until: Time) -> Result<(Time, Event), Self::Error>;
+}
+
+/// Runs the machine in the host until nothing is left to be done; returns the last event's instant.
+///
+/// # Errors
+/// What the host reports; the machine itself has none.
+pub fn run<H: Host>(machine: &mut Migration, host: &mut H, start: Time) -> Result<Time, H::Error> {
+    let mut commands = Vec::with_capacity(64);
+    let (mut now, mut event) = host.wait(start)?;
+    loop {
+        commands.clear();
+        let next = machine.step(now, &event, &mut commands);
+        host.record(now, &event, &commands)?;
+        for command in &commands {
+            host.perform(now, *command)?;
+        }
+        match next {
+            Next::Finished => return Ok(now),
+            Next::Wait { until, .. } => (now, event) = host.wait(until)?,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! `drawdown` forecasts when a throttled storage migration will be done, and is built to run that migration.
+//!
+//! The layers, each of which uses only those before it:
+//!
+//! | layer | holds |
+//! |---|---|
+//! | [`units`] | time, bytes, rates, shares |
+//! | [`fleet`] | what is where |
+//! | [`migration`] | every decision about the migration, pure and deterministic |
+//! | [`host`] | the one loop that drives the machine |
+//! | [`scenario`] | the checked scenario file: plan, model, forecast settings |
+//! | [`sim`] | the simulated world |
+//! | [`forecast`] | many replications turned into dates with ranges |
+//! | [`report`] | the forecast as tables and files |
+//! | [`cli`] | the command line |
+
+pub mod fleet;
+pub mod host;
+pub mod migration;
+pub mod scenario;
+pub mod sim;
+pub mod units;

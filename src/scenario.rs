@@ -1,0 +1,77 @@
+//! The checked scenario: what the planner decides (`Plan`), what the simulation needs (`Model`), and what the forecast
+//! is asked for. Later layers cannot meet a bad value.
+
+pub mod curve;
+pub mod model;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::migration::message::Milestone;
+use crate::migration::plan::Plan;
+use crate::units::{Share, Span, Time};
+use model::Model;
+
+/// A scenario with one value for each number: the middle of the file's ranges, or one draw of them.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The scenario's title, as the file gives it.
+    pub name: String,
+    /// Local time of the people who wait.
+    pub time_zone: TimeZone,
+    /// Changes of the offset from UTC between `as_of` and a year past the horizon: each holds from its instant, the
+    /// first one from before `as_of`. For hour-of-week curves without a look-up of rules in the simulation.
+    pub offsets: Vec<(Time, Span)>,
+    /// When the forecast starts.
+    pub as_of: Time,
+    /// A replication that has not finished by then is censored.
+    pub horizon: Time,
+    /// Names of the heads, by `HeadId`.
+    pub heads: Vec<String>,
+    /// Names of the clusters, by `ClusterId`.
+    pub clusters: Vec<String>,
+    /// What the core does.
+    pub plan: Arc<Plan>,
+    /// What the simulated world does.
+    pub model: Arc<Model>,
+    /// The milestones whose dates are asked for, in the order of the report. `HeadEmptied` stands here with zero set
+    /// aside and means the first time the head is emptied, whatever was set aside.
+    pub milestones: Vec<Milestone>,
+    /// How the forecast is made.
+    pub forecast: ForecastSettings,
+    /// What the planner expects.
+    pub expectations: Vec<Expectation>,
+}
+
+/// How a forecast is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForecastSettings {
+    /// Keys every draw.
+    pub seed: u64,
+    /// At least this many replications.
+    pub minimum: u32,
+    /// Replications in a batch; the stop rule looks after each.
+    pub batch: u32,
+    /// At most this many.
+    pub maximum: u32,
+    /// Stop when the interval of the last milestone's P80 is no wider than this on either side.
+    pub half_width: Span,
+    /// Replications of the second, chance-alone forecast, with every uncertain input at its middle.
+    pub chance_only: u32,
+    /// Confidence of all intervals.
+    pub confidence: Share,
+}
+
+/// A date that the planner expects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// What is waited for.
+    pub milestone: Milestone,
+    /// The first instant that is too late: the end of the expected local day, or the given instant.
+    pub before: Time,
+    /// The date as people read it: `2012-10-20`.
+    pub by: String,
+    /// The probability wanted.
+    pub probability: Share,
+}

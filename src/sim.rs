@@ -1,0 +1,103 @@
+//! The simulated world: a `Host` over models and an event queue, in which the migration core moves mailboxes that do
+//! not exist.
+
+use crate::migration::message::Binding;
+use crate::scenario::Scenario;
+use crate::units::{Share, Span, Time};
+
+/// Which replication: its result depends on the scenario and on these two numbers alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// Keys every draw.
+    pub seed: u64,
+    /// Number of the replication, from 0.
+    pub replication: u32,
+}
+
+/// What one replication came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Which one.
+    pub run: RunId,
+    /// When each of the scenario's milestones was reached, if it was, by its place in `Scenario::milestones`.
+    pub reached: Vec<Option<Time>>,
+    /// What bound the first unfinished head at the horizon; `None` when everything was moved and purged.
+    pub unfinished: Option<Binding>,
+    /// By head.
+    pub heads: Vec<HeadOutcome>,
+    /// By cluster.
+    pub clusters: Vec<ClusterOutcome>,
+    /// Mailboxes moved in this replication.
+    pub moved: u64,
+    /// Attempts that failed.
+    pub faults: u64,
+    /// Steps that the core took.
+    pub steps: u64,
+    /// Seconds for which users were locked out by switches, all together.
+    pub locked_s: f64,
+}
+
+/// What one replication came to on one head.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeadOutcome {
+    /// Mailboxes left because they were set aside.
+    pub set_aside: u32,
+    /// How long each cause bound, by `Binding`.
+    pub bound: [Span; Binding::COUNT],
+    /// Minutes in which users waited longer than the objective.
+    pub minutes_above: f64,
+    /// The same without the migration's load at the same instants.
+    pub minutes_above_alone: f64,
+    /// Minutes in which more was asked of the head than it can serve.
+    pub minutes_saturated: f64,
+    /// Outages that struck.
+    pub outages: u32,
+    /// Mailbox-hours without service.
+    pub mailbox_hours_down: f64,
+    /// Expected outages, the hazard summed over the run.
+    pub expected_outages: f64,
+    /// The same from the load of the users alone.
+    pub expected_outages_alone: f64,
+    /// A row for each day since `as_of`, until the replication finished or the horizon.
+    pub days: Vec<HeadDay>,
+}
+
+/// Means of one head over one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HeadDay {
+    /// Mailboxes still on it at the end of the day.
+    pub mailboxes: u32,
+    /// Streams in use.
+    pub streams: f32,
+    /// Utilisation by users alone.
+    pub user_utilisation: f32,
+    /// Utilisation with the migration.
+    pub utilisation: f32,
+    /// Response time in milliseconds.
+    pub latency_ms: f32,
+    /// Response time without the migration, in milliseconds.
+    pub latency_alone_ms: f32,
+    /// Expected outages a day from the load of the users alone.
+    pub hazard_alone: f32,
+    /// Expected outages a day with the migration.
+    pub hazard: f32,
+    /// Expected mailbox-hours of outage a day: hazard x mean repair x mailboxes still there.
+    pub expected_mailbox_hours_down: f32,
+}
+
+/// What one replication came to on one cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterOutcome {
+    /// The highest fill that a placement has led to, as a share of the rating.
+    pub highest_placement: Share,
+    /// The fill at the end, as a share of the rating, growth included.
+    pub final_fill: Share,
+    /// The fill at the end of each day since `as_of`, as a share of the rating.
+    pub days: Vec<f32>,
+}
+
+/// Runs one replication.
+pub fn simulate(scenario: &Scenario, run: RunId) -> Outcome {
+    let _ = (scenario, run);
+    todo!("the World")
+}

@@ -1,0 +1,411 @@
+//! Time, sizes, rates and shares: the only place with unit arithmetic.
+//!
+//! Everything that decides is integral: microseconds, bytes, bytes a second, parts per million. `f64` appears where a
+//! model describes (operations a second) and in conversions for people. This module knows nothing of storage.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+/// Microseconds in a second.
+const MICROS: i64 = 1_000_000;
+
+/// An instant: microseconds since 1970-01-01 00:00 UTC. The program's dates lie within years 1900 to 2200.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(i64);
+
+/// A length of time in microseconds; negative only as the difference of two instants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+/// A number of bytes. Units in text are decimal: 1 MB is 10^6 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(u64);
+
+/// A transfer rate in bytes a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(u64);
+
+/// A share in parts per million; utilisation may exceed 1 (1,000,000 ppm) when more is asked than can be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+/// A response time in microseconds, at most 71 minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Latency(u32);
+
+/// Storage operations a second. It describes load; nothing is decided on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct OpRate(f64);
+
+/// A number of storage operations, for costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Ops(f64);
+
+impl Time {
+    /// Later than every date that the program can reach.
+    pub const NEVER: Self = Self(i64::MAX);
+
+    /// The instant this many microseconds after 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub const fn from_unix_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub const fn unix_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Seconds since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn unix_seconds(self) -> f64 {
+        self.0 as f64 / MICROS as f64
+    }
+
+    /// The time from `earlier` until this instant; negative when `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Span> for Time {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Time {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// The shortest step of time: one microsecond.
+    pub const TICK: Self = Self(1);
+
+    /// A span of this many microseconds.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// A span of whole seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds * MICROS)
+    }
+
+    /// A span of seconds, rounded to the nearest microsecond; saturates at the ends of the range, NaN is zero.
+    #[must_use]
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Self((seconds * MICROS as f64).round() as i64)
+    }
+
+    /// Microseconds.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub fn secs(self) -> f64 {
+        self.0 as f64 / MICROS as f64
+    }
+
+    /// Days of 24 hours.
+    #[must_use]
+    pub fn days(self) -> f64 {
+        self.secs() / 86_400.0
+    }
+
+    /// This span a whole number of times over; saturates.
+    #[must_use]
+    pub const fn times(self, factor: i64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl Add for Span {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Span {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Span {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Bytes {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// This many bytes.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// This share of the bytes, rounded down.
+    #[must_use]
+    pub const fn share(self, share: Share) -> Self {
+        Self((self.0 as u128 * share.0 as u128 / 1_000_000) as u64)
+    }
+
+    /// What is left after taking `other` away, zero when `other` is more.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The part that these bytes are of `whole`, rounded up to a millionth; zero of nothing.
+    #[must_use]
+    pub const fn of(self, whole: Self) -> Share {
+        if whole.0 == 0 {
+            return Share(0);
+        }
+        let parts = (self.0 as u128 * 1_000_000).div_ceil(whole.0 as u128);
+        if parts > u32::MAX as u128 { Share(u32::MAX) } else { Share(parts as u32) }
+    }
+}
+
+impl Add for Bytes {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Bytes {
+    type Output = Self;
+    /// # Panics
+    /// When more is taken than there is: that is a mistake in our own accounts.
+    fn sub(self, other: Self) -> Self {
+        assert!(self.0 >= other.0, "taking {} bytes from {}", other.0, self.0);
+        Self(self.0 - other.0)
+    }
+}
+
+impl SubAssign for Bytes {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl Rate {
+    /// No limit.
+    pub const UNLIMITED: Self = Self(u64::MAX);
+    /// Standing still.
+    pub const ZERO: Self = Self(0);
+
+    /// This many bytes a second.
+    #[must_use]
+    pub const fn per_second(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes a second.
+    #[must_use]
+    pub const fn bytes_per_second(self) -> u64 {
+        self.0
+    }
+
+    /// What flows in `span` at this rate, rounded down; nothing in a negative span.
+    #[must_use]
+    pub const fn over(self, span: Span) -> Bytes {
+        let micros = if span.0 > 0 { span.0 as u128 } else { 0 };
+        let bytes = self.0 as u128 * micros / MICROS as u128;
+        if bytes > u64::MAX as u128 { Bytes(u64::MAX) } else { Bytes(bytes as u64) }
+    }
+}
+
+impl Share {
+    /// Nothing of it.
+    pub const ZERO: Self = Self(0);
+    /// All of it.
+    pub const ONE: Self = Self(1_000_000);
+
+    /// This many parts per million.
+    #[must_use]
+    pub const fn from_ppm(ppm: u32) -> Self {
+        Self(ppm)
+    }
+
+    /// A share from a fraction, rounded up to a millionth, so that "above 80 %" means the same in both forms.
+    #[must_use]
+    pub fn from_fraction_up(fraction: f64) -> Self {
+        // A billionth of slack keeps 0.8 (0.8000000000000000444 as a double) at 800,000 parts.
+        Self((fraction * 1e6 - 1e-3).ceil() as u32)
+    }
+
+    /// Parts per million.
+    #[must_use]
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+
+    /// The share as a fraction of 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// This share of a count, rounded up: 40 % of 3 is 2.
+    #[must_use]
+    pub const fn of_count(self, count: u64) -> u64 {
+        (count as u128 * self.0 as u128).div_ceil(1_000_000) as u64
+    }
+}
+
+impl Latency {
+    /// This many microseconds.
+    #[must_use]
+    pub const fn from_micros(micros: u32) -> Self {
+        Self(micros)
+    }
+
+    /// A latency from seconds, rounded up to a microsecond and capped at 71 minutes.
+    #[must_use]
+    pub fn from_secs_up(seconds: f64) -> Self {
+        Self((seconds * 1e6 - 1e-3).ceil() as u32)
+    }
+
+    /// Microseconds.
+    #[must_use]
+    pub const fn micros(self) -> u32 {
+        self.0
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub fn secs(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// This share of the latency, rounded down.
+    #[must_use]
+    pub const fn share(self, share: Share) -> Self {
+        Self((self.0 as u64 * share.0 as u64 / 1_000_000) as u32)
+    }
+}
+
+impl OpRate {
+    /// This many operations a second.
+    #[must_use]
+    pub const fn per_second(ops: f64) -> Self {
+        Self(ops)
+    }
+
+    /// Operations a second.
+    #[must_use]
+    pub const fn ops_per_second(self) -> f64 {
+        self.0
+    }
+}
+
+impl Ops {
+    /// This many operations.
+    #[must_use]
+    pub const fn new(ops: f64) -> Self {
+        Self(ops)
+    }
+
+    /// The number of operations.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = f64::from(self.0) / 1e4;
+        write!(f, "{percent} %")
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 5] =
+            [(1_000_000_000_000_000, "PB"), (1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+        match UNITS.iter().find(|(size, _)| self.0 >= *size) {
+            Some((size, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / *size as f64),
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.secs();
+        if seconds >= 2.0 * 86_400.0 {
+            write!(f, "{:.1} days", seconds / 86_400.0)
+        } else if seconds >= 2.0 * 3_600.0 {
+            write!(f, "{:.1} h", seconds / 3_600.0)
+        } else if seconds >= 120.0 {
+            write!(f, "{:.1} min", seconds / 60.0)
+        } else {
+            write!(f, "{seconds:.1} s")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_rounds_up_so_that_a_limit_is_never_passed_unseen() {
+        assert_eq!(Share::from_fraction_up(0.8), Share::from_ppm(800_000));
+        assert_eq!(Share::from_fraction_up(0.800_000_1), Share::from_ppm(800_001));
+        assert_eq!(Bytes::new(1).of(Bytes::new(3)), Share::from_ppm(333_334));
+        assert_eq!(Share::from_ppm(400_000).of_count(3), 2);
+    }
+
+    #[test]
+    fn a_share_of_exabytes_does_not_overflow() {
+        let most = Bytes::new(u64::MAX);
+        assert_eq!(most.share(Share::ONE), most);
+        assert_eq!(Rate::UNLIMITED.over(Span::from_secs(10)), most);
+    }
+
+    #[test]
+    fn nothing_flows_in_a_negative_span() {
+        assert_eq!(Rate::per_second(5).over(Span::from_secs(-1)), Bytes::ZERO);
+    }
+
+    #[test]
+    #[should_panic(expected = "taking 2 bytes from 1")]
+    fn taking_more_bytes_than_there_are_is_our_mistake() {
+        let _ = Bytes::new(1) - Bytes::new(2);
+    }
+}
