@@ -75,7 +75,8 @@ fn the_core_reaches_for_no_clock_no_thread_and_no_file() {
     let mut files = Vec::new();
     sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/migration")), &mut files);
     files.push(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/migration.rs")).to_path_buf());
-    let banned = ["std::fs", "std::io", "std::net", "std::thread", "std::time", "std::env", "rand", "HashMap", "println!"];
+    let banned =
+        ["std::fs", "std::io", "std::net", "std::thread", "std::time", "std::env", "rand", "HashMap", "println!"];
     for file in files.iter().filter(|file| !file.to_string_lossy().contains("tests")) {
         let text = fs::read_to_string(file).expect("a readable source file");
         // Tests at the end of a file may draw at random.
@@ -83,7 +84,9 @@ fn the_core_reaches_for_no_clock_no_thread_and_no_file() {
         for (number, line) in code.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for word in banned {
-                let found = code.split(|c: char| !(c.is_alphanumeric() || ":_!".contains(c))).any(|token| token.starts_with(word));
+                let found = code
+                    .split(|c: char| !(c.is_alphanumeric() || ":_!".contains(c)))
+                    .any(|token| token.starts_with(word));
                 assert!(!found, "{}:{}: the core names {word}", file.display(), number + 1);
             }
         }

@@ -72,7 +72,8 @@ impl Draws {
             .chain_update([purpose as u8])
             .chain_update(entity.as_bytes())
             .finalize();
-        let half = |from: usize| digest[from..from + 16].iter().fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
+        let half =
+            |from: usize| digest[from..from + 16].iter().fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
         (half(0), half(16))
     }
 }

@@ -58,6 +58,11 @@ pub(crate) struct Flow {
     pub(crate) bytes_s: u64,
 }
 
+impl Flow {
+    /// Nothing to be done.
+    pub(crate) const NONE: Self = Self { work: Work(0), head_milli_op_s: 0, cluster_milli_op_s: 0, bytes_s: 0 };
+}
+
 /// All copies under way between one head and one cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
