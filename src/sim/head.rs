@@ -106,6 +106,7 @@ fn leftover(curve: &LatencyCurve, capacity: f64, fixed: f64, idle_s: f64, at: f6
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::scenario::curve::preset;

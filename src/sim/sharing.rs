@@ -125,7 +125,7 @@ impl Sharing {
     #[inline]
     pub(crate) fn set_head(&mut self, head: HeadId, fixed: f64, capacity: f64) {
         let side = &mut self.heads[head.index()];
-        if side.fixed != fixed || side.capacity != capacity {
+        if side.fixed.to_bits() != fixed.to_bits() || side.capacity.to_bits() != capacity.to_bits() {
             (side.fixed, side.capacity) = (fixed, capacity);
             self.dirty |= 1 << head.0;
         }
@@ -144,7 +144,7 @@ impl Sharing {
     /// Sets by how much a cluster's response time is above that of an idle one.
     pub(crate) fn set_wait(&mut self, cluster: ClusterId, wait_s: f64) {
         let side = &mut self.clusters[cluster.index()];
-        if side.wait_s != wait_s {
+        if side.wait_s.to_bits() != wait_s.to_bits() {
             side.wait_s = wait_s;
             self.dirty = self.all();
         }
