@@ -1,7 +1,7 @@
 //! Which copy goes how fast: pairs, heads and clusters together. Speeds are found lazily, once an instant, and only
 //! where something has changed.
 
-use super::fill::{Demand, fill};
+use super::fill::{Demand, Scratch, fill};
 use super::head::{Mover, solve};
 use super::queue::WinnerTree;
 use super::transfer::{Flow, Pair, Speed};
@@ -51,6 +51,9 @@ pub(crate) struct Sharing {
     movers: Vec<Mover>,
     places: Vec<usize>,
     demands: Vec<Demand>,
+    ceilings: Vec<f64>,
+    caps: Vec<f64>,
+    scratch: Scratch,
 }
 
 impl Sharing {
@@ -82,6 +85,9 @@ impl Sharing {
             movers: Vec::with_capacity(model.clusters.len()),
             places: Vec::with_capacity(model.clusters.len()),
             demands: Vec::with_capacity(pairs),
+            ceilings: Vec::with_capacity(pairs),
+            caps: Vec::with_capacity(model.heads.len() + model.clusters.len()),
+            scratch: Scratch::default(),
         }
     }
 
@@ -179,7 +185,7 @@ impl Sharing {
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
-            self.solve_head(head, None);
+            self.solve_head(head, false);
             for at in 0..self.places.len() {
                 let (pair, own) = (self.places[at], self.movers[at].speed);
                 self.speeds[pair] = own;
@@ -190,8 +196,8 @@ impl Sharing {
         self.dirty = 0;
     }
 
-    /// Solves one head's fixed point into `movers`, with `places` telling their pairs; ceilings by pair, where given.
-    fn solve_head(&mut self, head: usize, ceilings: Option<&[f64]>) {
+    /// Solves one head's fixed point into `movers`, with `places` telling their pairs.
+    fn solve_head(&mut self, head: usize, capped: bool) {
         self.movers.clear();
         self.places.clear();
         for (place, cluster) in self.clusters.iter().enumerate() {
@@ -207,7 +213,7 @@ impl Sharing {
                 load,
                 per_copy: load * copies,
                 cluster_wait: pair.cluster_milli_op_s as f64 * 1e-3 * copies * cluster.wait_s,
-                ceiling: ceilings.map_or(1.0, |ceilings| ceilings[at]),
+                ceiling: if capped { self.ceilings[at] } else { 1.0 },
                 speed: 1.0,
             });
         }
@@ -218,14 +224,16 @@ impl Sharing {
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
     #[cold]
     fn find_capped(&mut self, now: Time) {
-        let mut ceilings = vec![1.0; self.pairs.len()];
+        self.ceilings.clear();
+        self.ceilings.resize(self.pairs.len(), 1.0);
         let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
         let heads = self.heads.iter().map(|head| limit(head.rate));
-        let caps: Vec<f64> = heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))).collect();
+        self.caps.clear();
+        self.caps.extend(heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))));
         for _ in 0..ROUNDS {
             self.demands.clear();
             for head in 0..self.heads.len() {
-                self.solve_head(head, Some(&ceilings));
+                self.solve_head(head, true);
                 let side = &self.heads[head];
                 let wait_s = side.curve.response_s(side.utilisation) - side.curve.response_s(0.0);
                 for (pair, mover) in self.places.iter().zip(&self.movers) {
@@ -243,12 +251,18 @@ impl Sharing {
                     });
                 }
             }
-            fill(&mut self.demands, &caps, self.heads.len());
+            fill(&mut self.demands, &self.caps, self.heads.len(), &mut self.scratch);
+            let mut changed = 0.0_f64;
             for demand in &self.demands {
-                ceilings[demand.pair] = if demand.held_by.is_some() { demand.speed } else { 1.0 };
+                let ceiling = if demand.held_by.is_some() { demand.speed } else { 1.0 };
+                changed = changed.max((ceiling - self.ceilings[demand.pair]).abs());
+                self.ceilings[demand.pair] = ceiling;
                 self.speeds[demand.pair] = demand.speed;
                 let own = if demand.own < HELD_BELOW { Limit::Head } else { Limit::Own };
                 self.limits[demand.pair] = demand.held_by.unwrap_or(own);
+            }
+            if changed < 1e-7 {
+                break;
             }
         }
         for head in 0..self.heads.len() {
