@@ -24,6 +24,8 @@ struct HeadSide {
     fixed: f64,
     utilisation: f64,
     bytes_s: u64,
+    /// What its copies ask of it at full speed, in thousandths of an operation a second.
+    copies_milli_op_s: u64,
     rate: Rate,
 }
 
@@ -65,6 +67,7 @@ impl Sharing {
             fixed: 0.0,
             utilisation: 0.0,
             bytes_s: 0,
+            copies_milli_op_s: 0,
             rate: Rate::UNLIMITED,
         };
         let cluster = |cluster: &crate::scenario::model::ClusterModel| ClusterSide {
@@ -96,6 +99,7 @@ impl Sharing {
     pub(crate) fn join(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &Flow) {
         let pair = self.pair(head, cluster);
         self.pairs[pair].join(now, slot, flow);
+        self.heads[head.index()].copies_milli_op_s += flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s + flow.bytes_s);
     }
 
@@ -103,6 +107,7 @@ impl Sharing {
     pub(crate) fn leave(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &mut Flow) {
         let pair = self.pair(head, cluster);
         self.pairs[pair].leave(now, slot, flow);
+        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
     }
 
@@ -123,6 +128,7 @@ impl Sharing {
     pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
         let pair = self.pair(head, cluster);
         self.pairs[pair].forget(flow);
+        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
         self.limits[pair]
     }
@@ -133,7 +139,12 @@ impl Sharing {
         let side = &mut self.heads[head.index()];
         if side.fixed.to_bits() != fixed.to_bits() || side.capacity.to_bits() != capacity.to_bits() {
             (side.fixed, side.capacity) = (fixed, capacity);
-            self.dirty |= 1 << head.0;
+            if side.copies_milli_op_s == 0 {
+                // No copy asks anything of the head, so none waits for it.
+                side.utilisation = fixed / capacity;
+            } else {
+                self.dirty |= 1 << head.0;
+            }
         }
     }
 
