@@ -15,6 +15,7 @@
 //! | [`cli`] | the command line |
 
 pub mod fleet;
+pub mod forecast;
 pub mod host;
 pub mod migration;
 pub mod scenario;
