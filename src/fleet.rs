@@ -23,6 +23,7 @@ pub const STORES_MAX: usize = 64;
 impl MailboxId {
     /// The mailbox's row.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -31,6 +32,7 @@ impl MailboxId {
 impl HeadId {
     /// The head's place in lists by head.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -39,6 +41,7 @@ impl HeadId {
 impl ClusterId {
     /// The cluster's place in lists by cluster.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -53,24 +56,28 @@ impl Home {
 
     /// On the old storage.
     #[must_use]
+    #[inline]
     pub const fn head(head: HeadId) -> Self {
         Self(head.0)
     }
 
     /// On the new hardware.
     #[must_use]
+    #[inline]
     pub const fn cluster(cluster: ClusterId) -> Self {
         Self(cluster.0 | Self::CLUSTER)
     }
 
     /// The cluster, for a mailbox that has left the old storage.
     #[must_use]
+    #[inline]
     pub const fn as_cluster(self) -> Option<ClusterId> {
         if self.0 & Self::CLUSTER == 0 { None } else { Some(ClusterId(self.0 & !Self::CLUSTER)) }
     }
 
     /// The head, for a mailbox still on the old storage.
     #[must_use]
+    #[inline]
     pub const fn as_head(self) -> Option<HeadId> {
         if self.0 & Self::CLUSTER == 0 { Some(HeadId(self.0)) } else { None }
     }
@@ -96,17 +103,20 @@ pub struct Fleet {
 impl Fleet {
     /// The number of mailboxes.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether there is no mailbox at all.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Every mailbox, in the order of the inventory.
+    #[inline]
     pub fn ids(&self) -> impl Iterator<Item = MailboxId> + use<> {
         (0..self.len()).map(|row| MailboxId(row as u32))
     }

@@ -2,16 +2,78 @@
 //!
 //! No I/O, clock, generator, thread or log: time is an argument, and the same events give the same commands. Production
 //! and simulation run this unchanged.
+//!
+//! [`Migration::step`] takes in one event and says what is to be done about it. The modules compute and return: which
+//! mailbox next (`order`), to which cluster (`place`), how fast (`throttle`), when (`window`), what after a failure
+//! (`attempt`), how far (`progress`); the branches are here and in `react` (events) and `dispatch` (what to start).
 
+mod attempt;
+mod dispatch;
+mod jobs;
+mod lane;
+mod mailbox;
 pub mod message;
+mod operator;
+pub(crate) mod order;
+mod place;
 pub mod plan;
+mod progress;
+mod react;
+mod start;
+mod throttle;
+mod window;
 
-use crate::units::Time;
-use message::{Command, Event, Next};
+use std::sync::Arc;
+
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::units::{Bytes, Span, Time};
+use attempt::FaultRate;
+use jobs::Jobs;
+use lane::{Due, Lane, earliest};
+use mailbox::Mailboxes;
+use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, StopCause};
+use order::Waves;
+use place::Clusters;
+use plan::Plan;
+use progress::Shares;
+
+pub use mailbox::Phase;
 
 /// The machine.
-#[derive(Debug, Default)]
-pub struct Migration {}
+#[derive(Clone, Debug, Default)]
+pub struct Migration {
+    /// `None` until `Started`.
+    session: Option<Box<Session>>,
+}
+
+/// Everything that a session knows.
+#[derive(Clone, Debug)]
+struct Session {
+    number: u16,
+    sequence: u64,
+    plan: Arc<Plan>,
+    mailboxes: Mailboxes,
+    lanes: Vec<Lane>,
+    clusters: Clusters,
+    jobs: Jobs,
+    faults: FaultRate,
+    waves: Waves,
+    shares: Shares,
+    /// Place in the plan's order of the last head that has its turn.
+    front: usize,
+    paused_by_operator: bool,
+    stopped: Option<StopCause>,
+    purges_held: bool,
+    /// Old copies of what was switched from here on are kept.
+    cohort: Time,
+    intake: Option<ClusterId>,
+    /// Clusters on which something was placed, a bit each.
+    opened: u64,
+    all_emptied: bool,
+    ended: bool,
+    /// The earliest instant at which something is due, and what; possibly too early, never too late.
+    wake: Due,
+}
 
 impl Migration {
     /// A machine that waits for `Started`.
@@ -20,9 +82,159 @@ impl Migration {
         Self::default()
     }
 
-    /// Takes in one event and says what is to be done about it.
+    /// Takes in one event and says what is to be done about it; `now` never goes back. Events before `Started` change
+    /// nothing.
+    #[inline]
     pub fn step(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) -> Next {
-        let _ = (now, event, out);
-        todo!("the machine")
+        if let Event::Started(start) = event {
+            self.session = Some(Box::new(Session::new(now, start)));
+            if let Some(session) = &mut self.session {
+                session.begin(now, start, out);
+            }
+        }
+        let Some(session) = &mut self.session else {
+            return Next::Wait { until: Time::NEVER, why: Reason::Idle };
+        };
+        session.react(now, event, out);
+        if now >= session.wake.0 {
+            session.due(now, out);
+        }
+        session.pass_turn(now, out);
+        session.next(now)
+    }
+
+    /// What binds a head now.
+    #[must_use]
+    pub fn binding(&self, head: HeadId) -> Binding {
+        self.lane(head).map_or(Binding::NotItsTurn, |lane| lane.account.binding())
+    }
+
+    /// How long each cause has bound a head until `now`; together the time since the session began.
+    #[must_use]
+    pub fn bound(&self, head: HeadId, now: Time) -> [Span; Binding::COUNT] {
+        self.lane(head).map_or([Span::ZERO; Binding::COUNT], |lane| lane.account.bound(now))
+    }
+
+    /// Mailboxes of a head that wait for a person.
+    #[must_use]
+    pub fn set_aside(&self, head: HeadId) -> u32 {
+        self.lane(head).map_or(0, |lane| lane.set_aside)
+    }
+
+    /// Mailboxes that are still to leave a head.
+    #[must_use]
+    pub fn left(&self, head: HeadId) -> u32 {
+        self.lane(head).map_or(0, Lane::left)
+    }
+
+    /// Copies under way from a head, suspended ones included.
+    #[must_use]
+    pub fn copying(&self, head: HeadId) -> u16 {
+        self.lane(head).map_or(0, |lane| lane.copying)
+    }
+
+    /// Where a mailbox stands; `None` for one that is not known.
+    #[must_use]
+    pub fn phase(&self, mailbox: MailboxId) -> Option<Phase> {
+        let session = self.session.as_ref()?;
+        session.mailboxes.knows(mailbox).then(|| session.mailboxes.phase(mailbox))
+    }
+
+    /// The number of mailboxes known.
+    #[must_use]
+    pub fn mailboxes(&self) -> usize {
+        self.session.as_ref().map_or(0, |session| session.mailboxes.len())
+    }
+
+    /// Bytes reserved on a cluster for what is in flight to it.
+    #[must_use]
+    pub fn reserved(&self, cluster: ClusterId) -> Bytes {
+        self.session.as_ref().map_or(Bytes::ZERO, |session| session.clusters.reserved(cluster))
+    }
+
+    /// What is in flight: mailbox, target and reservation of every job that has not ended.
+    pub fn in_flight(&self) -> impl Iterator<Item = (MailboxId, ClusterId, Bytes)> {
+        let jobs = self.session.iter().flat_map(|session| session.jobs.iter());
+        jobs.filter(|job| job.stage != jobs::Stage::Purging).map(|job| (job.mailbox, job.cluster, job.reserved))
+    }
+
+    /// How full a cluster may be by now, everything on its way included.
+    #[must_use]
+    pub fn fill_estimate(&self, now: Time, cluster: ClusterId) -> Bytes {
+        self.session.as_ref().map_or(Bytes::ZERO, |session| session.clusters.estimate(now, cluster))
+    }
+
+    fn lane(&self, head: HeadId) -> Option<&Lane> {
+        self.session.as_ref()?.lanes.get(head.index())
     }
 }
+
+impl Session {
+    fn paused(&self) -> bool {
+        self.paused_by_operator || self.stopped.is_some()
+    }
+
+    /// The id of an effect without a job.
+    fn effect(&mut self) -> EffectId {
+        self.effect_in(EffectId::NO_SLOT)
+    }
+
+    #[inline]
+    fn effect_in(&mut self, slot: u16) -> EffectId {
+        self.sequence += 1;
+        EffectId::new(self.number, self.sequence, slot)
+    }
+
+    fn announce(&mut self, milestone: Milestone, out: &mut Vec<Command>) {
+        let effect = self.effect();
+        out.push(Command::Announce { effect, milestone });
+    }
+
+    fn stop(&mut self, now: Time, why: StopCause, out: &mut Vec<Command>) {
+        if self.stopped.is_none() {
+            self.stopped = Some(why);
+            self.announce(Milestone::Stopped { why }, out);
+            self.refresh_all(now, out);
+        }
+    }
+
+    /// Gives the next head its turn where the plan's overlap allows.
+    #[inline]
+    fn pass_turn(&mut self, now: Time, out: &mut Vec<Command>) {
+        while let Some(&next) = self.plan.order.heads.get(self.front + 1) {
+            let current = self.plan.order.heads[self.front];
+            if !self.lanes[current.index()].gives_way(self.plan.order.overlap) {
+                return;
+            }
+            self.front += 1;
+            self.lanes[next.index()].turn = true;
+            self.refresh(now, next, out);
+        }
+    }
+
+    /// What the loop has to do next.
+    #[inline]
+    fn next(&self, now: Time) -> Next {
+        if self.ended || (self.all_emptied && self.purged()) {
+            return Next::Finished;
+        }
+        let (until, why) = self.wake;
+        assert!(until > now, "a wake-up for {why:?} at {until:?} does not lie ahead of {now:?}");
+        Next::Wait { until, why }
+    }
+
+    fn purged(&self) -> bool {
+        self.plan.copy.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
+    }
+
+    /// Computes `wake` anew, after everything due until `now` has been done.
+    fn set_wake(&mut self, now: Time) {
+        let plan = Arc::clone(&self.plan);
+        let dues = self.lanes.iter().zip(&plan.heads).map(|(lane, head)| lane.next_due(now, head));
+        let soak = self.waves.soak_ends().map(|end| (end, Reason::Soak));
+        self.wake = dues.fold(soak, earliest).unwrap_or((Time::NEVER, Reason::Idle));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -47,24 +47,28 @@ impl Time {
 
     /// The instant this many microseconds after 1970-01-01 00:00 UTC.
     #[must_use]
+    #[inline]
     pub const fn from_unix_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since 1970-01-01 00:00 UTC.
     #[must_use]
+    #[inline]
     pub const fn unix_micros(self) -> i64 {
         self.0
     }
 
     /// Seconds since 1970-01-01 00:00 UTC.
     #[must_use]
+    #[inline]
     pub fn unix_seconds(self) -> f64 {
         self.0 as f64 / MICROS as f64
     }
 
     /// The time from `earlier` until this instant; negative when `earlier` is later.
     #[must_use]
+    #[inline]
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
@@ -72,6 +76,7 @@ impl Time {
 
 impl Add<Span> for Time {
     type Output = Self;
+    #[inline]
     fn add(self, span: Span) -> Self {
         Self(self.0.saturating_add(span.0))
     }
@@ -79,6 +84,7 @@ impl Add<Span> for Time {
 
 impl Sub<Span> for Time {
     type Output = Self;
+    #[inline]
     fn sub(self, span: Span) -> Self {
         Self(self.0.saturating_sub(span.0))
     }
@@ -92,42 +98,49 @@ impl Span {
 
     /// A span of this many microseconds.
     #[must_use]
+    #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// A span of whole seconds.
     #[must_use]
+    #[inline]
     pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds * MICROS)
     }
 
     /// A span of seconds, rounded to the nearest microsecond; saturates at the ends of the range, NaN is zero.
     #[must_use]
+    #[inline]
     pub fn from_secs_f64(seconds: f64) -> Self {
         Self((seconds * MICROS as f64).round() as i64)
     }
 
     /// Microseconds.
     #[must_use]
+    #[inline]
     pub const fn micros(self) -> i64 {
         self.0
     }
 
     /// Seconds.
     #[must_use]
+    #[inline]
     pub fn secs(self) -> f64 {
         self.0 as f64 / MICROS as f64
     }
 
     /// Days of 24 hours.
     #[must_use]
+    #[inline]
     pub fn days(self) -> f64 {
         self.secs() / 86_400.0
     }
 
     /// This span a whole number of times over; saturates.
     #[must_use]
+    #[inline]
     pub const fn times(self, factor: i64) -> Self {
         Self(self.0.saturating_mul(factor))
     }
@@ -135,12 +148,14 @@ impl Span {
 
 impl Add for Span {
     type Output = Self;
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 }
 
 impl AddAssign for Span {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
@@ -148,6 +163,7 @@ impl AddAssign for Span {
 
 impl Sub for Span {
     type Output = Self;
+    #[inline]
     fn sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -159,30 +175,39 @@ impl Bytes {
 
     /// This many bytes.
     #[must_use]
+    #[inline]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
     /// The number of bytes.
     #[must_use]
+    #[inline]
     pub const fn get(self) -> u64 {
         self.0
     }
 
     /// This share of the bytes, rounded down.
     #[must_use]
+    #[inline]
     pub const fn share(self, share: Share) -> Self {
-        Self((self.0 as u128 * share.0 as u128 / 1_000_000) as u64)
+        // A division of 128 bits costs as much as the rest of a placement.
+        match self.0.checked_mul(share.0 as u64) {
+            Some(product) => Self(product / 1_000_000),
+            None => Self((self.0 as u128 * share.0 as u128 / 1_000_000) as u64),
+        }
     }
 
     /// What is left after taking `other` away, zero when `other` is more.
     #[must_use]
+    #[inline]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
     /// The part that these bytes are of `whole`, rounded up to a millionth; zero of nothing.
     #[must_use]
+    #[inline]
     pub const fn of(self, whole: Self) -> Share {
         if whole.0 == 0 {
             return Share(0);
@@ -194,12 +219,14 @@ impl Bytes {
 
 impl Add for Bytes {
     type Output = Self;
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 }
 
 impl AddAssign for Bytes {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
@@ -209,6 +236,7 @@ impl Sub for Bytes {
     type Output = Self;
     /// # Panics
     /// When more is taken than there is: that is a mistake in our own accounts.
+    #[inline]
     fn sub(self, other: Self) -> Self {
         assert!(self.0 >= other.0, "taking {} bytes from {}", other.0, self.0);
         Self(self.0 - other.0)
@@ -216,6 +244,7 @@ impl Sub for Bytes {
 }
 
 impl SubAssign for Bytes {
+    #[inline]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
@@ -229,21 +258,27 @@ impl Rate {
 
     /// This many bytes a second.
     #[must_use]
+    #[inline]
     pub const fn per_second(bytes: u64) -> Self {
         Self(bytes)
     }
 
     /// Bytes a second.
     #[must_use]
+    #[inline]
     pub const fn bytes_per_second(self) -> u64 {
         self.0
     }
 
     /// What flows in `span` at this rate, rounded down; nothing in a negative span.
     #[must_use]
+    #[inline]
     pub const fn over(self, span: Span) -> Bytes {
-        let micros = if span.0 > 0 { span.0 as u128 } else { 0 };
-        let bytes = self.0 as u128 * micros / MICROS as u128;
+        let micros = if span.0 > 0 { span.0 as u64 } else { 0 };
+        if let Some(product) = self.0.checked_mul(micros) {
+            return Bytes(product / MICROS as u64);
+        }
+        let bytes = self.0 as u128 * micros as u128 / MICROS as u128;
         if bytes > u64::MAX as u128 { Bytes(u64::MAX) } else { Bytes(bytes as u64) }
     }
 }
@@ -256,12 +291,14 @@ impl Share {
 
     /// This many parts per million.
     #[must_use]
+    #[inline]
     pub const fn from_ppm(ppm: u32) -> Self {
         Self(ppm)
     }
 
     /// A share from a fraction, rounded up to a millionth, so that "above 80 %" means the same in both forms.
     #[must_use]
+    #[inline]
     pub fn from_fraction_up(fraction: f64) -> Self {
         // A billionth of slack keeps 0.8 (0.8000000000000000444 as a double) at 800,000 parts.
         Self((fraction * 1e6 - 1e-3).ceil() as u32)
@@ -269,18 +306,21 @@ impl Share {
 
     /// Parts per million.
     #[must_use]
+    #[inline]
     pub const fn ppm(self) -> u32 {
         self.0
     }
 
     /// The share as a fraction of 1.
     #[must_use]
+    #[inline]
     pub fn fraction(self) -> f64 {
         f64::from(self.0) / 1e6
     }
 
     /// This share of a count, rounded up: 40 % of 3 is 2.
     #[must_use]
+    #[inline]
     pub const fn of_count(self, count: u64) -> u64 {
         (count as u128 * self.0 as u128).div_ceil(1_000_000) as u64
     }
@@ -289,30 +329,35 @@ impl Share {
 impl Latency {
     /// This many microseconds.
     #[must_use]
+    #[inline]
     pub const fn from_micros(micros: u32) -> Self {
         Self(micros)
     }
 
     /// A latency from seconds, rounded up to a microsecond and capped at 71 minutes.
     #[must_use]
+    #[inline]
     pub fn from_secs_up(seconds: f64) -> Self {
         Self((seconds * 1e6 - 1e-3).ceil() as u32)
     }
 
     /// Microseconds.
     #[must_use]
+    #[inline]
     pub const fn micros(self) -> u32 {
         self.0
     }
 
     /// Seconds.
     #[must_use]
+    #[inline]
     pub fn secs(self) -> f64 {
         f64::from(self.0) / 1e6
     }
 
     /// This share of the latency, rounded down.
     #[must_use]
+    #[inline]
     pub const fn share(self, share: Share) -> Self {
         Self((self.0 as u64 * share.0 as u64 / 1_000_000) as u32)
     }
@@ -321,12 +366,14 @@ impl Latency {
 impl OpRate {
     /// This many operations a second.
     #[must_use]
+    #[inline]
     pub const fn per_second(ops: f64) -> Self {
         Self(ops)
     }
 
     /// Operations a second.
     #[must_use]
+    #[inline]
     pub const fn ops_per_second(self) -> f64 {
         self.0
     }
@@ -335,12 +382,14 @@ impl OpRate {
 impl Ops {
     /// This many operations.
     #[must_use]
+    #[inline]
     pub const fn new(ops: f64) -> Self {
         Self(ops)
     }
 
     /// The number of operations.
     #[must_use]
+    #[inline]
     pub const fn get(self) -> f64 {
         self.0
     }

@@ -26,6 +26,7 @@ impl EffectId {
 
     /// Packs an effect id: at most 16,383 sessions, 10^11 effects in each, 8,191 jobs at once.
     #[must_use]
+    #[inline]
     pub const fn new(session: u16, sequence: u64, slot: u16) -> Self {
         Self(
             ((session as u64) << (64 - Self::SESSION_BITS))
@@ -36,18 +37,21 @@ impl EffectId {
 
     /// The session that asked for it.
     #[must_use]
+    #[inline]
     pub const fn session(self) -> u16 {
         (self.0 >> (64 - Self::SESSION_BITS)) as u16
     }
 
     /// Its number within the session, from 1.
     #[must_use]
+    #[inline]
     pub const fn sequence(self) -> u64 {
         (self.0 << Self::SESSION_BITS) >> (Self::SESSION_BITS + Self::SLOT_BITS)
     }
 
     /// The job's slot, below the plan's bound on jobs at once; `NO_SLOT` for effects without a job.
     #[must_use]
+    #[inline]
     pub const fn slot(self) -> u16 {
         (self.0 as u16) & Self::NO_SLOT
     }
@@ -309,6 +313,7 @@ pub enum Command {
 impl Command {
     /// The effect's id.
     #[must_use]
+    #[inline]
     pub const fn effect(&self) -> EffectId {
         match *self {
             Self::StartCopy { effect, .. }
@@ -515,6 +520,7 @@ impl Binding {
 
     /// The name in reports and data files.
     #[must_use]
+    #[inline]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",

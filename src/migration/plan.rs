@@ -203,6 +203,17 @@ pub struct ThrottlePlan {
     pub abort_above: Option<Level>,
 }
 
+impl ThrottlePlan {
+    /// The most streams that the law can ever allow.
+    #[must_use]
+    pub const fn ceiling(&self) -> u16 {
+        match self.law {
+            Law::Fixed { streams } => streams,
+            Law::Steps { .. } | Law::Aimd { .. } | Law::Integral { .. } => self.max,
+        }
+    }
+}
+
 /// A level of load, in the terms that the sample has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {

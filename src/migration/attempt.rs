@@ -1,0 +1,110 @@
+//! What happens after a failure: back-off, setting aside, and the stop when too much fails.
+
+use super::message::Fault;
+use super::plan::AttemptPlan;
+use crate::units::{Share, Span};
+
+/// What to do with a mailbox after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Try again after this time; the attempt counts.
+    RetryAfter(Span),
+    /// Try again after this time; the mailbox is not to blame.
+    Blameless(Span),
+    /// It waits for a person.
+    SetAside,
+    /// It is gone.
+    Forget,
+}
+
+/// Decides after `failed` attempts, this one included.
+pub(super) fn verdict(plan: &AttemptPlan, fault: Fault, failed: u8) -> Verdict {
+    match fault {
+        Fault::Gone => Verdict::Forget,
+        Fault::Permanent | Fault::Skipped | Fault::VerifyFailed => Verdict::SetAside,
+        Fault::Unreachable | Fault::NoRoom | Fault::Abandoned => Verdict::Blameless(plan.backoff),
+        Fault::Transient | Fault::HoldTooLong => {
+            if failed >= plan.limit {
+                Verdict::SetAside
+            } else {
+                Verdict::RetryAfter(backoff(plan, failed))
+            }
+        }
+    }
+}
+
+/// The wait after this many failed attempts: doubled each time up to the cap, for a wait without one once reached 11 hours.
+pub(super) fn backoff(plan: &AttemptPlan, failed: u8) -> Span {
+    let doublings = u32::from(failed.saturating_sub(1)).min(40);
+    plan.backoff.times(1_i64 << doublings).min(plan.backoff_cap)
+}
+
+/// Whether a fault says something about how well moving works.
+pub(super) fn counts(fault: Fault) -> bool {
+    match fault {
+        Fault::Transient | Fault::Permanent | Fault::VerifyFailed | Fault::HoldTooLong => true,
+        Fault::Unreachable | Fault::NoRoom | Fault::Abandoned | Fault::Skipped | Fault::Gone => false,
+    }
+}
+
+/// The results of the last attempts, a bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FaultRate {
+    failed: u64,
+    seen: u8,
+}
+
+impl FaultRate {
+    /// Takes in a result; says whether too many of the last ones failed.
+    #[inline]
+    pub(super) fn record(&mut self, plan: &AttemptPlan, failed: bool) -> bool {
+        self.failed = (self.failed << 1) | u64::from(failed);
+        self.seen = self.seen.saturating_add(1);
+        if !failed || self.seen < plan.fault_window {
+            return false;
+        }
+        let window = u64::from(plan.fault_window.clamp(1, 64));
+        let mask = u64::MAX >> (64 - window);
+        let limit = window * u64::from(plan.fault_rate.ppm());
+        u64::from((self.failed & mask).count_ones()) * u64::from(Share::ONE.ppm()) > limit
+    }
+
+    /// Forgets, after a person has looked.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: AttemptPlan = AttemptPlan {
+        limit: 4,
+        backoff: Span::from_secs(60),
+        backoff_cap: Span::from_secs(200),
+        fault_rate: Share::from_ppm(250_000),
+        fault_window: 8,
+    };
+
+    #[test]
+    fn the_wait_doubles_up_to_its_cap_for_any_number_of_failures() {
+        let waits: Vec<i64> = [1, 2, 3, 4, 255].map(|failed| backoff(&PLAN, failed).micros() / 1_000_000).into();
+        assert_eq!(waits, [60, 120, 200, 200, 200]);
+    }
+
+    #[test]
+    fn a_mailbox_is_set_aside_at_the_limit_and_at_once_when_trying_again_cannot_help() {
+        assert_eq!(verdict(&PLAN, Fault::Transient, 3), Verdict::RetryAfter(Span::from_secs(200)));
+        assert_eq!(verdict(&PLAN, Fault::Transient, 4), Verdict::SetAside);
+        assert_eq!(verdict(&PLAN, Fault::Permanent, 1), Verdict::SetAside);
+        assert_eq!(verdict(&PLAN, Fault::Unreachable, 200), Verdict::Blameless(Span::from_secs(60)));
+    }
+
+    #[test]
+    fn more_than_the_limit_of_the_last_attempts_must_fail_before_the_machine_stops() {
+        let mut rate = FaultRate::default();
+        let stops: Vec<bool> = [1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1].map(|failed| rate.record(&PLAN, failed == 1)).into();
+        assert_eq!(stops.iter().position(|stop| *stop), Some(8), "{stops:?}: the window is full from the eighth on");
+    }
+}

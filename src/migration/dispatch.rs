@@ -1,0 +1,269 @@
+//! What is started: copies up to the pace, switches, purges, audits; and what is announced along the way.
+
+use super::Session;
+use super::jobs::{Job, Stage};
+use super::lane::{Emptied, Pace};
+use super::mailbox::Phase;
+use super::message::{Binding, Command, EffectId, Fault, Milestone, StopCause};
+use super::order::WaveStep;
+use super::place::Choice;
+use super::window::WARNING;
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::units::{Bytes, Time};
+
+impl Session {
+    /// Asks for the pace that is allowed now where it has changed, and starts what it allows, on every head.
+    pub(super) fn refresh_all(&mut self, now: Time, out: &mut Vec<Command>) {
+        for head in 0..self.lanes.len() {
+            self.refresh(now, HeadId(head as u8), out);
+        }
+    }
+
+    /// The same on one head.
+    pub(super) fn refresh(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        let paused = self.paused();
+        let lane = &mut self.lanes[head.index()];
+        let allowed = lane.allowed(now, &self.plan.heads[head.index()], paused);
+        if lane.pace != Some(allowed) {
+            lane.pace = Some(allowed);
+            let Pace { streams, rate } = allowed;
+            let effect = self.effect();
+            out.push(Command::SetPace { effect, head, streams, rate });
+        }
+        self.purge(now, head, out);
+        self.fill(now, head, out);
+        self.set_wake(now);
+    }
+
+    /// Starts copies until something binds, and accounts the time to it.
+    #[inline]
+    pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        self.issue_switches(head, out);
+        let binding = loop {
+            let paused = self.paused();
+            let lane = &mut self.lanes[head.index()];
+            if let Some(binding) = lane.blocked(now, &self.plan.heads[head.index()].throttle, paused) {
+                break binding;
+            }
+            let (mailbox, urgent) = match lane.candidate(&self.mailboxes, &self.waves) {
+                Ok(candidate) => candidate,
+                Err(binding) => break binding,
+            };
+            let Some(slot) = self.jobs.next_slot() else { break Binding::Mover };
+            let bytes = self.mailboxes.bytes(mailbox);
+            let reserved = self.clusters.need(bytes);
+            match self.clusters.place(now, reserved) {
+                Choice::At(cluster) => {
+                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out)
+                }
+                Choice::NoRoom => break Binding::NoRoom,
+                Choice::Stale => break Binding::Outage,
+                Choice::TooLarge => self.set_aside_waiting(mailbox, head, out),
+            }
+        };
+        self.lanes[head.index()].account.set(now, binding);
+        while let Some(cluster) = self.clusters.take_newly_full() {
+            self.announce(Milestone::ClusterFull { cluster }, out);
+            self.set_intake(out);
+        }
+    }
+
+    #[inline]
+    fn start_copy(
+        &mut self,
+        (mailbox, urgent): (MailboxId, bool),
+        (from, to): (HeadId, ClusterId),
+        slot: u16,
+        (bytes, reserved): (Bytes, Bytes),
+        out: &mut Vec<Command>,
+    ) {
+        let effect = self.effect_in(slot);
+        let lane = &mut self.lanes[from.index()];
+        if urgent {
+            lane.queue.pop_urgent();
+        } else {
+            lane.queue.pop_order();
+        }
+        lane.waiting -= 1;
+        lane.copying += 1;
+        lane.jobs_on[to.index()] += 1;
+        if !self.mailboxes.begun(mailbox) {
+            self.mailboxes.set_begun(mailbox);
+            self.waves.begin();
+        }
+        self.mailboxes.set_phase(mailbox, Phase::Copying);
+        self.jobs.start(Job {
+            effect,
+            reserved,
+            mailbox,
+            head: from,
+            cluster: to,
+            stage: Stage::Copying,
+            abandoned: None,
+        });
+        if self.opened & (1 << to.index()) == 0 {
+            self.opened |= 1 << to.index();
+            self.announce(Milestone::ClusterOpened { cluster: to }, out);
+        }
+        let attempt = self.mailboxes.attempts(mailbox).saturating_add(1);
+        out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
+    }
+
+    /// Sets a mailbox aside that no cluster can ever take.
+    fn set_aside_waiting(&mut self, mailbox: MailboxId, head: HeadId, out: &mut Vec<Command>) {
+        self.lanes[head.index()].waiting -= 1;
+        self.set_aside(mailbox, head, out);
+    }
+
+    /// Puts a mailbox that no longer waits and has no job in front of a person.
+    pub(super) fn set_aside(&mut self, mailbox: MailboxId, head: HeadId, out: &mut Vec<Command>) {
+        self.mailboxes.set_phase(mailbox, Phase::SetAside);
+        if self.mailboxes.begun(mailbox) {
+            self.waves.end();
+        }
+        self.lanes[head.index()].set_aside += 1;
+        self.check_emptied(head, out);
+    }
+
+    /// Lets copies that have ended switch, as far as the plan's bound allows.
+    #[inline]
+    pub(super) fn issue_switches(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        let paused = self.paused();
+        let lane = &mut self.lanes[head.index()];
+        while !paused && lane.switching < self.plan.copy.switches {
+            let Some(effect) = lane.ready.pop_front() else { return };
+            if let Some(job) = self.jobs.find(effect, Stage::Copied) {
+                job.stage = Stage::Switching;
+                lane.switching += 1;
+                self.mailboxes.set_phase(job.mailbox, Phase::Switching);
+                out.push(Command::Switch { effect });
+            }
+        }
+    }
+
+    /// Asks for an audit when nothing that can move is left on a head.
+    #[inline]
+    pub(super) fn check_emptied(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        let lane = &mut self.lanes[head.index()];
+        if lane.left() == 0 && lane.emptied == Emptied::No {
+            lane.emptied = Emptied::Asked;
+            let effect = self.effect();
+            out.push(Command::Audit { effect, head });
+        }
+    }
+
+    /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
+    pub(super) fn purge(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        let Some(purge_after) = self.plan.copy.purge_after else { return };
+        let plan = &self.plan.heads[head.index()].throttle;
+        let lane = &self.lanes[head.index()];
+        let well = lane.fresh(now, plan) && lane.pace.is_some_and(|pace| pace.streams > 0);
+        if self.paused() || self.purges_held || !well {
+            return;
+        }
+        while self.lanes[head.index()].purges.running < self.plan.copy.purge_streams {
+            let Some(slot) = self.jobs.next_slot() else { return };
+            let purges = &mut self.lanes[head.index()].purges;
+            let Some((due, mailbox)) = purges.pop(now) else { break };
+            if due >= self.cohort + purge_after {
+                purges.kept += 1;
+                continue;
+            }
+            purges.running += 1;
+            let effect = self.effect_in(slot);
+            let (reserved, cluster) = (Bytes::ZERO, ClusterId(0));
+            self.jobs.start(Job { effect, reserved, mailbox, head, cluster, stage: Stage::Purging, abandoned: None });
+            out.push(Command::Purge { effect, mailbox, from: head });
+        }
+        self.check_purged(head, out);
+    }
+
+    /// Announces a head whose old copies are gone.
+    pub(super) fn check_purged(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        let lane = &mut self.lanes[head.index()];
+        let gone = lane.purges.is_empty() && lane.purges.kept == 0 && lane.emptied == Emptied::Yes;
+        if !gone || lane.purges.done || self.plan.copy.purge_after.is_none() {
+            return;
+        }
+        lane.purges.done = true;
+        self.announce(Milestone::HeadPurged { head }, out);
+        if self.lanes.iter().all(|lane| lane.purges.done) {
+            self.announce(Milestone::Decommissioned, out);
+        }
+    }
+
+    /// Sends new accounts to the first cluster that takes mailboxes; when none does, where they went before.
+    pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
+        if self.intake.is_some_and(|cluster| self.clusters.takes(cluster)) {
+            return;
+        }
+        let Some(cluster) = self.clusters.first_open() else { return };
+        self.intake = Some(cluster);
+        let effect = self.effect();
+        out.push(Command::SetIntake { effect, cluster });
+    }
+
+    /// Announces shares of progress that have been reached.
+    #[inline]
+    pub(super) fn announce_shares(&mut self, head: Option<HeadId>, out: &mut Vec<Command>) {
+        loop {
+            let shares = match head {
+                Some(head) => &mut self.lanes[head.index()].shares,
+                None => &mut self.shares,
+            };
+            let Some(milestone) = shares.take_reached() else { return };
+            self.announce(milestone, out);
+        }
+    }
+
+    /// Does everything whose time has come.
+    pub(super) fn due(&mut self, now: Time, out: &mut Vec<Command>) {
+        for head in 0..self.lanes.len() {
+            let lane = &mut self.lanes[head];
+            while let Some(mailbox) = lane.queue.pop_retry(now) {
+                if self.mailboxes.phase(mailbox) == Phase::BackingOff {
+                    self.mailboxes.set_phase(mailbox, Phase::Waiting);
+                    lane.queue.push_urgent(mailbox);
+                }
+            }
+            while let Some(mailbox) = lane.queue.pop_scheduled(now) {
+                lane.queue.push_urgent(mailbox);
+            }
+            let end = self.plan.heads[head].windows.end;
+            if !lane.end_announced && end.is_some_and(|end| now >= end - WARNING) {
+                lane.end_announced = true;
+                self.announce(Milestone::WindowsEnd, out);
+            }
+        }
+        self.advance_waves(now, out);
+        self.refresh_all(now, out);
+    }
+
+    /// Takes the waves a step on where one is due.
+    pub(super) fn advance_waves(&mut self, now: Time, out: &mut Vec<Command>) {
+        match self.waves.advance(now) {
+            WaveStep::None => return,
+            WaveStep::Moved(wave) => self.announce(Milestone::WaveMoved { wave }, out),
+            WaveStep::AskGo => self.announce(Milestone::Stopped { why: StopCause::WaveGo }, out),
+            WaveStep::Begin => self.refresh_all(now, out),
+        }
+        self.set_wake(now);
+    }
+
+    /// Gives up all copies of a head that are still copying.
+    pub(super) fn abandon_copies(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        let copying = |job: &&Job| job.head == head && job.stage == Stage::Copying && job.abandoned.is_none();
+        let effects: Vec<_> = self.jobs.iter().filter(copying).map(|job| job.effect).collect();
+        for effect in effects {
+            self.abandon(effect, Fault::Abandoned, out);
+        }
+    }
+
+    /// Gives up a copy that has not ended.
+    pub(super) fn abandon(&mut self, effect: EffectId, why: Fault, out: &mut Vec<Command>) {
+        if let Some(job) = self.jobs.find(effect, Stage::Copying) {
+            job.abandoned = Some(why);
+            out.push(Command::Abandon { effect, why });
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One head's lane: its queue, its pace, its jobs, its purges. It computes; the machine decides.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::mailbox::{Mailboxes, Phase};
+use super::message::{Binding, EffectId, Limit, Reason};
+use super::order::{Queue, Waves};
+use super::plan::{HeadPlan, Overlap, ThrottlePlan, WindowLimit};
+use super::progress::{Account, Shares};
+use super::throttle::{Sample, Throttle, fresh_until};
+use super::window::{Cursor, WARNING};
+use crate::fleet::{MailboxId, STORES_MAX};
+use crate::units::{Rate, Span, Time};
+
+/// Whether a head counts as emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emptied {
+    /// Mailboxes that can move are still there.
+    No,
+    /// None is left as far as we know; the audit is under way.
+    Asked,
+    /// The audit found none.
+    Yes,
+}
+
+/// The pace last asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    pub(super) streams: u16,
+    pub(super) rate: Rate,
+}
+
+/// One head's lane.
+#[derive(Clone, Debug)]
+pub(super) struct Lane {
+    pub(super) turn: bool,
+    pub(super) pace: Option<Pace>,
+    pub(super) copying: u16,
+    pub(super) switching: u16,
+    /// Waiting or backing off.
+    pub(super) waiting: u32,
+    pub(super) set_aside: u32,
+    pub(super) queue: Queue,
+    /// Copied, and waiting for their turn to switch.
+    pub(super) ready: VecDeque<EffectId>,
+    pub(super) throttle: Throttle,
+    pub(super) cursor: Cursor,
+    pub(super) window: WindowLimit,
+    pub(super) operator_cap: u16,
+    pub(super) sample: Option<Sample>,
+    pub(super) held_by: Limit,
+    pub(super) account: Account,
+    pub(super) shares: Shares,
+    pub(super) emptied: Emptied,
+    pub(super) purges: Purges,
+    pub(super) end_announced: bool,
+    /// Jobs under way to each cluster: whose samples concern this head.
+    pub(super) jobs_on: [u16; STORES_MAX],
+}
+
+/// Old copies of one head that wait to be purged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Purges {
+    /// In order of their dates, since all are kept equally long.
+    pub(super) due: VecDeque<(Time, MailboxId)>,
+    /// Failed ones, to be tried again.
+    pub(super) retries: BinaryHeap<Reverse<(Time, MailboxId)>>,
+    pub(super) running: u16,
+    /// Old copies that stay: a stopped cohort's, and those that could not be purged.
+    pub(super) kept: u32,
+    pub(super) done: bool,
+}
+
+impl Purges {
+    /// The next old copy whose date has come.
+    pub(super) fn pop(&mut self, now: Time) -> Option<(Time, MailboxId)> {
+        if let Some(&Reverse((due, mailbox))) = self.retries.peek()
+            && due <= now
+        {
+            self.retries.pop();
+            return Some((due, mailbox));
+        }
+        match self.due.front() {
+            Some(&(due, _)) if due <= now => self.due.pop_front(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.due.is_empty() && self.retries.is_empty() && self.running == 0
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        let retry = self.retries.peek().map(|Reverse((due, _))| *due);
+        let first = self.due.front().map(|(due, _)| *due);
+        retry.into_iter().chain(first).min()
+    }
+}
+
+/// An instant at which something is due, and what.
+pub(super) type Due = (Time, Reason);
+
+/// The earlier of two, where there are any.
+pub(super) fn earliest(a: Option<Due>, b: Option<Due>) -> Option<Due> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Lane {
+    pub(super) fn new(plan: &HeadPlan, now: Time, queue: Queue, shares: Shares) -> Self {
+        Self {
+            turn: false,
+            pace: None,
+            copying: 0,
+            switching: 0,
+            waiting: 0,
+            set_aside: 0,
+            queue,
+            ready: VecDeque::with_capacity(usize::from(plan.throttle.ceiling())),
+            throttle: Throttle::new(&plan.throttle, now),
+            cursor: Cursor::default(),
+            window: WindowLimit::OPEN,
+            operator_cap: u16::MAX,
+            sample: None,
+            held_by: Limit::Own,
+            account: Account::new(now),
+            shares,
+            emptied: Emptied::No,
+            purges: Purges::default(),
+            end_announced: false,
+            jobs_on: [0; STORES_MAX],
+        }
+    }
+
+    /// Mailboxes that are still to leave the head.
+    #[inline]
+    pub(super) fn left(&self) -> u32 {
+        self.waiting + u32::from(self.copying) + u32::from(self.switching) + self.ready.len() as u32
+    }
+
+    /// Whether the next head may begin.
+    pub(super) fn gives_way(&self, overlap: Overlap) -> bool {
+        match overlap {
+            Overlap::None => self.emptied == Emptied::Yes,
+            Overlap::Tail => {
+                let streams = self.pace.map_or(0, |pace| pace.streams);
+                self.emptied == Emptied::Yes || self.waiting < u32::from(streams)
+            }
+        }
+    }
+
+    /// The pace that throttle, calendar and operator allow now.
+    pub(super) fn allowed(&mut self, now: Time, plan: &HeadPlan, paused: bool) -> Pace {
+        self.window = self.cursor.limit(&plan.windows, now);
+        let streams = self.throttle.streams().min(self.window.streams).min(self.operator_cap);
+        Pace { streams: if paused { 0 } else { streams }, rate: plan.throttle.rate.min(self.window.rate) }
+    }
+
+    pub(super) fn fresh(&self, now: Time, plan: &ThrottlePlan) -> bool {
+        fresh_until(self.sample, plan.sample_limit).is_some_and(|until| now <= until)
+    }
+
+    /// What keeps the lane from starting anything at all, if something does.
+    #[inline]
+    pub(super) fn blocked(&self, now: Time, plan: &ThrottlePlan, paused: bool) -> Option<Binding> {
+        let streams = self.pace.map_or(0, |pace| pace.streams);
+        if self.left() == 0 || (!self.turn && self.queue.peek_urgent().is_none()) {
+            Some(Binding::NotItsTurn)
+        } else if paused {
+            Some(Binding::Paused)
+        } else if !self.fresh(now, plan) {
+            Some(Binding::Outage)
+        } else if self.copying >= streams {
+            Some(self.cap(plan))
+        } else if !self.ready.is_empty() {
+            Some(Binding::Mover)
+        } else {
+            None
+        }
+    }
+
+    /// Which cap it is that all permitted streams are used up to.
+    fn cap(&self, plan: &ThrottlePlan) -> Binding {
+        let throttle = self.throttle.streams();
+        if self.operator_cap < throttle.min(self.window.streams) {
+            Binding::Paused
+        } else if self.window.streams < throttle {
+            Binding::Window
+        } else if throttle < plan.ceiling() {
+            Binding::Throttle
+        } else {
+            match self.held_by {
+                Limit::Own => Binding::Mover,
+                Limit::Head => Binding::StreamCap,
+                Limit::Pace | Limit::Link => Binding::Link,
+                Limit::Ingest => Binding::Ingest,
+            }
+        }
+    }
+
+    /// Whether the throttle's own pace is what holds the copies back.
+    pub(super) fn uses_throttle(&self) -> bool {
+        let own = self.pace.is_some_and(|pace| pace.streams == self.throttle.streams());
+        let held = match self.account.binding() {
+            Binding::Throttle | Binding::StreamCap | Binding::Mover | Binding::Link | Binding::Ingest => true,
+            Binding::Window
+            | Binding::NoRoom
+            | Binding::Outage
+            | Binding::Tail
+            | Binding::Paused
+            | Binding::NotItsTurn => false,
+        };
+        own && held
+    }
+
+    /// The next mailbox, and whether it goes ahead of the order; or what keeps it.
+    #[inline]
+    pub(super) fn candidate(&mut self, mailboxes: &Mailboxes, waves: &Waves) -> Result<(MailboxId, bool), Binding> {
+        while let Some(mailbox) = self.queue.peek_urgent() {
+            if mailboxes.phase(mailbox) == Phase::Waiting {
+                return Ok((mailbox, true));
+            }
+            self.queue.pop_urgent();
+        }
+        if !self.turn {
+            return Err(Binding::NotItsTurn);
+        }
+        while let Some(mailbox) = self.queue.peek_order() {
+            if mailboxes.phase(mailbox) == Phase::Waiting {
+                return if waves.admits() { Ok((mailbox, false)) } else { Err(Binding::Paused) };
+            }
+            self.queue.pop_order();
+        }
+        Err(Binding::Tail)
+    }
+
+    /// The next thing of this lane that is due.
+    pub(super) fn next_due(&self, now: Time, plan: &HeadPlan) -> Option<Due> {
+        let left = self.left() > 0;
+        let aging = left && self.account.binding() != Binding::Outage;
+        let stale = fresh_until(self.sample, plan.throttle.sample_limit).map(|until| until + Span::TICK);
+        let warning = plan.windows.end.map(|end| end - WARNING);
+        let dues = [
+            (self.queue.next_retry(), Reason::Retry),
+            (self.queue.next_scheduled(), Reason::Schedule),
+            (self.cursor.next_change(&plan.windows, now), Reason::Window),
+            (warning.filter(|_| !self.end_announced), Reason::Window),
+            // What is due but may not be purged now is taken up when that changes, which is an event.
+            (self.purges.next_due().filter(|due| *due > now), Reason::Purge),
+            (stale.filter(|stale| aging && *stale > now), Reason::SampleAge),
+        ];
+        dues.into_iter().filter_map(|(due, why)| Some((due?, why))).min()
+    }
+}

@@ -1,0 +1,137 @@
+//! Where every mailbox stands: four bytes each, beside the immutable facts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::fleet::{Fleet, HeadId, Home, MailboxId};
+use crate::units::Bytes;
+
+/// Where a mailbox stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// On a head, to be moved.
+    Waiting,
+    /// On a head, to be tried again after a wait.
+    BackingOff,
+    /// On a head, while a job copies it.
+    Copying,
+    /// On a head, while a job switches it.
+    Switching,
+    /// On a cluster; the old copy is still on its head.
+    Moved,
+    /// On a cluster, and nowhere else.
+    Settled,
+    /// On a head, for a person to look at.
+    SetAside,
+    /// On a head, and to stay there.
+    Excluded,
+    /// Deleted.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    phase: Phase,
+    attempts: u8,
+    changed: bool,
+    begun: bool,
+}
+
+/// All mailboxes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mailboxes {
+    fleet: Arc<Fleet>,
+    states: Vec<State>,
+    /// Homes of mailboxes found after the session began, by row beyond the fleet's.
+    found: Vec<Home>,
+    /// Sizes that differ from the fleet's.
+    changed: BTreeMap<MailboxId, Bytes>,
+}
+
+impl Mailboxes {
+    pub(super) fn new(fleet: &Arc<Fleet>) -> Self {
+        let state = |home: &Home| State {
+            phase: if home.as_cluster().is_some() { Phase::Settled } else { Phase::Waiting },
+            attempts: 0,
+            changed: false,
+            begun: false,
+        };
+        Self {
+            fleet: Arc::clone(fleet),
+            states: fleet.home.iter().map(state).collect(),
+            found: Vec::new(),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    pub(super) fn knows(&self, mailbox: MailboxId) -> bool {
+        mailbox.index() < self.states.len()
+    }
+
+    #[inline]
+    pub(super) fn phase(&self, mailbox: MailboxId) -> Phase {
+        self.states[mailbox.index()].phase
+    }
+
+    #[inline]
+    pub(super) fn set_phase(&mut self, mailbox: MailboxId, phase: Phase) {
+        self.states[mailbox.index()].phase = phase;
+    }
+
+    /// Failed attempts so far.
+    #[inline]
+    pub(super) fn attempts(&self, mailbox: MailboxId) -> u8 {
+        self.states[mailbox.index()].attempts
+    }
+
+    pub(super) fn set_attempts(&mut self, mailbox: MailboxId, attempts: u8) {
+        self.states[mailbox.index()].attempts = attempts;
+    }
+
+    /// Whether a job for it has ever been started in this session.
+    #[inline]
+    pub(super) fn begun(&self, mailbox: MailboxId) -> bool {
+        self.states[mailbox.index()].begun
+    }
+
+    #[inline]
+    pub(super) fn set_begun(&mut self, mailbox: MailboxId) {
+        self.states[mailbox.index()].begun = true;
+    }
+
+    /// The size as far as is known.
+    #[inline]
+    pub(super) fn bytes(&self, mailbox: MailboxId) -> Bytes {
+        if self.states[mailbox.index()].changed {
+            return self.changed[&mailbox];
+        }
+        self.fleet.bytes[mailbox.index()]
+    }
+
+    pub(super) fn set_bytes(&mut self, mailbox: MailboxId, bytes: Bytes) {
+        self.states[mailbox.index()].changed = true;
+        self.changed.insert(mailbox, bytes);
+    }
+
+    /// The head that it lived on when the facts were taken.
+    pub(super) fn head(&self, mailbox: MailboxId) -> Option<HeadId> {
+        let row = mailbox.index();
+        let home = self.fleet.home.get(row).copied().or_else(|| self.found.get(row - self.fleet.len()).copied());
+        home.and_then(Home::as_head)
+    }
+
+    /// Adds a mailbox that the facts did not know.
+    pub(super) fn add(&mut self, home: Home, bytes: Bytes) -> MailboxId {
+        let mailbox = MailboxId(self.states.len() as u32);
+        let phase = if home.as_cluster().is_some() { Phase::Settled } else { Phase::Waiting };
+        self.states.push(State { phase, attempts: 0, changed: false, begun: false });
+        self.found.push(home);
+        self.set_bytes(mailbox, bytes);
+        mailbox
+    }
+}

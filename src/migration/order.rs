@@ -1,0 +1,290 @@
+//! Which mailbox next: the order within a head, what goes before it, and the waves.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::plan::{Go, Wave, Within};
+use crate::fleet::{Fleet, MailboxId};
+use crate::units::{Share, Span, Time};
+
+/// Puts mailboxes of one head in the plan's order; ties go to the lower row.
+pub(crate) fn sort(within: Within, fleet: &Fleet, rows: &mut [MailboxId]) {
+    let row = |id: &MailboxId| id.index();
+    match within {
+        Within::Inventory => rows.sort_unstable(),
+        Within::Smallest => rows.sort_unstable_by_key(|id| (fleet.bytes[row(id)], *id)),
+        Within::Largest => rows.sort_unstable_by_key(|id| (Reverse(fleet.bytes[row(id)]), *id)),
+        Within::Busiest => rows.sort_unstable_by_key(|id| (Reverse(fleet.activity_micro_op_s[row(id)]), *id)),
+        Within::Idlest => rows.sort_unstable_by_key(|id| (fleet.activity_micro_op_s[row(id)], *id)),
+        Within::Group => rows.sort_unstable_by_key(|id| (fleet.group.get(row(id)).copied(), *id)),
+    }
+}
+
+/// What waits on one head. Entries may be out of date: the mailbox's own phase says whether it still waits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    /// The plan's order, and how much of it has been taken.
+    order: Vec<MailboxId>,
+    taken: usize,
+    /// Ahead of the order: ordered by hand, scheduled and due, or to be tried again.
+    urgent: VecDeque<MailboxId>,
+    retries: BinaryHeap<Reverse<(Time, MailboxId)>>,
+    /// By falling date.
+    scheduled: Vec<(Time, MailboxId)>,
+}
+
+impl Queue {
+    pub(super) fn new(order: Vec<MailboxId>, mut scheduled: Vec<(Time, MailboxId)>) -> Self {
+        scheduled.sort_unstable_by(|a, b| b.cmp(a));
+        Self { order, scheduled, ..Self::default() }
+    }
+
+    /// The next candidate ahead of the plan's order.
+    #[inline]
+    pub(super) fn peek_urgent(&self) -> Option<MailboxId> {
+        self.urgent.front().copied()
+    }
+
+    pub(super) fn pop_urgent(&mut self) {
+        self.urgent.pop_front();
+    }
+
+    /// The next candidate of the plan's order.
+    #[inline]
+    pub(super) fn peek_order(&self) -> Option<MailboxId> {
+        self.order.get(self.taken).copied()
+    }
+
+    #[inline]
+    pub(super) fn pop_order(&mut self) {
+        self.taken += 1;
+    }
+
+    pub(super) fn push_urgent(&mut self, mailbox: MailboxId) {
+        self.urgent.push_back(mailbox);
+    }
+
+    pub(super) fn push_front(&mut self, mailbox: MailboxId) {
+        self.urgent.push_front(mailbox);
+    }
+
+    pub(super) fn push_last(&mut self, mailbox: MailboxId) {
+        self.order.push(mailbox);
+    }
+
+    pub(super) fn push_retry(&mut self, due: Time, mailbox: MailboxId) {
+        self.retries.push(Reverse((due, mailbox)));
+    }
+
+    /// A mailbox whose wait after a failure is over.
+    pub(super) fn pop_retry(&mut self, now: Time) -> Option<MailboxId> {
+        let &Reverse((due, mailbox)) = self.retries.peek()?;
+        if due > now {
+            return None;
+        }
+        self.retries.pop();
+        Some(mailbox)
+    }
+
+    /// A mailbox scheduled by hand whose date has come.
+    pub(super) fn pop_scheduled(&mut self, now: Time) -> Option<MailboxId> {
+        let &(due, mailbox) = self.scheduled.last()?;
+        if due > now {
+            return None;
+        }
+        self.scheduled.pop();
+        Some(mailbox)
+    }
+
+    pub(super) fn next_retry(&self) -> Option<Time> {
+        self.retries.peek().map(|Reverse((due, _))| *due)
+    }
+
+    pub(super) fn next_scheduled(&self) -> Option<Time> {
+        self.scheduled.last().map(|(due, _)| *due)
+    }
+}
+
+/// Where the waves stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaveState {
+    Moving,
+    Soaking { until: Time, go: Go },
+    WaitingForGo,
+    Over,
+}
+
+/// What a wave asks for at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaveStep {
+    /// Nothing.
+    None,
+    /// This wave has moved: announce it.
+    Moved(u8),
+    /// The soak is over and a person must say go.
+    AskGo,
+    /// The next wave may begin.
+    Begin,
+}
+
+/// The waves of a migration: how many mailboxes may begin before the next soak.
+#[derive(Clone, Debug)]
+pub(super) struct Waves {
+    waves: Vec<Wave>,
+    current: usize,
+    mailboxes: u64,
+    begun: u64,
+    limit: u64,
+    /// Begun and not yet ended.
+    open: u64,
+    state: WaveState,
+}
+
+impl Waves {
+    pub(super) fn new(waves: &[Wave], mailboxes: u64) -> Self {
+        let mut made = Self {
+            waves: waves.to_vec(),
+            current: 0,
+            mailboxes,
+            begun: 0,
+            limit: u64::MAX,
+            open: 0,
+            state: WaveState::Over,
+        };
+        made.enter(0);
+        made
+    }
+
+    fn enter(&mut self, wave: usize) {
+        self.current = wave;
+        let share = self.waves.get(wave).map(|wave| wave.share);
+        (self.limit, self.state) = match share {
+            Some(share) => (share.min(Share::ONE).of_count(self.mailboxes), WaveState::Moving),
+            None => (u64::MAX, WaveState::Over),
+        };
+    }
+
+    /// Whether a mailbox that has not begun yet may begin.
+    #[inline]
+    pub(super) fn admits(&self) -> bool {
+        self.begun < self.limit
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.begun += 1;
+        self.open += 1;
+    }
+
+    #[inline]
+    pub(super) fn end(&mut self) {
+        self.open -= 1;
+    }
+
+    /// A mailbox that had ended is tried again.
+    pub(super) fn reopen(&mut self) {
+        self.open += 1;
+    }
+
+    /// Whether the wave's state may have to change; cheap enough to ask at every step.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.begun >= self.limit && self.open == 0
+    }
+
+    /// What is to be done about the waves now.
+    pub(super) fn advance(&mut self, now: Time) -> WaveStep {
+        match self.state {
+            WaveState::Moving if self.is_full() => {
+                let wave = self.waves[self.current];
+                self.state = WaveState::Soaking { until: now + wave.soak.max(Span::TICK), go: wave.go };
+                WaveStep::Moved(self.current as u8)
+            }
+            WaveState::Soaking { until, go } if now >= until => match go {
+                Go::Automatic => {
+                    self.enter(self.current + 1);
+                    WaveStep::Begin
+                }
+                Go::Operator => {
+                    self.state = WaveState::WaitingForGo;
+                    WaveStep::AskGo
+                }
+            },
+            WaveState::Moving | WaveState::Soaking { .. } | WaveState::WaitingForGo | WaveState::Over => WaveStep::None,
+        }
+    }
+
+    /// The operator says go.
+    pub(super) fn go(&mut self) {
+        if self.state == WaveState::WaitingForGo {
+            self.enter(self.current + 1);
+        }
+    }
+
+    pub(super) fn soak_ends(&self) -> Option<Time> {
+        match self.state {
+            WaveState::Soaking { until, .. } => Some(until),
+            WaveState::Moving | WaveState::WaitingForGo | WaveState::Over => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::{HeadId, Home};
+    use crate::units::Bytes;
+
+    fn fleet() -> Fleet {
+        Fleet {
+            bytes: [30, 10, 20, 10].map(Bytes::new).into(),
+            messages: vec![1; 4],
+            activity_micro_op_s: vec![5, 7, 5, 1],
+            origin: vec![HeadId(0); 4],
+            home: vec![Home::head(HeadId(0)); 4],
+            group: vec![2, 1, 2, 1],
+        }
+    }
+
+    #[test]
+    fn every_order_is_a_table_and_ties_go_to_the_lower_row() {
+        let orders = [
+            (Within::Inventory, [0, 1, 2, 3]),
+            (Within::Smallest, [1, 3, 2, 0]),
+            (Within::Largest, [0, 2, 1, 3]),
+            (Within::Busiest, [1, 0, 2, 3]),
+            (Within::Idlest, [3, 0, 2, 1]),
+            (Within::Group, [1, 3, 0, 2]),
+        ];
+        for (within, expected) in orders {
+            let mut rows: Vec<MailboxId> = fleet().ids().collect();
+            rows.reverse();
+            sort(within, &fleet(), &mut rows);
+            assert_eq!(rows, expected.map(MailboxId), "{within:?}");
+        }
+    }
+
+    #[test]
+    fn a_wave_soaks_after_its_last_mailbox_and_waits_for_a_go() {
+        let wave = |percent: u32, go| Wave { share: Share::from_ppm(percent * 10_000), soak: Span::from_secs(10), go };
+        let mut waves = Waves::new(&[wave(10, Go::Automatic), wave(30, Go::Operator)], 10);
+        let at = |seconds| Time::from_unix_micros(0) + Span::from_secs(seconds);
+        waves.begin();
+        assert!(!waves.admits());
+        assert_eq!(waves.advance(at(0)), WaveStep::None);
+        waves.end();
+        assert_eq!(waves.advance(at(1)), WaveStep::Moved(0));
+        assert_eq!(waves.soak_ends(), Some(at(11)));
+        assert_eq!(waves.advance(at(11)), WaveStep::Begin);
+        waves.begin();
+        waves.begin();
+        assert!(!waves.admits());
+        waves.end();
+        waves.end();
+        assert_eq!(waves.advance(at(20)), WaveStep::Moved(1));
+        assert_eq!(waves.advance(at(30)), WaveStep::AskGo);
+        assert!(!waves.admits());
+        waves.go();
+        assert!(waves.admits());
+    }
+}

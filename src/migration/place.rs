@@ -1,0 +1,379 @@
+//! To which cluster: fill estimates, thresholds, reservations.
+//!
+//! A fill estimate never forgets anything that may be on its way: the last sample, what was committed since it was
+//! measured, all reservations, and the intake and growth assumed for its age. Bytes that a sample already shows may be
+//! counted twice until the next one: the error is always on the side of too full.
+
+use super::plan::{ClusterPlan, Placement, PlacementPlan};
+use super::throttle::Sample;
+use crate::fleet::{ClusterId, STORES_MAX};
+use crate::units::{Bytes, Rate, Share, Span, Time};
+
+/// Past states of the committed total that are kept to find what was committed before a late sample was measured.
+const CHECKPOINTS: usize = 8;
+
+/// Where a mailbox can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// There.
+    At(ClusterId),
+    /// Nowhere now: every cluster in service is closed or full.
+    NoRoom,
+    /// Nowhere now: the cluster whose turn it is has no fresh sample.
+    Stale,
+    /// Nowhere ever: it is larger than any cluster's threshold.
+    TooLarge,
+}
+
+#[derive(Clone, Debug)]
+struct Cluster {
+    threshold: Bytes,
+    reopen_at: Bytes,
+    assumed_intake: Rate,
+    in_service: bool,
+    closed: bool,
+    full: bool,
+    sample: Option<Sample>,
+    used: Bytes,
+    /// All bytes ever committed here, and what of them the last sample cannot have missed.
+    committed: Bytes,
+    committed_in_sample: Bytes,
+    checkpoints: [(Time, Bytes); CHECKPOINTS],
+    reserved: Bytes,
+}
+
+/// All clusters, in the order of filling.
+#[derive(Clone, Debug)]
+pub(super) struct Clusters {
+    clusters: Vec<Cluster>,
+    rule: Placement,
+    slack: Share,
+    sample_limit: Span,
+    /// The first cluster that may take a mailbox, for sequential filling; earlier ones are full, closed or not in service.
+    first: usize,
+    largest_threshold: Bytes,
+    /// Clusters that have refused since the caller last asked, a bit each.
+    newly_full: u64,
+}
+
+const _: () = assert!(STORES_MAX <= 64, "a bit for each cluster in `newly_full`");
+
+impl Clusters {
+    pub(super) fn new(plan: &PlacementPlan, open: &[ClusterId]) -> Self {
+        let cluster = |plan_of: &ClusterPlan| Cluster {
+            threshold: plan_of.threshold(),
+            reopen_at: plan_of.threshold().saturating_sub(plan_of.rated.share(plan.reopen_below)),
+            assumed_intake: plan_of.assumed_intake,
+            in_service: false,
+            closed: false,
+            full: false,
+            sample: None,
+            used: Bytes::ZERO,
+            committed: Bytes::ZERO,
+            committed_in_sample: Bytes::ZERO,
+            checkpoints: [(Time::default(), Bytes::ZERO); CHECKPOINTS],
+            reserved: Bytes::ZERO,
+        };
+        let mut clusters: Vec<Cluster> = plan.clusters.iter().map(cluster).collect();
+        for id in open {
+            clusters[id.index()].in_service = true;
+        }
+        let largest_threshold = clusters.iter().map(|cluster| cluster.threshold).max().unwrap_or_default();
+        Self {
+            clusters,
+            rule: plan.rule,
+            slack: plan.slack,
+            sample_limit: plan.sample_limit,
+            first: 0,
+            largest_threshold,
+            newly_full: 0,
+        }
+    }
+
+    /// The room that is reserved for a mailbox of this size.
+    #[inline]
+    pub(super) fn need(&self, bytes: Bytes) -> Bytes {
+        bytes + bytes.share(self.slack)
+    }
+
+    /// Chooses a cluster with room for `need` and reserves it.
+    #[inline]
+    pub(super) fn place(&mut self, now: Time, need: Bytes) -> Choice {
+        if need > self.largest_threshold {
+            return Choice::TooLarge;
+        }
+        let choice = match self.rule {
+            Placement::Sequential => self.first_with_room(now, need),
+            Placement::LeastFilled => self.least_filled(now, need),
+        };
+        if let Choice::At(cluster) = choice {
+            self.clusters[cluster.index()].reserved += need;
+        }
+        choice
+    }
+
+    #[inline]
+    fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
+        while let Some(cluster) = self.clusters.get_mut(self.first) {
+            if cluster.takes() {
+                if !cluster.fresh(now, self.sample_limit) {
+                    return Choice::Stale;
+                }
+                if cluster.estimate(now) + need <= cluster.threshold {
+                    return Choice::At(ClusterId(self.first as u8));
+                }
+                cluster.full = true;
+                self.newly_full |= 1 << self.first;
+            }
+            self.first += 1;
+        }
+        Choice::NoRoom
+    }
+
+    fn least_filled(&mut self, now: Time, need: Bytes) -> Choice {
+        let mut stale = false;
+        let mut best: Option<(Share, usize)> = None;
+        for (place, cluster) in self.clusters.iter_mut().enumerate() {
+            if !cluster.takes() {
+                continue;
+            }
+            if !cluster.fresh(now, self.sample_limit) {
+                stale = true;
+                continue;
+            }
+            let with = cluster.estimate(now) + need;
+            if with > cluster.threshold {
+                cluster.full = true;
+                self.newly_full |= 1 << place;
+                continue;
+            }
+            let fill = with.of(cluster.threshold);
+            if best.is_none_or(|(least, _)| fill < least) {
+                best = Some((fill, place));
+            }
+        }
+        match best {
+            Some((_, place)) => Choice::At(ClusterId(place as u8)),
+            None if stale => Choice::Stale,
+            None => Choice::NoRoom,
+        }
+    }
+
+    /// Looks again before the switch, when the true size is known: whether the cluster, this mailbox and everything
+    /// already committed stay within the threshold. Corrects the reservation to the true size if so.
+    #[inline]
+    pub(super) fn confirm(&mut self, now: Time, cluster: ClusterId, reserved: Bytes, bytes: Bytes) -> bool {
+        let cluster = &mut self.clusters[cluster.index()];
+        let fits = cluster.estimate(now) - cluster.reserved + bytes <= cluster.threshold;
+        if fits {
+            cluster.reserved = cluster.reserved - reserved + bytes;
+        }
+        fits
+    }
+
+    /// Gives a reservation back.
+    pub(super) fn release(&mut self, cluster: ClusterId, reserved: Bytes) {
+        self.clusters[cluster.index()].reserved -= reserved;
+    }
+
+    /// Turns a reservation into something that lives there.
+    #[inline]
+    pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Bytes) {
+        let cluster = &mut self.clusters[cluster.index()];
+        cluster.reserved -= reserved;
+        cluster.committed += reserved;
+    }
+
+    /// Takes in a sample; an older one than the last is ignored.
+    pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
+        let cluster = &mut self.clusters[id.index()];
+        if cluster.sample.is_some_and(|last| last.measured_at > sample.measured_at) {
+            return;
+        }
+        let before = cluster.checkpoints.iter().filter(|(at, _)| *at <= sample.measured_at);
+        let counted = before.map(|(_, committed)| *committed).max().unwrap_or_default();
+        cluster.committed_in_sample = cluster.committed_in_sample.max(counted);
+        cluster.checkpoints.rotate_right(1);
+        cluster.checkpoints[0] = (now, cluster.committed);
+        cluster.sample = Some(sample);
+        cluster.used = used;
+        if cluster.full && cluster.estimate(now) <= cluster.reopen_at {
+            cluster.full = false;
+            self.first = 0;
+        }
+    }
+
+    pub(super) fn set_in_service(&mut self, id: ClusterId, in_service: bool) {
+        self.clusters[id.index()].in_service = in_service;
+        self.first = 0;
+    }
+
+    pub(super) fn set_closed(&mut self, id: ClusterId, closed: bool) {
+        self.clusters[id.index()].closed = closed;
+        self.first = 0;
+    }
+
+    /// Whether mailboxes may be placed there as far as is known.
+    pub(super) fn takes(&self, id: ClusterId) -> bool {
+        self.clusters[id.index()].takes()
+    }
+
+    /// The first cluster that takes mailboxes.
+    pub(super) fn first_open(&self) -> Option<ClusterId> {
+        self.clusters.iter().position(Cluster::takes).map(|place| ClusterId(place as u8))
+    }
+
+    /// A cluster that has refused for the first time since it was open, once for each refusal.
+    #[inline]
+    pub(super) fn take_newly_full(&mut self) -> Option<ClusterId> {
+        if self.newly_full == 0 {
+            return None;
+        }
+        let place = self.newly_full.trailing_zeros();
+        self.newly_full &= self.newly_full - 1;
+        Some(ClusterId(place as u8))
+    }
+
+    /// The last sample of a cluster.
+    pub(super) fn sample(&self, id: ClusterId) -> Option<Sample> {
+        self.clusters[id.index()].sample
+    }
+
+    /// Bytes reserved on a cluster: exactly what is in flight to it.
+    pub(super) fn reserved(&self, id: ClusterId) -> Bytes {
+        self.clusters[id.index()].reserved
+    }
+
+    /// How full a cluster may be by now, everything on its way included.
+    pub(super) fn estimate(&self, now: Time, id: ClusterId) -> Bytes {
+        self.clusters[id.index()].estimate(now)
+    }
+}
+
+impl Cluster {
+    fn takes(&self) -> bool {
+        self.in_service && !self.closed && !self.full
+    }
+
+    fn fresh(&self, now: Time, limit: Span) -> bool {
+        self.sample.is_some_and(|sample| now <= sample.measured_at + limit)
+    }
+
+    #[inline]
+    fn estimate(&self, now: Time) -> Bytes {
+        let age = self.sample.map_or(Span::ZERO, |sample| now.since(sample.measured_at));
+        self.used + (self.committed - self.committed_in_sample) + self.reserved + self.assumed_intake.over(age)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Latency;
+
+    fn plan(rule: Placement) -> PlacementPlan {
+        let cluster = ClusterPlan {
+            rated: Bytes::new(1_000),
+            full_at: Share::from_ppm(400_000),
+            reserve: Bytes::ZERO,
+            assumed_intake: Rate::ZERO,
+        };
+        PlacementPlan {
+            rule,
+            clusters: vec![cluster; 2],
+            slack: Share::ZERO,
+            sample_limit: Span::from_secs(60),
+            reopen_below: Share::from_ppm(10_000),
+        }
+    }
+
+    fn second(seconds: i64) -> Time {
+        Time::from_unix_micros(0) + Span::from_secs(seconds)
+    }
+
+    fn sample(at: i64) -> Sample {
+        Sample { measured_at: second(at), utilisation: Share::ZERO, latency: Latency::default() }
+    }
+
+    fn open(rule: Placement) -> Clusters {
+        let mut clusters = Clusters::new(&plan(rule), &[ClusterId(0), ClusterId(1)]);
+        clusters.sampled(second(0), ClusterId(0), sample(0), Bytes::ZERO);
+        clusters.sampled(second(0), ClusterId(1), sample(0), Bytes::ZERO);
+        clusters
+    }
+
+    const A: ClusterId = ClusterId(0);
+    const B: ClusterId = ClusterId(1);
+
+    #[test]
+    fn sequential_placement_fills_to_the_byte_and_not_one_more() {
+        let mut clusters = open(Placement::Sequential);
+        assert_eq!(clusters.place(second(1), Bytes::new(400)), Choice::At(A));
+        assert_eq!(clusters.take_newly_full(), None);
+        assert_eq!(clusters.place(second(1), Bytes::new(1)), Choice::At(B));
+        assert_eq!(clusters.take_newly_full(), Some(A));
+        assert_eq!(clusters.take_newly_full(), None);
+    }
+
+    #[test]
+    fn a_cluster_closes_at_its_first_refusal_and_reopens_one_percent_below() {
+        let mut clusters = open(Placement::Sequential);
+        clusters.place(second(1), Bytes::new(300));
+        assert_eq!(clusters.place(second(1), Bytes::new(200)), Choice::At(B));
+        clusters.commit(A, Bytes::new(300));
+        clusters.sampled(second(2), A, sample(2), Bytes::new(300));
+        assert_eq!(
+            clusters.place(second(2), Bytes::new(50)),
+            Choice::At(B),
+            "the sample at 2 s may miss what was committed"
+        );
+        clusters.sampled(second(3), A, sample(3), Bytes::new(391));
+        assert!(!clusters.takes(A));
+        clusters.sampled(second(4), A, sample(4), Bytes::new(390));
+        assert_eq!(clusters.place(second(4), Bytes::new(10)), Choice::At(A));
+    }
+
+    #[test]
+    fn what_was_committed_after_a_late_sample_was_measured_still_counts() {
+        let mut clusters = open(Placement::Sequential);
+        clusters.place(second(1), Bytes::new(100));
+        clusters.sampled(second(10), A, sample(10), Bytes::ZERO);
+        clusters.commit(A, Bytes::new(100));
+        clusters.sampled(second(20), A, sample(10), Bytes::ZERO);
+        assert_eq!(clusters.estimate(second(20), A), Bytes::new(100));
+        clusters.sampled(second(30), A, sample(25), Bytes::new(100));
+        assert_eq!(clusters.estimate(second(30), A), Bytes::new(100));
+    }
+
+    #[test]
+    fn an_old_sample_stops_placement_and_opens_no_other_cluster() {
+        let mut clusters = open(Placement::Sequential);
+        assert_eq!(clusters.place(second(61), Bytes::new(1)), Choice::Stale);
+        clusters.sampled(second(61), A, sample(61), Bytes::ZERO);
+        assert_eq!(clusters.place(second(61), Bytes::new(1)), Choice::At(A));
+    }
+
+    #[test]
+    fn least_filled_evens_the_shares_out_and_lists_what_is_full() {
+        let mut clusters = open(Placement::LeastFilled);
+        let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), Bytes::new(190))).collect();
+        assert_eq!(places, [Choice::At(A), Choice::At(B), Choice::At(A), Choice::At(B), Choice::NoRoom]);
+        assert_eq!((clusters.take_newly_full(), clusters.take_newly_full()), (Some(A), Some(B)));
+    }
+
+    #[test]
+    fn a_copy_that_outgrew_its_room_is_not_confirmed() {
+        let mut clusters = open(Placement::Sequential);
+        clusters.place(second(1), Bytes::new(390));
+        assert!(!clusters.confirm(second(1), A, Bytes::new(390), Bytes::new(401)));
+        assert!(clusters.confirm(second(1), A, Bytes::new(390), Bytes::new(400)));
+        assert_eq!(clusters.reserved(A), Bytes::new(400));
+    }
+
+    #[test]
+    fn a_mailbox_larger_than_every_threshold_closes_no_cluster() {
+        let mut clusters = open(Placement::Sequential);
+        assert_eq!(clusters.place(second(1), Bytes::new(401)), Choice::TooLarge);
+        assert!(clusters.takes(A) && clusters.takes(B));
+    }
+}

@@ -1,0 +1,313 @@
+//! What an event changes: one short function a kind of event.
+
+use super::Session;
+use super::attempt::{self, Verdict};
+use super::jobs::{Job, Stage};
+use super::lane::Emptied;
+use super::mailbox::Phase;
+use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
+use super::throttle::{Guard, Sample};
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
+use crate::units::{Bytes, Time};
+
+impl Session {
+    /// Takes an event in.
+    #[inline]
+    pub(super) fn react(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) {
+        match *event {
+            Event::CopyEnded { effect, bytes, limit, .. } => self.copy_ended(now, effect, bytes, limit, out),
+            Event::SwitchEnded { effect } => self.switch_ended(now, effect, out),
+            Event::PurgeEnded { effect } => self.purge_ended(now, effect, out),
+            Event::CopyFailed { effect, fault } => self.copy_failed(now, effect, fault, out),
+            Event::SwitchFailed { effect, fault } => self.switch_failed(now, effect, fault, out),
+            Event::PurgeFailed { effect, fault } => self.purge_failed(now, effect, fault, out),
+            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+                self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, out);
+            }
+            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
+                self.cluster_sampled(now, cluster, Sample { measured_at, utilisation, latency }, used, out);
+            }
+            Event::ClusterOpened { cluster } => self.cluster_in_service(now, cluster, true, out),
+            Event::ClusterClosed { cluster } => self.cluster_in_service(now, cluster, false, out),
+            Event::MailboxFound { mailbox, home, bytes } => self.mailbox_found(now, mailbox, home, bytes, out),
+            Event::MailboxGone { mailbox } => self.mailbox_gone(now, mailbox, out),
+            Event::MailboxChanged { mailbox, bytes } => {
+                if self.mailboxes.knows(mailbox) {
+                    self.mailboxes.set_bytes(mailbox, bytes);
+                }
+            }
+            Event::HeadAudited { head, users_left, folders_left } => {
+                self.head_audited(now, head, users_left == 0 && folders_left == 0, out);
+            }
+            Event::Operator(order) => self.ordered(now, order, out),
+            // A session has begun already; what a wake-up is for is found by looking at what is due.
+            Event::Started(_) | Event::Wake => {}
+        }
+    }
+
+    #[inline]
+    fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
+        let lane = &mut self.lanes[job.head.index()];
+        lane.held_by = limit;
+        lane.copying -= 1;
+        if let Some(why) = job.abandoned {
+            self.give_up(now, &job, why, out);
+        } else if self.clusters.confirm(now, job.cluster, job.reserved, bytes) {
+            self.faults.record(&self.plan.attempts, false);
+            if let Some(job) = self.jobs.find(effect, Stage::Copying) {
+                job.reserved = bytes;
+                job.stage = Stage::Copied;
+            }
+            lane.ready.push_back(effect);
+        } else {
+            // The next placement knows the true size.
+            self.mailboxes.set_bytes(job.mailbox, bytes);
+            out.push(Command::Abandon { effect, why: Fault::NoRoom });
+            self.give_up(now, &job, Fault::NoRoom, out);
+        }
+        self.fill(now, job.head, out);
+    }
+
+    #[inline]
+    fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Switching).copied() else { return };
+        self.jobs.end(effect);
+        self.clusters.commit(job.cluster, job.reserved);
+        let lane = &mut self.lanes[job.head.index()];
+        lane.switching -= 1;
+        lane.jobs_on[job.cluster.index()] -= 1;
+        lane.shares.add();
+        self.shares.add();
+        self.waves.end();
+        if let Some(purge_after) = self.plan.copy.purge_after {
+            self.mailboxes.set_phase(job.mailbox, Phase::Moved);
+            let due = now + purge_after;
+            lane.purges.due.push_back((due, job.mailbox));
+            self.wake = self.wake.min((due, Reason::Purge));
+        } else {
+            self.mailboxes.set_phase(job.mailbox, Phase::Settled);
+        }
+        self.after_an_end(now, job.head, out);
+    }
+
+    /// What may follow once a job has ended: a share reached, the end of a wave, an empty head, the next copy.
+    #[inline]
+    fn after_an_end(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        self.announce_shares(Some(head), out);
+        self.announce_shares(None, out);
+        if self.waves.is_full() {
+            self.advance_waves(now, out);
+        }
+        self.check_emptied(head, out);
+        self.fill(now, head, out);
+    }
+
+    fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Purging).copied() else { return };
+        self.jobs.end(effect);
+        self.mailboxes.set_phase(job.mailbox, Phase::Settled);
+        self.lanes[job.head.index()].purges.running -= 1;
+        self.purge(now, job.head, out);
+        self.check_purged(job.head, out);
+        self.set_wake(now);
+    }
+
+    #[cold]
+    fn purge_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Purging).copied() else { return };
+        self.jobs.end(effect);
+        let failed = self.mailboxes.attempts(job.mailbox).saturating_add(u8::from(attempt::counts(fault)));
+        self.mailboxes.set_attempts(job.mailbox, failed);
+        let purges = &mut self.lanes[job.head.index()].purges;
+        purges.running -= 1;
+        match attempt::verdict(&self.plan.attempts, fault, failed) {
+            Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
+                purges.retries.push(std::cmp::Reverse((now + wait, job.mailbox)));
+            }
+            Verdict::SetAside => purges.kept += 1,
+            Verdict::Forget => self.mailboxes.set_phase(job.mailbox, Phase::Settled),
+        }
+        self.purge(now, job.head, out);
+        self.check_purged(job.head, out);
+        self.set_wake(now);
+    }
+
+    #[cold]
+    fn copy_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
+        self.lanes[job.head.index()].copying -= 1;
+        let why = if fault == Fault::Abandoned { job.abandoned.unwrap_or(fault) } else { fault };
+        self.give_up(now, &job, why, out);
+        self.after_an_end(now, job.head, out);
+        self.set_wake(now);
+    }
+
+    #[cold]
+    fn switch_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.find(effect, Stage::Switching).copied() else { return };
+        self.lanes[job.head.index()].switching -= 1;
+        self.give_up(now, &job, fault, out);
+        self.after_an_end(now, job.head, out);
+        self.set_wake(now);
+    }
+
+    /// Ends a job that did not get its mailbox moved, and decides what becomes of the mailbox.
+    #[cold]
+    fn give_up(&mut self, now: Time, job: &Job, fault: Fault, out: &mut Vec<Command>) {
+        self.jobs.end(job.effect);
+        self.clusters.release(job.cluster, job.reserved);
+        let counts = attempt::counts(fault);
+        let failed = self.mailboxes.attempts(job.mailbox).saturating_add(u8::from(counts));
+        self.mailboxes.set_attempts(job.mailbox, failed);
+        let lane = &mut self.lanes[job.head.index()];
+        lane.jobs_on[job.cluster.index()] -= 1;
+        if fault == Fault::Unreachable {
+            // Whatever the last sample said is no longer true.
+            lane.sample = None;
+        }
+        match attempt::verdict(&self.plan.attempts, fault, failed) {
+            Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
+                self.mailboxes.set_phase(job.mailbox, Phase::BackingOff);
+                lane.waiting += 1;
+                lane.queue.push_retry(now + wait, job.mailbox);
+                self.wake = self.wake.min((now + wait, Reason::Retry));
+            }
+            Verdict::SetAside => self.set_aside(job.mailbox, job.head, out),
+            Verdict::Forget => self.forget(job.mailbox, job.head),
+        }
+        if fault == Fault::VerifyFailed {
+            self.stop(now, StopCause::VerifyFailed, out);
+        } else if counts && self.faults.record(&self.plan.attempts, true) {
+            self.stop(now, StopCause::FaultRate, out);
+        }
+    }
+
+    /// A mailbox was deleted: it has left the old storage too.
+    fn forget(&mut self, mailbox: MailboxId, head: HeadId) {
+        self.mailboxes.set_phase(mailbox, Phase::Gone);
+        if self.mailboxes.begun(mailbox) {
+            self.waves.end();
+        }
+        self.lanes[head.index()].shares.add();
+        self.shares.add();
+    }
+
+    fn mailbox_gone(&mut self, now: Time, mailbox: MailboxId, out: &mut Vec<Command>) {
+        if !self.mailboxes.knows(mailbox) {
+            return;
+        }
+        let Some(head) = self.mailboxes.head(mailbox) else {
+            self.mailboxes.set_phase(mailbox, Phase::Gone);
+            return;
+        };
+        match self.mailboxes.phase(mailbox) {
+            Phase::Waiting | Phase::BackingOff => {
+                self.lanes[head.index()].waiting -= 1;
+                self.forget(mailbox, head);
+            }
+            Phase::Copying => {
+                if let Some(job) = self.jobs.of_mailbox(mailbox) {
+                    match job.stage {
+                        Stage::Copied => self.drop_copied(now, &job, Fault::Gone, out),
+                        Stage::Copying => self.abandon(job.effect, Fault::Gone, out),
+                        Stage::Free | Stage::Switching | Stage::Purging => {}
+                    }
+                }
+            }
+            Phase::SetAside => {
+                self.lanes[head.index()].set_aside -= 1;
+                self.mailboxes.set_phase(mailbox, Phase::Gone);
+                self.lanes[head.index()].shares.add();
+                self.shares.add();
+            }
+            Phase::Excluded => self.mailboxes.set_phase(mailbox, Phase::Gone),
+            // The switch's own end says which of the two came first; a moved mailbox's old copy is purged all the same.
+            Phase::Switching | Phase::Moved | Phase::Settled | Phase::Gone => {}
+        }
+        self.after_an_end(now, head, out);
+        self.set_wake(now);
+    }
+
+    /// Gives up a job whose copy has ended and whose switch was not yet asked for.
+    pub(super) fn drop_copied(&mut self, now: Time, job: &Job, why: Fault, out: &mut Vec<Command>) {
+        self.lanes[job.head.index()].ready.retain(|effect| *effect != job.effect);
+        out.push(Command::Abandon { effect: job.effect, why });
+        self.give_up(now, job, why, out);
+    }
+
+    fn mailbox_found(&mut self, now: Time, mailbox: MailboxId, home: Home, bytes: Bytes, out: &mut Vec<Command>) {
+        if mailbox.index() != self.mailboxes.len() {
+            return;
+        }
+        let mailbox = self.mailboxes.add(home, bytes);
+        let Some(head) = home.as_head() else { return };
+        let lane = &mut self.lanes[head.index()];
+        lane.waiting += 1;
+        lane.queue.push_last(mailbox);
+        lane.emptied = Emptied::No;
+        lane.purges.done = false;
+        lane.shares.found();
+        self.shares.found();
+        self.all_emptied = false;
+        self.refresh(now, head, out);
+    }
+
+    fn head_sampled(&mut self, now: Time, head: HeadId, sample: Sample, out: &mut Vec<Command>) {
+        let lane = &mut self.lanes[head.index()];
+        if lane.sample.is_some_and(|last| last.measured_at >= sample.measured_at) {
+            return;
+        }
+        lane.sample = Some(sample);
+        // The worst of the stores that this head's moves touch governs.
+        let first = self.clusters.first_open();
+        let in_use =
+            lane.jobs_on.iter().enumerate().filter(|(_, jobs)| **jobs > 0).map(|(place, _)| ClusterId(place as u8));
+        let worst = in_use.chain(first).filter_map(|cluster| self.clusters.sample(cluster)).fold(sample, Sample::worst);
+        let plan = &self.plan.heads[head.index()].throttle;
+        let used = lane.uses_throttle();
+        if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
+            self.abandon_copies(head, out);
+        }
+        self.refresh(now, head, out);
+    }
+
+    fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {
+        self.clusters.sampled(now, cluster, sample, used);
+        self.set_intake(out);
+        for head in 0..self.lanes.len() {
+            self.fill(now, HeadId(head as u8), out);
+        }
+    }
+
+    fn cluster_in_service(&mut self, now: Time, cluster: ClusterId, in_service: bool, out: &mut Vec<Command>) {
+        self.clusters.set_in_service(cluster, in_service);
+        self.set_intake(out);
+        self.refresh_all(now, out);
+    }
+
+    fn head_audited(&mut self, now: Time, head: HeadId, clean: bool, out: &mut Vec<Command>) {
+        let lane = &mut self.lanes[head.index()];
+        if lane.emptied != Emptied::Asked {
+            return;
+        }
+        if lane.left() > 0 {
+            lane.emptied = Emptied::No;
+            return;
+        }
+        if !clean {
+            lane.emptied = Emptied::No;
+            self.stop(now, StopCause::AuditFailed { head }, out);
+            return;
+        }
+        lane.emptied = Emptied::Yes;
+        let set_aside = lane.set_aside;
+        self.announce(Milestone::HeadEmptied { head, set_aside }, out);
+        if !self.all_emptied && self.lanes.iter().all(|lane| lane.emptied == Emptied::Yes) {
+            self.all_emptied = true;
+            self.announce(Milestone::AllEmptied, out);
+        }
+        self.check_purged(head, out);
+        self.refresh(now, head, out);
+    }
+}

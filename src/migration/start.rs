@@ -1,0 +1,138 @@
+//! How a session begins: from facts, whether they come from a ledger, an inventory or a drawn population.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Session;
+use super::attempt::FaultRate;
+use super::jobs::Jobs;
+use super::lane::Lane;
+use super::mailbox::{Mailboxes, Phase};
+use super::message::{Command, Reason, Start};
+use super::order::{self, Queue, Waves};
+use super::place::Clusters;
+use super::plan::Plan;
+use super::progress::Shares;
+use crate::fleet::{Fleet, HeadId, MailboxId};
+use crate::units::Time;
+
+impl Session {
+    pub(super) fn new(now: Time, start: &Start) -> Self {
+        let (plan, facts) = (&start.plan, &start.facts);
+        let mut mailboxes = Mailboxes::new(&facts.fleet);
+        for &(mailbox, attempts) in &facts.attempts {
+            mailboxes.set_attempts(mailbox, attempts);
+        }
+        for &mailbox in plan.order.excluded.iter().filter(|id| id.index() < facts.fleet.len()) {
+            leave(&mut mailboxes, mailbox, Phase::Excluded);
+        }
+        for &(mailbox, _) in &facts.set_aside {
+            leave(&mut mailboxes, mailbox, Phase::SetAside);
+        }
+        let lanes = lanes(now, plan, &facts.fleet, &mailboxes);
+        let waiting = lanes.iter().map(|lane| u64::from(lane.waiting)).sum();
+        let (origins, moved) = counts(&facts.fleet, None);
+        Self {
+            number: start.session,
+            sequence: 0,
+            plan: Arc::clone(plan),
+            mailboxes,
+            lanes,
+            clusters: Clusters::new(&plan.placement, &facts.open),
+            jobs: Jobs::new(most_jobs(plan)),
+            faults: FaultRate::default(),
+            waves: Waves::new(&plan.order.waves, waiting),
+            shares: Shares::new(None, &plan.milestones, origins, moved),
+            front: 0,
+            paused_by_operator: false,
+            stopped: None,
+            purges_held: false,
+            cohort: Time::NEVER,
+            intake: None,
+            opened: 0,
+            all_emptied: false,
+            ended: false,
+            wake: (now, Reason::Throttle),
+        }
+    }
+
+    /// The first commands of a session.
+    pub(super) fn begin(&mut self, now: Time, start: &Start, out: &mut Vec<Command>) {
+        for &(mailbox, _) in &start.facts.set_aside {
+            if let Some(head) = self.mailboxes.head(mailbox) {
+                self.lanes[head.index()].set_aside += 1;
+            }
+        }
+        if let Some(purge_after) = self.plan.copy.purge_after {
+            for &(mailbox, switched) in &start.facts.unpurged {
+                self.mailboxes.set_phase(mailbox, Phase::Moved);
+                let origin = start.facts.fleet.origin[mailbox.index()];
+                self.lanes[origin.index()].purges.due.push_back((switched + purge_after, mailbox));
+            }
+        }
+        if let Some(&first) = self.plan.order.heads.first() {
+            self.lanes[first.index()].turn = true;
+        }
+        self.set_intake(out);
+        self.announce_shares(None, out);
+        for head in 0..self.lanes.len() {
+            self.announce_shares(Some(HeadId(head as u8)), out);
+            self.check_emptied(HeadId(head as u8), out);
+        }
+        self.refresh_all(now, out);
+    }
+}
+
+/// Takes a mailbox out of what waits.
+fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) {
+    if mailboxes.phase(mailbox) == Phase::Waiting {
+        mailboxes.set_phase(mailbox, phase);
+    }
+}
+
+fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<Lane> {
+    let lane = |head: HeadId| {
+        let mut waiting: Vec<MailboxId> = Vec::new();
+        let mine = || {
+            let on_head = move |id: &MailboxId| fleet.home[id.index()].as_head() == Some(head);
+            fleet.ids().filter(on_head).filter(|id| mailboxes.phase(*id) == Phase::Waiting)
+        };
+        waiting.reserve_exact(mine().count());
+        waiting.extend(mine());
+        order::sort(plan.order.within, fleet, &mut waiting);
+        let of_head =
+            |(id, _): &&(MailboxId, Time)| id.index() < fleet.len() && fleet.home[id.index()].as_head() == Some(head);
+        let scheduled: Vec<(Time, MailboxId)> =
+            plan.order.scheduled.iter().filter(of_head).map(|(id, at)| (*at, *id)).collect();
+        let count = waiting.len() as u32;
+        if !scheduled.is_empty() {
+            let by_hand: BTreeSet<MailboxId> = scheduled.iter().map(|(_, id)| *id).collect();
+            waiting.retain(|id| !by_hand.contains(id));
+        }
+        let (origins, moved) = counts(fleet, Some(head));
+        let shares = Shares::new(Some(head), &plan.milestones, origins, moved);
+        let mut lane = Lane::new(&plan.heads[head.index()], now, Queue::new(waiting, scheduled), shares);
+        lane.waiting = count;
+        lane
+    };
+    (0..plan.heads.len()).map(|head| lane(HeadId(head as u8))).collect()
+}
+
+/// Mailboxes that lived on a head (on any head) before the migration, and how many of them have left.
+fn counts(fleet: &Fleet, head: Option<HeadId>) -> (u64, u64) {
+    let mut all = 0;
+    let mut left = 0;
+    for (origin, home) in fleet.origin.iter().zip(&fleet.home) {
+        if head.is_none_or(|head| head == *origin) {
+            all += 1;
+            left += u64::from(home.as_cluster().is_some());
+        }
+    }
+    (all, left)
+}
+
+fn most_jobs(plan: &Plan) -> usize {
+    let copies: usize = plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum();
+    // A copy that has ended gives its stream to the next one while it waits to switch: as many again.
+    2 * copies + plan.heads.len() * usize::from(plan.copy.switches + plan.copy.purge_streams)
+}

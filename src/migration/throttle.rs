@@ -1,0 +1,329 @@
+//! How fast: the laws that turn samples into a pace, and the guards above them.
+//!
+//! A law decides on new samples only, never twice on the same one, and at most once in the plan's interval. The worst of
+//! the stores that a move touches governs. Nothing here knows of mailboxes.
+
+use super::plan::{Law, Level, ThrottlePlan};
+use crate::units::{Latency, Share, Span, Time};
+
+/// The guard's pause ends at a sample that is not above this share of `pause_above`: no flutter around the limit.
+const RESUME_AT: Share = Share::from_ppm(900_000);
+/// Samples in a row above `abort_above` before copies are abandoned.
+const ABORT_LOOKS: u8 = 2;
+/// A decision may come this part of the interval before its beat.
+const EARLY: i64 = 20;
+/// The pace is kept in thousandths of a stream: the integral law moves by less than one.
+const MILLI: u32 = 1_000;
+
+/// What a probe said of one store, or the worst of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) measured_at: Time,
+    pub(super) utilisation: Share,
+    pub(super) latency: Latency,
+}
+
+impl Sample {
+    /// The worse of both, term by term; as old as the older one.
+    pub(super) fn worst(self, other: Self) -> Self {
+        Self {
+            measured_at: self.measured_at.min(other.measured_at),
+            utilisation: self.utilisation.max(other.utilisation),
+            latency: self.latency.max(other.latency),
+        }
+    }
+
+    /// The sample's number in the terms of `level`.
+    fn in_terms_of(&self, level: Level) -> u32 {
+        match level {
+            Level::Utilisation(_) => self.utilisation.ppm(),
+            Level::Latency(_) => self.latency.micros(),
+        }
+    }
+
+    fn above(&self, level: Level) -> bool {
+        self.in_terms_of(level) > number(level)
+    }
+}
+
+fn number(level: Level) -> u32 {
+    match level {
+        Level::Utilisation(share) => share.ppm(),
+        Level::Latency(latency) => latency.micros(),
+    }
+}
+
+fn part(number: u32, share: Share) -> u32 {
+    Latency::from_micros(number).share(share).micros()
+}
+
+/// Whether copies go on after a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// They go on.
+    Clear,
+    /// They are to be abandoned.
+    Abort,
+}
+
+/// The throttle of one head.
+#[derive(Clone, Debug)]
+pub(super) struct Throttle {
+    pace_milli: u32,
+    next_decision: Time,
+    paused: bool,
+    looks_above_abort: u8,
+}
+
+impl Throttle {
+    pub(super) fn new(plan: &ThrottlePlan, now: Time) -> Self {
+        let start = match plan.law {
+            Law::Fixed { streams } => streams,
+            Law::Steps { .. } => plan.min,
+            Law::Aimd { start, .. } | Law::Integral { start, .. } => start.clamp(plan.min, plan.max),
+        };
+        Self { pace_milli: u32::from(start) * MILLI, next_decision: now, paused: false, looks_above_abort: 0 }
+    }
+
+    /// Streams that the law and its guard allow.
+    pub(super) fn streams(&self) -> u16 {
+        if self.paused { 0 } else { (self.pace_milli / MILLI) as u16 }
+    }
+
+    /// Takes in a new sample. `used` says whether this throttle's own pace was what held the copies back since the last
+    /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
+    pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
+        self.guard(plan, worst);
+        // A sample that comes a little early counts for its beat, or jitter would skip every other decision.
+        if now + Span::from_micros(plan.every.micros() / EARLY) >= self.next_decision {
+            self.pace_milli = decide(plan, self.pace_milli, worst, used);
+            let behind = now.since(self.next_decision).micros() / plan.every.micros().max(1) + 1;
+            self.next_decision = self.next_decision + plan.every.times(behind);
+        }
+        if self.looks_above_abort >= ABORT_LOOKS {
+            self.looks_above_abort = 0;
+            return Guard::Abort;
+        }
+        Guard::Clear
+    }
+
+    fn guard(&mut self, plan: &ThrottlePlan, worst: Sample) {
+        if let Some(limit) = plan.pause_above {
+            let value = worst.in_terms_of(limit);
+            self.paused = value > number(limit) || (self.paused && value > part(number(limit), RESUME_AT));
+        }
+        let above_abort = plan.abort_above.is_some_and(|limit| worst.above(limit));
+        self.looks_above_abort = if above_abort { self.looks_above_abort + 1 } else { 0 };
+    }
+}
+
+/// The law: the next pace, in thousandths of a stream, within the plan's bounds.
+fn decide(plan: &ThrottlePlan, pace_milli: u32, worst: Sample, used: bool) -> u32 {
+    let (floor, ceiling) = (u32::from(plan.min) * MILLI, u32::from(plan.max) * MILLI);
+    let next = match &plan.law {
+        Law::Fixed { streams } => return u32::from(*streams) * MILLI,
+        Law::Steps { table, interpolate } => step(table, *interpolate, worst),
+        Law::Aimd { target, hysteresis, .. } => {
+            let value = worst.in_terms_of(*target);
+            if value > number(*target) {
+                pace_milli / 2
+            } else if used && value < part(number(*target), *hysteresis) {
+                pace_milli + MILLI
+            } else {
+                pace_milli
+            }
+        }
+        Law::Integral { contract, aim, gain, slope, .. } => {
+            let error = i64::from(contract.share(*aim).micros()) - i64::from(worst.latency.micros());
+            let change = i64::from(gain.ppm()) * error / (1_000 * slope_at(slope, worst.latency));
+            let next = i64::from(pace_milli) + if used { change } else { change.min(0) };
+            next.clamp(i64::from(floor), i64::from(ceiling)) as u32
+        }
+    };
+    next.clamp(floor, ceiling)
+}
+
+/// The pace of a table of steps, in thousandths of a stream; interpolated ones are whole streams too, rounded down.
+fn step(table: &[(Level, u16)], interpolate: bool, worst: Sample) -> u32 {
+    let Some(&(first, first_streams)) = table.first() else { return 0 };
+    let value = worst.in_terms_of(first);
+    let after = table.partition_point(|(level, _)| number(*level) <= value);
+    if after == 0 {
+        return u32::from(first_streams) * MILLI;
+    }
+    let (low, low_streams) = table[after - 1];
+    let streams = match table.get(after) {
+        Some(&(high, high_streams)) if interpolate => {
+            let along = i64::from(value - number(low));
+            let across = i64::from(number(high) - number(low)).max(1);
+            i64::from(low_streams) + ((i64::from(high_streams) - i64::from(low_streams)) * along).div_euclid(across)
+        }
+        _ => i64::from(low_streams),
+    };
+    streams as u32 * MILLI
+}
+
+/// What one more stream adds at this latency, in microseconds, at least one; straight lines between the table's rows.
+fn slope_at(table: &[(Latency, Latency)], latency: Latency) -> i64 {
+    let after = table.partition_point(|(at, _)| *at <= latency);
+    let micros = |row: (Latency, Latency)| (i64::from(row.0.micros()), i64::from(row.1.micros()));
+    let slope = match (table.get(after.wrapping_sub(1)).copied(), table.get(after).copied()) {
+        (Some(low), Some(high)) => {
+            let ((low_at, low_slope), (high_at, high_slope)) = (micros(low), micros(high));
+            let along = i64::from(latency.micros()) - low_at;
+            low_slope + (high_slope - low_slope) * along / (high_at - low_at).max(1)
+        }
+        (Some(only), None) | (None, Some(only)) => micros(only).1,
+        (None, None) => 1,
+    };
+    slope.max(1)
+}
+
+/// The age at which a sample counts no more.
+pub(super) fn fresh_until(sample: Option<Sample>, limit: Span) -> Option<Time> {
+    sample.map(|sample| sample.measured_at + limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Rate;
+
+    fn plan(law: Law) -> ThrottlePlan {
+        ThrottlePlan {
+            law,
+            min: 1,
+            max: 48,
+            rate: Rate::UNLIMITED,
+            every: Span::from_secs(60),
+            sample_limit: Span::from_secs(180),
+            pause_above: None,
+            abort_above: None,
+        }
+    }
+
+    fn aimd() -> ThrottlePlan {
+        plan(Law::Aimd {
+            target: Level::Latency(Latency::from_micros(4_000)),
+            start: 8,
+            hysteresis: Share::from_ppm(900_000),
+        })
+    }
+
+    fn latency(micros: u32) -> Sample {
+        Sample {
+            measured_at: Time::default(),
+            utilisation: Share::from_ppm(500_000),
+            latency: Latency::from_micros(micros),
+        }
+    }
+
+    fn minute(minutes: i64) -> Time {
+        Time::default() + Span::from_secs(60 * minutes)
+    }
+
+    #[test]
+    fn aimd_adds_one_below_halves_above_and_holds_between() {
+        let plan = aimd();
+        let mut throttle = Throttle::new(&plan, minute(0));
+        let mut paces = Vec::new();
+        for (at, micros) in [3_000, 3_000, 3_700, 4_000, 4_001, 4_001, 4_001, 4_001].into_iter().enumerate() {
+            throttle.sampled(&plan, minute(at as i64), latency(micros), true);
+            paces.push(throttle.streams());
+        }
+        assert_eq!(paces, [9, 10, 10, 10, 5, 2, 1, 1]);
+    }
+
+    #[test]
+    fn a_law_decides_once_in_its_interval_however_many_samples_come() {
+        let plan = aimd();
+        let mut throttle = Throttle::new(&plan, minute(0));
+        for second in 0..57 {
+            throttle.sampled(&plan, minute(0) + Span::from_secs(second), latency(1_000), true);
+        }
+        assert_eq!(throttle.streams(), 9);
+    }
+
+    #[test]
+    fn samples_that_jitter_around_the_beat_are_not_skipped_every_other_time() {
+        let plan = aimd();
+        let mut throttle = Throttle::new(&plan, minute(0));
+        for beat in 0..20 {
+            let early = Span::from_micros(if beat % 2 == 0 { 0 } else { 100_000 });
+            throttle.sampled(&plan, minute(beat) - early, latency(1_000), true);
+        }
+        assert!(throttle.streams() >= 8 + 18, "{}", throttle.streams());
+    }
+
+    #[test]
+    fn a_pace_that_nothing_uses_does_not_wind_up() {
+        let integral = Law::Integral {
+            contract: Latency::from_micros(4_000),
+            aim: Share::from_ppm(900_000),
+            start: 8,
+            gain: Share::from_ppm(500_000),
+            slope: vec![(Latency::from_micros(1_000), Latency::from_micros(100))],
+        };
+        for plan in [aimd(), plan(integral)] {
+            let mut throttle = Throttle::new(&plan, minute(0));
+            for at in 0..100 {
+                throttle.sampled(&plan, minute(at), latency(1_000), false);
+            }
+            assert_eq!(throttle.streams(), 8, "{:?}", plan.law);
+        }
+    }
+
+    #[test]
+    fn the_guard_pauses_above_its_limit_and_goes_on_only_well_below() {
+        let mut plan = aimd();
+        plan.pause_above = Some(Level::Latency(Latency::from_micros(8_000)));
+        let mut throttle = Throttle::new(&plan, minute(0));
+        let mut paused = Vec::new();
+        for (at, micros) in [8_000, 8_001, 7_900, 7_201, 7_200].into_iter().enumerate() {
+            throttle.sampled(&plan, minute(at as i64), latency(micros), true);
+            paused.push(throttle.streams() == 0);
+        }
+        assert_eq!(paused, [false, true, true, true, false]);
+    }
+
+    #[test]
+    fn copies_are_abandoned_at_the_second_look_above_the_limit_not_at_the_first() {
+        let mut plan = aimd();
+        plan.abort_above = Some(Level::Utilisation(Share::from_ppm(400_000)));
+        let mut throttle = Throttle::new(&plan, minute(0));
+        assert_eq!(throttle.sampled(&plan, minute(0), latency(1), true), Guard::Clear);
+        assert_eq!(throttle.sampled(&plan, minute(1), latency(1), true), Guard::Abort);
+    }
+
+    #[test]
+    fn steps_take_the_last_one_reached_and_interpolate_between_when_asked() {
+        let level = |percent: u32| Level::Utilisation(Share::from_ppm(percent * 10_000));
+        let table = vec![(level(20), 40), (level(60), 20), (level(80), 0)];
+        let at = |percent: u32, interpolate| {
+            let sample = Sample { utilisation: Share::from_ppm(percent * 10_000), ..latency(0) };
+            step(&table, interpolate, sample) / MILLI
+        };
+        assert_eq!([at(10, false), at(20, false), at(59, false), at(60, false), at(99, false)], [40, 40, 40, 20, 0]);
+        assert_eq!([at(10, true), at(40, true), at(41, true), at(70, true), at(99, true)], [40, 30, 29, 10, 0]);
+    }
+
+    #[test]
+    fn the_integral_law_settles_on_its_aim_in_one_step_at_a_relative_gain_of_one() {
+        let law = Law::Integral {
+            contract: Latency::from_micros(10_000),
+            aim: Share::from_ppm(900_000),
+            start: 1,
+            gain: Share::ONE,
+            slope: vec![(Latency::from_micros(0), Latency::from_micros(141))],
+        };
+        let plan = plan(law);
+        let mut throttle = Throttle::new(&plan, minute(0));
+        // The plant of Aqueduct's first store, its unit taken as a tenth of a stream: latency = 5.80 ms + 0.141 ms x streams.
+        let mut seen = 0;
+        for at in 0..3 {
+            seen = 5_800 + 141 * throttle.pace_milli / MILLI;
+            throttle.sampled(&plan, minute(at), latency(seen), true);
+        }
+        assert!(seen.abs_diff(9_000) <= 1, "{seen}");
+    }
+}

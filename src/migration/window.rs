@@ -1,0 +1,65 @@
+//! When: the plan's calendar, read along with time.
+
+use super::plan::{WindowLimit, Windows};
+use crate::units::{Span, Time};
+
+/// How long before its end the calendar's end is announced.
+pub(super) const WARNING: Span = Span::from_secs(7 * 86_400);
+
+/// A place in a calendar that only moves forward.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cursor {
+    /// Changes that have passed.
+    passed: usize,
+}
+
+impl Cursor {
+    /// The limit at `now`. Past the calendar's end nothing may move: nobody said what holds there.
+    pub(super) fn limit(&mut self, windows: &Windows, now: Time) -> WindowLimit {
+        if windows.end.is_some_and(|end| now >= end) {
+            return WindowLimit { streams: 0, ..WindowLimit::OPEN };
+        }
+        while windows.changes.get(self.passed).is_some_and(|(at, _)| *at <= now) {
+            self.passed += 1;
+        }
+        self.passed.checked_sub(1).map_or(WindowLimit::OPEN, |last| windows.changes[last].1)
+    }
+
+    /// The next instant after `now` at which the limit may change.
+    pub(super) fn next_change(self, windows: &Windows, now: Time) -> Option<Time> {
+        let change = windows.changes.get(self.passed).map(|(at, _)| *at);
+        let next = match (change, windows.end) {
+            (Some(change), Some(end)) => Some(change.min(end)),
+            (change, end) => change.or(end),
+        };
+        next.filter(|next| windows.end.is_none_or(|end| now < end) || *next > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Rate;
+
+    #[test]
+    fn a_limit_holds_from_its_instant_and_the_end_of_the_calendar_pauses() {
+        let at = |seconds| Time::from_unix_micros(0) + Span::from_secs(seconds);
+        let twelve = WindowLimit { streams: 12, rate: Rate::UNLIMITED };
+        let windows = Windows { changes: vec![(at(10), twelve), (at(20), WindowLimit::OPEN)], end: Some(at(30)) };
+        let mut cursor = Cursor::default();
+        let seen: Vec<u16> = [0, 9, 10, 19, 20, 29, 30].map(|s| cursor.limit(&windows, at(s)).streams).into();
+        assert_eq!(seen, [u16::MAX, u16::MAX, 12, 12, u16::MAX, u16::MAX, 0]);
+    }
+
+    #[test]
+    fn the_next_change_lies_ahead() {
+        let at = |seconds| Time::from_unix_micros(0) + Span::from_secs(seconds);
+        let windows = Windows { changes: vec![(at(10), WindowLimit::OPEN)], end: Some(at(30)) };
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.next_change(&windows, at(0)), Some(at(10)));
+        cursor.limit(&windows, at(10));
+        assert_eq!(cursor.next_change(&windows, at(10)), Some(at(30)));
+        assert_eq!(cursor.next_change(&windows, at(30)), None, "nothing changes past the end");
+        assert_eq!(Cursor::default().next_change(&Windows::default(), at(0)), None);
+    }
+}
