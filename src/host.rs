@@ -34,11 +34,25 @@ pub trait Host {
 /// # Errors
 /// What the host reports; the machine itself has none.
 pub fn run<H: Host>(machine: &mut Migration, host: &mut H, start: Time) -> Result<Time, H::Error> {
+    run_observed(machine, host, start, |_, _, _, _| {})
+}
+
+/// `run`, with somebody who looks on: told of the machine, the instant, the event and the machine's answer after each step.
+///
+/// # Errors
+/// What the host reports; the machine itself has none.
+pub fn run_observed<H: Host>(
+    machine: &mut Migration,
+    host: &mut H,
+    start: Time,
+    mut observe: impl FnMut(&Migration, Time, &Event, &[Command]),
+) -> Result<Time, H::Error> {
     let mut commands = Vec::with_capacity(64);
     let (mut now, mut event) = host.wait(start)?;
     loop {
         commands.clear();
         let next = machine.step(now, &event, &mut commands);
+        observe(machine, now, &event, &commands);
         host.record(now, &event, &commands)?;
         for command in &commands {
             host.perform(now, *command)?;

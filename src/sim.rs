@@ -1,9 +1,32 @@
 //! The simulated world: a `Host` over models and an event queue, in which the migration core moves mailboxes that do
 //! not exist.
 
+mod account;
+mod cluster;
+mod draw;
+mod fill;
+mod head;
+mod health;
+mod job;
+mod load;
+mod number;
+mod population;
+mod queue;
+mod sharing;
+mod trace;
+mod transfer;
+mod world;
+
+use std::sync::Arc;
+
+use crate::fleet::Fleet;
+use crate::host;
+use crate::migration::Migration;
 use crate::migration::message::Binding;
 use crate::scenario::Scenario;
 use crate::units::{Share, Span, Time};
+pub use trace::{TraceItem, TraceRow, trace};
+use world::World;
 
 /// Which replication: its result depends on the scenario and on these two numbers alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,8 +119,24 @@ pub struct ClusterOutcome {
     pub days: Vec<f32>,
 }
 
+/// Memory that one thread uses again from replication to replication.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    fleet: Arc<Fleet>,
+    places: Vec<world::Place>,
+}
+
 /// Runs one replication.
+#[must_use]
 pub fn simulate(scenario: &Scenario, run: RunId) -> Outcome {
-    let _ = (scenario, run);
-    todo!("the World")
+    simulate_in(scenario, run, &mut Workspace::default())
+}
+
+/// Runs one replication in memory that was used before; the result is the same.
+#[must_use]
+pub fn simulate_in(scenario: &Scenario, run: RunId, workspace: &mut Workspace) -> Outcome {
+    let mut world = World::new(scenario, run, workspace);
+    let mut machine = Migration::new();
+    let Ok(end) = host::run(&mut machine, &mut world, scenario.as_of);
+    world.finish(&machine, end, workspace)
 }

@@ -1,0 +1,137 @@
+//! What is written down about a head: the day's means, and the totals of a replication.
+
+use super::{HeadDay, HeadOutcome};
+
+/// The state of a head over one step of the load, as it was at the step's end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeadStep {
+    /// Length of the step.
+    pub(crate) seconds: f64,
+    /// Mailboxes on it.
+    pub(crate) mailboxes: u32,
+    /// Copies that may progress.
+    pub(crate) streams: u16,
+    /// Utilisation by users alone.
+    pub(crate) alone: f64,
+    /// Utilisation with the migration.
+    pub(crate) utilisation: f64,
+    /// Response time in seconds, with and without the migration.
+    pub(crate) response_s: f64,
+    /// Without it.
+    pub(crate) response_alone_s: f64,
+    /// Response time that was promised, in seconds.
+    pub(crate) objective_s: f64,
+    /// Utilisation from which the head is saturated.
+    pub(crate) saturation: f64,
+    /// Outages a day.
+    pub(crate) hazard: f64,
+    /// Outages a day from users alone.
+    pub(crate) hazard_alone: f64,
+    /// Mean repair in hours.
+    pub(crate) repair_hours: f64,
+    /// Share of the mailboxes that are down.
+    pub(crate) down: f64,
+}
+
+/// Sums of one head.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeadAccount {
+    outcome: HeadOutcome,
+    day_seconds: f64,
+    day: [f64; 8],
+}
+
+impl HeadAccount {
+    /// A step of the load has passed.
+    pub(crate) fn pass(&mut self, step: &HeadStep) {
+        let (minutes, days) = (step.seconds / 60.0, step.seconds / 86_400.0);
+        let mailboxes = f64::from(step.mailboxes);
+        let outcome = &mut self.outcome;
+        if step.down > 0.0 {
+            outcome.mailbox_hours_down += step.down * mailboxes * step.seconds / 3_600.0;
+        } else {
+            // Nobody waits long on a head from which all users have gone.
+            let users = step.mailboxes > 0;
+            outcome.minutes_above += if users && step.response_s > step.objective_s { minutes } else { 0.0 };
+            outcome.minutes_above_alone +=
+                if users && step.response_alone_s > step.objective_s { minutes } else { 0.0 };
+            outcome.minutes_saturated += if step.utilisation >= step.saturation { minutes } else { 0.0 };
+        }
+        outcome.expected_outages += step.hazard * days;
+        outcome.expected_outages_alone += step.hazard_alone * days;
+        let values = [
+            f64::from(step.streams),
+            step.alone,
+            step.utilisation,
+            step.response_s * 1e3,
+            step.response_alone_s * 1e3,
+            step.hazard_alone,
+            step.hazard,
+            step.hazard * step.repair_hours * mailboxes,
+        ];
+        self.day_seconds += step.seconds;
+        for (sum, value) in self.day.iter_mut().zip(values) {
+            *sum += value * step.seconds;
+        }
+    }
+
+    /// An outage has struck.
+    pub(crate) fn struck(&mut self) {
+        self.outcome.outages += 1;
+    }
+
+    /// The day is over; a day in which no time has passed is none.
+    pub(crate) fn end_day(&mut self, mailboxes: u32) {
+        if self.day_seconds <= 0.0 {
+            return;
+        }
+        let mean = self.day.map(|sum| (sum / self.day_seconds) as f32);
+        let [streams, user_utilisation, utilisation, latency_ms, latency_alone_ms, hazard_alone, hazard, down] = mean;
+        self.outcome.days.push(HeadDay {
+            mailboxes,
+            streams,
+            user_utilisation,
+            utilisation,
+            latency_ms,
+            latency_alone_ms,
+            hazard_alone,
+            hazard,
+            expected_mailbox_hours_down: down,
+        });
+        (self.day, self.day_seconds) = ([0.0; 8], 0.0);
+    }
+
+    /// The sums; what the machine knows is left empty.
+    pub(crate) fn into_outcome(self) -> HeadOutcome {
+        self.outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_holds_means_over_time_and_the_totals_hold_sums() {
+        let mut account = HeadAccount::default();
+        let step = HeadStep {
+            seconds: 3_600.0,
+            mailboxes: 10,
+            utilisation: 0.5,
+            objective_s: 0.01,
+            saturation: 1.0,
+            ..HeadStep::default()
+        };
+        account.pass(&HeadStep { response_s: 0.02, response_alone_s: 0.005, hazard: 2.0, ..step });
+        account.pass(&HeadStep { seconds: 10_800.0, utilisation: 0.9, ..step });
+        account.pass(&HeadStep { down: 0.5, ..step });
+        account.end_day(9);
+        account.end_day(9);
+        let outcome = account.into_outcome();
+        assert_eq!((outcome.minutes_above, outcome.minutes_above_alone), (60.0, 0.0));
+        assert_eq!(outcome.mailbox_hours_down, 5.0);
+        assert!((outcome.expected_outages - 2.0 / 24.0).abs() < 1e-12);
+        assert_eq!(outcome.days.len(), 1);
+        assert!((outcome.days[0].utilisation - (0.5 + 2.7 + 0.5) / 5.0).abs() < 1e-6);
+    }
+}

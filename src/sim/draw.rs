@@ -1,0 +1,195 @@
+//! Randomness by name: every draw is keyed by seed, replication, purpose and entity, never by the order of use. A new
+//! head, a window, or a longer horizon changes no draw of anything else.
+
+use rand_pcg::Pcg64Dxsm;
+use sha2::{Digest, Sha256};
+
+use super::RunId;
+use super::number::normal_quantile;
+
+/// What a draw is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Purpose {
+    /// Size of a mailbox.
+    Size = 1,
+    /// Mean size of a mailbox's messages.
+    MessageSize,
+    /// Activity of a mailbox's user.
+    Activity,
+    /// Group of a mailbox.
+    Group,
+    /// Whether a mailbox needs a person.
+    Permanent,
+    /// Whether an attempt to copy fails, and where.
+    Transient,
+    /// Whether a switch backs out.
+    Switch,
+    /// Noise of a store's user load.
+    Noise,
+    /// When outages strike, and how long they last.
+    Outage,
+    /// When brown-outs strike, and how long they last.
+    Brownout,
+    /// Error of a sample.
+    Probe,
+    /// Loss of a sample.
+    ProbeLoss,
+    /// New accounts of an hour.
+    Accounts,
+    /// Deletions of an hour.
+    Deletions,
+}
+
+/// All draws of one replication.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    run: RunId,
+}
+
+impl Draws {
+    /// The draws of a replication.
+    pub(crate) const fn new(run: RunId) -> Self {
+        Self { run }
+    }
+
+    /// A stream of its own for an entity: a generator for draws that come one after the other.
+    pub(crate) fn stream(self, purpose: Purpose, entity: &str) -> Pcg64Dxsm {
+        let (state, stream) = self.hash(purpose, entity);
+        Pcg64Dxsm::new(state, stream)
+    }
+
+    /// Draws by number: of a mailbox, an attempt, a sample.
+    pub(crate) fn keyed(self, purpose: Purpose, entity: &str) -> Keyed {
+        let (key, _) = self.hash(purpose, entity);
+        Keyed { first: key as u64, second: (key >> 64) as u64 }
+    }
+
+    fn hash(self, purpose: Purpose, entity: &str) -> (u128, u128) {
+        let digest = Sha256::new()
+            .chain_update(self.run.seed.to_le_bytes())
+            .chain_update(self.run.replication.to_le_bytes())
+            .chain_update([purpose as u8])
+            .chain_update(entity.as_bytes())
+            .finalize();
+        let half =
+            |from: usize| digest[from..from + 16].iter().fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
+        (half(0), half(16))
+    }
+}
+
+/// A family of independent draws, one for each number: two bijective 64-bit finalisers in a row over a counter, keyed
+/// between (Stafford's mix 13, and Evensen's `moremur`), so that neighbours have nothing in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keyed {
+    first: u64,
+    second: u64,
+}
+
+impl Keyed {
+    /// 64 random bits of the number `item`.
+    #[inline]
+    pub(crate) const fn bits(self, item: u64) -> u64 {
+        let z = self.first.wrapping_add(item.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let z = (z ^ (z >> 31)).wrapping_add(self.second);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x3c79_ac49_2ba7_b653);
+        let z = (z ^ (z >> 33)).wrapping_mul(0x1c69_b3f7_4ac4_ae35);
+        z ^ (z >> 27)
+    }
+
+    /// A uniform number within (0, 1), never either end.
+    #[inline]
+    pub(crate) fn unit(self, item: u64) -> f64 {
+        unit(self.bits(item))
+    }
+
+    /// A standard normal number.
+    #[inline]
+    pub(crate) fn normal(self, item: u64) -> f64 {
+        normal_quantile(self.unit(item))
+    }
+}
+
+/// A uniform number within (0, 1) from 52 of the bits, in the middle of its cell.
+#[inline]
+pub(crate) fn unit(bits: u64) -> f64 {
+    ((bits >> 12) as f64 + 0.5) * (1.0 / (1_u64 << 52) as f64)
+}
+
+/// The number of an attempt on a mailbox, for `Keyed`.
+#[inline]
+pub(crate) const fn attempt_of(mailbox: u32, attempt: u8) -> u64 {
+    ((attempt as u64) << 32) | mailbox as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    fn draws(seed: u64, replication: u32) -> Draws {
+        Draws::new(RunId { seed, replication })
+    }
+
+    #[test]
+    fn a_draw_depends_on_every_part_of_its_name_and_on_nothing_else() {
+        let base = draws(1, 0).keyed(Purpose::Size, "a").bits(7);
+        assert_eq!(base, draws(1, 0).keyed(Purpose::Size, "a").bits(7));
+        let others = [
+            draws(2, 0).keyed(Purpose::Size, "a").bits(7),
+            draws(1, 1).keyed(Purpose::Size, "a").bits(7),
+            draws(1, 0).keyed(Purpose::Group, "a").bits(7),
+            draws(1, 0).keyed(Purpose::Size, "b").bits(7),
+            draws(1, 0).keyed(Purpose::Size, "a").bits(8),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+        let mut one = draws(1, 0).stream(Purpose::Noise, "head-1");
+        let mut two = draws(1, 0).stream(Purpose::Noise, "head-2");
+        assert_ne!(one.next_u64(), two.next_u64());
+    }
+
+    #[test]
+    fn keyed_draws_are_uniform() {
+        let (cells, each) = (256_usize, 400_usize);
+        for seed in 0..4 {
+            let keyed = draws(seed, 3).keyed(Purpose::Size, "mailboxes");
+            let mut counts = vec![0_f64; cells];
+            for item in 0..(cells * each) as u64 {
+                counts[(keyed.unit(item) * cells as f64) as usize] += 1.0;
+            }
+            let chi: f64 = counts.iter().map(|count| (count - each as f64).powi(2) / each as f64).sum();
+            // 255 degrees of freedom: mean 255, standard deviation 22.6; five of them on either side.
+            assert!((142.0..368.0).contains(&chi), "chi square {chi}");
+        }
+    }
+
+    #[test]
+    fn neighbours_and_attempts_are_not_correlated() {
+        let keyed = draws(5, 0).keyed(Purpose::Transient, "mailboxes");
+        let other = draws(5, 0).keyed(Purpose::Switch, "mailboxes");
+        let n = 100_000_u32;
+        let mut sums = [0.0; 3];
+        for mailbox in 0..n {
+            let here = keyed.unit(attempt_of(mailbox, 1)) - 0.5;
+            sums[0] += here * (keyed.unit(attempt_of(mailbox + 1, 1)) - 0.5);
+            sums[1] += here * (keyed.unit(attempt_of(mailbox, 2)) - 0.5);
+            sums[2] += here * (other.unit(attempt_of(mailbox, 1)) - 0.5);
+        }
+        for sum in sums {
+            let correlation = sum / f64::from(n) * 12.0;
+            // Standard deviation 1 / sqrt(n) = 0.0032.
+            assert!(correlation.abs() < 0.016, "correlation {correlation}");
+        }
+    }
+
+    #[test]
+    fn every_bit_of_a_draw_turns_on_half_the_time() {
+        let keyed = draws(9, 1).keyed(Purpose::Size, "mailboxes");
+        for bit in 0..64 {
+            let ones = (0..20_000).filter(|item| keyed.bits(*item) >> bit & 1 == 1).count();
+            assert!((9_600..10_400).contains(&ones), "bit {bit}: {ones}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Draws the fleet that a replication begins with. Draws are keyed by mailbox: another head, another order or another
+//! share already moved changes no mailbox's size, messages, activity or group.
+
+use super::draw::{Draws, Purpose, unit};
+use super::number::{exp, ln, normal_quantile};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::migration::plan::{Plan, Within};
+use crate::scenario::Scenario;
+use crate::scenario::model::{Population, SizeLaw};
+use crate::units::{Bytes, Time};
+
+/// The entity whose draws these are.
+const ENTITY: &str = "population";
+
+/// Draws the fleet into `fleet`, whose memory is used again.
+pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
+    let population = &scenario.model.population;
+    draw_sizes(population, draws, fleet);
+    assign_heads(population, fleet);
+    settle_moved(scenario, fleet);
+}
+
+fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
+    let count = population.mailboxes as usize;
+    let (sizes, means) = (draws.keyed(Purpose::Size, ENTITY), draws.keyed(Purpose::MessageSize, ENTITY));
+    let activities = draws.keyed(Purpose::Activity, ENTITY);
+    let law = SizeDraw::new(&population.size);
+    let sigma = population.message_sigma;
+    // The mean of a lognormal stays when half its variance is taken off the logarithm.
+    let message_log = ln(population.message_mean.get().max(1) as f64) - 0.5 * sigma * sigma;
+    let (spread, along) = (population.activity_sigma, population.activity_size_correlation);
+    let across = (1.0 - along * along).max(0.0).sqrt();
+    let activity = population.activity.ops_per_second() * 1e6;
+    fleet.bytes.clear();
+    fleet.messages.clear();
+    fleet.activity_micro_op_s.clear();
+    fleet.bytes.reserve_exact(count);
+    fleet.messages.reserve_exact(count);
+    fleet.activity_micro_op_s.reserve_exact(count);
+    for row in 0..count as u64 {
+        let (bytes, z) = law.draw(unit(sizes.bits(row)));
+        let mean_log = if sigma > 0.0 { message_log + sigma * means.normal(row) } else { message_log };
+        let messages = (bytes as f64 * exp(-mean_log)).round() as u32;
+        let factor = if spread > 0.0 {
+            let other = if across > 0.0 { across * activities.normal(row) } else { 0.0 };
+            exp(spread * (along * z + other) - 0.5 * spread * spread)
+        } else {
+            1.0
+        };
+        fleet.bytes.push(Bytes::new(bytes));
+        fleet.messages.push(if bytes == 0 { 0 } else { messages.max(1) });
+        fleet.activity_micro_op_s.push((activity * factor).round() as u32);
+    }
+    fleet.group.clear();
+    if population.groups > 0 {
+        let groups = draws.keyed(Purpose::Group, ENTITY);
+        let of = |row: u64| ((u128::from(groups.bits(row)) * u128::from(population.groups)) >> 64) as u32;
+        fleet.group.extend((0..count as u64).map(of));
+    }
+}
+
+struct SizeDraw {
+    median_log: f64,
+    sigma: f64,
+    max: f64,
+    body: f64,
+    tail_from: f64,
+    tail_power: f64,
+}
+
+impl SizeDraw {
+    fn new(law: &SizeLaw) -> Self {
+        let tail = law.tail;
+        Self {
+            median_log: ln(law.median.get().max(1) as f64),
+            sigma: law.sigma,
+            max: law.max.get() as f64,
+            body: 1.0 - tail.map_or(0.0, |tail| tail.share.fraction()),
+            tail_from: tail.map_or(0.0, |tail| tail.from.get() as f64),
+            tail_power: tail.map_or(0.0, |tail| -1.0 / tail.alpha),
+        }
+    }
+
+    /// Size in bytes, and the size's place as a standard normal number, for what is correlated with it.
+    #[inline]
+    fn draw(&self, p: f64) -> (u64, f64) {
+        if p < self.body {
+            let z = normal_quantile(p / self.body);
+            return (exp(self.median_log + self.sigma * z).min(self.max).round() as u64, z);
+        }
+        let above = (1.0 - p) / (1.0 - self.body);
+        let size = self.tail_from * exp(self.tail_power * ln(above));
+        (size.min(self.max).round() as u64, normal_quantile(p))
+    }
+}
+
+/// Gives each row to the head that is furthest behind its share: exact counts, evenly interleaved, without chance.
+fn assign_heads(population: &Population, fleet: &mut Fleet) {
+    let shares: Vec<i64> = population.split.iter().map(|share| i64::from(share.ppm())).collect();
+    let whole: i64 = shares.iter().sum();
+    let mut behind = vec![0_i64; shares.len()];
+    fleet.origin.clear();
+    fleet.home.clear();
+    fleet.origin.reserve_exact(fleet.bytes.len());
+    fleet.home.reserve_exact(fleet.bytes.len());
+    for _ in 0..fleet.bytes.len() {
+        let mut next = 0;
+        for (head, share) in shares.iter().enumerate() {
+            behind[head] += share;
+            if behind[head] > behind[next] {
+                next = head;
+            }
+        }
+        behind[next] -= whole;
+        let head = HeadId(next as u8);
+        fleet.origin.push(head);
+        fleet.home.push(Home::head(head));
+    }
+}
+
+/// Settles the share of each head that has moved already: the first in the plan's order, on the clusters in service,
+/// filled one after the other to their thresholds.
+fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
+    let (plan, model) = (&scenario.plan, &scenario.model);
+    if model.population.moved.iter().all(|share| share.ppm() == 0) {
+        return;
+    }
+    let mut fill = Fill::new(scenario, scenario.as_of);
+    let mut excluded = plan.order.excluded.clone();
+    excluded.sort_unstable();
+    for head in &plan.order.heads {
+        let of_head = |row: &u32| fleet.origin[*row as usize] == *head;
+        let mut rows: Vec<u32> = (0..fleet.len() as u32).filter(of_head).collect();
+        let moved = model.population.moved[head.index()].of_count(rows.len() as u64) as usize;
+        rows.retain(|row| excluded.binary_search(&MailboxId(*row)).is_err());
+        let moved = moved.min(rows.len());
+        sort_first(plan, fleet, &mut rows, moved);
+        for row in &rows[..moved] {
+            match fill.place(fleet.bytes[*row as usize]) {
+                Some(cluster) => fleet.home[*row as usize] = Home::cluster(cluster),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Brings the first `count` rows of the plan's order to the front, in that order.
+fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
+    let key = |row: &u32| {
+        let at = *row as usize;
+        let rank = match plan.order.within {
+            Within::Inventory => 0,
+            Within::Smallest => fleet.bytes[at].get(),
+            Within::Largest => u64::MAX - fleet.bytes[at].get(),
+            Within::Busiest => u64::MAX - u64::from(fleet.activity_micro_op_s[at]),
+            Within::Idlest => u64::from(fleet.activity_micro_op_s[at]),
+            Within::Group => fleet.group.get(at).copied().map_or(0, u64::from),
+        };
+        (rank, *row)
+    };
+    if count > 0 && count < rows.len() {
+        rows.select_nth_unstable_by_key(count - 1, key);
+    }
+    rows[..count].sort_unstable_by_key(key);
+}
+
+/// Sequential filling to the thresholds.
+struct Fill {
+    clusters: Vec<(ClusterId, u64, u64)>,
+    at: usize,
+}
+
+impl Fill {
+    fn new(scenario: &Scenario, at: Time) -> Self {
+        let models = scenario.model.clusters.iter().zip(&scenario.plan.placement.clusters).enumerate();
+        let clusters = models
+            .filter(|(_, (model, _))| model.in_service <= at)
+            .map(|(place, (model, plan))| (ClusterId(place as u8), model.used.get(), plan.threshold().get()))
+            .collect();
+        Self { clusters, at: 0 }
+    }
+
+    fn place(&mut self, bytes: Bytes) -> Option<ClusterId> {
+        while let Some((cluster, used, threshold)) = self.clusters.get_mut(self.at) {
+            if *used + bytes.get() <= *threshold {
+                *used += bytes.get();
+                return Some(*cluster);
+            }
+            self.at += 1;
+        }
+        None
+    }
+}

@@ -1,0 +1,355 @@
+//! Fair sharing in virtual time. All copies between one head and one cluster progress at one speed factor, so progress
+//! is kept once for the pair: a clock that runs at that speed. A copy ends when the clock reaches its mark. A change of
+//! speed costs O(pairs), never O(copies).
+//!
+//! Progress is work: the time that the copy would take alone on idle stores, in 2^-20 microseconds. It is integral and
+//! only the real end is rounded, up, so nothing drifts.
+
+use super::queue::{Key, MinHeap, NEVER, SLOT_BITS};
+use crate::units::{Span, Time};
+
+/// Binary digits of a microsecond of work, and of a speed.
+const FRACTION: u32 = 20;
+/// The clock is set back when it passes this.
+const REBASE_ABOVE: u64 = 1 << 62;
+
+/// Work of a copy: its time at full speed, at most 50 days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Work(u64);
+
+/// A speed as a share of full speed: work done in a unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Speed(u32);
+
+impl Work {
+    /// The work that takes so many microseconds alone; copies that would take longer than 50 days are taken as that.
+    #[inline]
+    pub(crate) fn from_micros(micros: f64) -> Self {
+        Self(((micros * f64::from(1_u32 << FRACTION)) as u64).min(REBASE_ABOVE))
+    }
+
+    /// The time that it takes alone.
+    pub(crate) const fn span(self) -> Span {
+        Span::from_micros((self.0 >> FRACTION) as i64)
+    }
+}
+
+impl Speed {
+    /// Full speed.
+    pub(crate) const FULL: Self = Self(1 << FRACTION);
+
+    /// A speed from a share within 0 and 1, rounded down.
+    #[inline]
+    pub(crate) fn from_share(share: f64) -> Self {
+        Self((share * f64::from(1_u32 << FRACTION)) as u32)
+    }
+}
+
+/// What a copy brings with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// What is left to be done.
+    pub(crate) work: Work,
+    /// What it asks of the head at full speed, in thousandths of an operation a second.
+    pub(crate) head_milli_op_s: u64,
+    /// What it asks of the cluster at full speed.
+    pub(crate) cluster_milli_op_s: u64,
+    /// Bytes a second at full speed.
+    pub(crate) bytes_s: u64,
+}
+
+impl Flow {
+    /// Nothing to be done.
+    pub(crate) const NONE: Self = Self { work: Work(0), head_milli_op_s: 0, cluster_milli_op_s: 0, bytes_s: 0 };
+}
+
+/// All copies under way between one head and one cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    clock: u64,
+    at: i64,
+    speed: Speed,
+    marks: MinHeap,
+    /// Sum over its copies, as in `Flow`.
+    pub(crate) head_milli_op_s: u64,
+    /// Sum over its copies.
+    pub(crate) cluster_milli_op_s: u64,
+    /// Sum over its copies.
+    pub(crate) bytes_s: u64,
+}
+
+impl Pair {
+    /// A pair without copies.
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: 0,
+            at: 0,
+            speed: Speed::FULL,
+            marks: MinHeap::default(),
+            head_milli_op_s: 0,
+            cluster_milli_op_s: 0,
+            bytes_s: 0,
+        }
+    }
+
+    /// How many copies are under way.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// A copy begins, or goes on.
+    #[inline]
+    pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) {
+        if self.marks.is_empty() {
+            // Nobody depends on the clock: starting again at zero keeps it small.
+            self.clock = 0;
+            self.at = now.unix_micros();
+        } else {
+            self.advance(now);
+        }
+        self.marks.push(Key::new((self.clock + flow.work.0).div_ceil(1 << SLOT_BITS), slot));
+        self.head_milli_op_s += flow.head_milli_op_s;
+        self.cluster_milli_op_s += flow.cluster_milli_op_s;
+        self.bytes_s += flow.bytes_s;
+    }
+
+    /// A copy is suspended or given up: takes it out and leaves in `flow` what was still to be done.
+    pub(crate) fn leave(&mut self, now: Time, slot: u16, flow: &mut Flow) {
+        self.advance(now);
+        let key = self.marks.remove(slot);
+        let mark = key.map_or(self.clock, |key| key.order() << SLOT_BITS);
+        assert!(key.is_some(), "the copy in slot {slot} is not under way");
+        // Real ends are rounded up, so the clock may have passed a mark within the microsecond.
+        flow.work = Work(mark.saturating_sub(self.clock));
+        self.forget(flow);
+    }
+
+    /// The copy that ends at `now`, whose instant `due` has told.
+    #[inline]
+    pub(crate) fn pop(&mut self, now: Time) -> Option<u16> {
+        self.advance(now);
+        self.marks.pop().map(Key::slot)
+    }
+
+    /// Takes what a copy asked for out of the sums.
+    #[inline]
+    pub(crate) fn forget(&mut self, flow: &Flow) {
+        self.head_milli_op_s -= flow.head_milli_op_s;
+        self.cluster_milli_op_s -= flow.cluster_milli_op_s;
+        self.bytes_s -= flow.bytes_s;
+    }
+
+    /// From now on the copies progress at this speed.
+    #[inline]
+    pub(crate) fn set_speed(&mut self, now: Time, speed: Speed) {
+        if speed != self.speed {
+            self.advance(now);
+            self.speed = speed;
+        }
+    }
+
+    /// The first instant, in microseconds, at which a copy has ended; `NEVER` without copies, or while they stand still.
+    #[inline]
+    pub(crate) fn due(&self) -> i64 {
+        let Some(first) = self.marks.peek() else { return NEVER };
+        let left = (first.order() << SLOT_BITS).saturating_sub(self.clock);
+        if left == 0 {
+            return self.at;
+        }
+        match self.speed {
+            Speed(0) => NEVER,
+            Speed::FULL => self.at + left.div_ceil(1 << FRACTION) as i64,
+            Speed(speed) => self.at.saturating_add(left.div_ceil(u64::from(speed)).min(NEVER as u64) as i64),
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Time) {
+        let now = now.unix_micros();
+        let elapsed = (now - self.at) as u64;
+        if elapsed == 0 {
+            return;
+        }
+        self.at = now;
+        self.clock = self.clock.saturating_add(elapsed.saturating_mul(u64::from(self.speed.0)));
+        if self.clock > REBASE_ABOVE {
+            self.rebase();
+        }
+    }
+
+    #[cold]
+    fn rebase(&mut self) {
+        let Some(first) = self.marks.peek() else {
+            self.clock = 0;
+            return;
+        };
+        // Not below the first mark: the clock may have passed it within the microsecond.
+        let by = (self.clock.min(first.order() << SLOT_BITS) >> SLOT_BITS) << SLOT_BITS;
+        self.clock -= by;
+        self.marks.rebase(by);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The obvious way: every copy has its own remaining work, and each event goes through all of them.
+    #[derive(Default)]
+    struct Twin {
+        copies: Vec<(u16, u64)>,
+        at: i64,
+        speed: u64,
+    }
+
+    impl Twin {
+        fn advance(&mut self, now: i64) {
+            for (_, left) in &mut self.copies {
+                *left = left.saturating_sub((now - self.at) as u64 * self.speed);
+            }
+            self.at = now;
+        }
+
+        fn due(&self) -> i64 {
+            let ends = self.copies.iter().map(|(_, left)| match (*left, self.speed) {
+                (0, _) => self.at,
+                (_, 0) => NEVER,
+                (left, speed) => self.at + left.div_ceil(speed) as i64,
+            });
+            ends.min().unwrap_or(NEVER)
+        }
+
+        fn pop(&mut self, now: i64) -> u16 {
+            // Of several that are over within the same microsecond the pair knows which was first; here any may be.
+            self.advance(now);
+            let place = self.copies.iter().position(|(_, left)| *left == 0).expect("a copy is over");
+            self.copies.remove(place).0
+        }
+    }
+
+    fn time(micros: i64) -> Time {
+        Time::from_unix_micros(micros)
+    }
+
+    fn flow(work: u64) -> Flow {
+        Flow { work: Work(work), head_milli_op_s: work % 97, cluster_milli_op_s: work % 31, bytes_s: work % 1_009 }
+    }
+
+    /// Work in whole steps of what a mark can hold, so that the twin needs no rounding of its own.
+    fn whole(micros: u64, steps: u64) -> u64 {
+        (micros << FRACTION) + (steps << SLOT_BITS)
+    }
+
+    proptest! {
+        #[test]
+        fn virtual_time_gives_the_same_ends_as_copies_with_their_own_work(
+            steps in prop::collection::vec((0_u8..6, 0_u64..3_000, 0_u64..128, 0_i64..700), 1..200),
+        ) {
+            let (mut pair, mut twin) = (Pair::new(), Twin { speed: 1 << FRACTION, ..Twin::default() });
+            let mut flows = Vec::<Flow>::new();
+            let mut now = 0;
+            for (kind, size, part, gap) in steps {
+                // Everything that ends before the next step ends at the same microsecond in both.
+                let next = now + gap;
+                while twin.due() <= next {
+                    prop_assert_eq!(pair.due(), twin.due());
+                    now = twin.due();
+                    let ended = pair.pop(time(now)).unwrap();
+                    pair.forget(&flows[usize::from(ended)]);
+                    let first = twin.pop(now);
+                    if first != ended {
+                        // A tie within the microsecond: take the same one out of the twin.
+                        let place = twin.copies.iter().position(|(slot, left)| *slot == ended && *left == 0);
+                        prop_assert!(place.is_some(), "slot {ended} has not ended in the twin");
+                        twin.copies[place.unwrap()].0 = first;
+                    }
+                }
+                now = next;
+                prop_assert_eq!(pair.due(), twin.due());
+                twin.advance(now);
+                match kind {
+                    0 => {
+                        let speed = size as u32 * 349;
+                        pair.set_speed(time(now), Speed(speed));
+                        twin.speed = u64::from(speed);
+                    }
+                    1 if !twin.copies.is_empty() => {
+                        let (slot, left) = twin.copies.swap_remove(part as usize % twin.copies.len());
+                        pair.leave(time(now), slot, &mut flows[usize::from(slot)]);
+                        let kept = flows[usize::from(slot)].work.0;
+                        prop_assert_eq!(kept, left);
+                    }
+                    _ => {
+                        let slot = flows.len() as u16;
+                        flows.push(flow(whole(size, part)));
+                        // Between marks the clock is rounded up to what a mark can hold; align both.
+                        pair.advance(time(now));
+                        let start = if pair.is_empty() { 0 } else { pair.clock };
+                        let mark = (start + flows[usize::from(slot)].work.0).div_ceil(1 << SLOT_BITS) << SLOT_BITS;
+                        pair.join(time(now), slot, &flows[usize::from(slot)]);
+                        twin.copies.push((slot, mark - start));
+                    }
+                }
+                prop_assert_eq!(pair.len(), twin.copies.len());
+                let sum: u64 = twin.copies.iter().map(|(slot, _)| flows[usize::from(*slot)].bytes_s).sum();
+                prop_assert_eq!(pair.bytes_s, sum);
+            }
+        }
+    }
+
+    #[test]
+    fn copies_that_end_within_the_same_microsecond_end_in_order_of_marks_then_slots() {
+        let mut pair = Pair::new();
+        pair.join(time(0), 4, &flow(whole(9, 100)));
+        pair.join(time(0), 2, &flow(whole(9, 100)));
+        pair.join(time(0), 1, &flow(whole(9, 101)));
+        for slot in [2, 4, 1] {
+            assert_eq!(pair.due(), 10);
+            assert_eq!(pair.pop(time(10)), Some(slot));
+        }
+    }
+
+    #[test]
+    fn a_suspended_copy_keeps_its_work() {
+        let (mut pair, mut copy) = (Pair::new(), flow(whole(100, 0)));
+        pair.join(time(0), 0, &copy);
+        pair.set_speed(time(40), Speed::from_share(0.5));
+        pair.leave(time(60), 0, &mut copy);
+        assert_eq!(copy.work, Work(whole(50, 0)));
+        assert_eq!(pair.due(), NEVER);
+        pair.join(time(1_000), 0, &copy);
+        assert_eq!(pair.due(), 1_100);
+    }
+
+    #[test]
+    fn the_clock_is_rebased_without_moving_any_end() {
+        let mut pair = Pair::new();
+        let long = REBASE_ABOVE >> FRACTION;
+        pair.join(time(0), 0, &flow(REBASE_ABOVE));
+        pair.join(time(long as i64 - 10), 1, &flow(REBASE_ABOVE));
+        assert_eq!(pair.due(), long as i64);
+        assert_eq!(pair.pop(time(long as i64)), Some(0));
+        pair.set_speed(time(long as i64 + 5), Speed::from_share(0.5));
+        assert!(pair.clock < REBASE_ABOVE, "the clock stands at {}", pair.clock);
+        let left = long as i64 - 15;
+        assert_eq!(pair.due(), long as i64 + 5 + 2 * left);
+    }
+
+    #[test]
+    fn at_no_speed_nothing_ends() {
+        let mut pair = Pair::new();
+        pair.join(time(0), 0, &flow(whole(5, 0)));
+        pair.set_speed(time(1), Speed(0));
+        assert_eq!(pair.due(), NEVER);
+        pair.set_speed(time(100), Speed::FULL);
+        assert_eq!(pair.due(), 104);
+    }
+}

@@ -1,0 +1,410 @@
+//! The simulated world: what the machine asks for happens here, in virtual time, and trouble comes back as events.
+//!
+//! Events of one instant come in this order: what follows at once from a command or a strike; the calendar (the load's
+//! step, probes, arrivals of samples, then openings, deletions, audits and the operator in the order they were entered);
+//! set-ups that end (a copy then begins); copies that end, by head, cluster, mark and slot; switches and purges that
+//! end, by slot; and `Wake` last, only when nothing else comes.
+
+mod calendar;
+mod moves;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::account::HeadAccount;
+use super::cluster::ClusterState;
+use super::draw::{Draws, Keyed, Purpose};
+use super::health::Strikes;
+use super::job::{Job, Lane};
+use super::load::{Noise, WeekClock};
+use super::population;
+use super::queue::MinHeap;
+use super::sharing::Sharing;
+use super::{Outcome, RunId, Workspace};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::host::Host;
+use crate::migration::Migration;
+use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
+use crate::scenario::Scenario;
+use crate::units::{Bytes, Span, Time};
+use calendar::Agenda;
+
+/// What is true of a mailbox, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u8);
+
+impl Place {
+    const MOVED: u8 = 0x80;
+    const FAILED: u8 = 0x40;
+    const HEAD: u8 = 0x3f;
+    const GONE: Self = Self(0xff);
+
+    fn of(home: Home) -> Self {
+        home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
+    }
+
+    /// The head it lives on.
+    #[inline]
+    const fn head(self) -> Option<HeadId> {
+        if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
+    }
+
+    /// Whether the last attempt to move it failed for a reason of its own.
+    const fn failed(self) -> bool {
+        self.0 & (Self::MOVED | Self::FAILED) == Self::FAILED
+    }
+}
+
+/// One head of the simulated world.
+struct HeadState {
+    lane: Lane,
+    /// Mailboxes that live here.
+    mailboxes: u32,
+    /// What their users ask for, in millionths of an operation a second, mean of a week.
+    activity_micro_op_s: u64,
+    /// What users ask of this head now, those of a failed partner included, in operations a second.
+    users: f64,
+    /// Operations that could not be served yet.
+    backlog: f64,
+    /// Load that the backlog adds now.
+    repeated: f64,
+    /// Old copies being removed.
+    purges: u32,
+    /// Capacity now.
+    capacity: f64,
+    noise: Noise,
+    outages: Option<Strikes>,
+    brownouts: Option<Strikes>,
+    account: HeadAccount,
+    probe_error: Keyed,
+    probe_loss: Keyed,
+}
+
+impl HeadState {
+    fn out(&self) -> bool {
+        self.outages.as_ref().is_some_and(Strikes::lasts)
+    }
+}
+
+struct ClusterSide {
+    state: ClusterState,
+    noise: Noise,
+    days: Vec<f32>,
+    probe_error: Keyed,
+    probe_loss: Keyed,
+}
+
+/// The keyed draws of attempts.
+struct AttemptDraws {
+    permanent: Keyed,
+    transient: Keyed,
+    switch: Keyed,
+}
+
+/// The world of one replication.
+pub(crate) struct World<'s> {
+    scenario: &'s Scenario,
+    run: RunId,
+    draws: Draws,
+    attempts: AttemptDraws,
+    now: Time,
+    started: bool,
+    fleet: Arc<Fleet>,
+    places: Vec<Place>,
+    heads: Vec<HeadState>,
+    clusters: Vec<ClusterSide>,
+    sharing: Sharing,
+    jobs: Vec<Job>,
+    setups: VecDeque<(Time, EffectId)>,
+    timers: MinHeap,
+    ready: VecDeque<Event>,
+    week: WeekClock,
+    tick_at: Time,
+    ticked_at: Time,
+    day_ends: Time,
+    probe_at: Time,
+    probe_number: u64,
+    samples: VecDeque<(Time, Event)>,
+    agenda: BTreeMap<(Time, u64), Agenda>,
+    entered: u64,
+    calendar_at: Time,
+    /// By how much a mailbox has grown since the start.
+    growth: f64,
+    growth_of_step: f64,
+    intake: Option<ClusterId>,
+    intake_accounts_s: f64,
+    intake_rest: f64,
+    reached: Vec<Option<Time>>,
+    moved: u64,
+    faults: u64,
+    steps: u64,
+    locked: Span,
+    ended: bool,
+}
+
+impl<'s> World<'s> {
+    /// The world as the scenario has it at `as_of`.
+    pub(crate) fn new(scenario: &'s Scenario, run: RunId, workspace: &mut Workspace) -> Self {
+        let draws = Draws::new(run);
+        let mut fleet = std::mem::take(&mut workspace.fleet);
+        // Somebody else may still hold the last replication's fleet: then this one gets memory of its own.
+        if Arc::get_mut(&mut fleet).is_none() {
+            fleet = Arc::default();
+        }
+        if let Some(fleet) = Arc::get_mut(&mut fleet) {
+            population::draw(scenario, draws, fleet);
+        }
+        let mut places = std::mem::take(&mut workspace.places);
+        places.clear();
+        places.extend(fleet.home.iter().map(|home| Place::of(*home)));
+        let attempt = |purpose| draws.keyed(purpose, "mailboxes");
+        let mut world = Self {
+            run,
+            draws,
+            attempts: AttemptDraws {
+                permanent: attempt(Purpose::Permanent),
+                transient: attempt(Purpose::Transient),
+                switch: attempt(Purpose::Switch),
+            },
+            now: scenario.as_of,
+            started: false,
+            fleet,
+            places,
+            heads: heads(scenario, draws),
+            clusters: clusters(scenario, draws),
+            sharing: Sharing::new(&scenario.model),
+            jobs: Vec::new(),
+            setups: VecDeque::new(),
+            timers: MinHeap::default(),
+            ready: VecDeque::new(),
+            week: WeekClock::new(&scenario.offsets),
+            tick_at: scenario.as_of,
+            ticked_at: scenario.as_of,
+            day_ends: scenario.as_of + Span::from_secs(86_400),
+            probe_at: scenario.as_of,
+            probe_number: 0,
+            samples: VecDeque::new(),
+            agenda: BTreeMap::new(),
+            entered: 0,
+            calendar_at: scenario.as_of,
+            growth: 1.0,
+            growth_of_step: scenario.model.population.growth_per_day * scenario.model.load.step.days(),
+            intake: None,
+            intake_accounts_s: 0.0,
+            intake_rest: 0.0,
+            reached: vec![None; scenario.milestones.len()],
+            moved: 0,
+            faults: 0,
+            steps: 0,
+            locked: Span::ZERO,
+            ended: false,
+            scenario,
+        };
+        world.count_mailboxes();
+        world.enter_fixed_dates();
+        world
+    }
+
+    fn count_mailboxes(&mut self) {
+        for (row, home) in self.fleet.home.iter().enumerate() {
+            let activity = self.fleet.activity_micro_op_s[row];
+            if let Some(head) = home.as_head() {
+                let head = &mut self.heads[head.index()];
+                head.mailboxes += 1;
+                head.activity_micro_op_s += u64::from(activity);
+            } else if let Some(cluster) = home.as_cluster() {
+                self.clusters[cluster.index()].state.settle(self.fleet.bytes[row], activity);
+            }
+        }
+    }
+
+    fn start(&self) -> Event {
+        let open = (0..self.clusters.len()).filter(|cluster| self.clusters[*cluster].state.in_service);
+        let facts = Facts {
+            fleet: Arc::clone(&self.fleet),
+            open: open.map(|cluster| ClusterId(cluster as u8)).collect(),
+            ..Facts::default()
+        };
+        let plan = Arc::clone(&self.scenario.plan);
+        Event::Started(Arc::new(Start { session: 1, version: CORE_VERSION, plan, facts }))
+    }
+
+    /// What the replication came to; gives the memory back to the workspace.
+    pub(crate) fn finish(mut self, machine: &Migration, end: Time, workspace: &mut Workspace) -> Outcome {
+        self.close_accounts(end);
+        let order = &self.scenario.plan.order.heads;
+        let unfinished = order.iter().find(|head| machine.left(**head) > 0).or_else(|| order.last());
+        let unfinished = unfinished.filter(|_| self.ended).map(|head| machine.binding(*head));
+        let mut heads = Vec::with_capacity(self.heads.len());
+        for (place, head) in self.heads.drain(..).enumerate() {
+            let id = HeadId(place as u8);
+            let mut outcome = head.account.into_outcome();
+            outcome.set_aside = machine.set_aside(id);
+            outcome.bound = machine.bound(id, end);
+            heads.push(outcome);
+        }
+        let clusters = self.clusters.drain(..).map(|cluster| super::ClusterOutcome {
+            highest_placement: cluster.state.highest_placement(),
+            final_fill: cluster.state.fill(),
+            days: cluster.days,
+        });
+        let outcome = Outcome {
+            run: self.run,
+            reached: self.reached,
+            unfinished,
+            heads,
+            clusters: clusters.collect(),
+            moved: self.moved,
+            faults: self.faults,
+            steps: self.steps,
+            locked_s: self.locked.secs(),
+        };
+        workspace.fleet = self.fleet;
+        workspace.places = self.places;
+        outcome
+    }
+
+    fn announced(&mut self, milestone: Milestone) {
+        if let Milestone::Stopped { .. } = milestone {
+            self.enter(self.now + self.scenario.model.operator_after, Agenda::Operator(Order::Resume));
+        }
+        // Whatever had to be set aside, the head is emptied of all that can move.
+        let milestone = match milestone {
+            Milestone::HeadEmptied { head, .. } => Milestone::HeadEmptied { head, set_aside: 0 },
+            other => other,
+        };
+        let places = self.scenario.milestones.iter().zip(&mut self.reached);
+        for (_, reached) in places.filter(|(asked, reached)| **asked == milestone && reached.is_none()) {
+            *reached = Some(self.now);
+        }
+    }
+
+    /// Tells the sharing what else a head is asked for.
+    #[inline]
+    fn refresh_head(&mut self, head: HeadId) {
+        let cost = &self.scenario.model.cost;
+        let state = &self.heads[head.index()];
+        let streams = f64::from(state.lane.allowed) * cost.head_per_stream.ops_per_second();
+        let purges = f64::from(state.purges) * cost.purge_per_message.get() * cost.purge_rate;
+        self.sharing.set_head(head, state.users + state.repeated + streams + purges, state.capacity);
+    }
+
+    /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
+    /// every cluster.
+    fn users_left(&self, head: HeadId) -> u32 {
+        let plan = &self.scenario.plan;
+        let largest = plan.placement.clusters.iter().map(crate::migration::plan::ClusterPlan::threshold).max();
+        let largest = largest.unwrap_or(Bytes::ZERO);
+        let left = self.places.iter().enumerate().filter(|(row, place)| {
+            let bytes = self.fleet.bytes[*row];
+            place.head() == Some(head)
+                && !place.failed()
+                && bytes + bytes.share(plan.placement.slack) <= largest
+                && !plan.order.excluded.contains(&MailboxId(*row as u32))
+        });
+        left.count() as u32
+    }
+}
+
+impl Host for World<'_> {
+    type Error = Infallible;
+
+    #[inline]
+    fn record(&mut self, _now: Time, event: &Event, _commands: &[Command]) -> Result<(), Infallible> {
+        self.steps += 1;
+        if let Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } = event {
+            self.faults += u64::from(*fault != Fault::Abandoned && *fault != Fault::Gone);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn perform(&mut self, _now: Time, command: Command) -> Result<(), Infallible> {
+        match command {
+            Command::StartCopy { effect, mailbox, from, to, attempt, .. } => {
+                self.start_copy(effect, mailbox, from, to, attempt);
+            }
+            Command::Switch { effect } => self.switch(effect),
+            Command::Abandon { effect, .. } => self.abandon(effect),
+            Command::Purge { effect, mailbox, from } => self.purge(effect, mailbox, from),
+            Command::SetPace { head, streams, rate, .. } => self.set_pace(head, streams, rate),
+            Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
+            Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),
+            Command::Announce { milestone, .. } => self.announced(milestone),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn wait(&mut self, until: Time) -> Result<(Time, Event), Infallible> {
+        if !self.started {
+            self.started = true;
+            return Ok((self.now, self.start()));
+        }
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok((self.now, event));
+            }
+            self.sharing.settle(self.now);
+            let (pair, copy_at) = self.sharing.first_due();
+            let copy_at = Time::from_unix_micros(copy_at);
+            let setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
+            let timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
+            let next = copy_at.min(setup_at).min(timer_at).min(self.calendar_at);
+            if until < next {
+                self.now = until;
+                return Ok((until, Event::Wake));
+            }
+            assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
+            self.now = next;
+            if self.calendar_at == next {
+                self.pass_calendar();
+            } else if setup_at == next {
+                self.end_setup();
+            } else if copy_at == next {
+                if let Some(event) = self.end_copy(pair) {
+                    return Ok((next, event));
+                }
+            } else if let Some(event) = self.end_timer() {
+                return Ok((next, event));
+            }
+        }
+    }
+}
+
+fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
+    let model = &scenario.model;
+    let head = |head: &crate::scenario::model::HeadModel| HeadState {
+        lane: Lane::new(),
+        mailboxes: 0,
+        activity_micro_op_s: 0,
+        users: 0.0,
+        backlog: 0.0,
+        repeated: 0.0,
+        purges: 0,
+        capacity: head.capacity.ops_per_second(),
+        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
+        outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
+        brownouts: head
+            .brownouts
+            .map(|brownouts| Strikes::new(brownouts.hazard, draws.stream(Purpose::Brownout, &head.name))),
+        account: HeadAccount::default(),
+        probe_error: draws.keyed(Purpose::Probe, &head.name),
+        probe_loss: draws.keyed(Purpose::ProbeLoss, &head.name),
+    };
+    model.heads.iter().map(head).collect()
+}
+
+fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
+    let model = &scenario.model;
+    let plans = &scenario.plan.placement.clusters;
+    let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
+        state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
+        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
+        days: Vec::new(),
+        probe_error: draws.keyed(Purpose::Probe, &cluster.name),
+        probe_loss: draws.keyed(Purpose::ProbeLoss, &cluster.name),
+    };
+    model.clusters.iter().zip(plans).map(side).collect()
+}

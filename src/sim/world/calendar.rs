@@ -1,0 +1,316 @@
+//! What happens by the clock: steps of the load, probes, arrivals of samples, and dated entries.
+
+use rand::Rng;
+use rand::distr::Distribution;
+use rand_distr::Poisson;
+
+use super::World;
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::migration::message::{Event, Order};
+use crate::sim::account::HeadStep;
+use crate::sim::draw::{Purpose, unit};
+use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
+use crate::sim::number::{exp, normal_quantile};
+use crate::units::{Bytes, Latency, Share, Span, Time};
+
+/// New accounts and deletions are drawn by the hour, each hour by its own key.
+const HOUR: Span = Span::from_secs(3_600);
+
+/// A dated entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Agenda {
+    /// A cluster enters service.
+    Opens(ClusterId),
+    /// An owner deletes a mailbox.
+    Deletion(MailboxId),
+    /// Somebody has looked whether a head is empty.
+    Audit(HeadId),
+    /// The operator orders something.
+    Operator(Order),
+    /// An hour begins, by its number since the start.
+    Hour(u64),
+    /// The horizon is reached.
+    Horizon,
+}
+
+impl World<'_> {
+    pub(super) fn enter(&mut self, at: Time, entry: Agenda) {
+        self.entered += 1;
+        self.agenda.insert((at, self.entered), entry);
+        self.calendar_at = self.calendar_at.min(at);
+    }
+
+    /// Enters what is known from the start.
+    pub(super) fn enter_fixed_dates(&mut self) {
+        let scenario = self.scenario;
+        for (place, cluster) in scenario.model.clusters.iter().enumerate() {
+            if cluster.in_service > scenario.as_of {
+                self.enter(cluster.in_service, Agenda::Opens(ClusterId(place as u8)));
+            }
+        }
+        let population = &scenario.model.population;
+        if population.new_accounts_per_day > 0.0 || population.deletions_per_day > 0.0 {
+            self.enter(scenario.as_of, Agenda::Hour(0));
+        }
+        self.enter(scenario.horizon, Agenda::Horizon);
+    }
+
+    /// Does one thing of the calendar that is due now.
+    #[cold]
+    pub(super) fn pass_calendar(&mut self) {
+        if self.tick_at == self.now {
+            self.tick();
+            self.tick_at = self.now + self.scenario.model.load.step;
+        } else if self.probe_at == self.now {
+            self.probe();
+            self.probe_at = self.now + self.scenario.model.probe.every;
+        } else if self.samples.front().is_some_and(|(at, _)| *at == self.now) {
+            self.ready.extend(self.samples.pop_front().map(|(_, event)| event));
+        } else if let Some((_, entry)) = self.agenda.pop_first() {
+            self.pass_entry(entry);
+        }
+        let sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
+        let entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
+        self.calendar_at = self.tick_at.min(self.probe_at).min(sample_at).min(entry_at);
+    }
+
+    fn pass_entry(&mut self, entry: Agenda) {
+        match entry {
+            Agenda::Opens(cluster) => {
+                self.clusters[cluster.index()].state.in_service = true;
+                self.ready.push_back(Event::ClusterOpened { cluster });
+            }
+            Agenda::Deletion(mailbox) => self.delete(mailbox),
+            Agenda::Audit(head) => {
+                let users_left = self.users_left(head);
+                self.ready.push_back(Event::HeadAudited { head, users_left, folders_left: users_left });
+            }
+            Agenda::Operator(order) => self.ready.push_back(Event::Operator(order)),
+            Agenda::Hour(number) => self.begin_hour(number),
+            Agenda::Horizon => {
+                self.ended = true;
+                self.ready.push_back(Event::Operator(Order::EndSession));
+            }
+        }
+    }
+
+    /// Draws the new accounts and deletions of an hour. Deletions fall uniformly on all rows, so that the draws do not
+    /// depend on what has moved; those that meet a mailbox which has left the heads are without effect.
+    fn begin_hour(&mut self, number: u64) {
+        let population = &self.scenario.model.population;
+        let hour = format!("hour {number}");
+        let mut accounts = self.draws.stream(Purpose::Accounts, &hour);
+        let count = poisson(population.new_accounts_per_day / 24.0, &mut accounts);
+        self.intake_accounts_s = count / HOUR.secs();
+        let mut deletions = self.draws.stream(Purpose::Deletions, &hour);
+        for _ in 0..poisson(population.deletions_per_day / 24.0, &mut deletions) as u64 {
+            let at = self.now + Span::from_secs_f64(HOUR.secs() * unit(deletions.next_u64()));
+            let row = (u128::from(deletions.next_u64()) * self.places.len() as u128) >> 64;
+            self.enter(at, Agenda::Deletion(MailboxId(row as u32)));
+        }
+        self.enter(self.now + HOUR, Agenda::Hour(number + 1));
+    }
+
+    /// A step of the load: closes the last one's accounts, lets trouble strike and end, and sets the next one's load.
+    fn tick(&mut self) {
+        let passed = self.now.since(self.ticked_at);
+        self.ticked_at = self.now;
+        if passed > Span::ZERO {
+            for head in 0..self.heads.len() {
+                self.pass_head(HeadId(head as u8), passed);
+            }
+            self.pass_clusters(passed);
+        }
+        if self.now >= self.day_ends {
+            self.day_ends = self.day_ends + Span::from_secs(86_400);
+            self.end_day();
+        }
+        let weight = self.scenario.model.load.profile[self.week.five_minutes(self.now)];
+        self.set_users(weight);
+        self.set_clusters(weight);
+    }
+
+    /// Accounts for a step on a head, carries what could not be served, and lets trouble strike.
+    fn pass_head(&mut self, head: HeadId, passed: Span) {
+        let step = self.head_step(head, passed.secs());
+        let model = &self.scenario.model.heads[head.index()];
+        let state = &mut self.heads[head.index()];
+        state.account.pass(&step);
+        let served = step.saturation * state.capacity;
+        let unserved = (state.users + state.backlog / step.seconds - served).max(0.0) * step.seconds;
+        state.backlog = if state.out() { 0.0 } else { unserved };
+        let known = step.utilisation.min(step.saturation);
+        let days = passed.days();
+        let was_out = state.out();
+        let struck = state.outages.as_mut().is_some_and(|outages| {
+            let rate = rate_per_day(outages.hazard(), known);
+            outages.pass(self.now, days, rate)
+        });
+        if let Some(brownouts) = state.brownouts.as_mut().filter(|_| !was_out) {
+            let rate = rate_per_day(brownouts.hazard(), known);
+            brownouts.pass(self.now, days, rate);
+        }
+        let browned = state.brownouts.as_ref().is_some_and(Strikes::lasts);
+        let left = model.brownouts.filter(|_| browned).map_or(1.0, |brownouts| brownouts.capacity.fraction());
+        state.capacity = model.capacity.ops_per_second() * left;
+        if struck {
+            state.account.struck();
+            self.strike(head);
+        }
+    }
+
+    fn head_step(&self, head: HeadId, seconds: f64) -> HeadStep {
+        let model = &self.scenario.model.heads[head.index()];
+        let state = &self.heads[head.index()];
+        let utilisation = self.sharing.utilisation(head);
+        let alone = state.users / state.capacity;
+        let saturation = model.latency.saturation();
+        let out = state.out();
+        let rates = model.outages.as_ref().filter(|_| !out).map_or((0.0, 0.0), |hazard| {
+            (rate_per_day(hazard, utilisation.min(saturation)), rate_per_day(hazard, alone.min(saturation)))
+        });
+        HeadStep {
+            seconds,
+            mailboxes: state.mailboxes,
+            streams: state.lane.allowed,
+            alone,
+            utilisation,
+            response_s: model.latency.response_s(utilisation),
+            response_alone_s: model.latency.response_s(alone),
+            objective_s: self.scenario.model.objective.secs(),
+            saturation,
+            hazard: rates.0,
+            hazard_alone: rates.1,
+            repair_hours: model.outages.as_ref().map_or(0.0, mean_repair_hours),
+            down: if out { 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction()) } else { 0.0 },
+        }
+    }
+
+    /// Growth and new accounts of a step.
+    fn pass_clusters(&mut self, passed: Span) {
+        let population = &self.scenario.model.population;
+        if self.growth_of_step > 0.0 {
+            self.growth *= 1.0 + self.growth_of_step;
+            for cluster in &mut self.clusters {
+                cluster.state.grow(self.growth_of_step);
+            }
+        }
+        // Before the machine has chosen one, new accounts go to the first cluster in service.
+        let first = || self.clusters.iter().position(|cluster| cluster.state.in_service);
+        let Some(at) = self.intake.map(ClusterId::index).or_else(first) else { return };
+        let accounts = self.intake_accounts_s * passed.secs();
+        let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
+        self.intake_rest = bytes.fract();
+        let activity = accounts * population.activity.ops_per_second() * 1e6;
+        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u32);
+    }
+
+    /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
+    fn set_users(&mut self, weight: f64) {
+        for state in &mut self.heads {
+            state.users = state.activity_micro_op_s as f64 * 1e-6 * weight * state.noise.next();
+        }
+        for head in 0..self.heads.len() {
+            if self.heads[head].out() {
+                let users = std::mem::take(&mut self.heads[head].users);
+                if let Some(failover) = self.scenario.model.heads[head].failover {
+                    let partner = usize::from(failover.partner);
+                    if !self.heads[partner].out() {
+                        self.heads[partner].users += users * failover.share.fraction();
+                    }
+                }
+            }
+        }
+        let step_s = self.scenario.model.load.step.secs();
+        for head in 0..self.heads.len() {
+            let state = &mut self.heads[head];
+            // Users do not repeat more at once than the whole head can serve.
+            state.repeated = (state.backlog / step_s).min(state.capacity);
+            self.refresh_head(HeadId(head as u8));
+        }
+    }
+
+    fn set_clusters(&mut self, weight: f64) {
+        for (place, model) in self.scenario.model.clusters.iter().enumerate() {
+            let id = ClusterId(place as u8);
+            let copies = self.sharing.cluster_load(id);
+            let cluster = &mut self.clusters[place];
+            let users = cluster.state.activity_micro_op_s as f64 * 1e-6 * weight * cluster.noise.next();
+            cluster.state.utilisation = (users + copies) / model.capacity.ops_per_second();
+            let wait_s = model.latency.response_s(cluster.state.utilisation) - model.latency.response_s(0.0);
+            self.sharing.set_wait(id, wait_s);
+        }
+    }
+
+    fn end_day(&mut self) {
+        for state in &mut self.heads {
+            state.account.end_day(state.mailboxes);
+        }
+        for cluster in &mut self.clusters {
+            cluster.days.push(cluster.state.fill().fraction() as f32);
+        }
+    }
+
+    /// Closes the accounts at the end of a replication: the last step and the last day may be shorter.
+    pub(super) fn close_accounts(&mut self, end: Time) {
+        let passed = end.since(self.ticked_at);
+        if passed > Span::ZERO {
+            for head in 0..self.heads.len() {
+                let step = self.head_step(HeadId(head as u8), passed.secs());
+                self.heads[head].account.pass(&step);
+            }
+        }
+        if end > self.day_ends - Span::from_secs(86_400) {
+            self.end_day();
+        }
+    }
+
+    /// Takes a sample of every store; it arrives later, or never. The error is lognormal with median 1.
+    fn probe(&mut self) {
+        let probe = self.scenario.model.probe;
+        let number = self.probe_number;
+        self.probe_number += 1;
+        let (measured_at, arrives) = (self.now, self.now + probe.delay);
+        let factor = |bits: u64| {
+            if probe.noise_sigma > 0.0 { exp(probe.noise_sigma * normal_quantile(unit(bits))) } else { 1.0 }
+        };
+        for (place, state) in self.heads.iter().enumerate() {
+            if state.out() || lost(probe.loss, state.probe_loss.unit(number)) {
+                continue;
+            }
+            let head = HeadId(place as u8);
+            let utilisation = self.sharing.utilisation(head);
+            let latency = self.scenario.model.heads[place].latency.response_s(utilisation);
+            let event = Event::HeadSampled {
+                head,
+                measured_at,
+                utilisation: Share::from_fraction_up(utilisation * factor(state.probe_error.bits(2 * number))),
+                latency: Latency::from_secs_up(latency * factor(state.probe_error.bits(2 * number + 1))),
+            };
+            self.samples.push_back((arrives, event));
+        }
+        for (place, side) in self.clusters.iter().enumerate() {
+            if lost(probe.loss, side.probe_loss.unit(number)) {
+                continue;
+            }
+            let utilisation = side.state.utilisation;
+            let latency = self.scenario.model.clusters[place].latency.response_s(utilisation);
+            let event = Event::ClusterSampled {
+                cluster: ClusterId(place as u8),
+                measured_at,
+                used: side.state.used(),
+                utilisation: Share::from_fraction_up(utilisation * factor(side.probe_error.bits(2 * number))),
+                latency: Latency::from_secs_up(latency * factor(side.probe_error.bits(2 * number + 1))),
+            };
+            self.samples.push_back((arrives, event));
+        }
+    }
+}
+
+fn lost(share: f64, draw: f64) -> bool {
+    draw < share
+}
+
+fn poisson(mean: f64, stream: &mut impl Rng) -> f64 {
+    Poisson::new(mean).map_or(0.0, |law| law.sample(stream))
+}
