@@ -36,6 +36,7 @@ use order::Waves;
 use place::Clusters;
 use plan::Plan;
 use progress::Shares;
+use window::WARNING;
 
 pub use mailbox::Phase;
 
@@ -69,6 +70,9 @@ struct Session {
     intake: Option<ClusterId>,
     /// Clusters on which something was placed, a bit each.
     opened: u64,
+    /// Clusters that have been full, a bit each.
+    filled: u64,
+    windows_end_announced: bool,
     all_emptied: bool,
     ended: bool,
     /// The earliest instant at which something is due, and what; possibly too early, never too late.
@@ -95,7 +99,20 @@ impl Migration {
         let Some(session) = &mut self.session else {
             return Next::Wait { until: Time::NEVER, why: Reason::Idle };
         };
+        if session.ended {
+            return Next::Finished;
+        }
+        // First what the clock says: nothing may start on a pace that a window has just taken back.
+        if now >= session.wake.0 {
+            session.due(now, out);
+        }
         session.react(now, event, out);
+        if session.ended {
+            return Next::Finished;
+        }
+        if session.waves.is_full() {
+            session.advance_waves(now, out);
+        }
         if now >= session.wake.0 {
             session.due(now, out);
         }
@@ -223,6 +240,12 @@ impl Session {
         Next::Wait { until, why }
     }
 
+    /// When the end of the first calendar to end is to be announced, if that has not been done.
+    fn windows_end_warning(&self) -> Option<Time> {
+        let end = self.plan.heads.iter().filter_map(|head| head.windows.end).min()?;
+        (!self.windows_end_announced).then(|| end - WARNING)
+    }
+
     fn purged(&self) -> bool {
         self.plan.copy.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
     }
@@ -232,7 +255,8 @@ impl Session {
         let plan = Arc::clone(&self.plan);
         let dues = self.lanes.iter().zip(&plan.heads).map(|(lane, head)| lane.next_due(now, head));
         let soak = self.waves.soak_ends().map(|end| (end, Reason::Soak));
-        self.wake = dues.fold(soak, earliest).unwrap_or((Time::NEVER, Reason::Idle));
+        let warning = self.windows_end_warning().map(|at| (at, Reason::Window));
+        self.wake = dues.fold(earliest(soak, warning), earliest).unwrap_or((Time::NEVER, Reason::Idle));
     }
 }
 

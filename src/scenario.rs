@@ -1,8 +1,34 @@
 //! The checked scenario: what the planner decides (`Plan`), what the simulation needs (`Model`), and what the forecast
 //! is asked for. Later layers cannot meet a bad value.
 
+mod build_model;
+mod build_plan;
+mod calendar;
+mod check;
 pub mod curve;
+mod feasible;
+mod files;
+mod format;
+mod frame;
+mod item;
+mod keys;
+mod merge;
+mod milestones;
 pub mod model;
+mod notes;
+mod number;
+mod overrides;
+mod problems;
+mod profile;
+mod quantity;
+mod reader;
+mod source;
+mod spread;
+mod tree;
+
+pub use notes::{Note, NoteKind};
+pub use problems::{Place, Problem, Problems, SourceText};
+pub use source::{ReadSettings, Source, UncertainInput};
 
 use std::sync::Arc;
 

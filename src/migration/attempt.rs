@@ -22,7 +22,7 @@ pub(super) fn verdict(plan: &AttemptPlan, fault: Fault, failed: u8) -> Verdict {
     match fault {
         Fault::Gone => Verdict::Forget,
         Fault::Permanent | Fault::Skipped | Fault::VerifyFailed => Verdict::SetAside,
-        Fault::Unreachable | Fault::NoRoom | Fault::Abandoned => Verdict::Blameless(plan.backoff),
+        Fault::Unreachable | Fault::NoRoom | Fault::Abandoned => Verdict::Blameless(backoff(plan, 1)),
         Fault::Transient | Fault::HoldTooLong => {
             if failed >= plan.limit {
                 Verdict::SetAside
@@ -34,9 +34,10 @@ pub(super) fn verdict(plan: &AttemptPlan, fault: Fault, failed: u8) -> Verdict {
 }
 
 /// The wait after this many failed attempts: doubled each time up to the cap, for a wait without one once reached 11 hours.
+/// Never nothing: whatever fails at once would be tried again at once, for ever.
 pub(super) fn backoff(plan: &AttemptPlan, failed: u8) -> Span {
     let doublings = u32::from(failed.saturating_sub(1)).min(40);
-    plan.backoff.times(1_i64 << doublings).min(plan.backoff_cap)
+    plan.backoff.times(1_i64 << doublings).min(plan.backoff_cap).max(Span::TICK)
 }
 
 /// Whether a fault says something about how well moving works.

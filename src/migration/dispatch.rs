@@ -4,10 +4,9 @@ use super::Session;
 use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
-use super::message::{Binding, Command, EffectId, Fault, Milestone, StopCause};
+use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
 use super::order::WaveStep;
 use super::place::Choice;
-use super::window::WARNING;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::{Bytes, Time};
 
@@ -38,7 +37,7 @@ impl Session {
     /// Starts copies until something binds, and accounts the time to it.
     #[inline]
     pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        self.issue_switches(head, out);
+        self.issue_switches(now, head, out);
         let binding = loop {
             let paused = self.paused();
             let lane = &mut self.lanes[head.index()];
@@ -63,7 +62,10 @@ impl Session {
         };
         self.lanes[head.index()].account.set(now, binding);
         while let Some(cluster) = self.clusters.take_newly_full() {
-            self.announce(Milestone::ClusterFull { cluster }, out);
+            if self.filled & (1 << cluster.index()) == 0 {
+                self.filled |= 1 << cluster.index();
+                self.announce(Milestone::ClusterFull { cluster }, out);
+            }
             self.set_intake(out);
         }
     }
@@ -77,6 +79,10 @@ impl Session {
         (bytes, reserved): (Bytes, Bytes),
         out: &mut Vec<Command>,
     ) {
+        if self.opened & (1 << to.index()) == 0 {
+            self.opened |= 1 << to.index();
+            self.announce(Milestone::ClusterOpened { cluster: to }, out);
+        }
         let effect = self.effect_in(slot);
         let lane = &mut self.lanes[from.index()];
         if urgent {
@@ -100,11 +106,8 @@ impl Session {
             cluster: to,
             stage: Stage::Copying,
             abandoned: None,
+            due: Time::NEVER,
         });
-        if self.opened & (1 << to.index()) == 0 {
-            self.opened |= 1 << to.index();
-            self.announce(Milestone::ClusterOpened { cluster: to }, out);
-        }
         let attempt = self.mailboxes.attempts(mailbox).saturating_add(1);
         out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
     }
@@ -125,20 +128,32 @@ impl Session {
         self.check_emptied(head, out);
     }
 
-    /// Lets copies that have ended switch, as far as the plan's bound allows.
+    /// Lets copies that have ended switch, as far as the plan's bound allows and their clusters still have room: much may
+    /// have grown there while they waited.
     #[inline]
-    pub(super) fn issue_switches(&mut self, head: HeadId, out: &mut Vec<Command>) {
-        let paused = self.paused();
-        let lane = &mut self.lanes[head.index()];
-        while !paused && lane.switching < self.plan.copy.switches {
+    fn issue_switches(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        while !self.paused() && self.lanes[head.index()].switching < self.plan.copy.switches {
+            let lane = &mut self.lanes[head.index()];
             let Some(effect) = lane.ready.pop_front() else { return };
-            if let Some(job) = self.jobs.find(effect, Stage::Copied) {
+            let Some(job) = self.jobs.find(effect, Stage::Copied) else { continue };
+            if self.clusters.holds(now, job.cluster) {
                 job.stage = Stage::Switching;
                 lane.switching += 1;
                 self.mailboxes.set_phase(job.mailbox, Phase::Switching);
                 out.push(Command::Switch { effect });
+            } else {
+                let job = *job;
+                self.outgrown(now, &job, out);
             }
         }
+    }
+
+    /// Gives up a copy for which there is no room any more; the next placement knows its true size.
+    #[cold]
+    fn outgrown(&mut self, now: Time, job: &Job, out: &mut Vec<Command>) {
+        self.mailboxes.set_bytes(job.mailbox, job.reserved);
+        out.push(Command::Abandon { effect: job.effect, why: Fault::NoRoom });
+        self.give_up(now, job, Fault::NoRoom, out);
     }
 
     /// Asks for an audit when nothing that can move is left on a head.
@@ -172,7 +187,8 @@ impl Session {
             purges.running += 1;
             let effect = self.effect_in(slot);
             let (reserved, cluster) = (Bytes::ZERO, ClusterId(0));
-            self.jobs.start(Job { effect, reserved, mailbox, head, cluster, stage: Stage::Purging, abandoned: None });
+            let (stage, abandoned) = (Stage::Purging, None);
+            self.jobs.start(Job { effect, reserved, mailbox, head, cluster, stage, abandoned, due });
             out.push(Command::Purge { effect, mailbox, from: head });
         }
         self.check_purged(head, out);
@@ -229,25 +245,29 @@ impl Session {
             while let Some(mailbox) = lane.queue.pop_scheduled(now) {
                 lane.queue.push_urgent(mailbox);
             }
-            let end = self.plan.heads[head].windows.end;
-            if !lane.end_announced && end.is_some_and(|end| now >= end - WARNING) {
-                lane.end_announced = true;
-                self.announce(Milestone::WindowsEnd, out);
-            }
+        }
+        if self.windows_end_warning().is_some_and(|at| at <= now) {
+            self.windows_end_announced = true;
+            self.announce(Milestone::WindowsEnd, out);
         }
         self.advance_waves(now, out);
         self.refresh_all(now, out);
     }
 
-    /// Takes the waves a step on where one is due.
+    /// Takes the waves on as far as they are due: a wave may hold no mailbox, or have begun with what went before it.
     pub(super) fn advance_waves(&mut self, now: Time, out: &mut Vec<Command>) {
-        match self.waves.advance(now) {
-            WaveStep::None => return,
-            WaveStep::Moved(wave) => self.announce(Milestone::WaveMoved { wave }, out),
-            WaveStep::AskGo => self.announce(Milestone::Stopped { why: StopCause::WaveGo }, out),
-            WaveStep::Begin => self.refresh_all(now, out),
+        loop {
+            match self.waves.advance(now) {
+                WaveStep::None => return,
+                WaveStep::Moved(wave) => {
+                    self.announce(Milestone::WaveMoved { wave }, out);
+                    let soaked = self.waves.soak_ends().unwrap_or(Time::NEVER);
+                    self.wake = self.wake.min((soaked, Reason::Soak));
+                }
+                WaveStep::AskGo => self.announce(Milestone::Stopped { why: StopCause::WaveGo }, out),
+                WaveStep::Begin => self.refresh_all(now, out),
+            }
         }
-        self.set_wake(now);
     }
 
     /// Gives up all copies of a head that are still copying.
@@ -259,11 +279,16 @@ impl Session {
         }
     }
 
-    /// Gives up a copy that has not ended.
+    /// Gives up a copy that has not ended. Asked for once; of several causes the deletion of the mailbox counts most, and
+    /// a person's word more than the guard's.
     pub(super) fn abandon(&mut self, effect: EffectId, why: Fault, out: &mut Vec<Command>) {
         if let Some(job) = self.jobs.find(effect, Stage::Copying) {
-            job.abandoned = Some(why);
-            out.push(Command::Abandon { effect, why });
+            if job.abandoned.is_none() {
+                out.push(Command::Abandon { effect, why });
+            }
+            if job.abandoned != Some(Fault::Gone) {
+                job.abandoned = Some(why);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::message::{EffectId, Fault};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::units::Bytes;
+use crate::units::{Bytes, Time};
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) stage: Stage,
     /// Given up, and why; its end is still to come.
     pub(super) abandoned: Option<Fault>,
+    /// When the grace of the old copy ended, for a purge.
+    pub(super) due: Time,
 }
 
 /// All jobs.
@@ -51,6 +53,7 @@ impl Jobs {
             cluster: ClusterId(0),
             stage: Stage::Free,
             abandoned: None,
+            due: Time::NEVER,
         };
         Self { slots: vec![empty; most], free: (0..most as u16).rev().collect() }
     }
@@ -83,6 +86,11 @@ impl Jobs {
         assert!(job.effect == effect && job.stage != Stage::Free, "{effect:?} has ended already");
         job.stage = Stage::Free;
         self.free.push(effect.slot());
+    }
+
+    /// Notes what a job that fails has failed for.
+    pub(super) fn doom(&mut self, effect: EffectId, why: Fault) {
+        self.slots[usize::from(effect.slot())].abandoned = Some(why);
     }
 
     /// All jobs under way, by slot.

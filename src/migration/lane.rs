@@ -9,7 +9,7 @@ use super::order::{Queue, Waves};
 use super::plan::{HeadPlan, Overlap, ThrottlePlan, WindowLimit};
 use super::progress::{Account, Shares};
 use super::throttle::{Sample, Throttle, fresh_until};
-use super::window::{Cursor, WARNING};
+use super::window::Cursor;
 use crate::fleet::{MailboxId, STORES_MAX};
 use crate::units::{Rate, Span, Time};
 
@@ -54,7 +54,6 @@ pub(super) struct Lane {
     pub(super) shares: Shares,
     pub(super) emptied: Emptied,
     pub(super) purges: Purges,
-    pub(super) end_announced: bool,
     /// Jobs under way to each cluster: whose samples concern this head.
     pub(super) jobs_on: [u16; STORES_MAX],
 }
@@ -64,8 +63,8 @@ pub(super) struct Lane {
 pub(super) struct Purges {
     /// In order of their dates, since all are kept equally long.
     pub(super) due: VecDeque<(Time, MailboxId)>,
-    /// Failed ones, to be tried again.
-    pub(super) retries: BinaryHeap<Reverse<(Time, MailboxId)>>,
+    /// Failed ones: when to try again, and when their grace ended.
+    pub(super) retries: BinaryHeap<Reverse<(Time, Time, MailboxId)>>,
     pub(super) running: u16,
     /// Old copies that stay: a stopped cohort's, and those that could not be purged.
     pub(super) kept: u32,
@@ -73,10 +72,15 @@ pub(super) struct Purges {
 }
 
 impl Purges {
-    /// The next old copy whose date has come.
+    /// Tries again at `at` to purge an old copy whose grace ended at `due`.
+    pub(super) fn retry(&mut self, at: Time, due: Time, mailbox: MailboxId) {
+        self.retries.push(Reverse((at, due, mailbox)));
+    }
+
+    /// The next old copy that may be purged by its date, and when its grace ended.
     pub(super) fn pop(&mut self, now: Time) -> Option<(Time, MailboxId)> {
-        if let Some(&Reverse((due, mailbox))) = self.retries.peek()
-            && due <= now
+        if let Some(&Reverse((at, due, mailbox))) = self.retries.peek()
+            && at <= now
         {
             self.retries.pop();
             return Some((due, mailbox));
@@ -92,7 +96,7 @@ impl Purges {
     }
 
     fn next_due(&self) -> Option<Time> {
-        let retry = self.retries.peek().map(|Reverse((due, _))| *due);
+        let retry = self.retries.peek().map(|Reverse((at, ..))| *at);
         let first = self.due.front().map(|(due, _)| *due);
         retry.into_iter().chain(first).min()
     }
@@ -130,7 +134,6 @@ impl Lane {
             shares,
             emptied: Emptied::No,
             purges: Purges::default(),
-            end_announced: false,
             jobs_on: [0; STORES_MAX],
         }
     }
@@ -141,13 +144,15 @@ impl Lane {
         self.waiting + u32::from(self.copying) + u32::from(self.switching) + self.ready.len() as u32
     }
 
-    /// Whether the next head may begin.
+    /// Whether the next head may begin. Mailboxes that wait for a date of their own hold no other head up.
     pub(super) fn gives_way(&self, overlap: Overlap) -> bool {
+        let by_hand = self.queue.scheduled();
+        let empty = self.emptied == Emptied::Yes || (by_hand > 0 && self.left() <= by_hand);
         match overlap {
-            Overlap::None => self.emptied == Emptied::Yes,
+            Overlap::None => empty,
             Overlap::Tail => {
                 let streams = self.pace.map_or(0, |pace| pace.streams);
-                self.emptied == Emptied::Yes || self.waiting < u32::from(streams)
+                empty || self.waiting.saturating_sub(by_hand) < u32::from(streams)
             }
         }
     }
@@ -189,7 +194,7 @@ impl Lane {
             Binding::Paused
         } else if self.window.streams < throttle {
             Binding::Window
-        } else if throttle < plan.ceiling() {
+        } else if throttle < plan.ceiling() || throttle == 0 {
             Binding::Throttle
         } else {
             match self.held_by {
@@ -242,12 +247,10 @@ impl Lane {
         let left = self.left() > 0;
         let aging = left && self.account.binding() != Binding::Outage;
         let stale = fresh_until(self.sample, plan.throttle.sample_limit).map(|until| until + Span::TICK);
-        let warning = plan.windows.end.map(|end| end - WARNING);
         let dues = [
             (self.queue.next_retry(), Reason::Retry),
             (self.queue.next_scheduled(), Reason::Schedule),
             (self.cursor.next_change(&plan.windows, now), Reason::Window),
-            (warning.filter(|_| !self.end_announced), Reason::Window),
             // What is due but may not be purged now is taken up when that changes, which is an event.
             (self.purges.next_due().filter(|due| *due > now), Reason::Purge),
             (stale.filter(|stale| aging && *stale > now), Reason::SampleAge),

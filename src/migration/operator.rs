@@ -56,7 +56,9 @@ impl Session {
         let Some(head) = self.mailboxes.head(mailbox) else { return };
         match self.mailboxes.phase(mailbox) {
             Phase::Waiting | Phase::BackingOff => {
-                self.lanes[head.index()].waiting -= 1;
+                let lane = &mut self.lanes[head.index()];
+                lane.waiting -= 1;
+                lane.queue.remove_dated(mailbox);
                 self.set_aside(mailbox, head, out);
             }
             Phase::Copying => {
@@ -74,7 +76,17 @@ impl Session {
     }
 
     fn retry(&mut self, mailbox: MailboxId) {
-        if !self.mailboxes.knows(mailbox) || self.mailboxes.phase(mailbox) != Phase::SetAside {
+        if !self.mailboxes.knows(mailbox) {
+            return;
+        }
+        if self.mailboxes.phase(mailbox) == Phase::Copying
+            && let Some(job) = self.jobs.of_mailbox(mailbox)
+            && job.abandoned == Some(Fault::Skipped)
+        {
+            // Skipped, and its copy has not ended yet: then it is tried again as after any copy that was given up.
+            self.jobs.doom(job.effect, Fault::Abandoned);
+        }
+        if self.mailboxes.phase(mailbox) != Phase::SetAside {
             return;
         }
         let Some(head) = self.mailboxes.head(mailbox) else { return };
@@ -99,7 +111,9 @@ impl Session {
         let Some(head) = self.mailboxes.head(mailbox) else { return };
         if matches!(self.mailboxes.phase(mailbox), Phase::Waiting | Phase::BackingOff) {
             self.mailboxes.set_phase(mailbox, Phase::Waiting);
-            self.lanes[head.index()].queue.push_front(mailbox);
+            let queue = &mut self.lanes[head.index()].queue;
+            queue.remove_dated(mailbox);
+            queue.push_front(mailbox);
         }
     }
 

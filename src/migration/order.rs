@@ -96,6 +96,18 @@ impl Queue {
         Some(mailbox)
     }
 
+    /// Removes a mailbox from what waits for a date: it is gone, set aside, or moves now. For orders and deletions only.
+    pub(super) fn remove_dated(&mut self, mailbox: MailboxId) {
+        self.retries.retain(|Reverse((_, id))| *id != mailbox);
+        self.scheduled.retain(|(_, id)| *id != mailbox);
+    }
+
+    /// Mailboxes whose date of their own is still to come.
+    #[inline]
+    pub(super) fn scheduled(&self) -> u32 {
+        self.scheduled.len() as u32
+    }
+
     pub(super) fn next_retry(&self) -> Option<Time> {
         self.retries.peek().map(|Reverse((due, _))| *due)
     }

@@ -114,18 +114,22 @@ impl Clusters {
 
     #[inline]
     fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
-        while let Some(cluster) = self.clusters.get_mut(self.first) {
-            if cluster.takes() {
-                if !cluster.fresh(now, self.sample_limit) {
-                    return Choice::Stale;
-                }
-                if cluster.estimate(now) + need <= cluster.threshold {
-                    return Choice::At(ClusterId(self.first as u8));
-                }
-                cluster.full = true;
-                self.newly_full |= 1 << self.first;
-            }
+        while self.clusters.get(self.first).is_some_and(|cluster| !cluster.takes()) {
             self.first += 1;
+        }
+        for (place, cluster) in self.clusters.iter_mut().enumerate().skip(self.first) {
+            // What could never fit in there does not close it for the others.
+            if !cluster.takes() || need > cluster.threshold {
+                continue;
+            }
+            if !cluster.fresh(now, self.sample_limit) {
+                return Choice::Stale;
+            }
+            if cluster.estimate(now) + need <= cluster.threshold {
+                return Choice::At(ClusterId(place as u8));
+            }
+            cluster.full = true;
+            self.newly_full |= 1 << place;
         }
         Choice::NoRoom
     }
@@ -134,7 +138,7 @@ impl Clusters {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
         for (place, cluster) in self.clusters.iter_mut().enumerate() {
-            if !cluster.takes() {
+            if !cluster.takes() || need > cluster.threshold {
                 continue;
             }
             if !cluster.fresh(now, self.sample_limit) {
@@ -159,16 +163,18 @@ impl Clusters {
         }
     }
 
-    /// Looks again before the switch, when the true size is known: whether the cluster, this mailbox and everything
-    /// already committed stay within the threshold. Corrects the reservation to the true size if so.
+    /// Corrects a reservation to the true size once the copy has shown it.
     #[inline]
-    pub(super) fn confirm(&mut self, now: Time, cluster: ClusterId, reserved: Bytes, bytes: Bytes) -> bool {
+    pub(super) fn correct(&mut self, cluster: ClusterId, reserved: Bytes, bytes: Bytes) {
         let cluster = &mut self.clusters[cluster.index()];
-        let fits = cluster.estimate(now) - cluster.reserved + bytes <= cluster.threshold;
-        if fits {
-            cluster.reserved = cluster.reserved - reserved + bytes;
-        }
-        fits
+        cluster.reserved = cluster.reserved - reserved + bytes;
+    }
+
+    /// Looks again before a switch: whether the cluster stays within its threshold with everything on its way.
+    #[inline]
+    pub(super) fn holds(&self, now: Time, cluster: ClusterId) -> bool {
+        let cluster = &self.clusters[cluster.index()];
+        cluster.estimate(now) <= cluster.threshold
     }
 
     /// Gives a reservation back.
@@ -193,8 +199,12 @@ impl Clusters {
         let before = cluster.checkpoints.iter().filter(|(at, _)| *at <= sample.measured_at);
         let counted = before.map(|(_, committed)| *committed).max().unwrap_or_default();
         cluster.committed_in_sample = cluster.committed_in_sample.max(counted);
-        cluster.checkpoints.rotate_right(1);
-        cluster.checkpoints[0] = (now, cluster.committed);
+        // Far enough apart that the oldest one lies before what a sample as late as this one can show.
+        let delay = now.since(sample.measured_at).micros();
+        if now.since(cluster.checkpoints[0].0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
+            cluster.checkpoints.rotate_right(1);
+            cluster.checkpoints[0] = (now, cluster.committed);
+        }
         cluster.sample = Some(sample);
         cluster.used = used;
         if cluster.full && cluster.estimate(now) <= cluster.reopen_at {
@@ -346,6 +356,29 @@ mod tests {
     }
 
     #[test]
+    fn samples_much_later_than_their_interval_still_show_what_was_committed() {
+        let mut clusters = open(Placement::Sequential);
+        clusters.place(second(1), Bytes::new(100));
+        clusters.commit(A, Bytes::new(100));
+        for at in 100..400 {
+            let used = Bytes::new(if at >= 102 { 100 } else { 0 });
+            clusters.sampled(second(at), A, sample(at - 100), used);
+        }
+        assert_eq!(clusters.estimate(second(399), A), Bytes::new(100));
+    }
+
+    #[test]
+    fn a_mailbox_larger_than_one_cluster_goes_to_a_larger_one_and_closes_nothing() {
+        let mut plan = plan(Placement::Sequential);
+        plan.clusters[0].rated = Bytes::new(100);
+        let mut clusters = Clusters::new(&plan, &[A, B]);
+        clusters.sampled(second(0), A, sample(0), Bytes::ZERO);
+        clusters.sampled(second(0), B, sample(0), Bytes::ZERO);
+        assert_eq!(clusters.place(second(1), Bytes::new(41)), Choice::At(B));
+        assert_eq!(clusters.place(second(1), Bytes::new(40)), Choice::At(A));
+    }
+
+    #[test]
     fn an_old_sample_stops_placement_and_opens_no_other_cluster() {
         let mut clusters = open(Placement::Sequential);
         assert_eq!(clusters.place(second(61), Bytes::new(1)), Choice::Stale);
@@ -362,11 +395,13 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_outgrew_its_room_is_not_confirmed() {
+    fn a_copy_that_outgrew_its_room_does_not_fit_any_more() {
         let mut clusters = open(Placement::Sequential);
         clusters.place(second(1), Bytes::new(390));
-        assert!(!clusters.confirm(second(1), A, Bytes::new(390), Bytes::new(401)));
-        assert!(clusters.confirm(second(1), A, Bytes::new(390), Bytes::new(400)));
+        clusters.correct(A, Bytes::new(390), Bytes::new(401));
+        assert!(!clusters.holds(second(1), A));
+        clusters.correct(A, Bytes::new(401), Bytes::new(400));
+        assert!(clusters.holds(second(1), A));
         assert_eq!(clusters.reserved(A), Bytes::new(400));
     }
 

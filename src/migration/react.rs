@@ -53,19 +53,15 @@ impl Session {
         lane.copying -= 1;
         if let Some(why) = job.abandoned {
             self.give_up(now, &job, why, out);
-        } else if self.clusters.confirm(now, job.cluster, job.reserved, bytes) {
-            self.faults.record(&self.plan.attempts, false);
-            if let Some(job) = self.jobs.find(effect, Stage::Copying) {
-                job.reserved = bytes;
-                job.stage = Stage::Copied;
-            }
-            lane.ready.push_back(effect);
-        } else {
-            // The next placement knows the true size.
-            self.mailboxes.set_bytes(job.mailbox, bytes);
-            out.push(Command::Abandon { effect, why: Fault::NoRoom });
-            self.give_up(now, &job, Fault::NoRoom, out);
+            return self.after_an_end(now, job.head, out);
         }
+        self.faults.record(&self.plan.attempts, false);
+        self.clusters.correct(job.cluster, job.reserved, bytes);
+        if let Some(job) = self.jobs.find(effect, Stage::Copying) {
+            job.reserved = bytes;
+            job.stage = Stage::Copied;
+        }
+        lane.ready.push_back(effect);
         self.fill(now, job.head, out);
     }
 
@@ -82,6 +78,8 @@ impl Session {
         self.waves.end();
         if let Some(purge_after) = self.plan.copy.purge_after {
             self.mailboxes.set_phase(job.mailbox, Phase::Moved);
+            // The attempts that its purge may take are its own.
+            self.mailboxes.set_attempts(job.mailbox, 0);
             let due = now + purge_after;
             lane.purges.due.push_back((due, job.mailbox));
             self.wake = self.wake.min((due, Reason::Purge));
@@ -91,14 +89,11 @@ impl Session {
         self.after_an_end(now, job.head, out);
     }
 
-    /// What may follow once a job has ended: a share reached, the end of a wave, an empty head, the next copy.
+    /// What may follow once a job has ended: a share reached, an empty head, the next copy.
     #[inline]
     fn after_an_end(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.announce_shares(Some(head), out);
         self.announce_shares(None, out);
-        if self.waves.is_full() {
-            self.advance_waves(now, out);
-        }
         self.check_emptied(head, out);
         self.fill(now, head, out);
     }
@@ -123,7 +118,7 @@ impl Session {
         purges.running -= 1;
         match attempt::verdict(&self.plan.attempts, fault, failed) {
             Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
-                purges.retries.push(std::cmp::Reverse((now + wait, job.mailbox)));
+                purges.retry(now + wait, job.due, job.mailbox);
             }
             Verdict::SetAside => purges.kept += 1,
             Verdict::Forget => self.mailboxes.set_phase(job.mailbox, Phase::Settled),
@@ -137,8 +132,7 @@ impl Session {
     fn copy_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
         self.lanes[job.head.index()].copying -= 1;
-        let why = if fault == Fault::Abandoned { job.abandoned.unwrap_or(fault) } else { fault };
-        self.give_up(now, &job, why, out);
+        self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
         self.set_wake(now);
     }
@@ -147,14 +141,14 @@ impl Session {
     fn switch_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.find(effect, Stage::Switching).copied() else { return };
         self.lanes[job.head.index()].switching -= 1;
-        self.give_up(now, &job, fault, out);
+        self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
         self.set_wake(now);
     }
 
     /// Ends a job that did not get its mailbox moved, and decides what becomes of the mailbox.
     #[cold]
-    fn give_up(&mut self, now: Time, job: &Job, fault: Fault, out: &mut Vec<Command>) {
+    pub(super) fn give_up(&mut self, now: Time, job: &Job, fault: Fault, out: &mut Vec<Command>) {
         self.jobs.end(job.effect);
         self.clusters.release(job.cluster, job.reserved);
         let counts = attempt::counts(fault);
@@ -198,20 +192,27 @@ impl Session {
             return;
         }
         let Some(head) = self.mailboxes.head(mailbox) else {
-            self.mailboxes.set_phase(mailbox, Phase::Gone);
+            // A moved mailbox's old copy is purged all the same.
+            if self.mailboxes.phase(mailbox) != Phase::Moved {
+                self.mailboxes.set_phase(mailbox, Phase::Gone);
+            }
             return;
         };
         match self.mailboxes.phase(mailbox) {
             Phase::Waiting | Phase::BackingOff => {
-                self.lanes[head.index()].waiting -= 1;
+                let lane = &mut self.lanes[head.index()];
+                lane.waiting -= 1;
+                lane.queue.remove_dated(mailbox);
                 self.forget(mailbox, head);
             }
-            Phase::Copying => {
+            Phase::Copying | Phase::Switching => {
                 if let Some(job) = self.jobs.of_mailbox(mailbox) {
                     match job.stage {
                         Stage::Copied => self.drop_copied(now, &job, Fault::Gone, out),
                         Stage::Copying => self.abandon(job.effect, Fault::Gone, out),
-                        Stage::Free | Stage::Switching | Stage::Purging => {}
+                        // Its own end says which of the two came first; a switch that fails is not tried again.
+                        Stage::Switching => self.jobs.doom(job.effect, Fault::Gone),
+                        Stage::Free | Stage::Purging => {}
                     }
                 }
             }
@@ -221,9 +222,8 @@ impl Session {
                 self.lanes[head.index()].shares.add();
                 self.shares.add();
             }
-            Phase::Excluded => self.mailboxes.set_phase(mailbox, Phase::Gone),
-            // The switch's own end says which of the two came first; a moved mailbox's old copy is purged all the same.
-            Phase::Switching | Phase::Moved | Phase::Settled | Phase::Gone => {}
+            Phase::Excluded | Phase::Settled => self.mailboxes.set_phase(mailbox, Phase::Gone),
+            Phase::Moved | Phase::Gone => {}
         }
         self.after_an_end(now, head, out);
         self.set_wake(now);
@@ -278,6 +278,7 @@ impl Session {
         for head in 0..self.lanes.len() {
             self.fill(now, HeadId(head as u8), out);
         }
+        self.set_wake(now);
     }
 
     fn cluster_in_service(&mut self, now: Time, cluster: ClusterId, in_service: bool, out: &mut Vec<Command>) {
@@ -309,5 +310,15 @@ impl Session {
         }
         self.check_purged(head, out);
         self.refresh(now, head, out);
+    }
+}
+
+/// Why a job is over: what it was given up for, where that says more than the attempt's own end.
+fn cause(job: &Job, fault: Fault) -> Fault {
+    match job.abandoned {
+        Some(Fault::Gone) => Fault::Gone,
+        Some(Fault::Skipped) if fault != Fault::Gone => Fault::Skipped,
+        Some(why) if fault == Fault::Abandoned => why,
+        Some(_) | None => fault,
     }
 }

@@ -29,7 +29,12 @@ impl Session {
         for &(mailbox, _) in &facts.set_aside {
             leave(&mut mailboxes, mailbox, Phase::SetAside);
         }
-        let lanes = lanes(now, plan, &facts.fleet, &mailboxes);
+        let mut lanes = lanes(now, plan, &facts.fleet, &mailboxes);
+        for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
+            if let Some(head) = mailboxes.head(mailbox) {
+                lanes[head.index()].set_aside += 1;
+            }
+        }
         let waiting = lanes.iter().map(|lane| u64::from(lane.waiting)).sum();
         let (origins, moved) = counts(&facts.fleet, None);
         Self {
@@ -50,6 +55,8 @@ impl Session {
             cohort: Time::NEVER,
             intake: None,
             opened: 0,
+            filled: 0,
+            windows_end_announced: false,
             all_emptied: false,
             ended: false,
             wake: (now, Reason::Throttle),
@@ -58,11 +65,6 @@ impl Session {
 
     /// The first commands of a session.
     pub(super) fn begin(&mut self, now: Time, start: &Start, out: &mut Vec<Command>) {
-        for &(mailbox, _) in &start.facts.set_aside {
-            if let Some(head) = self.mailboxes.head(mailbox) {
-                self.lanes[head.index()].set_aside += 1;
-            }
-        }
         if let Some(purge_after) = self.plan.copy.purge_after {
             for &(mailbox, switched) in &start.facts.unpurged {
                 self.mailboxes.set_phase(mailbox, Phase::Moved);
@@ -100,8 +102,10 @@ fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<La
         waiting.reserve_exact(mine().count());
         waiting.extend(mine());
         order::sort(plan.order.within, fleet, &mut waiting);
-        let of_head =
-            |(id, _): &&(MailboxId, Time)| id.index() < fleet.len() && fleet.home[id.index()].as_head() == Some(head);
+        let of_head = |(id, _): &&(MailboxId, Time)| {
+            fleet.home.get(id.index()).is_some_and(|home| home.as_head() == Some(head))
+                && mailboxes.phase(*id) == Phase::Waiting
+        };
         let scheduled: Vec<(Time, MailboxId)> =
             plan.order.scheduled.iter().filter(of_head).map(|(id, at)| (*at, *id)).collect();
         let count = waiting.len() as u32;
@@ -113,6 +117,10 @@ fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<La
         let shares = Shares::new(Some(head), &plan.milestones, origins, moved);
         let mut lane = Lane::new(&plan.heads[head.index()], now, Queue::new(waiting, scheduled), shares);
         lane.waiting = count;
+        if plan.copy.purge_after.is_some() {
+            // Once, here: a step allocates nothing.
+            lane.purges.due.reserve_exact(count as usize);
+        }
         lane
     };
     (0..plan.heads.len()).map(|head| lane(HeadId(head as u8))).collect()
@@ -134,5 +142,5 @@ fn counts(fleet: &Fleet, head: Option<HeadId>) -> (u64, u64) {
 fn most_jobs(plan: &Plan) -> usize {
     let copies: usize = plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum();
     // A copy that has ended gives its stream to the next one while it waits to switch: as many again.
-    2 * copies + plan.heads.len() * usize::from(plan.copy.switches + plan.copy.purge_streams)
+    2 * copies + plan.heads.len() * (usize::from(plan.copy.switches) + usize::from(plan.copy.purge_streams))
 }

@@ -135,8 +135,8 @@ fn decide(plan: &ThrottlePlan, pace_milli: u32, worst: Sample, used: bool) -> u3
         }
         Law::Integral { contract, aim, gain, slope, .. } => {
             let error = i64::from(contract.share(*aim).micros()) - i64::from(worst.latency.micros());
-            let change = i64::from(gain.ppm()) * error / (1_000 * slope_at(slope, worst.latency));
-            let next = i64::from(pace_milli) + if used { change } else { change.min(0) };
+            let change = i64::from(gain.ppm()).saturating_mul(error) / (1_000 * slope_at(slope, worst.latency));
+            let next = i64::from(pace_milli).saturating_add(if used { change } else { change.min(0) });
             next.clamp(i64::from(floor), i64::from(ceiling)) as u32
         }
     };

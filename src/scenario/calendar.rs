@@ -1,0 +1,208 @@
+//! Local time compiled into instants: dates, windows, changes of the offset from UTC. Daylight saving is right.
+
+use jiff::civil::{Date, DateTime, Time as TimeOfDay, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::units::{Span, Time};
+
+/// A stretch of time in which a window holds.
+pub(crate) type Stretch = (Time, Time);
+
+/// The instant of a local date and time; one that daylight saving skips or repeats is taken as people mean it: the
+/// skipped hour as if clocks had gone on, the repeated one the first time. `true` when it was such a one.
+pub(crate) fn instant(zone: &TimeZone, local: DateTime) -> (Time, bool) {
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let dubious = ambiguous.is_ambiguous();
+    let micros = ambiguous.compatible().map_or(0, Timestamp::as_microsecond);
+    (Time::from_unix_micros(micros), dubious)
+}
+
+/// The local date and time at an instant.
+pub(crate) fn local(zone: &TimeZone, at: Time) -> DateTime {
+    zone.to_datetime(Timestamp::from_microsecond(at.unix_micros()).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// Changes of the offset from UTC: the one that holds at `from`, then each until `until`.
+pub(crate) fn offsets(zone: &TimeZone, from: Time, until: Time) -> Vec<(Time, Span)> {
+    let timestamp = |time: Time| Timestamp::from_microsecond(time.unix_micros()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let span = |offset: jiff::tz::Offset| Span::from_secs(i64::from(offset.seconds()));
+    // A day earlier, so that a mailbox's Monday is known before the first instant too.
+    let start = from - Span::from_secs(86_400);
+    let mut changes = vec![(start, span(zone.to_offset(timestamp(start))))];
+    for transition in zone.following(timestamp(start)) {
+        let at = Time::from_unix_micros(transition.timestamp().as_microsecond());
+        if at > until {
+            break;
+        }
+        changes.push((at, span(transition.offset())));
+    }
+    changes
+}
+
+/// A time of the week: days, and an interval of the day that may pass midnight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Recurrence {
+    /// By days since Monday.
+    days: [bool; 7],
+    start: TimeOfDay,
+    /// `None` is midnight at the end of the day.
+    end: Option<TimeOfDay>,
+}
+
+/// What `when` allows, for messages.
+pub(crate) const WHEN_ALLOWED: &str =
+    "must be days and, if it is not the whole day, a time: \"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\", \"Sat,Sun\"";
+
+impl Recurrence {
+    /// Reads `Mon-Fri 08:00-18:00`; `None` when it is something else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let days = parse_days(words.next()?)?;
+        let (start, end) = match words.next() {
+            None => (TimeOfDay::midnight(), None),
+            Some(times) => {
+                let (start, end) = times.split_once('-')?;
+                let end = if end == "24:00" { None } else { Some(parse_time(end)?) };
+                (parse_time(start)?, end)
+            }
+        };
+        let nothing = end == Some(start);
+        (words.next().is_none() && !nothing).then_some(Self { days, start, end })
+    }
+
+    /// Every stretch that touches the time between two instants. An interval that passes midnight belongs to the day
+    /// on which it begins.
+    pub(crate) fn stretches(&self, zone: &TimeZone, from: Time, until: Time) -> Vec<Stretch> {
+        let mut stretches = Vec::new();
+        // Two days earlier: one for the time zone, one for an interval that passes midnight.
+        let Ok(mut date) = local(zone, from).date().checked_sub(2.days()) else { return stretches };
+        loop {
+            let Ok(tomorrow) = date.tomorrow() else { return stretches };
+            let (start, _) = instant(zone, DateTime::from_parts(date, self.start));
+            if start >= until {
+                return stretches;
+            }
+            if self.days[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())] {
+                let end = self.end_of(date, tomorrow);
+                let (end, _) = instant(zone, end);
+                if end > from && end > start {
+                    stretches.push((start, end.min(until)));
+                }
+            }
+            date = tomorrow;
+        }
+    }
+
+    fn end_of(&self, date: Date, tomorrow: Date) -> DateTime {
+        match self.end {
+            None => DateTime::from_parts(tomorrow, TimeOfDay::midnight()),
+            Some(end) if end > self.start => DateTime::from_parts(date, end),
+            Some(end) => DateTime::from_parts(tomorrow, end),
+        }
+    }
+}
+
+/// Reads a time of day: `08:00`.
+pub(crate) fn parse_time(text: &str) -> Option<TimeOfDay> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(hour) || !digits(minute) {
+        return None;
+    }
+    TimeOfDay::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+}
+
+fn parse_days(text: &str) -> Option<[bool; 7]> {
+    let mut days = [false; 7];
+    if text.eq_ignore_ascii_case("daily") {
+        return Some([true; 7]);
+    }
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (mut day, last) = (parse_day(first)?, parse_day(last)?);
+        days[day] = true;
+        while day != last {
+            day = (day + 1) % 7;
+            days[day] = true;
+        }
+    }
+    Some(days)
+}
+
+fn parse_day(text: &str) -> Option<usize> {
+    const NAMES: [(&str, Weekday); 7] = [
+        ("mon", Weekday::Monday),
+        ("tue", Weekday::Tuesday),
+        ("wed", Weekday::Wednesday),
+        ("thu", Weekday::Thursday),
+        ("fri", Weekday::Friday),
+        ("sat", Weekday::Saturday),
+        ("sun", Weekday::Sunday),
+    ];
+    let day = NAMES.iter().find(|name| text.eq_ignore_ascii_case(name.0))?.1;
+    Some(usize::from(day.to_monday_zero_offset().unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toronto() -> TimeZone {
+        TimeZone::get("America/Toronto").unwrap()
+    }
+
+    fn at(text: &str) -> Time {
+        instant(&toronto(), text.parse().unwrap()).0
+    }
+
+    #[test]
+    fn the_night_that_daylight_saving_ends_is_an_hour_longer() {
+        let nightly = Recurrence::parse("daily 22:00-06:00").unwrap();
+        let stretches = nightly.stretches(&toronto(), at("2012-11-02T12:00"), at("2012-11-05T12:00"));
+        let hours: Vec<f64> = stretches.iter().map(|(start, end)| end.since(*start).secs() / 3_600.0).collect();
+        assert_eq!(hours, [8.0, 9.0, 8.0]);
+        assert_eq!(stretches[1].0, at("2012-11-03T22:00"));
+    }
+
+    #[test]
+    fn an_interval_past_midnight_belongs_to_its_first_day() {
+        let friday = Recurrence::parse("Fri 22:00-06:00").unwrap();
+        let stretches = friday.stretches(&toronto(), at("2012-10-08T00:00"), at("2012-10-22T00:00"));
+        assert_eq!(stretches.len(), 2);
+        assert_eq!(stretches[0], (at("2012-10-12T22:00"), at("2012-10-13T06:00")));
+    }
+
+    #[test]
+    fn an_interval_under_way_at_the_start_counts() {
+        let nightly = Recurrence::parse("daily 22:00-06:00").unwrap();
+        let stretches = nightly.stretches(&toronto(), at("2012-10-10T01:00"), at("2012-10-10T12:00"));
+        assert_eq!(stretches, [(at("2012-10-09T22:00"), at("2012-10-10T06:00"))]);
+    }
+
+    #[test]
+    fn days_may_be_lists_and_ranges_and_go_round() {
+        let days = |text| Recurrence::parse(text).map(|recurrence| recurrence.days);
+        assert_eq!(days("Sat,Sun"), Some([false, false, false, false, false, true, true]));
+        assert_eq!(days("Fri-Mon"), Some([true, false, false, false, true, true, true]));
+        for wrong in
+            ["", "Mo", "Mon-", "Mon 8-18", "Mon 08:00-25:00", "Mon 08:00-08:00", "Mon 08:00-18:00 x", "08:00-18:00"]
+        {
+            assert_eq!(days(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn offsets_change_when_daylight_saving_ends() {
+        let changes = offsets(&toronto(), at("2012-10-10T09:00"), at("2012-12-01T00:00"));
+        let hours: Vec<f64> = changes.iter().map(|change| change.1.secs() / 3_600.0).collect();
+        assert_eq!(hours, [-4.0, -5.0]);
+        assert_eq!(changes[1].0, at("2012-11-04T01:00") + Span::from_secs(3_600));
+    }
+
+    #[test]
+    fn a_skipped_local_time_is_known_as_dubious() {
+        assert!(instant(&toronto(), "2013-03-10T02:30".parse().unwrap()).1);
+        assert!(!instant(&toronto(), "2013-03-11T02:30".parse().unwrap()).1);
+    }
+}

@@ -1,0 +1,207 @@
+//! Whether a plan can work at all: said before anything is simulated.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::Scenario;
+use super::build_model::peak_utilisation;
+use super::item::Item;
+use super::model::{Model, SizeLaw};
+use super::reader::Reader;
+use crate::migration::plan::Windows;
+use crate::units::{Bytes, Rate, Share, Time};
+
+/// The expected size of a mailbox, in bytes.
+pub(crate) fn mean_size(law: &SizeLaw) -> f64 {
+    let max = law.max.get() as f64;
+    let body = mean_capped_lognormal(law.median.get() as f64, law.sigma, max);
+    match law.tail {
+        None => body,
+        Some(tail) => {
+            let share = tail.share.fraction();
+            share * mean_capped_pareto(tail.from.get() as f64, tail.alpha, max) + (1.0 - share) * body
+        }
+    }
+}
+
+fn mean_capped_lognormal(median: f64, sigma: f64, max: f64) -> f64 {
+    if sigma <= 0.0 {
+        return median.min(max);
+    }
+    let normal = Normal::standard();
+    let cut = (max / median).ln() / sigma;
+    let below = median * (sigma * sigma / 2.0).exp() * normal.cdf(cut - sigma);
+    below + max * (1.0 - normal.cdf(cut))
+}
+
+fn mean_capped_pareto(from: f64, alpha: f64, max: f64) -> f64 {
+    if max <= from {
+        return max;
+    }
+    let above = (from / max).powf(alpha);
+    let below = if (alpha - 1.0).abs() < 1e-9 {
+        from * (max / from).ln()
+    } else {
+        alpha * from / (alpha - 1.0) * (1.0 - (from / max).powf(alpha - 1.0))
+    };
+    below + max * above
+}
+
+/// What new accounts and growth bring in, all together.
+pub(crate) fn intake(model: &Model) -> Rate {
+    let population = &model.population;
+    let accounts = population.new_accounts_per_day * population.new_account_size.get() as f64;
+    let growth = population.growth_per_day * mean_size(&population.size) * f64::from(population.mailboxes);
+    Rate::per_second(((accounts + growth) / 86_400.0).ceil() as u64)
+}
+
+/// Checks a complete scenario.
+pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    reader.section();
+    room(scenario, file, reader);
+    moved_room(scenario, file, reader);
+    windows(scenario, file, reader);
+    load(scenario, file, reader);
+}
+
+fn terabytes(bytes: f64) -> String {
+    Bytes::new(bytes.ceil() as u64).to_string()
+}
+
+/// Room below the thresholds of the clusters that are in service at an instant.
+fn room_at(scenario: &Scenario, at: Time) -> f64 {
+    let clusters = scenario.plan.placement.clusters.iter().zip(&scenario.model.clusters);
+    let in_service = clusters.filter(|(_, model)| model.in_service <= at);
+    in_service.map(|(plan, model)| plan.threshold().saturating_sub(model.used).get() as f64).sum()
+}
+
+fn room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let Some(clusters) = file.get("cluster") else { return };
+    let population = &scenario.model.population;
+    let excluded = scenario.plan.order.excluded.len() as f64;
+    let mean = mean_size(&population.size);
+    let needed = mean * (f64::from(population.mailboxes) - excluded).max(0.0);
+    let room = room_at(scenario, scenario.horizon);
+    let horizon = super::calendar::local(&scenario.time_zone, scenario.horizon).date();
+    let sum = format!(
+        "{} mailboxes of {} on average, {} below the thresholds",
+        population.mailboxes,
+        terabytes(mean),
+        terabytes(room)
+    );
+    if needed > room {
+        reader.problem(clusters, format!("too small: needs {} more by {horizon} ({sum})", terabytes(needed - room)));
+        return;
+    }
+    let days = scenario.horizon.since(scenario.as_of).days();
+    let grown = needed * (population.growth_per_day * days)
+        + population.new_accounts_per_day * days * population.new_account_size.get() as f64;
+    if needed + grown > room {
+        let more = terabytes(needed + grown - room);
+        reader.warning(
+            clusters,
+            format!("with growth and new accounts until {horizon} they need {more} more, unless the migration ends early ({sum})"),
+        );
+    }
+    let largest = population.size.max.get() as f64 * (1.0 + scenario.plan.placement.slack.fraction());
+    if !scenario.plan.placement.clusters.iter().any(|cluster| cluster.threshold().get() as f64 >= largest) {
+        reader.warning(clusters, format!("a mailbox of the largest size, {}, fits in none", population.size.max));
+    }
+}
+
+fn moved_room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let population = &scenario.model.population;
+    let share: f64 =
+        population.split.iter().zip(&population.moved).map(|(split, moved)| split.fraction() * moved.fraction()).sum();
+    let moved = mean_size(&population.size) * f64::from(population.mailboxes) * share;
+    let room = room_at(scenario, scenario.as_of);
+    let Some(item) = file.get("population").and_then(|population| population.get("moved")) else { return };
+    if moved > room {
+        let message = format!(
+            "the mailboxes already moved hold {}, the clusters in service at as_of have room for {}",
+            terabytes(moved),
+            terabytes(room)
+        );
+        reader.problem(item, message);
+    }
+}
+
+/// Whether moving is ever allowed before the horizon.
+fn ever_open(windows: &Windows, from: Time, until: Time) -> bool {
+    let mut since = from;
+    let mut open = true;
+    for (at, limit) in &windows.changes {
+        if open && *at > since {
+            return true;
+        }
+        if *at >= until {
+            return false;
+        }
+        (since, open) = ((*at).max(from), limit.streams > 0);
+    }
+    open && since < until
+}
+
+fn windows(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let Some(item) = file.get("plan").and_then(|plan| plan.get("window")) else { return };
+    for (name, head) in scenario.heads.iter().zip(&scenario.plan.heads) {
+        if !ever_open(&head.windows, scenario.as_of, scenario.horizon) {
+            reader.problem(item, format!("never allow a stream on {name} before the horizon"));
+        }
+    }
+}
+
+fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let heads = file.get("head").map(Item::list).unwrap_or_default();
+    for (at, item) in heads.iter().enumerate() {
+        let moved = scenario.model.population.moved.get(at).map_or(0, |moved| moved.ppm().min(1_000_000));
+        let peak = peak_utilisation(&scenario.model, at, Share::from_ppm(1_000_000 - moved));
+        let saturation = scenario.model.heads[at].latency.saturation();
+        if peak >= saturation {
+            let percent = (peak * 100.0).round();
+            reader.warning(item, format!("its users alone ask for {percent} % of its capacity at the weekly peak"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::plan::WindowLimit;
+    use crate::scenario::model::ParetoTail;
+
+    fn law(median: u64, sigma: f64, max: u64, tail: Option<ParetoTail>) -> SizeLaw {
+        SizeLaw { median: Bytes::new(median), sigma, max: Bytes::new(max), tail }
+    }
+
+    #[test]
+    fn the_mean_size_agrees_with_adding_up_quantiles() {
+        let tail = ParetoTail { share: Share::from_ppm(100_000), from: Bytes::new(1_000_000), alpha: 1.5 };
+        for law in
+            [law(1_000, 0.0, 10_000, None), law(1_000, 1.6, 100_000, None), law(1_000, 1.6, 20_000_000, Some(tail))]
+        {
+            let n = 1_000_000;
+            let quantile = |u: f64| {
+                let body = law.median.get() as f64 * (law.sigma * Normal::standard().inverse_cdf(u)).exp();
+                let body = body.min(law.max.get() as f64);
+                law.tail.map_or(body, |tail| {
+                    let pareto = tail.from.get() as f64 * (1.0 - u).powf(-1.0 / tail.alpha);
+                    tail.share.fraction() * pareto.min(law.max.get() as f64) + (1.0 - tail.share.fraction()) * body
+                })
+            };
+            let mean = (0..n).map(|i| quantile((f64::from(i) + 0.5) / f64::from(n))).sum::<f64>() / f64::from(n);
+            assert!((mean_size(&law) / mean - 1.0).abs() < 2e-3, "{} {mean}", mean_size(&law));
+        }
+    }
+
+    #[test]
+    fn a_calendar_that_always_pauses_is_never_open() {
+        let closed = WindowLimit { streams: 0, rate: Rate::UNLIMITED };
+        let at = |seconds: i64| Time::from_unix_micros(seconds * 1_000_000);
+        let windows = |changes| Windows { changes, end: Some(at(100)) };
+        assert!(ever_open(&Windows::default(), at(0), at(10)));
+        assert!(!ever_open(&windows(vec![(at(-5), closed)]), at(0), at(10)));
+        assert!(!ever_open(&windows(vec![(at(-5), closed), (at(10), WindowLimit::OPEN)]), at(0), at(10)));
+        assert!(ever_open(&windows(vec![(at(-5), closed), (at(9), WindowLimit::OPEN)]), at(0), at(10)));
+        assert!(ever_open(&windows(vec![(at(5), closed)]), at(0), at(10)));
+    }
+}

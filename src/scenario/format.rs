@@ -1,0 +1,521 @@
+//! The file format: every key, what it may be, its default, and what it means.
+//!
+//! Numbers that nobody can know without looking at a site have no default other than "none of it": a scenario states
+//! its assumptions itself.
+
+use super::keys::{
+    Key, Kind, Need, Table, Tagged, bytes, count, frequency, growth, latency, may, need, op_rate, ops, or, plain, rate,
+    share, span,
+};
+
+const STREAMS_MAX: f64 = 4_096.0;
+
+/// The whole file.
+pub(crate) static FILE: Table = Table {
+    what: "the scenario",
+    keys: &[&[
+        need("name", Kind::Text, "The scenario's title."),
+        may("description", Kind::Text, "What the scenario is about."),
+        may("extends", Kind::Text, "Another file, relative to this one, whose keys this one inherits."),
+        need("time_zone", Kind::Text, "IANA name of the time zone of all dates in the file: \"America/Toronto\"."),
+        need("as_of", Kind::When, "When the forecast starts, local time."),
+        need(
+            "horizon",
+            Kind::Choice(&[span().single().positive(), Kind::When]),
+            "How far the forecast looks: a time after `as_of`, or a date.",
+        ),
+        need("head", Kind::Named(&HEAD), "A head of the old storage, to be drained."),
+        need("cluster", Kind::Named(&CLUSTER), "A NAS cluster, to be filled; in the order of filling."),
+        need("population", Kind::Table(&POPULATION), "The mailboxes."),
+        need("load", Kind::Table(&LOAD), "What the users do over time."),
+        or("cost", Kind::Table(&COST), Need::Empty, "What a move costs on the stores."),
+        or("probe", Kind::Table(&PROBE), Need::Empty, "What the throttle sees."),
+        or("faults", Kind::Table(&FAULTS), Need::Empty, "What goes wrong with a move."),
+        or("operator", Kind::Table(&OPERATOR), Need::Empty, "The people who answer."),
+        need("users", Kind::Table(&USERS), "What was promised to users."),
+        need("plan", Kind::Table(&PLAN), "What the planner decides."),
+        or("forecast", Kind::Table(&FORECAST), Need::Empty, "How the forecast is made."),
+        or("expect", Kind::Tables(&EXPECT), Need::Empty, "A date that the planner expects: a gate."),
+        or("fact", Kind::Tables(&FACT), Need::Empty, "Keys of this file that state a fact, with its source."),
+        or("assumption", Kind::Tables(&ASSUMPTION), Need::Empty, "Keys of this file that are assumed, and why."),
+    ]],
+};
+
+static HEAD: Table = Table {
+    what: "a head",
+    keys: &[&[
+        need("name", Kind::Name, "Its name; keys its random draws."),
+        need("capacity", op_rate().positive(), "Operations a second at utilisation 1."),
+        need("latency", CURVE, "Response time over utilisation."),
+        or("health", Kind::Table(&HEALTH), Need::Empty, "Outages and brown-outs; none when missing."),
+    ]],
+};
+
+static HEALTH: Table = Table {
+    what: "the health of a head",
+    keys: &[&[
+        may("outages", frequency().kind(), "Outages at `at_utilisation`; needs the three keys that follow."),
+        may("at_utilisation", share().to(2.0).kind(), "The utilisation that `outages` belongs to."),
+        may("growth", plain(0.0, 50.0).kind(), "Growth of the log rate for a utilisation higher by 1."),
+        may("repair", Kind::Table(&REPAIR), "How long an outage lasts: lognormal."),
+        may("brownouts", Kind::Table(&BROWNOUTS), "Times in which the capacity falls."),
+        may("failover", Kind::Table(&FAILOVER), "A partner that takes over load during an outage."),
+    ]],
+};
+
+static REPAIR: Table = Table {
+    what: "a time to repair",
+    keys: &[&[
+        need("median", span().positive(), "Its median."),
+        need("sigma", plain(0.0, 5.0).kind(), "Standard deviation of its logarithm."),
+    ]],
+};
+
+static BROWNOUTS: Table = Table {
+    what: "the brown-outs of a head",
+    keys: &[&[
+        need("rate", frequency().kind(), "Brown-outs at `at_utilisation`."),
+        need("at_utilisation", share().to(2.0).kind(), "The utilisation that `rate` belongs to."),
+        need("growth", plain(0.0, 50.0).kind(), "Growth of the log rate for a utilisation higher by 1."),
+        need("repair", Kind::Table(&REPAIR), "How long one lasts: lognormal."),
+        need("capacity", share().positive(), "What is left of the capacity."),
+    ]],
+};
+
+static FAILOVER: Table = Table {
+    what: "a failover",
+    keys: &[&[
+        need("to", Kind::Text, "The partner: another head."),
+        need("share", share().kind(), "Of the user load; these users are not down."),
+    ]],
+};
+
+/// The forms of a latency curve; their order is known to the reader of it.
+const CURVE: Kind = Kind::Choice(&[Kind::Table(&PRESET), Kind::Table(&KNEE), Kind::Table(&POINTS)]);
+
+static PRESET: Table = Table {
+    what: "a latency curve",
+    keys: &[&[need("preset", Kind::Text, "A published curve; with `-points` at its end, its points and not the fit.")]],
+};
+
+static KNEE: Table = Table {
+    what: "a latency curve",
+    keys: &[&[
+        need("offset", latency().from(-1.0).kind(), "b in R = b + a u + s / (1 - u/c)."),
+        need("linear", latency().kind(), "a, for a utilisation of 1."),
+        need("knee", latency().kind(), "s, the weight of the knee."),
+        need("limit", plain(0.1, 10.0).kind(), "c, the utilisation at which the knee has no bound."),
+    ]],
+};
+
+static POINTS: Table = Table {
+    what: "a latency curve",
+    keys: &[&[need(
+        "points",
+        Kind::List(&Kind::Pair(&share().single().to(10.0).kind(), &latency().single().positive())),
+        "Pairs of utilisation and response, rising: [[\"10 %\", \"0.9 ms\"], ...].",
+    )]],
+};
+
+static CLUSTER: Table = Table {
+    what: "a cluster",
+    keys: &[&[
+        need("name", Kind::Name, "Its name; keys its random draws."),
+        need("rated", bytes().positive(), "Rated capacity."),
+        need("full_at", share().positive(), "No placement takes it above this share of its rating."),
+        or("reserve", bytes().kind(), Need::Text("0 B"), "Room kept below the threshold for growth."),
+        may("assumed_intake", rate().kind(), "Growth assumed between samples; from the population when missing."),
+        need("ingest", rate().positive(), "What it can take in, all copies together."),
+        need("capacity", op_rate().positive(), "Operations a second at utilisation 1."),
+        need("latency", CURVE, "Response time over utilisation."),
+        may("in_service", Kind::When, "When it enters service; from the start when missing."),
+        or("used", bytes().kind(), Need::Text("0 B"), "Bytes on it that belong to no mailbox of the population."),
+    ]],
+};
+
+static POPULATION: Table = Table {
+    what: "the population",
+    keys: &[&[
+        need("mailboxes", count(1.0, 1e9).kind(), "How many, those already moved included."),
+        need("split", Kind::ByHead(&share().single().kind()), "Share of the mailboxes by head; adds up to 100 %."),
+        or("moved", Kind::ByHead(&share().kind()), Need::Empty, "Share already moved, by head, in the plan's order."),
+        need("size", Kind::Table(&SIZE), "Size of a mailbox."),
+        need("message", Kind::Table(&MESSAGE), "Mean message size of a mailbox, over mailboxes."),
+        need(
+            "activity",
+            Kind::Choice(&[Kind::Table(&ACTIVITY), op_rate().kind()]),
+            "Operations a second of a mailbox's user, weekly mean; alone, without spread over mailboxes.",
+        ),
+        or("new_accounts", frequency().kind(), Need::Text("0 / day"), "New accounts, all on the new hardware."),
+        or("new_account_size", bytes().kind(), Need::Text("0 B"), "Mean size of a new account's mailbox."),
+        or("growth", growth().kind(), Need::Text("0 % / day"), "Growth of every mailbox, of its size."),
+        or("deletions", frequency().kind(), Need::Text("0 / day"), "Mailboxes deleted, of those still on the heads."),
+        or("groups", count(0.0, 1e9).kind(), Need::Number(0.0), "Number of groups that mailboxes belong to."),
+    ]],
+};
+
+static SIZE: Table = Table {
+    what: "the law of mailbox sizes",
+    keys: &[&[
+        need("median", bytes().positive(), "Median of the lognormal body."),
+        need("sigma", plain(0.0, 5.0).kind(), "Standard deviation of its logarithm."),
+        need("max", bytes().positive(), "No mailbox is larger."),
+        may("tail", Kind::Table(&TAIL), "A Pareto tail in place of the body."),
+    ]],
+};
+
+static TAIL: Table = Table {
+    what: "a Pareto tail",
+    keys: &[&[
+        need("share", share().kind(), "Share of mailboxes in the tail."),
+        need("from", bytes().positive(), "Smallest size in it."),
+        need("alpha", plain(0.1, 20.0).kind(), "Its index: smaller is heavier."),
+    ]],
+};
+
+static MESSAGE: Table = Table {
+    what: "the law of message sizes",
+    keys: &[&[
+        need("mean", bytes().positive(), "Mean over mailboxes of the mean message size."),
+        or("sigma", plain(0.0, 5.0).kind(), Need::Number(0.0), "Standard deviation of its logarithm."),
+    ]],
+};
+
+static ACTIVITY: Table = Table {
+    what: "the activity of users",
+    keys: &[&[
+        need("mean", op_rate().kind(), "Operations a second, mean over mailboxes and over a week."),
+        or("spread", plain(0.0, 5.0).kind(), Need::Number(0.0), "Standard deviation of its logarithm over mailboxes."),
+        or(
+            "size_correlation",
+            plain(-1.0, 1.0).kind(),
+            Need::Number(0.0),
+            "Correlation of log activity with log size.",
+        ),
+    ]],
+};
+
+static LOAD: Table = Table {
+    what: "the load",
+    keys: &[&[
+        need(
+            "profile",
+            Kind::Choice(&[Kind::Word(&["flat", "business-mail"]), Kind::Table(&SINE), Kind::Table(&HOURS)]),
+            "Load by hour of the local week.",
+        ),
+        may("noise", Kind::Table(&NOISE), "Correlated noise, mean 1; none when missing."),
+        or(
+            "step",
+            span().from(1.0).to(3_600.0).single().kind(),
+            Need::Text("5 min"),
+            "How often load is computed anew.",
+        ),
+    ]],
+};
+
+static SINE: Table =
+    Table { what: "a sine profile", keys: &[&[need("sine", Kind::Table(&SINE_SHAPE), "A daily sine.")]] };
+
+static SINE_SHAPE: Table = Table {
+    what: "a sine profile",
+    keys: &[&[
+        need("amplitude", share().single().kind(), "Of the mean: \"50 %\" swings between half and one and a half."),
+        need("peak", Kind::Text, "Time of day of the maximum: \"15:00\"."),
+    ]],
+};
+
+static HOURS: Table = Table {
+    what: "an hourly profile",
+    keys: &[&[
+        need(
+            "hours",
+            Kind::List(&plain(0.0, 1e6).single().kind()),
+            "24 weights, from the hour after midnight; only their proportions count.",
+        ),
+        or("weekend", plain(0.0, 100.0).single().kind(), Need::Number(1.0), "Factor of Saturday and Sunday."),
+    ]],
+};
+
+static NOISE: Table = Table {
+    what: "the noise of the load",
+    keys: &[&[
+        need("sigma", plain(0.0, 2.0).kind(), "Standard deviation of log noise."),
+        need("correlation", span().positive(), "Over this time correlation falls to 1/e."),
+    ]],
+};
+
+static COST: Table = Table {
+    what: "the cost of moving",
+    keys: &[&[
+        or("head_per_message", ops().kind(), Need::Text("0 op"), "On the head: look-up, reads, rescan, verify."),
+        or("head_per_megabyte", ops().kind(), Need::Text("0 op"), "On the head, by 10^6 bytes."),
+        or("head_per_stream", op_rate().kind(), Need::Text("0 op/s"), "On the head, while a copy is open."),
+        or("cluster_per_message", ops().kind(), Need::Text("0 op"), "On the cluster."),
+        or("cluster_per_megabyte", ops().kind(), Need::Text("0 op"), "On the cluster, by 10^6 bytes."),
+        or("purge_per_message", ops().kind(), Need::Text("0 op"), "On the head, when an old copy is removed."),
+        may(
+            "purge_rate",
+            frequency().positive(),
+            "Messages that one purge stream removes; needed unless purge is never.",
+        ),
+        or("change", growth().kind(), Need::Text("0 % / day"), "Part of a mailbox that changes while it is copied."),
+        or("lock", span().to(86_400.0).kind(), Need::Text("0 s"), "How long a switch locks a user out at the least."),
+        or("lock_per_thousand", span().to(86_400.0).kind(), Need::Text("0 s"), "And for each thousand messages."),
+        or("switch", span().to(86_400.0).kind(), Need::Text("0 s"), "The whole switch around the lock."),
+        or("audit", span().to(86_400.0).kind(), Need::Text("0 s"), "Looking whether a head is truly empty."),
+        may("slow_above", count(1.0, 4e9).kind(), "Messages from which a folder is slow."),
+        or("slow_extra", share().to(1_000.0).kind(), Need::Text("0 %"), "Extra time of each message above it."),
+    ]],
+};
+
+static PROBE: Table = Table {
+    what: "the probe",
+    keys: &[&[
+        or("every", span().from(0.1).to(86_400.0).kind(), Need::Text("60 s"), "A sample of each store this often."),
+        or("delay", span().to(86_400.0).kind(), Need::Text("0 s"), "How old a sample is when it arrives."),
+        or("noise", plain(0.0, 2.0).kind(), Need::Number(0.0), "Standard deviation of its log error."),
+        or("loss", share().to(0.99).kind(), Need::Text("0 %"), "Share of samples that never arrive."),
+    ]],
+};
+
+static FAULTS: Table = Table {
+    what: "the faults",
+    keys: &[&[
+        or("transient", share().to(0.99).kind(), Need::Text("0 %"), "An attempt fails, another may succeed."),
+        or("permanent", share().to(0.99).kind(), Need::Text("0 %"), "A mailbox cannot be moved without a person."),
+        or("switch", share().to(0.99).kind(), Need::Text("0 %"), "A switch backs out, to be tried again."),
+    ]],
+};
+
+static OPERATOR: Table = Table {
+    what: "the operator",
+    keys: &[&[or(
+        "answers_after",
+        span().to(90.0 * 86_400.0).kind(),
+        Need::Text("1 h"),
+        "Until a person answers an automatic stop or a wave that waits.",
+    )]],
+};
+
+static USERS: Table = Table {
+    what: "the users",
+    keys: &[&[need("objective", latency().positive(), "The response time that users were promised.")]],
+};
+
+static PLAN: Table = Table {
+    what: "the plan",
+    keys: &[&[
+        need("order", Kind::Table(&ORDER), "Which mailbox next."),
+        or(
+            "placement",
+            Kind::Choice(&[Kind::Word(PLACEMENTS), Kind::Table(&PLACEMENT)]),
+            Need::Text("sequential"),
+            "To which cluster: a rule, or a table with more.",
+        ),
+        need("throttle", Kind::Tagged(&THROTTLE), "How fast."),
+        or("throttle_for", Kind::ByHead(&Kind::Tagged(&THROTTLE)), Need::Empty, "Other throttle keys for one head."),
+        need("move", Kind::Table(&MOVE), "How a mailbox is copied."),
+        or("attempts", Kind::Table(&ATTEMPTS), Need::Empty, "What happens after a failure."),
+        or("window", Kind::Named(&WINDOW), Need::Empty, "A time in which moving is limited."),
+    ]],
+};
+
+static ORDER: Table = Table {
+    what: "the order",
+    keys: &[&[
+        need("heads", Kind::List(&Kind::Text), "All heads, the first to be drained first."),
+        or("within", Kind::Word(WITHIN), Need::Text("inventory"), "The order within a head."),
+        or(
+            "overlap",
+            Kind::Word(&["none", "tail"]),
+            Need::Text("none"),
+            "Whether the next head begins at the tail of one.",
+        ),
+        or("excluded", Kind::List(&count(0.0, 1e9).single().kind()), Need::Empty, "Numbers of mailboxes that stay."),
+        or("scheduled", Kind::Tables(&SCHEDULED), Need::Empty, "Mailboxes that move at a date of their own."),
+        or("waves", Kind::Tables(&WAVE), Need::Empty, "Parts after which the migration is watched."),
+    ]],
+};
+
+/// The orders within a head, as `Within` lists them.
+pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busiest", "idlest", "group"];
+/// The placement rules, as `Placement` lists them.
+pub(crate) const PLACEMENTS: &[&str] = &["sequential", "least-filled"];
+
+static SCHEDULED: Table = Table {
+    what: "a scheduled mailbox",
+    keys: &[&[
+        need("mailbox", count(0.0, 1e9).single().kind(), "Its number in the inventory, from 0."),
+        need("at", Kind::When, "When it moves."),
+    ]],
+};
+
+static WAVE: Table = Table {
+    what: "a wave",
+    keys: &[&[
+        need("share", share().single().positive(), "Of the mailboxes on the old storage, earlier waves included."),
+        need("soak", span().single().kind(), "How long to watch after it."),
+        or("go", Kind::Word(&["automatic", "operator"]), Need::Text("automatic"), "Who lets the next one begin."),
+    ]],
+};
+
+static PLACEMENT: Table = Table {
+    what: "the placement",
+    keys: &[&[
+        or("rule", Kind::Word(PLACEMENTS), Need::Text("sequential"), "The rule."),
+        or("slack", share().kind(), Need::Text("5 %"), "Added to a mailbox's size when room is reserved for it."),
+        or("sample_limit", span().positive(), Need::Text("15 min"), "An older sample stops placement on a cluster."),
+        or("reopen_below", share().kind(), Need::Text("1 %"), "A closed cluster reopens this far below its threshold."),
+    ]],
+};
+
+/// The throttle laws.
+pub(crate) static THROTTLE: Tagged = Tagged {
+    tag: "law",
+    doc: "The throttle law.",
+    variants: &[
+        ("fixed", &Table { what: "a fixed throttle", keys: &[FIXED, GUARDS] }),
+        ("steps", &Table { what: "a throttle in steps", keys: &[STEPS, LIMITS, GUARDS] }),
+        ("aimd", &Table { what: "an aimd throttle", keys: &[AIMD, LIMITS, GUARDS] }),
+        ("integral", &Table { what: "an integral throttle", keys: &[INTEGRAL, LIMITS, GUARDS] }),
+    ],
+};
+
+const LEVEL: Kind = Kind::Choice(&[share().to(10.0).positive(), latency().positive()]);
+const STREAMS: Kind = count(0.0, STREAMS_MAX).kind();
+
+const LIMITS: &[Key] = &[
+    or("min", STREAMS, Need::Number(1.0), "The fewest streams that the law goes down to."),
+    need("max", STREAMS, "The most streams that the law goes up to."),
+];
+
+const GUARDS: &[Key] = &[
+    may("rate", rate().positive(), "Cap on the sum of the copies' speeds."),
+    or("every", span().from(1.0).to(86_400.0).kind(), Need::Text("60 s"), "How often the law decides."),
+    or("sample_limit", span().positive(), Need::Text("5 min"), "An older sample stops new moves."),
+    may("pause_above", LEVEL, "All copies are suspended while a store is above this."),
+    may("abort_above", LEVEL, "Copies are abandoned after two samples above this."),
+];
+
+const FIXED: &[Key] = &[need("streams", STREAMS, "Always this many streams.")];
+
+const STEPS: &[Key] = &[
+    need(
+        "table",
+        Kind::List(&Kind::Pair(
+            &Kind::Choice(&[share().to(10.0).single().kind(), latency().single().kind()]),
+            &count(0.0, STREAMS_MAX).single().kind(),
+        )),
+        "Pairs of load and streams, rising in load: [[\"0 %\", 32], [\"80 %\", 4]].",
+    ),
+    or("interpolate", Kind::Flag, Need::Flag(false), "Whether the pace between two steps lies on the line."),
+];
+
+const AIMD: &[Key] = &[
+    may("latency", latency().positive(), "What the worst store shall stay at; this or `utilisation`."),
+    may("utilisation", share().to(10.0).positive(), "What the worst store shall stay at; this or `latency`."),
+    may("start", STREAMS, "The first pace; `min` when missing."),
+    or("hysteresis", share().positive(), Need::Text("90 %"), "The pace rises only below this share of the target."),
+];
+
+const INTEGRAL: &[Key] = &[
+    need("latency", latency().positive(), "The contract."),
+    or("aim", share().positive(), Need::Text("90 %"), "The error is taken against this share of the contract."),
+    may("start", STREAMS, "The first pace; `min` when missing."),
+    or(
+        "gain",
+        share().to(1.99).positive(),
+        Need::Text("50 %"),
+        "Relative to the slope of the curve; 200 % is unstable.",
+    ),
+    need("stream_load", share().positive(), "What one stream adds to the head's utilisation: an assumption."),
+];
+
+static MOVE: Table = Table {
+    what: "the copying",
+    keys: &[&[
+        need("stream", rate().positive(), "One copy's own limit."),
+        may("messages", frequency().positive(), "One copy's own limit in messages."),
+        or("setup", span().to(86_400.0).kind(), Need::Text("0 s"), "Before a copy begins."),
+        or("hold_at_most", span().positive(), Need::Text("30 s"), "A switch that locks a user out longer backs out."),
+        need(
+            "purge_after",
+            Kind::Choice(&[Kind::Word(&["never"]), span().kind()]),
+            "How long an old copy is kept; or \"never\": it is not purged.",
+        ),
+        or("purge_streams", count(1.0, 1_024.0).kind(), Need::Number(4.0), "Old copies of a head purged at once."),
+        or("switches", count(1.0, 1_024.0).kind(), Need::Number(8.0), "Switches under way at once, by head."),
+    ]],
+};
+
+static ATTEMPTS: Table = Table {
+    what: "the attempts",
+    keys: &[&[
+        or("limit", count(1.0, 100.0).kind(), Need::Number(5.0), "Attempts before a mailbox is set aside."),
+        or("backoff", span().positive(), Need::Text("10 min"), "Wait after the first failure; then doubled."),
+        or("backoff_cap", span().positive(), Need::Text("12 h"), "The longest wait."),
+        or("fault_rate", share().positive(), Need::Text("50 %"), "More failures than this stop the migration."),
+        or("fault_window", count(1.0, 64.0).kind(), Need::Number(64.0), "Attempts that the rate is taken over."),
+    ]],
+};
+
+static WINDOW: Table = Table {
+    what: "a window",
+    keys: &[&[
+        need("name", Kind::Text, "Its name."),
+        may("when", Kind::Text, "\"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\" or \"Sat,Sun\"; this or `from`."),
+        may("from", Kind::When, "Its beginning, once."),
+        may("until", Kind::When, "Its end, once; a date counts to its end."),
+        may("streams", STREAMS, "At most this many streams on each head."),
+        may("rate", rate().positive(), "At most this rate on each head."),
+        or("pause", Kind::Flag, Need::Flag(false), "Nothing moves."),
+        may("heads", Kind::List(&Kind::Text), "Which heads; all when missing."),
+    ]],
+};
+
+static FORECAST: Table = Table {
+    what: "the forecast",
+    keys: &[&[
+        or("seed", count(0.0, 9e15).single().kind(), Need::Number(1.0), "Keys every draw."),
+        or("minimum", count(1.0, 1e7).single().kind(), Need::Number(200.0), "At least this many replications."),
+        or(
+            "batch",
+            count(1.0, 1e6).single().kind(),
+            Need::Number(100.0),
+            "Replications between looks at the stop rule.",
+        ),
+        or("maximum", count(1.0, 1e7).single().kind(), Need::Number(1_000.0), "At most this many."),
+        or("half_width", span().single().positive(), Need::Text("0.25 days"), "Stop when P80 is known this well."),
+        or("chance_only", count(0.0, 1e7).single().kind(), Need::Number(100.0), "Replications with nothing uncertain."),
+        or("confidence", share().from(0.5).to(0.9999).single().kind(), Need::Text("95 %"), "Of all intervals."),
+        or("milestones", Kind::List(&Kind::Text), Need::Empty, "More milestones: \"head-1 40 % moved\"."),
+    ]],
+};
+
+static EXPECT: Table = Table {
+    what: "an expectation",
+    keys: &[&[
+        need("milestone", Kind::Text, "\"head-1 emptied\", \"nas-1 full\", \"50 % moved\", \"all emptied\", ..."),
+        need("by", Kind::When, "A date counts to its end."),
+        need("probability", share().single().positive(), "The probability wanted."),
+    ]],
+};
+
+static FACT: Table = Table {
+    what: "a fact",
+    keys: &[&[
+        need("keys", Kind::List(&Kind::Text), "The keys that state it."),
+        need("text", Kind::Text, "What it is."),
+        need("source", Kind::Text, "Who says so."),
+    ]],
+};
+
+static ASSUMPTION: Table = Table {
+    what: "an assumption",
+    keys: &[&[
+        need("keys", Kind::List(&Kind::Text), "The keys that rest on it."),
+        need("text", Kind::Text, "What is assumed."),
+        need("source", Kind::Text, "Why it is plausible."),
+        or("chosen_to_fit", Kind::Flag, Need::Flag(false), "Whether the value was chosen so that the dates fit."),
+    ]],
+};

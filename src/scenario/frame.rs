@@ -1,0 +1,416 @@
+//! What of a scenario is never uncertain: names, dates, the calendar, the order, the milestones. Built once.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+
+use super::Expectation;
+use super::calendar::{self, Recurrence, Stretch, WHEN_ALLOWED};
+use super::format::WITHIN;
+use super::item::{Item, When};
+use super::milestones::{self, Names, Unknown};
+use super::profile;
+use super::reader::{Reader, share};
+use crate::fleet::{HeadId, MailboxId, STORES_MAX};
+use crate::migration::message::Milestone;
+use crate::migration::plan::{Go, OrderPlan, Overlap, ShareMilestone, Wave, Within};
+use crate::units::{Span, Time};
+
+/// The certain part of a scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) name: String,
+    pub(crate) zone: TimeZone,
+    pub(crate) offsets: Vec<(Time, Span)>,
+    pub(crate) as_of: Time,
+    pub(crate) horizon: Time,
+    /// The end of the calendar: a year past the horizon.
+    pub(crate) calendar_end: Time,
+    pub(crate) heads: Vec<String>,
+    pub(crate) clusters: Vec<String>,
+    /// When each cluster enters service.
+    pub(crate) in_service: Vec<Time>,
+    pub(crate) order: OrderPlan,
+    pub(crate) profile: Vec<f64>,
+    /// By window: when it holds, and for which heads.
+    pub(crate) windows: Vec<(Vec<Stretch>, Vec<bool>)>,
+    pub(crate) milestones: Vec<Milestone>,
+    /// Shares of progress that the core announces.
+    pub(crate) shares: Vec<ShareMilestone>,
+    pub(crate) expectations: Vec<Expectation>,
+}
+
+const DAY: Span = Span::from_secs(86_400);
+
+impl Frame {
+    /// Reads it; what is wrong goes to the reader.
+    pub(crate) fn read(file: &Item, reader: &mut Reader<'_>) -> Self {
+        reader.section();
+        let zone = time_zone(file, reader);
+        let as_of = instant(&zone, file.get("as_of"), reader, Edge::Start);
+        let horizon = horizon(file, &zone, as_of, reader);
+        let calendar_end = horizon + DAY.times(366);
+        let heads = names(file, "head", reader);
+        let clusters = names(file, "cluster", reader);
+        let in_service = in_service(file, &zone, as_of, horizon, reader);
+        let order = order(file, &zone, &heads, reader);
+        let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
+        let asked = asked(file, &heads, &clusters, reader);
+        let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
+        let purges = purges.and_then(Item::text) != Some("never");
+        let expectations =
+            expectations(file, &zone, as_of, Names { heads: &heads, clusters: &clusters }, purges, reader);
+        let wanted: Vec<Milestone> =
+            asked.into_iter().chain(expectations.iter().map(|expected| expected.milestone)).collect();
+        let milestones = milestones::all(&wanted, &order.heads, clusters.len(), purges);
+        Self {
+            name: file.get("name").and_then(Item::text).unwrap_or_default().to_owned(),
+            offsets: calendar::offsets(&zone, as_of, calendar_end),
+            zone,
+            as_of,
+            horizon,
+            calendar_end,
+            heads,
+            clusters,
+            in_service,
+            order,
+            profile: load_profile(file, reader),
+            windows,
+            shares: shares(&milestones),
+            milestones,
+            expectations,
+        }
+    }
+}
+
+fn shares(milestones: &[Milestone]) -> Vec<ShareMilestone> {
+    let mut shares = Vec::new();
+    for milestone in milestones {
+        match *milestone {
+            Milestone::HeadShareMoved { head, share } => shares.push(ShareMilestone { head: Some(head), share }),
+            Milestone::ShareMoved { share } => shares.push(ShareMilestone { head: None, share }),
+            Milestone::HeadEmptied { .. }
+            | Milestone::HeadPurged { .. }
+            | Milestone::ClusterOpened { .. }
+            | Milestone::ClusterFull { .. }
+            | Milestone::AllEmptied
+            | Milestone::Decommissioned
+            | Milestone::WaveMoved { .. }
+            | Milestone::Stopped { .. }
+            | Milestone::WindowsEnd => {}
+        }
+    }
+    shares
+}
+
+fn time_zone(file: &Item, reader: &mut Reader<'_>) -> TimeZone {
+    let name = reader.text(file, "time_zone");
+    TimeZone::get(name).unwrap_or_else(|_| {
+        if let Some(item) = file.get("time_zone") {
+            let message = format!("is \"{name}\", must be an IANA time zone such as \"America/Toronto\" or \"UTC\"");
+            reader.problem(item, message);
+        }
+        TimeZone::UTC
+    })
+}
+
+/// Whether a date without a time means its beginning or its end.
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    Start,
+    End,
+}
+
+fn instant(zone: &TimeZone, item: Option<&Item>, reader: &mut Reader<'_>, edge: Edge) -> Time {
+    reader.distrust(item);
+    let Some((item, When { at, whole_day })) = item.and_then(|item| Some((item, item.when()?))) else {
+        return Time::default();
+    };
+    let end_of_day = whole_day && edge == Edge::End;
+    let at = if end_of_day { at.checked_add(jiff::Span::new().days(1)).unwrap_or(at) } else { at };
+    let (time, dubious) = calendar::instant(zone, at);
+    if dubious {
+        let taken = calendar::local(zone, time);
+        reader.warning(item, format!("is {at}, which the change of daylight saving skips or repeats; taken as {taken}, the first one if there are two"));
+    }
+    time
+}
+
+fn horizon(file: &Item, zone: &TimeZone, as_of: Time, reader: &mut Reader<'_>) -> Time {
+    let item = file.get("horizon");
+    reader.distrust(item);
+    let Some(item) = item else { return as_of + DAY };
+    let horizon = match item.amount() {
+        Some(amount) => as_of + Span::from_secs_f64(amount.middle()),
+        None => instant(zone, Some(item), reader, Edge::End),
+    };
+    if horizon <= as_of {
+        reader.problem(item, format!("is {}, must be after as_of", item.place.excerpt()));
+    } else if horizon > as_of + DAY.times(3_660) {
+        reader.problem(item, format!("is {}, at most ten years after as_of", item.place.excerpt()));
+    } else {
+        return horizon;
+    }
+    // What depends on it is still checked, with a horizon that is certainly allowed.
+    as_of + DAY
+}
+
+fn names(file: &Item, list: &str, reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(item) = file.get(list) else { return Vec::new() };
+    reader.section();
+    reader.distrust(Some(item));
+    let count = item.list().len();
+    if count == 0 {
+        reader.problem(item, format!("there is no {list}, at least one is needed"));
+    }
+    if count > STORES_MAX {
+        reader.problem(item, format!("there are {count}, at most {STORES_MAX} are allowed"));
+    }
+    let name = |entry: &Item| entry.get("name").and_then(Item::text).unwrap_or_default().to_owned();
+    item.list().iter().take(STORES_MAX).map(name).collect()
+}
+
+fn in_service(file: &Item, zone: &TimeZone, as_of: Time, horizon: Time, reader: &mut Reader<'_>) -> Vec<Time> {
+    let Some(clusters) = file.get("cluster") else { return Vec::new() };
+    let mut dates = Vec::new();
+    for cluster in clusters.list() {
+        reader.section();
+        dates.push(match cluster.get("in_service") {
+            None => as_of,
+            Some(item) => instant(zone, Some(item), reader, Edge::Start),
+        });
+    }
+    reader.section();
+    [file.get("as_of"), file.get("horizon")].into_iter().for_each(|item| reader.distrust(item));
+    clusters.list().iter().filter_map(|cluster| cluster.get("in_service")).for_each(|item| reader.distrust(Some(item)));
+    if !dates.is_empty() && dates.iter().all(|date| *date >= horizon) {
+        reader.problem(clusters, "no cluster enters service before the horizon: nothing could ever move");
+    }
+    dates
+}
+
+fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
+    reader.section();
+    let Some(item) = file.get("load").and_then(|load| load.get("profile")) else { return profile::flat() };
+    reader.distrust(Some(item));
+    if let Some(word) = item.text() {
+        return if word == "flat" { profile::flat() } else { profile::business_mail() };
+    }
+    if let Some(sine) = item.get("sine") {
+        let peak = reader.text(sine, "peak");
+        let time = calendar::parse_time(peak);
+        if let (None, Some(at)) = (time, sine.get("peak")) {
+            reader.problem(at, format!("is \"{peak}\", must be a time of day such as \"15:00\""));
+        }
+        let hour = time.map_or(0.0, |time| f64::from(time.hour()) + f64::from(time.minute()) / 60.0);
+        return profile::sine(reader.number(sine, "amplitude"), hour);
+    }
+    let Some(hours) = item.get("hours") else { return profile::flat() };
+    let weights: Vec<f64> = hours.list().iter().map(|weight| reader.value(weight)).collect();
+    match <[f64; 24]>::try_from(weights.as_slice()) {
+        Ok(weights) if weights.iter().sum::<f64>() > 0.0 => profile::hourly(&weights, reader.number(item, "weekend")),
+        Ok(_) => {
+            reader.problem(hours, "are all zero, at least one must be above 0");
+            profile::flat()
+        }
+        Err(_) => {
+            reader.problem(hours, format!("has {} weights, must have 24", weights.len()));
+            profile::flat()
+        }
+    }
+}
+
+fn order(file: &Item, zone: &TimeZone, heads: &[String], reader: &mut Reader<'_>) -> OrderPlan {
+    const WITHINS: [Within; 6] =
+        [Within::Inventory, Within::Smallest, Within::Largest, Within::Busiest, Within::Idlest, Within::Group];
+    reader.section();
+    let mut plan = OrderPlan {
+        heads: Vec::new(),
+        within: Within::Inventory,
+        overlap: Overlap::None,
+        excluded: Vec::new(),
+        scheduled: Vec::new(),
+        waves: Vec::new(),
+    };
+    let Some(order) = file.get("plan").and_then(|plan| plan.get("order")) else { return plan };
+    head_order(file, order, heads, &mut plan, reader);
+    let within =
+        order.get("within").and_then(Item::text).and_then(|word| WITHIN.iter().position(|known| *known == word));
+    plan.within = within.map_or(Within::Inventory, |at| WITHINS[at]);
+    if order.get("overlap").and_then(Item::text) == Some("tail") {
+        plan.overlap = Overlap::Tail;
+    }
+    let mailboxes = file.get("population").and_then(|population| population.get("mailboxes")).and_then(Item::amount);
+    let mailbox = |item: &Item, reader: &mut Reader<'_>| {
+        let number = reader.value(item);
+        if mailboxes.is_some_and(|amount| number >= amount.middle()) {
+            reader.problem(item, format!("is {number}, mailboxes have numbers from 0 and there are fewer"));
+        }
+        MailboxId(number as u32)
+    };
+    plan.excluded =
+        order.get("excluded").map(Item::list).unwrap_or_default().iter().map(|item| mailbox(item, reader)).collect();
+    for item in order.get("scheduled").map(Item::list).unwrap_or_default() {
+        reader.section();
+        let at = instant(zone, item.get("at"), reader, Edge::Start);
+        if let Some(number) = item.get("mailbox") {
+            plan.scheduled.push((mailbox(number, reader), at));
+        }
+    }
+    plan.excluded.sort_unstable();
+    plan.excluded.dedup();
+    plan.scheduled.sort_by_key(|scheduled| (scheduled.1, scheduled.0));
+    waves(order, &mut plan, reader);
+    plan
+}
+
+fn head_order(file: &Item, order: &Item, heads: &[String], plan: &mut OrderPlan, reader: &mut Reader<'_>) {
+    let Some(list) = order.get("heads") else { return };
+    reader.distrust(Some(list));
+    reader.distrust(file.get("head"));
+    for item in list.list() {
+        let Some(head) = reader.place_of(item, "head", heads).map(HeadId) else { continue };
+        if plan.heads.contains(&head) {
+            reader.problem(item, format!("names {} twice", heads[head.index()]));
+        } else {
+            plan.heads.push(head);
+        }
+    }
+    let named: BTreeSet<HeadId> = plan.heads.iter().copied().collect();
+    let missing: Vec<&str> = (0..heads.len())
+        .filter(|at| !named.contains(&HeadId(*at as u8)) && !heads[*at].is_empty())
+        .map(|at| heads[at].as_str())
+        .collect();
+    if !missing.is_empty() {
+        reader.problem(list, format!("nobody drains {}: name every head", missing.join(", ")));
+    }
+}
+
+fn waves(order: &Item, plan: &mut OrderPlan, reader: &mut Reader<'_>) {
+    let mut before = 0.0;
+    let waves = order.get("waves").map(Item::list).unwrap_or_default();
+    if let (true, Some(item)) = (waves.len() > 255, order.get("waves")) {
+        reader.problem(item, format!("there are {}, at most 255 are allowed", waves.len()));
+    }
+    for item in waves.iter().take(255) {
+        reader.section();
+        let part = reader.number(item, "share");
+        if part <= before {
+            reader.problem(item, "a wave's share counts the earlier ones in, so shares must rise");
+        }
+        before = part;
+        let go = if item.get("go").and_then(Item::text) == Some("operator") { Go::Operator } else { Go::Automatic };
+        plan.waves.push(Wave { share: share(part), soak: reader.span(item, "soak"), go });
+    }
+}
+
+fn windows(
+    file: &Item,
+    zone: &TimeZone,
+    (from, until): (Time, Time),
+    heads: &[String],
+    reader: &mut Reader<'_>,
+) -> Vec<(Vec<Stretch>, Vec<bool>)> {
+    let mut windows = Vec::new();
+    for item in file.get("plan").and_then(|plan| plan.get("window")).map(Item::list).unwrap_or_default() {
+        reader.section();
+        let applies = match item.get("heads") {
+            None => vec![true; heads.len()],
+            Some(list) => {
+                let mut applies = vec![false; heads.len()];
+                for name in list.list() {
+                    if let Some(head) = reader.place_of(name, "head", heads) {
+                        applies[usize::from(head)] = true;
+                    }
+                }
+                applies
+            }
+        };
+        windows.push((window_stretches(item, zone, from, until, reader), applies));
+        limits_something(item, reader);
+    }
+    windows
+}
+
+fn window_stretches(item: &Item, zone: &TimeZone, from: Time, until: Time, reader: &mut Reader<'_>) -> Vec<Stretch> {
+    match (item.get("when"), item.get("from"), item.get("until")) {
+        (Some(when), None, None) => {
+            let text = reader.text(item, "when");
+            if let Some(recurrence) = Recurrence::parse(text) {
+                return recurrence.stretches(zone, from, until);
+            }
+            reader.problem(when, format!("is \"{text}\", {WHEN_ALLOWED}"));
+            Vec::new()
+        }
+        (None, Some(first), Some(last)) => {
+            let start = instant(zone, Some(first), reader, Edge::Start);
+            let end = instant(zone, Some(last), reader, Edge::End);
+            if end <= start {
+                reader.problem(last, "a window must end after it begins");
+            }
+            if end > from && start < until && start < end { vec![(start, end.min(until))] } else { Vec::new() }
+        }
+        (Some(_) | None, _, _) => {
+            reader.problem(item, "needs either `when`, or `from` and `until`");
+            Vec::new()
+        }
+    }
+}
+
+fn limits_something(item: &Item, reader: &mut Reader<'_>) {
+    let pauses = item.get("pause").is_some_and(Item::flag);
+    let limits = ["streams", "rate"].iter().filter(|name| item.get(name).is_some()).count();
+    match (pauses, limits) {
+        (false, 0) => reader.problem(item, "limits nothing: needs `streams`, `rate` or `pause = true`"),
+        (true, 1..) => reader.problem(item, "pauses, so that `streams` and `rate` have no meaning"),
+        (false, _) | (true, 0) => {}
+    }
+}
+
+fn milestone(item: &Item, names: Names<'_>, reader: &mut Reader<'_>) -> Option<Milestone> {
+    reader.section();
+    let text = item.text()?;
+    match milestones::parse(text, names) {
+        Ok(milestone) => return Some(milestone),
+        Err(Unknown::Head(name)) => reader.unknown(item, "head", &name, names.heads),
+        Err(Unknown::Cluster(name)) => reader.unknown(item, "cluster", &name, names.clusters),
+        Err(Unknown::Form) => reader.problem(item, format!("is \"{text}\"; {}", milestones::ALLOWED)),
+    }
+    None
+}
+
+fn asked(file: &Item, heads: &[String], clusters: &[String], reader: &mut Reader<'_>) -> Vec<Milestone> {
+    let list = file.get("forecast").and_then(|forecast| forecast.get("milestones")).map(Item::list).unwrap_or_default();
+    list.iter().filter_map(|item| milestone(item, Names { heads, clusters }, reader)).collect()
+}
+
+fn expectations(
+    file: &Item,
+    zone: &TimeZone,
+    as_of: Time,
+    names: Names<'_>,
+    purges: bool,
+    reader: &mut Reader<'_>,
+) -> Vec<Expectation> {
+    let mut expectations = Vec::new();
+    for item in file.get("expect").map(Item::list).unwrap_or_default() {
+        let Some((wanted, by)) = item.get("milestone").zip(item.get("by")) else { continue };
+        let expected = milestone(wanted, names, reader);
+        let is_purge = matches!(expected, Some(Milestone::HeadPurged { .. } | Milestone::Decommissioned));
+        if is_purge && !purges {
+            reader.problem(wanted, "never happens: plan.move.purge_after is \"never\"");
+        }
+        reader.section();
+        let before = instant(zone, Some(by), reader, Edge::End);
+        reader.distrust(file.get("as_of"));
+        if before <= as_of {
+            reader.problem(by, format!("is {}, which lies before as_of", by.place.excerpt()));
+        }
+        let probability = reader.share(item, "probability");
+        if let (Some(milestone), Some(when)) = (expected, by.when()) {
+            let by = if when.whole_day { when.at.date().to_string() } else { when.at.to_string() };
+            expectations.push(Expectation { milestone, before, by, probability });
+        }
+    }
+    expectations
+}

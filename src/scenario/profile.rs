@@ -1,0 +1,118 @@
+//! Load over the local week: weights of five minutes, mean 1.
+
+use super::model::Load;
+
+/// Five-minute weights in a week.
+pub(crate) const WEIGHTS: usize = 2_016;
+const WEIGHTS_IN_HOUR: usize = 12;
+const WEIGHTS_IN_DAY: usize = 288;
+
+/// Mail of businesses over a day, in per cent of the day's volume by hour, from the hour after midnight: 5.5 % or more
+/// in each hour from 11:00 to 19:00 and 1.2 % in the one from 04:00, as a measured mail service has it; the other hours
+/// lie between them on a smooth line and are an assumption.
+const BUSINESS_HOURS: [f64; 24] = [
+    2.4, 1.9, 1.5, 1.3, 1.2, 1.5, 2.3, 3.4, 4.5, 5.1, 5.4, 5.7, 5.8, 5.9, 6.2, 6.3, 6.2, 6.0, 5.7, 5.4, 5.0, 4.3, 3.7,
+    3.0,
+];
+/// Weekends against weekdays: measured as lower, by how much is an assumption.
+const BUSINESS_WEEKEND: f64 = 0.45;
+
+/// The same load at any time.
+pub(crate) fn flat() -> Vec<f64> {
+    vec![1.0; WEIGHTS]
+}
+
+/// The load of a mail service for businesses.
+pub(crate) fn business_mail() -> Vec<f64> {
+    hourly(&BUSINESS_HOURS, BUSINESS_WEEKEND)
+}
+
+/// A daily sine with its maximum at `peak_hour`.
+pub(crate) fn sine(amplitude: f64, peak_hour: f64) -> Vec<f64> {
+    let weight = |at: usize| {
+        let hour = (at % WEIGHTS_IN_DAY) as f64 / WEIGHTS_IN_HOUR as f64 + 0.5 / WEIGHTS_IN_HOUR as f64;
+        1.0 + amplitude * (std::f64::consts::TAU * (hour - peak_hour) / 24.0).cos()
+    };
+    normalised((0..WEIGHTS).map(weight).collect())
+}
+
+/// Straight lines between the middles of hours; the factor of weekends changes at midnight along the same lines.
+pub(crate) fn hourly(hours: &[f64; 24], weekend: f64) -> Vec<f64> {
+    let hour_of_week = |hour: usize| {
+        let hour = hour % 168;
+        hours[hour % 24] * if hour / 24 >= 5 { weekend } else { 1.0 }
+    };
+    let weight = |at: usize| {
+        // In hours since the middle of the last hour of the week before.
+        let since = (at as f64 + 0.5) / WEIGHTS_IN_HOUR as f64 + 0.5;
+        let left = since.floor();
+        let along = since - left;
+        let before = hour_of_week(left as usize + 167);
+        before + along * (hour_of_week(left as usize) - before)
+    };
+    normalised((0..WEIGHTS).map(weight).collect())
+}
+
+fn normalised(mut weights: Vec<f64>) -> Vec<f64> {
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    if mean > 0.0 {
+        weights.iter_mut().for_each(|weight| *weight /= mean);
+    }
+    // What rounding leaves of the mean goes to one weight, so that the week's load is exact.
+    let rest = weights.len() as f64 - weights.iter().sum::<f64>();
+    if let Some(first) = weights.iter_mut().find(|weight| **weight > 0.5) {
+        *first += rest;
+    }
+    weights
+}
+
+/// The highest weight of a load, for checks of what a head must carry.
+pub(crate) fn peak(load: &Load) -> f64 {
+    load.profile.iter().copied().fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(weights: &[f64]) {
+        assert_eq!(weights.len(), WEIGHTS);
+        let mean = weights.iter().sum::<f64>() / WEIGHTS as f64;
+        assert!((mean - 1.0).abs() < 1e-12, "{mean}");
+        assert!(weights.iter().all(|weight| *weight >= 0.0));
+    }
+
+    #[test]
+    fn every_profile_has_mean_one() {
+        check(&flat());
+        check(&business_mail());
+        check(&sine(0.5556, 15.0));
+        check(&hourly(
+            &[
+                0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0,
+                0.0, 0.0, 0.0, 0.0,
+            ],
+            0.0,
+        ));
+    }
+
+    #[test]
+    fn business_mail_has_the_measured_hours() {
+        let weights = business_mail();
+        let day = &weights[WEIGHTS_IN_DAY..2 * WEIGHTS_IN_DAY];
+        let total: f64 = day.iter().sum();
+        let share = |hour: usize| day[hour * 12..(hour + 1) * 12].iter().sum::<f64>() / total;
+        assert!((11..19).all(|hour| share(hour) >= 0.055), "{:?}", (11..19).map(share).collect::<Vec<_>>());
+        assert!((share(4) - 0.012).abs() < 0.001, "{}", share(4));
+        let weekend: f64 = weights[5 * WEIGHTS_IN_DAY..6 * WEIGHTS_IN_DAY].iter().sum();
+        assert!(weekend < 0.6 * total);
+    }
+
+    #[test]
+    fn a_sine_peaks_at_its_hour() {
+        let weights = sine(0.5, 15.0);
+        let top = weights.iter().copied().fold(0.0, f64::max);
+        assert!((weights[15 * 12] - top).abs() < 1e-3);
+        assert!((weights[3 * 12] - 0.5).abs() < 1e-3);
+    }
+}

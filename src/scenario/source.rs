@@ -1,0 +1,253 @@
+//! A scenario file, read and checked: from it come the middle scenario and every draw of its uncertain numbers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::check::Checker;
+use super::files;
+use super::format::FILE;
+use super::frame::Frame;
+use super::item::{Amount, Item};
+use super::notes::{self, Note};
+use super::problems::{Problem, Problems};
+use super::reader::{Reader, share};
+use super::tree::{Data, Entry, Node};
+use super::{ForecastSettings, Scenario, build_model, build_plan, feasible, overrides};
+
+/// How a scenario is read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadSettings {
+    /// Settings over the file, each `key=value`.
+    pub overrides: Vec<String>,
+    /// Whether `extends` may lead out of the scenario's folder.
+    pub allow_path: bool,
+}
+
+/// A number that the file does not know exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncertainInput {
+    /// The full key.
+    pub key: String,
+    /// The low end, as written; P10 of a distribution.
+    pub low: String,
+    /// The middle, as written.
+    pub middle: String,
+    /// The high end, as written; P90 of a distribution.
+    pub high: String,
+    /// `uniform`, `triangular`, `lognormal` or `normal`.
+    pub law: &'static str,
+}
+
+/// A scenario that has been read and checked, with all that is uncertain in it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    file: Item,
+    frame: Frame,
+    middle: Scenario,
+    uncertain: Vec<UncertainInput>,
+    notes: Vec<Note>,
+    resolved: String,
+    warnings: Vec<Problem>,
+}
+
+impl Source {
+    /// Reads a file, everything that it extends, and the settings over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &Path, settings: &ReadSettings) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let node = files::load(path, settings.allow_path, &mut problems);
+        Self::finish(node, problems, settings)
+    }
+
+    /// Reads a text that stands in no folder; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_text(name: &str, text: &str, settings: &ReadSettings) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let node = files::load_text(name, text, &mut problems);
+        Self::finish(node, problems, settings)
+    }
+
+    /// The scenario with every uncertain number at its middle.
+    #[must_use]
+    pub const fn middle(&self) -> &Scenario {
+        &self.middle
+    }
+
+    /// The scenario with every uncertain number drawn once: `uniform` gives a number between 0 and 1 for a full key.
+    pub fn realise(&self, uniform: &mut dyn FnMut(&str) -> f64) -> Scenario {
+        if self.uncertain.is_empty() {
+            return self.middle.clone();
+        }
+        let mut draw = |item: &Item, amount: &Amount| {
+            if amount.is_uncertain() { amount.quantile(uniform(&item.key)) } else { amount.middle() }
+        };
+        let mut reader = Reader::new(&mut draw);
+        assemble(&self.file, &self.frame, &mut reader).unwrap_or_else(|| self.middle.clone())
+    }
+
+    /// Every number that the file does not know exactly, in its order.
+    #[must_use]
+    pub fn uncertain(&self) -> &[UncertainInput] {
+        &self.uncertain
+    }
+
+    /// What the file says about its own numbers: facts, and assumptions.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The whole scenario as canonical TOML: inherited and overridden keys in place, sorted, without comments.
+    #[must_use]
+    pub fn resolved(&self) -> &str {
+        &self.resolved
+    }
+
+    /// What is allowed but dubious.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    fn finish(node: Option<Node>, mut problems: Vec<Problem>, settings: &ReadSettings) -> Result<Self, Problems> {
+        let Some(mut node) = node else { return Err(Problems::new(problems)) };
+        if !problems.is_empty() {
+            // A broken file would only give problems that follow from the break.
+            return Err(Problems::new(problems));
+        }
+        for setting in &settings.overrides {
+            overrides::apply(&mut node, setting, &mut problems);
+        }
+        name_the_law(&mut node);
+        let mut checker = Checker::new(&node);
+        let file = checker.table(&FILE, &node, "", None);
+        problems.append(&mut checker.problems);
+        let mut draw = |_: &Item, amount: &Amount| amount.middle();
+        let mut reader = Reader::new(&mut draw);
+        let frame = Frame::read(&file, &mut reader);
+        let notes = notes::read(&file, &mut reader);
+        let middle = assemble(&file, &frame, &mut reader);
+        let (mut found, warnings) = (reader.problems, reader.warnings);
+        problems.append(&mut found);
+        let Some(middle) = middle.filter(|_| problems.is_empty()) else { return Err(Problems::new(problems)) };
+        let mut draw = |_: &Item, amount: &Amount| amount.middle();
+        let mut reader = Reader::new(&mut draw);
+        feasible::check(&middle, &file, &mut reader);
+        problems.append(&mut reader.problems);
+        let warnings = warnings.into_iter().chain(reader.warnings).collect();
+        if problems.is_empty() {
+            check_ends(&file, &frame, &mut problems);
+        }
+        if !problems.is_empty() {
+            return Err(Problems::new(problems));
+        }
+        let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
+        Ok(Self { uncertain: uncertain(&file), file, frame, middle, notes, resolved, warnings })
+    }
+}
+
+/// A head's own throttle without a law has the law of all heads.
+fn name_the_law(file: &mut Node) {
+    let Some(plan) = file.get_mut("plan") else { return };
+    let law = plan.get("throttle").and_then(|throttle| throttle.get("law")).cloned();
+    let (Some(law), Some(table)) = (law, plan.get_mut("throttle_for")) else { return };
+    if let Data::Table(heads) = &mut table.data {
+        for head in heads {
+            let place = head.name_place.clone();
+            if let Data::Table(entries) = &mut head.node.data
+                && !entries.iter().any(|entry| entry.name == "law")
+            {
+                entries.push(Entry { name: "law".to_owned(), name_place: place, node: law.clone() });
+            }
+        }
+    }
+}
+
+fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scenario> {
+    let model = build_model::model(file, frame, reader);
+    let plan = build_plan::plan(file, frame, &model, reader)?;
+    let forecast = forecast_settings(file, reader)?;
+    Some(Scenario {
+        name: frame.name.clone(),
+        time_zone: frame.zone.clone(),
+        offsets: frame.offsets.clone(),
+        as_of: frame.as_of,
+        horizon: frame.horizon,
+        heads: frame.heads.clone(),
+        clusters: frame.clusters.clone(),
+        plan: Arc::new(plan),
+        model: Arc::new(model),
+        milestones: frame.milestones.clone(),
+        forecast,
+        expectations: frame.expectations.clone(),
+    })
+}
+
+fn forecast_settings(file: &Item, reader: &mut Reader<'_>) -> Option<ForecastSettings> {
+    reader.section();
+    let item = file.get("forecast")?;
+    let settings = ForecastSettings {
+        seed: reader.number(item, "seed") as u64,
+        minimum: reader.count(item, "minimum"),
+        batch: reader.count(item, "batch"),
+        maximum: reader.count(item, "maximum"),
+        half_width: reader.span(item, "half_width"),
+        chance_only: reader.count(item, "chance_only"),
+        confidence: share(reader.number(item, "confidence")),
+    };
+    if settings.minimum > settings.maximum {
+        let message = format!("minimum is {}, above maximum, which is {}", settings.minimum, settings.maximum);
+        reader.problem(item, message);
+    }
+    Some(settings)
+}
+
+/// A range must not lead to a scenario that would be refused: both ends of all ranges are tried.
+fn check_ends(file: &Item, frame: &Frame, problems: &mut Vec<Problem>) {
+    for u in [1e-6, 1.0 - 1e-6] {
+        let mut draw = |_: &Item, amount: &Amount| amount.quantile(u);
+        let mut reader = Reader::new(&mut draw);
+        assemble(file, frame, &mut reader);
+        problems.extend(reader.problems.into_iter().map(|problem| {
+            let end = if u < 0.5 { "low" } else { "high" };
+            Problem { message: format!("with all ranges at their {end} end: {}", problem.message), ..problem }
+        }));
+    }
+}
+
+fn uncertain(file: &Item) -> Vec<UncertainInput> {
+    let mut inputs = Vec::new();
+    file.numbers(&mut |item, amount| {
+        if amount.is_uncertain() {
+            let [low, middle, high] = amount.written.clone();
+            inputs.push(UncertainInput { key: item.key.clone(), low, middle, high, law: amount.law.name() });
+        }
+    });
+    inputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str) -> Source {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
+        Source::read(&path, &ReadSettings::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn every_scenario_of_the_project_reads() {
+        for name in
+            ["opensrs-cluster-b.toml", "opensrs-cluster-b-backcast.toml", "drain-reference.toml", "constant-rate.toml"]
+        {
+            let source = read(name);
+            let warnings: Vec<String> = source.warnings().iter().map(Problem::headline).collect();
+            println!("{name}: {warnings:#?}\n{:#?}", source.uncertain());
+            assert!(!source.middle().milestones.is_empty(), "{name}");
+        }
+    }
+}
