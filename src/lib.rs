@@ -14,9 +14,12 @@
 //! | [`report`] | the forecast as tables and files |
 //! | [`cli`] | the command line |
 
+pub mod cli;
 pub mod fleet;
+pub mod forecast;
 pub mod host;
 pub mod migration;
+pub mod report;
 pub mod scenario;
 pub mod sim;
 pub mod units;

@@ -1,0 +1,164 @@
+//! The command line: one short function a subcommand.
+//!
+//! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12
+//! incomplete. This is the only layer that looks at a clock.
+
+mod forecast;
+mod progress;
+mod trace;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::scenario::{ReadSettings, Source};
+
+/// The program's arguments.
+#[derive(Debug, Parser)]
+#[command(name = "drawdown", version, about, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  drawdown forecast scenarios/opensrs-cluster-b.toml
+  drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
+  drawdown trace my.toml --replication 3 --limit 100
+  drawdown validate scenarios/*.toml
+
+Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12 incomplete.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Simulate a scenario many times and print when the migration will be done
+    Forecast(forecast::Arguments),
+    /// Show one replication event by event
+    Trace(trace::Arguments),
+    /// Check scenario files
+    Validate {
+        /// The files
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+        /// Let `extends` lead out of the scenario's folder
+        #[arg(long)]
+        allow_path: bool,
+    },
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which scenario, and with what changed.
+#[derive(Debug, Args)]
+struct ScenarioArguments {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Change a key of the file, for example head.head-1.capacity='"8000 op/s"'
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Seed in place of the file's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Let `extends` lead out of the scenario's folder
+    #[arg(long)]
+    allow_path: bool,
+}
+
+impl ScenarioArguments {
+    fn read(&self) -> Result<Source, Failure> {
+        let settings = ReadSettings { overrides: self.overrides.clone(), allow_path: self.allow_path };
+        Source::read(&self.scenario, &settings).map_err(|problems| Failure::Input(problems.to_string()))
+    }
+}
+
+/// How the program ends when nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Complete,
+    Incomplete,
+}
+
+/// Why the program cannot do what it was asked for.
+#[derive(Debug)]
+enum Failure {
+    /// Bad usage or scenario.
+    Input(String),
+    /// Trouble while running.
+    Run(String),
+    /// Nobody reads stdout any more: not an error.
+    ClosedPipe,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::Run(error.to_string()),
+        }
+    }
+}
+
+/// Runs the program on its arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(Done::Complete) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Ok(Done::Incomplete) => ExitCode::from(12),
+        Err(Failure::Run(message)) => complain(&message, 1),
+        Err(Failure::Input(message)) => complain(&message, 2),
+    }
+}
+
+/// Says what is wrong on stderr, as far as anybody listens.
+fn complain(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(anstream::stderr(), "{}", message.trim_end());
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli) -> Result<Done, Failure> {
+    match cli.command {
+        Command::Forecast(arguments) => forecast::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
+        Command::Validate { scenarios, allow_path } => validate(&scenarios, allow_path),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn validate(scenarios: &[PathBuf], allow_path: bool) -> Result<Done, Failure> {
+    let mut wrong = Vec::new();
+    for path in scenarios {
+        match Source::read(path, &ReadSettings { overrides: Vec::new(), allow_path }) {
+            Ok(source) => {
+                for warning in source.warnings() {
+                    writeln!(io::stderr(), "{warning}")?;
+                }
+                writeln!(io::stdout(), "{}: good", path.display())?;
+            }
+            Err(problems) => wrong.push(problems.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(Done::Complete) } else { Err(Failure::Input(wrong.join("\n"))) }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Done, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "drawdown", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(Done::Complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,187 @@
+//! `drawdown forecast`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+
+use super::progress::{self, Progress};
+use super::{Done, Failure, ScenarioArguments};
+use crate::forecast::draw::uniform;
+use crate::forecast::replicate::{Amount, Watch};
+use crate::forecast::{Forecast, Inputs, Widths, forecast};
+use crate::report::files::{self, RunFacts, sha256};
+use crate::report::{About, document, report, terminal};
+use crate::scenario::{Scenario, Source};
+use crate::sim::{self, Workspace};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Exactly this many replications, in place of the file's stop rule
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    replications: Option<u32>,
+    /// Threads to simulate on; the result does not depend on it [default: all processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
+    /// Where the folder of the forecast's files goes
+    #[arg(long, default_value = "output")]
+    output: PathBuf,
+    /// Print JSON in place of the page
+    #[arg(long)]
+    json: bool,
+    /// Write no files
+    #[arg(long)]
+    no_files: bool,
+    /// No progress and no measurements on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    let source = arguments.scenario.read()?;
+    let (forecast, facts) = simulate(arguments, &source)?;
+    let about = about(arguments, &source);
+    let page = if arguments.json {
+        document::json(&forecast, &about).map_err(io::Error::from)?
+    } else {
+        terminal::render(&report(&forecast, &about))
+    };
+    let folder = if arguments.no_files {
+        None
+    } else {
+        let stem = arguments.scenario.scenario.file_stem().unwrap_or_default().to_string_lossy();
+        let written = files::write(&arguments.output, &stem, &forecast, &about, &facts);
+        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?)
+    };
+    let printed = anstream::stdout().write_all(page.as_bytes());
+    if !arguments.quiet {
+        measurements(&forecast, &facts, folder.as_deref());
+    }
+    printed?;
+    Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
+}
+
+fn simulate(arguments: &Arguments, source: &Source) -> Result<(Forecast, RunFacts), Failure> {
+    let mut middle = source.middle().clone();
+    middle.forecast.seed = arguments.scenario.seed.unwrap_or(middle.forecast.seed);
+    let threads = usize::from(arguments.threads.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
+    let stop = stop_on_interrupt()?;
+    let progress = Progress::new(arguments.quiet);
+    let watch = Watch { stop: &stop, progress: &|done, planned| progress.show(done, planned) };
+    let inputs = Inputs::<Workspace> {
+        middle: &middle,
+        uncertain: !source.uncertain().is_empty(),
+        realise: &|run| source.realise(&mut |key| uniform(run, key)),
+        simulate: &sim::simulate_in,
+    };
+    let start = progress::now();
+    let amount = arguments.replications.map(Amount::exactly);
+    let forecast = pool.install(|| forecast(&inputs, amount, watch));
+    progress.finish();
+    let cpu_s = progress::cpu_s();
+    let facts = RunFacts {
+        wall_s: start.elapsed().as_secs_f64(),
+        cpu_s,
+        cpu_per_mailbox_and_replication_ns: cpu_s.and_then(|cpu_s| per_mailbox(&middle, &forecast, cpu_s)),
+        threads: pool.current_num_threads(),
+    };
+    Ok((forecast, facts))
+}
+
+/// Ctrl-C ends the forecast after the replications under way; a second one ends the program at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| Failure::Run(error.to_string()))?;
+    Ok(stop)
+}
+
+fn all_replications(forecast: &Forecast) -> f64 {
+    let chance = match &forecast.widths {
+        Widths::ChanceIsAll => 0,
+        Widths::Both { replications, .. } => *replications,
+    };
+    forecast.replications.len() as f64 + f64::from(chance)
+}
+
+fn per_mailbox(scenario: &Scenario, forecast: &Forecast, cpu_s: f64) -> Option<f64> {
+    let work = all_replications(forecast) * f64::from(scenario.model.population.mailboxes);
+    (work > 0.0).then(|| cpu_s * 1e9 / work)
+}
+
+fn about(arguments: &Arguments, source: &Source) -> About {
+    let path = &arguments.scenario.scenario;
+    About {
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        command: command(arguments),
+        scenario_sha256: sha256(source.resolved().as_bytes()),
+        uncertain: source.uncertain().to_vec(),
+        notes: source.notes().to_vec(),
+        warnings: source.warnings().iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The command that gives these numbers again; it names the file without its folders, which are this machine's affair.
+fn command(arguments: &Arguments) -> String {
+    let scenario = &arguments.scenario;
+    let mut words = vec!["drawdown".into(), "forecast".into()];
+    words.push(quoted(&scenario.scenario.file_name().unwrap_or_default().to_string_lossy()));
+    for setting in &scenario.overrides {
+        words.extend(["--set".into(), quoted(setting)]);
+    }
+    words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+    words.extend(arguments.replications.iter().flat_map(|count| ["--replications".into(), count.to_string()]));
+    if scenario.allow_path {
+        words.push("--allow-path".into());
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
+    let mailboxes = forecast.scenario.model.population.mailboxes;
+    let mut text =
+        format!("{} replications of {mailboxes} mailboxes in {:.1} s", all_replications(forecast), facts.wall_s);
+    // Writing to a string cannot fail.
+    if let (Some(cpu_s), Some(each)) = (facts.cpu_s, facts.cpu_per_mailbox_and_replication_ns) {
+        let _ = write!(text, "; CPU {cpu_s:.1} s, {each:.0} ns a mailbox and replication");
+    }
+    if let Some(folder) = folder {
+        let _ = write!(text, "; files in {}", folder.display());
+    }
+    // A reader that has gone away is no reason to fail.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        assert_eq!(quoted("plan.seed=7"), "plan.seed=7");
+        assert_eq!(quoted("stream=\"12 MB/s\""), "'stream=\"12 MB/s\"'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

@@ -1,0 +1,79 @@
+//! Progress on stderr: a bar with the time left on a terminal, a line every few seconds elsewhere.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a line is written where stderr is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Shows how far a forecast is.
+pub(super) enum Progress {
+    /// Says nothing.
+    Quiet,
+    /// Draws a bar.
+    Bar(ProgressBar),
+    /// Writes lines; when the last one was written.
+    Lines(Mutex<Instant>),
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        if quiet {
+            return Self::Quiet;
+        }
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines(Mutex::new(now()));
+        }
+        let bar = ProgressBar::new(0);
+        let template = "{bar:30} {pos} of {len} replications, {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self::Bar(bar)
+    }
+
+    pub(super) fn show(&self, done: u32, planned: u32) {
+        match self {
+            Self::Quiet => {}
+            Self::Bar(bar) => {
+                bar.set_length(u64::from(planned));
+                bar.set_position(u64::from(done));
+            }
+            Self::Lines(last) => {
+                let Ok(mut last) = last.try_lock() else { return };
+                if last.elapsed() >= EVERY {
+                    *last = now();
+                    // A reader that has gone away is no reason to stop the forecast.
+                    let _ = writeln!(std::io::stderr(), "{done} of {planned} replications");
+                }
+            }
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Now, for measuring how long something takes.
+#[expect(clippy::disallowed_methods, reason = "only the command line looks at a clock, and only to measure")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Processor time of the whole program so far, in seconds, where the system tells.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems do not tell")]
+pub(super) fn cpu_s() -> Option<f64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+}
+
+/// Processor time of the whole program so far, in seconds, where the system tells.
+#[cfg(not(unix))]
+pub(super) fn cpu_s() -> Option<f64> {
+    None
+}

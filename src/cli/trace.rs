@@ -1,0 +1,94 @@
+//! `drawdown trace`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Done, Failure, ScenarioArguments};
+use crate::forecast::draw::uniform;
+use crate::report::trace::{CSV_HEADER, TraceLine, TraceLines, csv, text};
+use crate::scenario::Scenario;
+use crate::sim::{self, RunId};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Number of the replication, as the forecast's files have it
+    #[arg(long, default_value_t = 0)]
+    replication: u32,
+    /// Write the lines to this CSV file too
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Stop after this many events
+    #[arg(long)]
+    limit: Option<u64>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    let source = arguments.scenario.read()?;
+    let seed = arguments.scenario.seed.unwrap_or(source.middle().forecast.seed);
+    let run = RunId { seed, replication: arguments.replication };
+    let scenario = source.realise(&mut |key| uniform(run, key));
+    let mut sink = Sink::open(arguments)?;
+    let mut lines = TraceLines::new(&scenario);
+    // The simulation cannot be left half-way; after the limit, or when nobody reads, its rows are dropped.
+    let mut result = Ok(());
+    sim::trace(&scenario, run, &mut |row| {
+        if result.is_ok()
+            && sink.left > 0
+            && let Some(line) = lines.push(row)
+        {
+            result = sink.write(&scenario, &line);
+        }
+    });
+    result?;
+    if let Some(line) = lines.finish() {
+        sink.write(&scenario, &line)?;
+    }
+    sink.flush()?;
+    Ok(Done::Complete)
+}
+
+/// Where the lines go.
+struct Sink {
+    left: u64,
+    text: BufWriter<io::Stdout>,
+    csv: Option<BufWriter<File>>,
+}
+
+impl Sink {
+    fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let open = |path: &PathBuf| {
+            let mut file = BufWriter::new(File::create(path)?);
+            file.write_all(CSV_HEADER.as_bytes())?;
+            Ok(file)
+        };
+        let csv = arguments
+            .csv
+            .as_ref()
+            .map(|path| open(path).map_err(|error: io::Error| Failure::Run(format!("{}: {error}", path.display()))));
+        let left = arguments.limit.unwrap_or(u64::MAX);
+        Ok(Self { left, text: BufWriter::new(io::stdout()), csv: csv.transpose()? })
+    }
+
+    fn write(&mut self, scenario: &Scenario, line: &TraceLine) -> io::Result<()> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        self.left -= 1;
+        if let Some(file) = &mut self.csv {
+            file.write_all(csv(scenario, line).as_bytes())?;
+        }
+        self.text.write_all(text(scenario, line).as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.csv {
+            file.flush()?;
+        }
+        self.text.flush()
+    }
+}

@@ -1,0 +1,117 @@
+//! The planner's expectations as gates: pass, fail, or inconclusive.
+
+use super::quantile::{When, wilson};
+use crate::scenario::Expectation;
+use crate::units::Share;
+
+/// What an expectation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The whole interval is at or above the wanted probability.
+    Pass,
+    /// The whole interval is below it.
+    Fail,
+    /// The interval straddles it: more replications would tell.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The word in reports and data files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// How probable an expected date is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// What is expected.
+    pub expectation: Expectation,
+    /// Share of the replications that were in time.
+    pub probability: f64,
+    /// Wilson interval of the probability, lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Pass, fail, or inconclusive.
+    pub verdict: Verdict,
+}
+
+/// Judges an expectation by when its milestone came in each replication.
+///
+/// A date past the horizon leaves censored replications undecided: the interval then reaches from all of them being too
+/// late to all of them being in time.
+#[must_use]
+pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, confidence: Share) -> Expected {
+    let in_time = sample.iter().filter(|when| when.time().is_some_and(|time| time < expectation.before)).count();
+    let open = if horizon_first { sample.iter().filter(|when| **when == When::AfterHorizon).count() } else { 0 };
+    let low = wilson(in_time, sample.len(), confidence).0;
+    let high = wilson(in_time + open, sample.len(), confidence).1;
+    let wanted = expectation.probability.fraction();
+    let verdict = if low >= wanted {
+        Verdict::Pass
+    } else if high < wanted {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    };
+    let probability = if sample.is_empty() { 0.0 } else { in_time as f64 / sample.len() as f64 };
+    Expected { expectation: expectation.clone(), probability, low, high, verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::message::Milestone;
+    use crate::units::Time;
+
+    const SURE: Share = Share::from_ppm(950_000);
+
+    fn expectation(wanted_ppm: u32) -> Expectation {
+        Expectation {
+            milestone: Milestone::AllEmptied,
+            before: Time::from_unix_micros(100),
+            by: "1970-01-01".into(),
+            probability: Share::from_ppm(wanted_ppm),
+        }
+    }
+
+    fn sample(in_time: usize, too_late: usize, censored: usize) -> Vec<When> {
+        let at = |micros, count| std::iter::repeat_n(When::At(Time::from_unix_micros(micros)), count);
+        at(99, in_time).chain(at(100, too_late)).chain(std::iter::repeat_n(When::AfterHorizon, censored)).collect()
+    }
+
+    #[test]
+    fn the_verdict_follows_the_interval() {
+        for (in_time, verdict) in [(90, Verdict::Pass), (80, Verdict::Inconclusive), (60, Verdict::Fail)] {
+            let expected = judge(&expectation(800_000), &sample(in_time, 100 - in_time, 0), false, SURE);
+            assert_eq!(expected.verdict, verdict, "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_instant_that_is_too_late_is_too_late() {
+        assert_eq!(judge(&expectation(500_000), &sample(0, 10, 0), false, SURE).probability, 0.0);
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 0), false, SURE).probability, 1.0);
+    }
+
+    #[test]
+    fn censored_replications_are_late_for_a_date_before_the_horizon() {
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), false, SURE).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn censored_replications_decide_nothing_about_a_date_past_the_horizon() {
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), true, SURE).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn without_a_replication_nothing_is_known() {
+        assert_eq!(judge(&expectation(500_000), &[], false, SURE).verdict, Verdict::Inconclusive);
+    }
+}

@@ -1,0 +1,269 @@
+//! A small hand-made scenario and outcomes for tests of the forecast and of what shows it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jiff::tz::TimeZone;
+
+use super::replicate::{Amount, Watch};
+use super::{Forecast, Inputs, Replication, forecast};
+use crate::fleet::{ClusterId, HeadId};
+use crate::migration::message::{Binding, Milestone};
+use crate::migration::plan::{
+    AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
+    ThrottlePlan, Windows, Within,
+};
+use crate::scenario::curve::preset;
+use crate::scenario::model::{ClusterModel, Cost, Faults, HeadModel, Load, Model, Population, Probe, SizeLaw};
+use crate::scenario::{Expectation, ForecastSettings, Scenario};
+use crate::sim::{ClusterOutcome, HeadDay, HeadOutcome, Outcome, RunId};
+use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
+
+/// 2012-10-10 09:00 in Toronto.
+pub(crate) const AS_OF: Time = Time::from_unix_micros(1_349_874_000_000_000);
+const DAY: Span = Span::from_secs(86_400);
+
+pub(crate) fn after(days: f64) -> Time {
+    AS_OF + Span::from_secs_f64(days * 86_400.0)
+}
+
+pub(crate) fn scenario() -> Scenario {
+    let cluster = |at: u8| {
+        (Milestone::ClusterOpened { cluster: ClusterId(at) }, Milestone::ClusterFull { cluster: ClusterId(at) })
+    };
+    let ((opened_1, full_1), (opened_2, full_2)) = (cluster(0), cluster(1));
+    let emptied = |head| Milestone::HeadEmptied { head: HeadId(head), set_aside: 0 };
+    Scenario {
+        name: "A small migration".into(),
+        time_zone: TimeZone::get("America/Toronto").unwrap(),
+        offsets: vec![(AS_OF, Span::from_secs(-4 * 3_600))],
+        as_of: AS_OF,
+        horizon: AS_OF + DAY.times(60),
+        heads: vec!["head-1".into(), "head-2".into()],
+        clusters: vec!["nas-1".into(), "nas-2".into()],
+        plan: Arc::new(plan()),
+        model: Arc::new(model()),
+        milestones: vec![emptied(0), emptied(1), opened_1, full_1, opened_2, full_2, Milestone::AllEmptied],
+        forecast: ForecastSettings {
+            seed: 1,
+            minimum: 200,
+            batch: 100,
+            maximum: 1_000,
+            half_width: Span::from_secs(6 * 3_600),
+            chance_only: 100,
+            confidence: Share::from_ppm(950_000),
+        },
+        expectations: vec![Expectation {
+            milestone: emptied(0),
+            before: Time::from_unix_micros(1_350_792_000_000_000),
+            by: "2012-10-20".into(),
+            probability: Share::from_ppm(800_000),
+        }],
+    }
+}
+
+fn plan() -> Plan {
+    let throttle = ThrottlePlan {
+        law: Law::Fixed { streams: 4 },
+        min: 1,
+        max: 8,
+        rate: Rate::UNLIMITED,
+        every: Span::from_secs(60),
+        sample_limit: Span::from_secs(600),
+        pause_above: None,
+        abort_above: None,
+    };
+    let cluster = ClusterPlan {
+        rated: Bytes::new(48_000_000_000_000),
+        full_at: Share::from_ppm(400_000),
+        reserve: Bytes::ZERO,
+        assumed_intake: Rate::ZERO,
+    };
+    Plan {
+        heads: vec![HeadPlan { throttle, windows: Windows::default() }; 2],
+        order: OrderPlan {
+            heads: vec![HeadId(0), HeadId(1)],
+            within: Within::Inventory,
+            overlap: Overlap::None,
+            excluded: Vec::new(),
+            scheduled: Vec::new(),
+            waves: Vec::new(),
+        },
+        placement: PlacementPlan {
+            rule: Placement::Sequential,
+            clusters: vec![cluster; 2],
+            slack: Share::ZERO,
+            sample_limit: Span::from_secs(600),
+            reopen_below: Share::from_ppm(10_000),
+        },
+        copy: CopyPlan {
+            stream: Rate::per_second(12_000_000),
+            messages_per_ks: u32::MAX,
+            setup: Span::from_secs(2),
+            hold_at_most: Span::from_secs(30),
+            purge_after: None,
+            purge_streams: 1,
+            switches: 1,
+        },
+        attempts: AttemptPlan {
+            limit: 3,
+            backoff: Span::from_secs(60),
+            backoff_cap: Span::from_secs(3_600),
+            fault_rate: Share::ONE,
+            fault_window: 64,
+        },
+        milestones: Vec::new(),
+    }
+}
+
+fn model() -> Model {
+    let latency = preset("specsfs2008-fas3140").unwrap();
+    let head = |name: &str| HeadModel {
+        name: name.into(),
+        capacity: OpRate::per_second(9_000.0),
+        latency: latency.clone(),
+        outages: None,
+        brownouts: None,
+        failover: None,
+    };
+    let cluster = |name: &str| ClusterModel {
+        name: name.into(),
+        ingest: Rate::per_second(400_000_000),
+        capacity: OpRate::per_second(60_000.0),
+        latency: latency.clone(),
+        in_service: AS_OF,
+        used: Bytes::ZERO,
+    };
+    Model {
+        heads: vec![head("head-1"), head("head-2")],
+        clusters: vec![cluster("nas-1"), cluster("nas-2")],
+        population: Population {
+            mailboxes: 400_000,
+            split: vec![Share::from_ppm(500_000); 2],
+            moved: vec![Share::ZERO; 2],
+            size: SizeLaw { median: Bytes::new(35_000_000), sigma: 1.6, max: Bytes::new(20_000_000_000), tail: None },
+            message_mean: Bytes::new(75_000),
+            message_sigma: 0.0,
+            activity: OpRate::per_second(0.03),
+            activity_sigma: 0.0,
+            activity_size_correlation: 0.0,
+            new_accounts_per_day: 0.0,
+            new_account_size: Bytes::ZERO,
+            growth_per_day: 0.0,
+            deletions_per_day: 0.0,
+            groups: 0,
+        },
+        load: Load { profile: vec![1.0; 2_016], noise_sigma: 0.0, noise_correlation: DAY, step: Span::from_secs(60) },
+        cost: Cost {
+            head_per_message: Ops::new(18.0),
+            head_per_megabyte: Ops::new(0.0),
+            head_per_stream: OpRate::per_second(0.0),
+            cluster_per_message: Ops::new(8.0),
+            cluster_per_megabyte: Ops::new(0.0),
+            purge_per_message: Ops::new(1.0),
+            purge_rate: 100.0,
+            change_per_day: 0.0,
+            lock: Span::from_secs(1),
+            lock_per_thousand: Span::ZERO,
+            switch: Span::from_secs(5),
+            audit: Span::from_secs(60),
+            slow_above: u32::MAX,
+            slow_extra: 0.0,
+        },
+        probe: Probe { every: Span::from_secs(60), delay: Span::ZERO, noise_sigma: 0.0, loss: 0.0 },
+        faults: Faults { transient: 0.0, permanent: 0.0, switch: 0.0 },
+        operator_after: Span::from_secs(3_600),
+        objective: Latency::from_micros(10_000),
+    }
+}
+
+/// A head drained from `from` to `until`, in days since the start, whose load falls with its mailboxes.
+fn head(from: f64, until: f64) -> HeadOutcome {
+    let left = |day: u32| (1.0 - ((f64::from(day) + 1.0 - from) / (until - from)).clamp(0.0, 1.0)) * 200_000.0;
+    let day = |day: u32| {
+        let share = (left(day) / 200_000.0) as f32;
+        HeadDay {
+            mailboxes: left(day) as u32,
+            streams: if f64::from(day) >= from { 8.0 } else { 0.0 },
+            user_utilisation: 0.6 * share,
+            utilisation: 0.78,
+            latency_ms: 4.0,
+            latency_alone_ms: 1.0 + 2.0 * share,
+            hazard_alone: 0.05 * share,
+            hazard: 0.1,
+            expected_mailbox_hours_down: 1_000.0 * share,
+        }
+    };
+    let mut bound = [Span::ZERO; Binding::COUNT];
+    bound[Binding::Throttle as usize] = Span::from_secs_f64((until - from) * 86_400.0 * 0.75);
+    bound[Binding::Window as usize] = Span::from_secs_f64((until - from) * 86_400.0 * 0.25);
+    bound[Binding::NotItsTurn as usize] = Span::from_secs_f64(from * 86_400.0);
+    HeadOutcome {
+        set_aside: 2,
+        bound,
+        minutes_above: 30.0,
+        minutes_above_alone: 12.0,
+        outages: 1,
+        expected_outages: 0.8,
+        expected_outages_alone: 0.5,
+        mailbox_hours_down: 1_500.0,
+        days: (0..until.ceil() as u32).map(day).collect(),
+        ..HeadOutcome::default()
+    }
+}
+
+/// A replication in which the heads are emptied after a third of, and after, this many days.
+pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
+    let cluster = |fill: u32, days: f64| ClusterOutcome {
+        highest_placement: Share::from_ppm(fill),
+        final_fill: Share::from_ppm(fill + 1_000),
+        days: (1..=days.ceil() as u32).map(|day| fill as f32 / 1e6 * day as f32 / days.ceil() as f32).collect(),
+    };
+    let spill = (replication % 10 != 3).then(|| after(days * 0.6));
+    Outcome {
+        run: RunId { seed: 1, replication },
+        reached: vec![
+            Some(after(days / 3.0)),
+            Some(after(days)),
+            Some(after(0.001)),
+            spill,
+            spill,
+            None,
+            Some(after(days)),
+        ],
+        unfinished: None,
+        heads: vec![head(0.0, days / 3.0), head(days / 3.0, days)],
+        clusters: vec![cluster(399_900, days), cluster(250_000, days)],
+        moved: 399_996,
+        faults: 12,
+        steps: 4_000_000,
+        locked_s: 800_000.0,
+    }
+}
+
+/// A replication whose migration ends after this many days.
+pub(crate) fn replication(replication: u32, days: u32) -> Replication {
+    Replication { outcome: outcome(replication, f64::from(days)), thresholds: vec![Share::from_ppm(400_000); 2] }
+}
+
+/// Days until everything is moved in a replication: 27 to 31, in an order that is not sorted.
+pub(crate) fn days_of(replication: u32) -> f64 {
+    27.0 + f64::from(replication * 37 % 101) / 25.0
+}
+
+/// A forecast of `count` hand-made replications.
+pub(crate) fn made(count: u32, simulate: &(dyn Fn(u32) -> Outcome + Sync)) -> Forecast {
+    made_of(&scenario(), count, simulate)
+}
+
+pub(crate) fn made_of(scenario: &Scenario, count: u32, simulate: &(dyn Fn(u32) -> Outcome + Sync)) -> Forecast {
+    let stop = AtomicBool::new(false);
+    let watch = Watch { stop: &stop, progress: &|_, _| {} };
+    let inputs = Inputs::<()> {
+        middle: scenario,
+        uncertain: false,
+        realise: &|_| scenario.clone(),
+        simulate: &|_, run, ()| simulate(run.replication),
+    };
+    forecast(&inputs, Some(Amount::exactly(count)), watch)
+}

@@ -1,0 +1,106 @@
+//! The forecast as people and programs read it: plain rows, a terminal page, data files, a chart.
+//!
+//! Only this layer knows polars and plotters. Nothing here holds wall time, host, path or number of threads, except
+//! `run.json`.
+
+mod chart;
+pub mod document;
+pub mod files;
+mod rows;
+mod sections;
+pub mod table;
+pub mod terminal;
+pub mod trace;
+
+mod warn;
+mod wording;
+
+use crate::forecast::Forecast;
+use crate::scenario::{Note, UncertainInput};
+
+/// What a report says besides the forecast itself.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Name of the scenario file, without its folders.
+    pub file: String,
+    /// The command that repeats the forecast.
+    pub command: String,
+    /// SHA-256 of the resolved scenario, in hexadecimal.
+    pub scenario_sha256: String,
+    /// The inputs that are drawn anew for every replication.
+    pub uncertain: Vec<UncertainInput>,
+    /// Facts and assumptions of the file.
+    pub notes: Vec<Note>,
+    /// What the scenario's reader found doubtful.
+    pub warnings: Vec<String>,
+}
+
+/// How a line is meant; colour shows it where there is colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As any other.
+    Plain,
+    /// The answer.
+    Strong,
+    /// As wanted.
+    Good,
+    /// Not as wanted.
+    Bad,
+    /// To be looked at.
+    Doubt,
+}
+
+/// A piece of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// A paragraph.
+    Line(Tone, String),
+    /// A table; the first column is text, the others are set to the right.
+    Table {
+        /// Names of the columns.
+        header: Vec<String>,
+        /// A cell a column.
+        rows: Vec<Vec<String>>,
+    },
+}
+
+/// A part of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading; empty for the answer at the top.
+    pub title: String,
+    /// What it says.
+    pub blocks: Vec<Block>,
+}
+
+/// A page as plain rows, the answer first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The scenario's name.
+    pub title: String,
+    /// Its parts.
+    pub sections: Vec<Section>,
+}
+
+/// Puts the forecast into words.
+#[must_use]
+pub fn report(forecast: &Forecast, about: &About) -> Report {
+    let sections = vec![
+        rows::answer(forecast),
+        rows::dates(forecast),
+        rows::expectations(forecast),
+        sections::binding(forecast),
+        sections::trends(forecast),
+        sections::users(forecast),
+        sections::clusters(forecast),
+        sections::inputs(forecast, about),
+        sections::assumptions(about),
+        sections::warnings(forecast, about),
+        sections::repeat(about),
+    ];
+    let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
+    Report { title: forecast.scenario.name.clone(), sections }
+}
+
+#[cfg(test)]
+mod tests;

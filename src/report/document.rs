@@ -1,0 +1,357 @@
+//! The forecast as JSON: the stable shape of `forecast.json` and of `--json`.
+//!
+//! Fields are only ever added while `schema_version` stays the same. Every number's name ends in its unit unless it is a
+//! count, a share of 1, or a probability.
+
+use serde::Serialize;
+
+use super::wording::{utc, with_offset};
+use super::{About, warn};
+use crate::forecast::expect::Expected;
+use crate::forecast::quantile::{Estimate, LEVELS, When};
+use crate::forecast::series::Trend;
+use crate::forecast::{ClusterForecast, Forecast, HeadForecast, MilestoneForecast, Widths};
+use crate::migration::message::{Binding, CORE_VERSION};
+use crate::scenario::{NoteKind, Scenario};
+use crate::units::Time;
+
+/// Version of the shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The whole document.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    schema_version: u32,
+    version: &'static str,
+    core_version: u32,
+    command: String,
+    scenario: ScenarioPart,
+    seed: u64,
+    replications: usize,
+    incomplete: bool,
+    stop_rule: RulePart,
+    milestones: Vec<MilestonePart>,
+    expectations: Vec<ExpectationPart>,
+    unfinished: Vec<CausePart>,
+    heads: Vec<HeadPart>,
+    clusters: Vec<ClusterPart>,
+    chance_only: Option<ChancePart>,
+    uncertain_inputs: Vec<InputPart>,
+    notes: Vec<NotePart>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScenarioPart {
+    name: String,
+    file: String,
+    sha256: String,
+    time_zone: String,
+    as_of: Instant,
+    horizon: Instant,
+}
+
+#[derive(Debug, Serialize)]
+struct Instant {
+    utc: String,
+    local: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RulePart {
+    minimum: u32,
+    batch: u32,
+    maximum: u32,
+    wanted_half_width_days: f64,
+    half_width_days: Option<f64>,
+    held: bool,
+    confidence: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct MilestonePart {
+    name: String,
+    reached: u32,
+    censored: u32,
+    never: u32,
+    quantiles: Vec<QuantilePart>,
+}
+
+#[derive(Debug, Serialize)]
+struct QuantilePart {
+    level: f64,
+    estimable: bool,
+    value: Option<WhenPart>,
+    low: Option<WhenPart>,
+    high: Option<WhenPart>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum WhenPart {
+    Date { utc: String, local: String, days_from_as_of: f64 },
+    AfterHorizon,
+    Never,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpectationPart {
+    milestone: String,
+    by: String,
+    wanted: f64,
+    probability: f64,
+    low: f64,
+    high: f64,
+    verdict: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct CausePart {
+    cause: &'static str,
+    replications: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct SharePart {
+    cause: &'static str,
+    share: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct HeadPart {
+    name: String,
+    turn_days: f64,
+    bound: Vec<SharePart>,
+    minutes_above_objective: f64,
+    minutes_above_objective_without_migration: f64,
+    minutes_saturated: f64,
+    outages: f64,
+    expected_outages: f64,
+    expected_outages_without_migration: f64,
+    mailbox_hours_down: f64,
+    set_aside: f64,
+    trends: Vec<TrendPart>,
+}
+
+#[derive(Debug, Serialize)]
+struct TrendPart {
+    quantity: &'static str,
+    first_week: f64,
+    last_week: f64,
+    change: f64,
+    change_low: f64,
+    change_high: f64,
+    direction: &'static str,
+    shared_days: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct ClusterPart {
+    name: String,
+    highest_placement: f64,
+    threshold: f64,
+    placements_within_threshold: bool,
+    final_fill_p50: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChancePart {
+    replications: u32,
+    milestones: Vec<MilestonePart>,
+}
+
+#[derive(Debug, Serialize)]
+struct InputPart {
+    key: String,
+    low: String,
+    middle: String,
+    high: String,
+    law: String,
+}
+
+#[derive(Debug, Serialize)]
+struct NotePart {
+    kind: &'static str,
+    keys: Vec<String>,
+    text: String,
+    source: String,
+    chosen_to_fit: bool,
+}
+
+/// The document of a forecast.
+#[must_use]
+pub fn document(forecast: &Forecast, about: &About) -> Document {
+    let scenario = &forecast.scenario;
+    let milestones = |list: &[MilestoneForecast]| list.iter().map(|one| milestone(scenario, one)).collect();
+    Document {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        core_version: CORE_VERSION,
+        command: about.command.clone(),
+        scenario: scenario_part(scenario, about),
+        seed: forecast.settings.seed,
+        replications: forecast.replications.len(),
+        incomplete: forecast.rule.interrupted,
+        stop_rule: rule(forecast),
+        milestones: milestones(&forecast.milestones),
+        expectations: forecast.expectations.iter().map(|one| expectation(scenario, one)).collect(),
+        unfinished: forecast
+            .unfinished
+            .iter()
+            .map(|(cause, replications)| CausePart { cause: cause.name(), replications: *replications })
+            .collect(),
+        heads: scenario.heads.iter().zip(&forecast.heads).map(|(name, one)| head(name, one)).collect(),
+        clusters: scenario.clusters.iter().zip(&forecast.clusters).map(|(name, one)| cluster(name, one)).collect(),
+        chance_only: match &forecast.widths {
+            Widths::ChanceIsAll => None,
+            Widths::Both { replications, chance_only } => {
+                Some(ChancePart { replications: *replications, milestones: milestones(chance_only) })
+            }
+        },
+        uncertain_inputs: inputs(about),
+        notes: notes(about),
+        warnings: warn::warnings(forecast, about),
+    }
+}
+
+/// The document as text, indented, with a newline at its end.
+///
+/// # Errors
+/// When a number cannot be written as JSON; ours can.
+pub fn json(forecast: &Forecast, about: &About) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&document(forecast, about)).map(|text| text + "\n")
+}
+
+fn instant(scenario: &Scenario, time: Time) -> Instant {
+    Instant { utc: utc(time), local: with_offset(time, &scenario.time_zone) }
+}
+
+fn scenario_part(scenario: &Scenario, about: &About) -> ScenarioPart {
+    ScenarioPart {
+        name: scenario.name.clone(),
+        file: about.file.clone(),
+        sha256: about.scenario_sha256.clone(),
+        time_zone: scenario.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+        as_of: instant(scenario, scenario.as_of),
+        horizon: instant(scenario, scenario.horizon),
+    }
+}
+
+fn rule(forecast: &Forecast) -> RulePart {
+    let rule = &forecast.rule;
+    RulePart {
+        minimum: rule.amount.minimum,
+        batch: rule.amount.batch,
+        maximum: rule.amount.maximum,
+        wanted_half_width_days: forecast.settings.half_width.days(),
+        half_width_days: rule.half_width.map(crate::units::Span::days),
+        held: rule.held,
+        confidence: forecast.settings.confidence.fraction(),
+    }
+}
+
+fn milestone(scenario: &Scenario, one: &MilestoneForecast) -> MilestonePart {
+    let quantile = |(level, estimate): (&crate::units::Share, &Option<Estimate<When>>)| QuantilePart {
+        level: level.fraction(),
+        estimable: estimate.is_some(),
+        value: estimate.map(|estimate| when(scenario, estimate.value)),
+        low: estimate.map(|estimate| when(scenario, estimate.low)),
+        high: estimate.map(|estimate| when(scenario, estimate.high)),
+    };
+    MilestonePart {
+        name: scenario.milestone_name(&one.milestone),
+        reached: one.reached,
+        censored: one.censored,
+        never: one.never,
+        quantiles: LEVELS.iter().zip(&one.quantiles).map(quantile).collect(),
+    }
+}
+
+fn when(scenario: &Scenario, when: When) -> WhenPart {
+    match when {
+        When::At(time) => {
+            let Instant { utc, local } = instant(scenario, time);
+            WhenPart::Date { utc, local, days_from_as_of: time.since(scenario.as_of).days() }
+        }
+        When::AfterHorizon => WhenPart::AfterHorizon,
+        When::Never => WhenPart::Never,
+    }
+}
+
+fn expectation(scenario: &Scenario, one: &Expected) -> ExpectationPart {
+    ExpectationPart {
+        milestone: scenario.milestone_name(&one.expectation.milestone),
+        by: one.expectation.by.clone(),
+        wanted: one.expectation.probability.fraction(),
+        probability: one.probability,
+        low: one.low,
+        high: one.high,
+        verdict: one.verdict.name(),
+    }
+}
+
+fn head(name: &str, one: &HeadForecast) -> HeadPart {
+    let share = |cause: Binding| SharePart { cause: cause.name(), share: one.bound[cause as usize] };
+    HeadPart {
+        name: name.to_owned(),
+        turn_days: one.turn.days(),
+        bound: Binding::ALL.into_iter().filter(|cause| *cause != Binding::NotItsTurn).map(share).collect(),
+        minutes_above_objective: one.impact.minutes_above,
+        minutes_above_objective_without_migration: one.impact.minutes_above_alone,
+        minutes_saturated: one.impact.minutes_saturated,
+        outages: one.impact.outages,
+        expected_outages: one.impact.expected_outages,
+        expected_outages_without_migration: one.impact.expected_outages_alone,
+        mailbox_hours_down: one.impact.mailbox_hours_down,
+        set_aside: one.impact.set_aside,
+        trends: one.trends.iter().map(trend).collect(),
+    }
+}
+
+fn trend(one: &Trend) -> TrendPart {
+    TrendPart {
+        quantity: super::table::head_column(one.series),
+        first_week: one.first_week,
+        last_week: one.last_week,
+        change: one.change.value,
+        change_low: one.change.low,
+        change_high: one.change.high,
+        direction: one.direction.name(),
+        shared_days: one.shared_days,
+    }
+}
+
+fn cluster(name: &str, one: &ClusterForecast) -> ClusterPart {
+    ClusterPart {
+        name: name.to_owned(),
+        highest_placement: one.highest_placement.fraction(),
+        threshold: one.threshold.fraction(),
+        placements_within_threshold: one.highest_placement <= one.threshold,
+        final_fill_p50: one.final_fill.map(|fill| fill.value),
+    }
+}
+
+fn inputs(about: &About) -> Vec<InputPart> {
+    let part = |input: &crate::scenario::UncertainInput| InputPart {
+        key: input.key.clone(),
+        low: input.low.clone(),
+        middle: input.middle.clone(),
+        high: input.high.clone(),
+        law: input.law.to_string(),
+    };
+    about.uncertain.iter().map(part).collect()
+}
+
+fn notes(about: &About) -> Vec<NotePart> {
+    let part = |note: &crate::scenario::Note| NotePart {
+        kind: match note.kind {
+            NoteKind::Fact => "fact",
+            NoteKind::Assumption => "assumption",
+        },
+        keys: note.keys.clone(),
+        text: note.text.clone(),
+        source: note.source.clone(),
+        chosen_to_fit: note.chosen_to_fit,
+    };
+    about.notes.iter().map(part).collect()
+}

@@ -1,0 +1,189 @@
+//! The answer and the dates.
+
+use super::wording::{Calendar, count, percent, plus_minus};
+use super::{Block, Section, Tone};
+use crate::forecast::expect::{Expected, Verdict};
+use crate::forecast::quantile::{P10, P50, P80, P90, When};
+use crate::forecast::{Forecast, MilestoneForecast, Widths};
+use crate::migration::message::Milestone;
+use crate::scenario::Scenario;
+
+/// The first lines: when each head is empty, when all are, when each cluster opens and is full.
+pub(super) fn answer(forecast: &Forecast) -> Section {
+    let calendar = Calendar::new(&forecast.scenario);
+    let mut blocks = Vec::new();
+    if forecast.rule.interrupted {
+        let done = count(forecast.replications.len() as f64);
+        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} replications")));
+    }
+    for milestone in ordered(forecast) {
+        let tone = match milestone.milestone {
+            Milestone::HeadEmptied { .. } | Milestone::AllEmptied => Tone::Strong,
+            _ => Tone::Plain,
+        };
+        blocks.push(Block::Line(tone, sentence(forecast, milestone, &calendar)));
+    }
+    Section { title: String::new(), blocks }
+}
+
+/// Heads, all, and then clusters.
+fn ordered(forecast: &Forecast) -> impl Iterator<Item = &MilestoneForecast> {
+    let rank = |milestone: &Milestone| match milestone {
+        Milestone::HeadEmptied { .. } => Some(0),
+        Milestone::AllEmptied => Some(1),
+        Milestone::ClusterOpened { .. } | Milestone::ClusterFull { .. } => Some(2),
+        _ => None,
+    };
+    (0..3).flat_map(move |wanted| {
+        forecast.milestones.iter().filter(move |milestone| rank(&milestone.milestone) == Some(wanted))
+    })
+}
+
+fn subject(scenario: &Scenario, milestone: &Milestone) -> (String, &'static str) {
+    match milestone {
+        Milestone::HeadEmptied { head, .. } => (format!("{} is empty", scenario.heads[head.index()]), "is not emptied"),
+        Milestone::AllEmptied => ("Everything is off the old storage".into(), "is not reached"),
+        Milestone::ClusterOpened { cluster } => {
+            (format!("{} takes its first mailbox", scenario.clusters[cluster.index()]), "is not needed")
+        }
+        Milestone::ClusterFull { cluster } => {
+            let threshold = scenario.plan.placement.clusters[cluster.index()].full_at;
+            (format!("{} is full ({threshold})", scenario.clusters[cluster.index()]), "does not happen")
+        }
+        other => (scenario.milestone_name(other), "does not happen"),
+    }
+}
+
+fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
+    let (subject, otherwise) = subject(&forecast.scenario, &milestone.milestone);
+    let all = forecast.replications.len() as f64;
+    let share = |part: u32| percent(f64::from(part) / all);
+    let never = match milestone.never {
+        0 => String::new(),
+        some => format!("; {otherwise} in {}", share(some)),
+    };
+    let (p10, p50, p90) = (milestone.at(P10), milestone.at(P50), milestone.at(P90));
+    match p50.map(|estimate| estimate.value) {
+        None => unsure(&subject, milestone, calendar),
+        Some(When::Never) => format!("{subject}: {otherwise} in {} of the replications", share(milestone.never)),
+        Some(When::AfterHorizon) => {
+            let horizon = calendar.when(When::AfterHorizon);
+            format!("{subject} {horizon}, or not at all, in {} of the replications", share(milestone.censored))
+        }
+        Some(When::At(time)) => match (p10, p90) {
+            (Some(low), Some(high)) if high.value == When::Never => {
+                format!("{subject} {} (80 %: {} or later{never})", calendar.long(time), calendar.when(low.value))
+            }
+            (Some(low), Some(high)) => {
+                format!("{subject} {} (80 %: {}{never})", calendar.long(time), calendar.range(low.value, high.value))
+            }
+            _ => format!("{subject} {} (too few replications for a range{never})", calendar.long(time)),
+        },
+    }
+}
+
+fn unsure(subject: &str, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
+    let (Some(earliest), Some(latest)) = (milestone.earliest, milestone.latest) else {
+        return format!("{subject}: no replication has been run");
+    };
+    let seen = if earliest == latest { calendar.when(earliest) } else { calendar.range(earliest, latest) };
+    format!("{subject}: not estimable, too few replications; seen: {seen}")
+}
+
+/// The table of all milestones, and how sure it is.
+pub(super) fn dates(forecast: &Forecast) -> Section {
+    let calendar = Calendar::new(&forecast.scenario);
+    let row = |milestone: &MilestoneForecast| {
+        vec![
+            forecast.scenario.milestone_name(&milestone.milestone),
+            calendar.cell(milestone.at(P10), false),
+            calendar.cell(milestone.at(P50), true),
+            plus_minus(milestone.at(P50)),
+            calendar.cell(milestone.at(P80), true),
+            plus_minus(milestone.at(P80)),
+            calendar.cell(milestone.at(P90), false),
+        ]
+    };
+    let header = ["milestone", "P10", "P50", "±", "P80", "±", "P90"].map(str::to_owned).to_vec();
+    let mut blocks = vec![Block::Table { header, rows: forecast.milestones.iter().map(row).collect() }];
+    let confidence = forecast.settings.confidence;
+    let legend = format!(
+        "Local time, {}. P80: 80 % of the replications are done by then. ±: {confidence} interval of the quantile itself, \
+         larger side. n/e: not estimable, too few replications. never: finished without it.",
+        zone_name(&forecast.scenario),
+    );
+    blocks.push(Block::Line(Tone::Plain, legend));
+    blocks.extend(rule(forecast));
+    blocks.extend(widths(forecast));
+    Section { title: "Dates".into(), blocks }
+}
+
+fn zone_name(scenario: &Scenario) -> String {
+    scenario.time_zone.iana_name().unwrap_or("UTC").to_owned()
+}
+
+fn rule(forecast: &Forecast) -> Vec<Block> {
+    let rule = &forecast.rule;
+    let done = count(forecast.replications.len() as f64);
+    let came = rule.half_width.map_or("is not estimable".into(), |width| format!("is known to ±{width}"));
+    let wanted = forecast.settings.half_width;
+    let verdict = if rule.held { "the rule held" } else { "the rule did not hold" };
+    let amount = if rule.amount.minimum >= rule.amount.maximum {
+        format!("{done} replications, as asked for")
+    } else {
+        let (batch, most) = (rule.amount.batch, count(f64::from(rule.amount.maximum)));
+        let least = count(f64::from(rule.amount.minimum));
+        format!("{done} replications: at least {least}, then batches of {batch} until the rule holds, at most {most}")
+    };
+    let text = format!("{amount}. P80 of everything being off {came}, wanted ±{wanted}: {verdict}.");
+    let mut blocks = vec![Block::Line(if rule.held { Tone::Plain } else { Tone::Doubt }, text)];
+    for (cause, number) in &forecast.unfinished {
+        let share = percent(f64::from(*number) / forecast.replications.len() as f64);
+        let text = format!("Not finished by the horizon in {share} of the replications, held by: {}.", cause.name());
+        blocks.push(Block::Line(Tone::Bad, text));
+    }
+    blocks
+}
+
+fn widths(forecast: &Forecast) -> Vec<Block> {
+    let width = |milestones: &[MilestoneForecast]| {
+        let all = milestones.iter().find(|milestone| milestone.milestone == Milestone::AllEmptied)?;
+        all.width()
+    };
+    let say = |width: Option<crate::units::Span>| width.map_or("not estimable".into(), |width| format!("{width}"));
+    let main = say(width(&forecast.milestones));
+    let text = match &forecast.widths {
+        Widths::ChanceIsAll => {
+            format!("P10 to P90 of everything being off: {main}. No input is uncertain, so this is chance alone.")
+        }
+        Widths::Both { replications, chance_only } => format!(
+            "P10 to P90 of everything being off: {main} with uncertain inputs; {} from chance alone \
+             ({replications} replications with every input at its middle).",
+            say(width(chance_only)),
+        ),
+    };
+    vec![Block::Line(Tone::Plain, text)]
+}
+
+/// The planner's expectations.
+pub(super) fn expectations(forecast: &Forecast) -> Section {
+    let line = |expected: &Expected| {
+        let tone = match expected.verdict {
+            Verdict::Pass => Tone::Good,
+            Verdict::Fail => Tone::Bad,
+            Verdict::Inconclusive => Tone::Doubt,
+        };
+        let text = format!(
+            "{}: {} by {} in {} of the replications ({:.1} to {:.1} %), wanted {}",
+            expected.verdict.name(),
+            forecast.scenario.milestone_name(&expected.expectation.milestone),
+            expected.expectation.by,
+            percent(expected.probability),
+            expected.low * 100.0,
+            expected.high * 100.0,
+            expected.expectation.probability,
+        );
+        Block::Line(tone, text)
+    };
+    Section { title: "Expectations".into(), blocks: forecast.expectations.iter().map(line).collect() }
+}

@@ -1,0 +1,197 @@
+//! What holds the date back, load and risk, users, clusters, inputs, and how to repeat it.
+
+use super::wording::{Calendar, count, figure, percent};
+use super::{About, Block, Section, Tone, warn};
+use crate::forecast::series::{Direction, HeadSeries, Trend};
+use crate::forecast::{ClusterForecast, Forecast, HeadForecast};
+use crate::migration::message::Binding;
+use crate::scenario::{Note, NoteKind};
+
+fn section(title: &str, blocks: Vec<Block>) -> Section {
+    Section { title: title.into(), blocks }
+}
+
+fn plain(text: impl Into<String>) -> Block {
+    Block::Line(Tone::Plain, text.into())
+}
+
+fn by_head(forecast: &Forecast) -> impl Iterator<Item = (&String, &HeadForecast)> {
+    forecast.scenario.heads.iter().zip(&forecast.heads)
+}
+
+/// Shares of the time that each cause bound.
+pub(super) fn binding(forecast: &Forecast) -> Section {
+    let line = |(name, head): (&String, &HeadForecast)| {
+        let mut causes: Vec<(Binding, f64)> =
+            Binding::ALL.into_iter().map(|cause| (cause, head.bound[cause as usize])).collect();
+        causes.retain(|(_, share)| *share > 0.0);
+        causes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let causes: Vec<String> =
+            causes.iter().map(|(cause, share)| format!("{} {}", cause.name(), percent(*share))).collect();
+        let causes = if causes.is_empty() { "nothing".into() } else { causes.join(", ") };
+        plain(format!("{name}, {} in its turn: {causes}", head.turn))
+    };
+    section("What holds the date back", by_head(forecast).map(line).collect())
+}
+
+/// The name of a quantity and its unit, as the page says it.
+fn quantity(series: HeadSeries) -> &'static str {
+    match series {
+        HeadSeries::Mailboxes => "mailboxes",
+        HeadSeries::Streams => "streams",
+        HeadSeries::UserUtilisation => "load by users, %",
+        HeadSeries::Utilisation => "load, %",
+        HeadSeries::Latency => "response, ms",
+        HeadSeries::LatencyAlone => "response, users, ms",
+        HeadSeries::HazardAlone => "outages/day, users",
+        HeadSeries::Hazard => "outages/day",
+        HeadSeries::MailboxHoursDown => "mailbox-h down/day",
+    }
+}
+
+fn trend_row(name: &str, trend: &Trend) -> Vec<String> {
+    let scale = match trend.series {
+        HeadSeries::UserUtilisation | HeadSeries::Utilisation => 100.0,
+        _ => 1.0,
+    };
+    let change = |value: f64| format!("{:+.0}", value * 100.0);
+    let (low, high) = (change(trend.change.low), change(trend.change.high));
+    let size = format!("{:.0} %", trend.change.value.abs() * 100.0);
+    let verdict = match trend.direction {
+        Direction::Falls => format!("falls {size}"),
+        Direction::Rises => format!("rises {size}"),
+        Direction::Stays => "stays".into(),
+        Direction::Unclear => "unclear".into(),
+    };
+    vec![
+        format!("{name} {}", quantity(trend.series)),
+        figure(trend.first_week * scale),
+        figure(trend.last_week * scale),
+        verdict,
+        format!("{low} to {high} %"),
+    ]
+}
+
+/// Which load and which risk fall as mailboxes leave.
+pub(super) fn trends(forecast: &Forecast) -> Section {
+    let rows: Vec<_> = by_head(forecast)
+        .flat_map(|(name, head)| head.trends.iter().map(move |trend| trend_row(name, trend)))
+        .collect();
+    let mut blocks = Vec::new();
+    if !rows.is_empty() {
+        let header = ["", "first week", "last week", "", "interval"].map(str::to_owned).to_vec();
+        blocks.push(Block::Table { header, rows });
+        blocks.push(plain(
+            "Means of the first week and of the last full week before the head is empty, median of the replications; \
+             stays: within 5 %; users: from their load alone. The throttle refills what users free, so the total need not fall.",
+        ));
+    }
+    for (name, head) in by_head(forecast) {
+        match head.trends.first() {
+            None => blocks.push(plain(format!("{name}: no two full weeks to compare in enough replications."))),
+            Some(trend) if trend.shared_days > 0 => blocks.push(plain(format!(
+                "{name}: its two weeks have {} days in common, so a change is larger than it looks.",
+                trend.shared_days
+            ))),
+            Some(_) => {}
+        }
+    }
+    section("Load and risk as mailboxes leave", blocks)
+}
+
+/// What users go through.
+pub(super) fn users(forecast: &Forecast) -> Section {
+    let row = |(name, head): (&String, &HeadForecast)| {
+        let impact = &head.impact;
+        vec![
+            name.clone(),
+            count(impact.minutes_above),
+            count(impact.minutes_above_alone),
+            figure(impact.expected_outages),
+            figure(impact.expected_outages_alone),
+            count(impact.mailbox_hours_down),
+            figure(impact.set_aside),
+        ]
+    };
+    let header = ["", "min slow", "without", "outages", "without", "mailbox-h down", "set aside"];
+    let table = Block::Table { header: header.map(str::to_owned).to_vec(), rows: by_head(forecast).map(row).collect() };
+    let objective = forecast.scenario.model.objective.secs() * 1e3;
+    let all = forecast.replications.len().max(1) as f64;
+    let locked: f64 = forecast.replications.iter().map(|one| one.outcome.locked_s).sum::<f64>() / all;
+    let moved: f64 = forecast.replications.iter().map(|one| one.outcome.moved as f64).sum::<f64>() / all;
+    let each = if moved > 0.0 { locked / moved } else { 0.0 };
+    let text = format!(
+        "Means of a replication. min slow: minutes above the objective of {objective} ms; without: at the same instants \
+         without the migration. outages: expected. {} mailboxes are moved; a switch locks its user out for {} s.",
+        count(moved),
+        figure(each),
+    );
+    section("What users notice", vec![table, plain(text)])
+}
+
+/// Placements against thresholds.
+pub(super) fn clusters(forecast: &Forecast) -> Section {
+    let names = || forecast.scenario.clusters.iter().zip(&forecast.clusters);
+    let above: Vec<_> = names().filter(|(_, cluster)| cluster.highest_placement > cluster.threshold).collect();
+    let fill = |share: crate::units::Share| format!("{:.2} %", share.fraction() * 100.0);
+    let mut blocks: Vec<Block> = above
+        .iter()
+        .map(|(name, cluster)| {
+            let (highest, threshold) = (fill(cluster.highest_placement), fill(cluster.threshold));
+            Block::Line(Tone::Bad, format!("{name}: a placement led to {highest}, above its threshold of {threshold}"))
+        })
+        .collect();
+    let nearest = names()
+        .max_by_key(|(_, cluster)| i64::from(cluster.highest_placement.ppm()) - i64::from(cluster.threshold.ppm()));
+    if let (true, Some((name, cluster))) = (above.is_empty(), nearest) {
+        let (highest, threshold) = (fill(cluster.highest_placement), fill(cluster.threshold));
+        blocks.push(Block::Line(Tone::Good, format!("No placement above {threshold}: highest {highest} ({name}).")));
+    }
+    let row = |(name, cluster): (&String, &ClusterForecast)| {
+        let end = cluster.final_fill.map_or("n/e".into(), |end| format!("{:.1} %", end.value * 100.0));
+        vec![name.clone(), fill(cluster.highest_placement), fill(cluster.threshold), end]
+    };
+    let header = ["", "highest placement", "threshold", "fill at the end, median"].map(str::to_owned).to_vec();
+    blocks.push(Block::Table { header, rows: names().map(row).collect() });
+    section("Clusters", blocks)
+}
+
+/// The uncertain inputs.
+pub(super) fn inputs(forecast: &Forecast, about: &About) -> Section {
+    let row = |input: &crate::scenario::UncertainInput| {
+        vec![input.key.clone(), input.low.clone(), input.middle.clone(), input.high.clone()]
+    };
+    let mut blocks = Vec::new();
+    if !about.uncertain.is_empty() {
+        let header = ["drawn for each replication", "low", "middle", "high"].map(str::to_owned).to_vec();
+        blocks.push(Block::Table { header, rows: about.uncertain.iter().map(row).collect() });
+    }
+    let calendar = Calendar::new(&forecast.scenario);
+    blocks.push(plain(format!("The forecast starts {}.", calendar.stamp(forecast.scenario.as_of))));
+    section("Inputs", blocks)
+}
+
+/// The assumptions, those chosen to fit marked as such.
+pub(super) fn assumptions(about: &About) -> Section {
+    let line = |note: &Note| {
+        let fit = if note.chosen_to_fit { " [chosen so that the dates fit]" } else { "" };
+        let source = if note.source.is_empty() { String::new() } else { format!(" ({})", note.source) };
+        plain(format!("- {}{source}{fit}", note.text))
+    };
+    let assumed = about.notes.iter().filter(|note| note.kind == NoteKind::Assumption);
+    section("Assumptions", assumed.map(line).collect())
+}
+
+/// What to be careful about.
+pub(super) fn warnings(forecast: &Forecast, about: &About) -> Section {
+    let blocks = warn::warnings(forecast, about).into_iter().map(|text| Block::Line(Tone::Doubt, format!("- {text}")));
+    section("Warnings", blocks.collect())
+}
+
+/// How to get the same numbers again.
+pub(super) fn repeat(about: &About) -> Section {
+    let hash: String = about.scenario_sha256.chars().take(12).collect();
+    let blocks =
+        vec![plain(about.command.clone()), plain(format!("Scenario {hash}, version {}.", env!("CARGO_PKG_VERSION")))];
+    section("To repeat it", blocks)
+}

@@ -1,0 +1,103 @@
+//! Pages and documents of hand-made forecasts, whole.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{About, document, report, terminal};
+use crate::forecast::replicate::{Amount, Watch};
+use crate::forecast::testing::{days_of, made, outcome, scenario};
+use crate::forecast::{Forecast, Inputs, forecast};
+use crate::migration::message::Binding;
+use crate::scenario::{Note, NoteKind, UncertainInput};
+use crate::units::Share;
+
+fn about() -> About {
+    let note = |text: &str, chosen_to_fit| Note {
+        kind: NoteKind::Assumption,
+        keys: vec!["population.activity".into()],
+        text: text.into(),
+        source: "info-cyrus, January 2009".into(),
+        chosen_to_fit,
+    };
+    About {
+        file: "small.toml".into(),
+        command: "drawdown forecast small.toml --seed 1 --replications 200".into(),
+        scenario_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into(),
+        uncertain: vec![UncertainInput {
+            key: "population.activity.mean".into(),
+            low: "0.025 op/s".into(),
+            middle: "0.03 op/s".into(),
+            high: "0.036 op/s".into(),
+            law: "triangular",
+        }],
+        notes: vec![
+            note("A user asks for 0.03 op/s in the mean of a week", true),
+            note("Growth is 0.1 % a day", false),
+        ],
+        warnings: vec!["small.toml:3:1: the horizon is short".into()],
+    }
+}
+
+/// A forecast whose uncertain inputs spread what chance alone does not.
+fn uncertain() -> Forecast {
+    let (middle, stop) = (scenario(), AtomicBool::new(false));
+    let mut drawn = middle.clone();
+    drawn.name = "drawn".into();
+    let inputs = Inputs::<()> {
+        middle: &middle,
+        uncertain: true,
+        realise: &|_| drawn.clone(),
+        simulate: &|scenario, run, ()| {
+            let spread = if scenario.name == "drawn" { 1.0 } else { 0.1 };
+            outcome(run.replication, 29.0 + (days_of(run.replication) - 29.0) * spread)
+        },
+    };
+    forecast(&inputs, Some(Amount::exactly(200)), Watch { stop: &stop, progress: &|_, _| {} })
+}
+
+fn page(forecast: &Forecast, about: &About) -> String {
+    let page = anstream::adapter::strip_str(&terminal::render(&report(forecast, about))).to_string();
+    for line in page.lines() {
+        assert!(line.chars().count() <= terminal::WIDTH, "longer than 80 columns: {line}");
+        assert_eq!(line, line.trim_end(), "a line ends in spaces");
+    }
+    page
+}
+
+#[test]
+fn the_page_answers_in_its_first_lines() {
+    insta::assert_snapshot!(page(&uncertain(), &about()));
+}
+
+#[test]
+fn one_replication_gives_no_quantile() {
+    insta::assert_snapshot!(page(&made(1, &|r| outcome(r, days_of(r))), &About::default()));
+}
+
+#[test]
+fn censored_and_interrupted_is_said_at_the_top() {
+    let simulate = |r: u32| {
+        let mut outcome = outcome(r, days_of(r));
+        if r % 3 == 0 {
+            *outcome.reached.last_mut().unwrap() = None;
+            outcome.reached[1] = None;
+            outcome.unfinished = Some(if r % 2 == 0 { Binding::NoRoom } else { Binding::Window });
+        }
+        outcome.clusters[0].highest_placement = Share::from_ppm(400_100 + r);
+        outcome
+    };
+    let mut forecast = made(120, &simulate);
+    forecast.rule.interrupted = true;
+    insta::assert_snapshot!(page(&forecast, &About::default()));
+}
+
+#[test]
+fn the_document_keeps_its_shape() {
+    let text = document::json(&uncertain(), &about()).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // One milestone with all its quantiles shows the shape of all.
+    value["milestones"].as_array_mut().unwrap().truncate(1);
+    value["chance_only"]["milestones"].as_array_mut().unwrap().truncate(0);
+    value["heads"].as_array_mut().unwrap().truncate(1);
+    value["heads"][0]["trends"].as_array_mut().unwrap().truncate(1);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+}

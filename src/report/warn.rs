@@ -1,0 +1,50 @@
+//! What a reader of the forecast should be careful about.
+
+use super::About;
+use super::wording::percent;
+use crate::forecast::{Forecast, MilestoneForecast, Widths};
+use crate::migration::message::Milestone;
+
+/// A range narrower than this share of the time left claims more than a model can know.
+const NARROW: f64 = 0.05;
+
+/// The warnings, the scenario reader's last.
+pub(super) fn warnings(forecast: &Forecast, about: &About) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if forecast.rule.interrupted {
+        warnings.push("INCOMPLETE: ended before all replications had run; the stop rule was not applied".to_owned());
+    }
+    if !forecast.rule.held && !forecast.rule.interrupted {
+        warnings.push("the stop rule did not hold: the quantiles are less sharp than the scenario asks for".to_owned());
+    }
+    let late: u32 = forecast.unfinished.iter().map(|(_, count)| count).sum();
+    if late > 0 {
+        let share = percent(f64::from(late) / forecast.replications.len() as f64);
+        warnings.push(format!(
+            "{share} of the replications had not finished by the horizon: they count as later than every date"
+        ));
+    }
+    warnings.extend(forecast.milestones.iter().filter_map(|milestone| narrow(forecast, milestone, about)));
+    warnings.extend(about.warnings.iter().cloned());
+    warnings
+}
+
+fn narrow(forecast: &Forecast, milestone: &MilestoneForecast, about: &About) -> Option<String> {
+    if !matches!(milestone.milestone, Milestone::HeadEmptied { .. } | Milestone::AllEmptied) {
+        return None;
+    }
+    let left = milestone.at(crate::forecast::quantile::P50)?.value.time()?.since(forecast.scenario.as_of);
+    let width = milestone.width()?;
+    if width.secs() >= NARROW * left.secs() {
+        return None;
+    }
+    let held = match &forecast.widths {
+        Widths::ChanceIsAll => "every input of the scenario was held fixed, so this is chance alone".to_owned(),
+        Widths::Both { .. } => {
+            let drawn: Vec<&str> = about.uncertain.iter().map(|input| input.key.as_str()).collect();
+            format!("every input was held fixed except {}", drawn.join(", "))
+        }
+    };
+    let name = forecast.scenario.milestone_name(&milestone.milestone);
+    Some(format!("{name}: P10 to P90 is {width}, under 5 % of the time left; {held}"))
+}
