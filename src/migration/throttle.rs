@@ -10,6 +10,8 @@ use crate::units::{Latency, Share, Span, Time};
 const RESUME_AT: Share = Share::from_ppm(900_000);
 /// Samples in a row above `abort_above` before copies are abandoned.
 const ABORT_LOOKS: u8 = 2;
+/// A decision may come this part of the interval before its beat: samples that come a little early are not skipped.
+const EARLY: i64 = 64;
 /// The pace is kept in thousandths of a stream: the integral law moves by less than one.
 const MILLI: u32 = 1_000;
 
@@ -92,7 +94,8 @@ impl Throttle {
     /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
     pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
         self.guard(plan, worst);
-        if now >= self.next_decision {
+        let early = Span::from_micros(plan.every.micros() / EARLY);
+        if now + early >= self.next_decision {
             self.pace_milli = decide(plan, self.pace_milli, worst, used);
             // On the plan's own beat, so that samples which jitter around it are not skipped every other time.
             let behind = now.since(self.next_decision).micros() / plan.every.micros().max(1) + 1;
