@@ -14,6 +14,8 @@
 //! | [`report`] | the forecast as tables and files |
 //! | [`cli`] | the command line |
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod fleet;
 pub mod forecast;

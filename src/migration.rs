@@ -49,6 +49,7 @@ pub struct Migration {
 
 /// Everything that a session knows.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 struct Session {
     number: u16,
     sequence: u64,

@@ -53,7 +53,7 @@ impl Session {
             let reserved = self.clusters.need(bytes);
             match self.clusters.place(now, reserved) {
                 Choice::At(cluster) => {
-                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out)
+                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out);
                 }
                 Choice::NoRoom => break Binding::NoRoom,
                 Choice::Stale => break Binding::Outage,

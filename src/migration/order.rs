@@ -142,7 +142,7 @@ pub(super) enum WaveStep {
 /// The waves of a migration: how many mailboxes may begin before the next soak.
 #[derive(Clone, Debug)]
 pub(super) struct Waves {
-    waves: Vec<Wave>,
+    list: Vec<Wave>,
     current: usize,
     mailboxes: u64,
     begun: u64,
@@ -155,7 +155,7 @@ pub(super) struct Waves {
 impl Waves {
     pub(super) fn new(waves: &[Wave], mailboxes: u64) -> Self {
         let mut made = Self {
-            waves: waves.to_vec(),
+            list: waves.to_vec(),
             current: 0,
             mailboxes,
             begun: 0,
@@ -169,7 +169,7 @@ impl Waves {
 
     fn enter(&mut self, wave: usize) {
         self.current = wave;
-        let share = self.waves.get(wave).map(|wave| wave.share);
+        let share = self.list.get(wave).map(|wave| wave.share);
         (self.limit, self.state) = match share {
             Some(share) => (share.min(Share::ONE).of_count(self.mailboxes), WaveState::Moving),
             None => (u64::MAX, WaveState::Over),
@@ -208,7 +208,7 @@ impl Waves {
     pub(super) fn advance(&mut self, now: Time) -> WaveStep {
         match self.state {
             WaveState::Moving if self.is_full() => {
-                let wave = self.waves[self.current];
+                let wave = self.list[self.current];
                 self.state = WaveState::Soaking { until: now + wave.soak.max(Span::TICK), go: wave.go };
                 WaveStep::Moved(self.current as u8)
             }

@@ -45,7 +45,7 @@ struct Cluster {
 /// All clusters, in the order of filling.
 #[derive(Clone, Debug)]
 pub(super) struct Clusters {
-    clusters: Vec<Cluster>,
+    list: Vec<Cluster>,
     rule: Placement,
     slack: Share,
     sample_limit: Span,
@@ -80,7 +80,7 @@ impl Clusters {
         }
         let largest_threshold = clusters.iter().map(|cluster| cluster.threshold).max().unwrap_or_default();
         Self {
-            clusters,
+            list: clusters,
             rule: plan.rule,
             slack: plan.slack,
             sample_limit: plan.sample_limit,
@@ -107,17 +107,17 @@ impl Clusters {
             Placement::LeastFilled => self.least_filled(now, need),
         };
         if let Choice::At(cluster) = choice {
-            self.clusters[cluster.index()].reserved += need;
+            self.list[cluster.index()].reserved += need;
         }
         choice
     }
 
     #[inline]
     fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
-        while self.clusters.get(self.first).is_some_and(|cluster| !cluster.takes()) {
+        while self.list.get(self.first).is_some_and(|cluster| !cluster.takes()) {
             self.first += 1;
         }
-        for (place, cluster) in self.clusters.iter_mut().enumerate().skip(self.first) {
+        for (place, cluster) in self.list.iter_mut().enumerate().skip(self.first) {
             // What could never fit in there does not close it for the others.
             if !cluster.takes() || need > cluster.threshold {
                 continue;
@@ -137,7 +137,7 @@ impl Clusters {
     fn least_filled(&mut self, now: Time, need: Bytes) -> Choice {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
-        for (place, cluster) in self.clusters.iter_mut().enumerate() {
+        for (place, cluster) in self.list.iter_mut().enumerate() {
             if !cluster.takes() || need > cluster.threshold {
                 continue;
             }
@@ -166,33 +166,33 @@ impl Clusters {
     /// Corrects a reservation to the true size once the copy has shown it.
     #[inline]
     pub(super) fn correct(&mut self, cluster: ClusterId, reserved: Bytes, bytes: Bytes) {
-        let cluster = &mut self.clusters[cluster.index()];
+        let cluster = &mut self.list[cluster.index()];
         cluster.reserved = cluster.reserved - reserved + bytes;
     }
 
     /// Looks again before a switch: whether the cluster stays within its threshold with everything on its way.
     #[inline]
     pub(super) fn holds(&self, now: Time, cluster: ClusterId) -> bool {
-        let cluster = &self.clusters[cluster.index()];
+        let cluster = &self.list[cluster.index()];
         cluster.estimate(now) <= cluster.threshold
     }
 
     /// Gives a reservation back.
     pub(super) fn release(&mut self, cluster: ClusterId, reserved: Bytes) {
-        self.clusters[cluster.index()].reserved -= reserved;
+        self.list[cluster.index()].reserved -= reserved;
     }
 
     /// Turns a reservation into something that lives there.
     #[inline]
     pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Bytes) {
-        let cluster = &mut self.clusters[cluster.index()];
+        let cluster = &mut self.list[cluster.index()];
         cluster.reserved -= reserved;
         cluster.committed += reserved;
     }
 
     /// Takes in a sample; an older one than the last is ignored.
     pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
-        let cluster = &mut self.clusters[id.index()];
+        let cluster = &mut self.list[id.index()];
         if cluster.sample.is_some_and(|last| last.measured_at > sample.measured_at) {
             return;
         }
@@ -214,23 +214,23 @@ impl Clusters {
     }
 
     pub(super) fn set_in_service(&mut self, id: ClusterId, in_service: bool) {
-        self.clusters[id.index()].in_service = in_service;
+        self.list[id.index()].in_service = in_service;
         self.first = 0;
     }
 
     pub(super) fn set_closed(&mut self, id: ClusterId, closed: bool) {
-        self.clusters[id.index()].closed = closed;
+        self.list[id.index()].closed = closed;
         self.first = 0;
     }
 
     /// Whether mailboxes may be placed there as far as is known.
     pub(super) fn takes(&self, id: ClusterId) -> bool {
-        self.clusters[id.index()].takes()
+        self.list[id.index()].takes()
     }
 
     /// The first cluster that takes mailboxes.
     pub(super) fn first_open(&self) -> Option<ClusterId> {
-        self.clusters.iter().position(Cluster::takes).map(|place| ClusterId(place as u8))
+        self.list.iter().position(Cluster::takes).map(|place| ClusterId(place as u8))
     }
 
     /// A cluster that has refused for the first time since it was open, once for each refusal.
@@ -246,17 +246,17 @@ impl Clusters {
 
     /// The last sample of a cluster.
     pub(super) fn sample(&self, id: ClusterId) -> Option<Sample> {
-        self.clusters[id.index()].sample
+        self.list[id.index()].sample
     }
 
     /// Bytes reserved on a cluster: exactly what is in flight to it.
     pub(super) fn reserved(&self, id: ClusterId) -> Bytes {
-        self.clusters[id.index()].reserved
+        self.list[id.index()].reserved
     }
 
     /// How full a cluster may be by now, everything on its way included.
     pub(super) fn estimate(&self, now: Time, id: ClusterId) -> Bytes {
-        self.clusters[id.index()].estimate(now)
+        self.list[id.index()].estimate(now)
     }
 }
 

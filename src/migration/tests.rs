@@ -6,4 +6,5 @@ mod plans;
 mod properties;
 mod rules;
 mod scenarios;
+mod trouble;
 mod world;

@@ -10,8 +10,8 @@ use crate::units::{Latency, Share, Span, Time};
 const RESUME_AT: Share = Share::from_ppm(900_000);
 /// Samples in a row above `abort_above` before copies are abandoned.
 const ABORT_LOOKS: u8 = 2;
-/// A decision may come this part of the interval before its beat.
-const EARLY: i64 = 20;
+/// A decision may come this part of the interval before its beat: samples that come a little early are not skipped.
+const EARLY: i64 = 64;
 /// The pace is kept in thousandths of a stream: the integral law moves by less than one.
 const MILLI: u32 = 1_000;
 
@@ -94,9 +94,10 @@ impl Throttle {
     /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
     pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
         self.guard(plan, worst);
-        // A sample that comes a little early counts for its beat, or jitter would skip every other decision.
-        if now + Span::from_micros(plan.every.micros() / EARLY) >= self.next_decision {
+        let early = Span::from_micros(plan.every.micros() / EARLY);
+        if now + early >= self.next_decision {
             self.pace_milli = decide(plan, self.pace_milli, worst, used);
+            // On the plan's own beat, so that samples which jitter around it are not skipped every other time.
             let behind = now.since(self.next_decision).micros() / plan.every.micros().max(1) + 1;
             self.next_decision = self.next_decision + plan.every.times(behind);
         }
@@ -238,7 +239,7 @@ mod tests {
     fn a_law_decides_once_in_its_interval_however_many_samples_come() {
         let plan = aimd();
         let mut throttle = Throttle::new(&plan, minute(0));
-        for second in 0..57 {
+        for second in 0..=59 {
             throttle.sampled(&plan, minute(0) + Span::from_secs(second), latency(1_000), true);
         }
         assert_eq!(throttle.streams(), 9);

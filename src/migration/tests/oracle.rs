@@ -11,6 +11,7 @@ use crate::migration::plan::{Go, Overlap, Plan};
 use crate::units::{Bytes, Span, Time};
 
 /// What the oracle remembers of what was said.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
     pub(super) cohort: Time,
@@ -288,8 +289,9 @@ impl Oracle {
                 (Phase::Waiting | Phase::BackingOff, Live::Head(head)) => left[head.index()] += 1,
                 (Phase::SetAside, Live::Head(head)) => aside[head.index()] += 1,
                 (Phase::Copying | Phase::Switching, _) => left[job.unwrap().from.index()] += 1,
-                (Phase::Excluded, Live::Head(_)) | (Phase::Moved | Phase::Settled, Live::Cluster(_)) => {}
-                (Phase::Moved | Phase::Settled | Phase::Gone, Live::Gone) => {}
+                (Phase::Excluded, Live::Head(_))
+                | (Phase::Moved | Phase::Settled, Live::Cluster(_) | Live::Gone)
+                | (Phase::Gone, Live::Gone) => {}
                 _ => panic!("{id:?} lives on {live:?} and is {phase:?}"),
             }
         }

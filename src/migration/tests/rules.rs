@@ -42,6 +42,7 @@ impl Desk {
         desk
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "every caller makes the event on the spot")]
     fn tell(&mut self, second: i64, event: Event) -> Next {
         self.now = at(second);
         self.said.clear();

@@ -71,11 +71,12 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) agenda: BTreeMap<(Time, u64), Agenda>,
     pub(super) log: Vec<(Time, Event, Vec<Command>)>,
-    dice: Dice,
+    pub(super) dice: Dice,
     ticket: u64,
     session: u16,
     next: Next,
-    said: Vec<Event>,
+    /// Ends of jobs that have been told, to be said again.
+    pub(super) said: Vec<Event>,
 }
 
 impl World {
@@ -158,7 +159,7 @@ impl World {
     }
 
     /// Starts a session from what is truly where; what was under way is reconciled one way or the other.
-    fn begin_session(&mut self) {
+    pub(super) fn begin_session(&mut self) {
         for (_, job) in std::mem::take(&mut self.jobs) {
             let there = self.live[&job.mailbox] == Live::Head(job.from);
             if job.doing == Doing::Switching && there && self.dice.roll(2) == 1 {
@@ -349,97 +350,6 @@ impl World {
         let there = self.live.iter().filter(|(_, live)| **live == Live::Cluster(cluster));
         let mailboxes = there.fold(Bytes::ZERO, |sum, (id, _)| sum + self.bytes[id]);
         mailboxes + Bytes::new(self.delivered.get(&cluster).copied().unwrap_or(0))
-    }
-
-    fn trouble(&mut self) {
-        if self.dice.is_spent() {
-            return self.calm();
-        }
-        let gap = i64::from(self.dice.pick(&[60, 5, 300, 1_800]));
-        self.plan_in(gap, Agenda::Trouble);
-        let mailbox = MailboxId(self.dice.roll(self.live.len() as u32 + 1));
-        let head = HeadId(self.dice.roll(self.plan.heads.len() as u32) as u8);
-        let cluster = ClusterId(self.dice.roll(self.plan.placement.clusters.len() as u32) as u8);
-        let knows = self.live.contains_key(&mailbox);
-        match self.dice.roll(24) {
-            1 => self.order(Order::Pause),
-            2 | 3 => self.order(Order::Resume),
-            4 => {
-                let streams = self.dice.pick(&[u16::MAX, 0, 1, 3]);
-                self.order(Order::Cap { head, streams });
-            }
-            5 => self.order(Order::Skip(mailbox)),
-            6 => self.order(Order::Retry(mailbox)),
-            7 => self.order(Order::MoveNow(mailbox)),
-            8 => self.order(Order::CloseCluster(cluster)),
-            9 => self.order(Order::OpenCluster(cluster)),
-            10 => self.order(Order::HoldPurges),
-            11 => self.order(Order::ResumePurges),
-            12 => {
-                let since = self.now - secs(i64::from(self.dice.pick(&[0, 600])));
-                self.order(Order::StopCohort(since));
-            }
-            13 => *self.delivered.entry(cluster).or_default() += u64::from(self.dice.roll(30)),
-            14 => {
-                let mailbox = MailboxId(self.live.len() as u32);
-                let bytes = Bytes::new(u64::from(self.dice.roll(50)));
-                self.live.insert(mailbox, Live::Head(head));
-                self.bytes.insert(mailbox, bytes);
-                self.tell(Event::MailboxFound { mailbox, home: Home::head(head), bytes });
-            }
-            15 | 16 if knows => {
-                self.live.insert(mailbox, Live::Gone);
-                self.tell(Event::MailboxGone { mailbox });
-            }
-            17 if matches!(self.live.get(&mailbox), Some(Live::Head(_))) => {
-                let bytes = Bytes::new(u64::from(self.dice.roll(60)));
-                self.bytes.insert(mailbox, bytes);
-                self.tell(Event::MailboxChanged { mailbox, bytes });
-            }
-            18 => {
-                self.in_service.remove(&cluster);
-                self.tell(Event::ClusterClosed { cluster });
-            }
-            19 | 20 => {
-                self.in_service.insert(cluster);
-                self.tell(Event::ClusterOpened { cluster });
-            }
-            21 => {
-                // Something long over is said again.
-                let which = self.dice.roll(self.said.len() as u32 + 1) as usize;
-                if let Some(event) = self.said.get(which).filter(|event| !self.is_open(event)).cloned() {
-                    self.tell(event);
-                }
-            }
-            22 => self.begin_session(),
-            _ => {}
-        }
-    }
-
-    fn is_open(&self, event: &Event) -> bool {
-        match event {
-            Event::CopyEnded { effect, .. }
-            | Event::CopyFailed { effect, .. }
-            | Event::SwitchEnded { effect }
-            | Event::SwitchFailed { effect, .. }
-            | Event::PurgeEnded { effect }
-            | Event::PurgeFailed { effect, .. } => self.jobs.contains_key(effect),
-            _ => false,
-        }
-    }
-
-    /// Nothing goes wrong any more, and the operator lets everything go on.
-    fn calm(&mut self) {
-        for cluster in (0..self.plan.placement.clusters.len() as u8).map(ClusterId) {
-            self.in_service.insert(cluster);
-            self.tell(Event::ClusterOpened { cluster });
-            self.order(Order::OpenCluster(cluster));
-        }
-        for head in (0..self.plan.heads.len() as u8).map(HeadId) {
-            self.order(Order::Cap { head, streams: u16::MAX });
-        }
-        self.order(Order::ResumePurges);
-        self.order(Order::Resume);
     }
 
     /// Whether a stop was announced that only a person ends.
