@@ -116,6 +116,8 @@ fn throttle(file: &Item, plan: &Item, frame: &Frame, head: usize, reader: &mut R
     reader.distrust(Some(shared));
     let which = chosen.choice().unwrap_or_default();
     let word = THROTTLE.variants.get(which).map_or("fixed", |variant| variant.0);
+    // Another law shares no keys with that of all heads: it says all of its own.
+    let shared = if shared.choice() == chosen.choice() { shared } else { chosen };
     let keys = ThrottleKeys { own, shared };
     let (min, max) = if word == "fixed" {
         let streams = keys.number("streams", reader) as u16;
@@ -123,14 +125,17 @@ fn throttle(file: &Item, plan: &Item, frame: &Frame, head: usize, reader: &mut R
     } else {
         (keys.number("min", reader) as u16, keys.number("max", reader) as u16)
     };
+    let most = keys.get("max").or_else(|| keys.get("streams")).unwrap_or(chosen);
     if min > max {
-        reader.problem(chosen, format!("min is {min}, above max, which is {max}"));
+        reader.problem(most, format!("min is {min}, above max, which is {max}"));
     }
     if max == 0 {
-        reader.problem(chosen, "never allows a stream: the most streams are 0");
+        reader.problem(most, "never allows a stream: the most streams are 0");
     }
+    // Where the limits are wrong, that `start` lies outside them is no other mistake.
+    let limits = if min > max || max == 0 { (0, u16::MAX) } else { (min, max) };
     let min = min.min(max);
-    let law = law(word, &keys, chosen, (min, max), file, head, reader);
+    let law = law(word, &keys, chosen, limits, file, head, reader);
     let throttle = ThrottlePlan {
         law,
         min,
@@ -154,10 +159,11 @@ fn law(
     head: usize,
     reader: &mut Reader<'_>,
 ) -> Law {
-    let start = match keys.get("start").map(|item| reader.value(item) as u16) {
-        Some(start) => {
+    let start = match keys.get("start") {
+        Some(given) => {
+            let start = reader.value(given) as u16;
             if !(min..=max).contains(&start) {
-                reader.problem(item, format!("start is {start}, must lie between min, {min}, and max, {max}"));
+                reader.problem(given, format!("start is {start}, must lie between min, {min}, and max, {max}"));
             }
             start.clamp(min, max)
         }

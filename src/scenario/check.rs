@@ -6,6 +6,7 @@ use super::item::{Item, Value, When};
 use super::keys::{Key, Kind, Need, Table, Tagged};
 use super::number;
 use super::problems::{Place, Problem};
+use super::quantity;
 use super::tree::{Data, Node};
 
 /// The check under way.
@@ -13,6 +14,10 @@ pub(crate) struct Checker {
     pub(crate) problems: Vec<Problem>,
     /// Names of the heads, for tables whose keys they are.
     heads: Vec<String>,
+    /// The throttle law of all heads: a head's own throttle of the same law says only what differs.
+    law: Option<String>,
+    /// Whether what is missing in a table is inherited, and so neither reported nor filled in.
+    inherits: bool,
 }
 
 /// The nearest of the known words, when it is near enough to be meant.
@@ -28,7 +33,13 @@ impl Checker {
     pub(crate) fn new(file: &Node) -> Self {
         let heads = file.get("head").map(Node::items).unwrap_or_default();
         let name = |head: &Node| head.get("name").and_then(Node::text).map(str::to_owned);
-        Self { problems: Vec::new(), heads: heads.iter().filter_map(name).collect() }
+        let law = file.get("plan").and_then(|plan| plan.get("throttle")).and_then(|throttle| throttle.get("law"));
+        Self {
+            problems: Vec::new(),
+            heads: heads.iter().filter_map(name).collect(),
+            law: law.and_then(Node::text).map(str::to_owned),
+            inherits: false,
+        }
     }
 
     /// Checks a table; what it lacks is filled with defaults.
@@ -55,7 +66,8 @@ impl Checker {
                 self.problems.push(problem);
             }
         }
-        for known in table.keys().filter(|known| node.get(known.name).is_none()) {
+        let inherits = self.inherits;
+        for known in table.keys().filter(|known| !inherits && node.get(known.name).is_none()) {
             if let Some(item) = self.missing(known, node, &join(key, known.name)) {
                 checked.push((known.name.to_owned(), item));
             }
@@ -176,17 +188,22 @@ impl Checker {
         let Data::Table(entries) = &node.data else {
             return self.bad(node, key, format!("is {}, must be a table by head: {{ head-1 = ... }}", shown(node)));
         };
-        let mut checked = Vec::with_capacity(entries.len());
+        let (mut checked, mut known) = (Vec::with_capacity(entries.len()), true);
         for entry in entries {
             let full = join(key, &entry.name);
             if self.heads.contains(&entry.name) {
+                self.inherits = matches!(kind, Kind::Tagged(tagged)
+                    if self.law.is_some() && entry.node.get(tagged.tag).and_then(Node::text) == self.law.as_deref());
                 checked.push((entry.name.clone(), self.item(kind, &entry.node, &full)));
+                self.inherits = false;
             } else {
                 let problem = unknown_name(&entry.name_place, &full, "head", &entry.name, &self.heads);
                 self.problems.push(problem);
+                known = false;
             }
         }
-        Item { key: key.to_owned(), place: node.place.clone(), value: Value::Table(checked) }
+        let value = if known { Value::Table(checked) } else { Value::Bad };
+        Item { key: key.to_owned(), place: node.place.clone(), value }
     }
 
     fn tagged(&mut self, tagged: &'static Tagged, node: &Node, key: &str) -> Item {
@@ -209,9 +226,10 @@ impl Checker {
 
     /// Takes the first kind that fits; when none does, reports what the nearest one lacks.
     fn choice(&mut self, kinds: &'static [Kind], node: &Node, key: &str) -> Item {
-        let mut best: Option<(usize, usize, Item, Vec<Problem>)> = None;
+        let mut best: Option<(usize, Item, Vec<Problem>)> = None;
         for (which, kind) in kinds.iter().enumerate() {
-            let mut attempt = Self { problems: Vec::new(), heads: self.heads.clone() };
+            let mut attempt =
+                Self { problems: Vec::new(), heads: self.heads.clone(), law: self.law.clone(), inherits: false };
             let item = attempt.item(kind, node, key);
             let problems = attempt.problems;
             let item =
@@ -221,13 +239,13 @@ impl Checker {
             }
             let distance = distance(kind, node);
             if best.as_ref().is_none_or(|best| distance < best.0) {
-                best = Some((distance, which, item, problems));
+                best = Some((distance, item, problems));
             }
         }
-        let Some((distance, _, mut item, mut problems)) = best else {
+        let Some((distance, mut item, mut problems)) = best else {
             return self.bad(node, key, "has no kind");
         };
-        if let (true, [problem]) = (distance >= FAR, problems.as_mut_slice()) {
+        if let (true, [problem]) = (distance >= NO_UNIT, problems.as_mut_slice()) {
             let allowed: Vec<String> = kinds.iter().map(allowed).collect();
             problem.message = format!("is {}, must be {}", shown(node), allowed.join(" or "));
         }
@@ -250,7 +268,9 @@ impl Checker {
     }
 }
 
-/// From this distance on a value resembles none of several kinds.
+/// From this distance on a value resembles none of several kinds: a text whose unit is of none of them ...
+const NO_UNIT: usize = 500;
+/// ... or another type.
 const FAR: usize = 1_000;
 
 /// How far a value is from a kind: a table with more known keys is nearer, another type is far.
@@ -258,13 +278,19 @@ fn distance(kind: &Kind, node: &Node) -> usize {
     match (kind, &node.data) {
         (Kind::Table(table), Data::Table(entries)) => {
             let known = entries.iter().filter(|entry| table.keys().any(|key| key.name == entry.name)).count();
-            if known == 0 && !entries.is_empty() { FAR - 1 } else { 100 - known.min(99) }
+            if known == 0 && !entries.is_empty() { NO_UNIT - 2 } else { 100 - known.min(99) }
         }
         (Kind::Number(_), Data::Table(entries)) => {
             let known = entries.iter().filter(|entry| number::RANGE_KEYS.contains(&entry.name.as_str())).count();
             if known == 0 { FAR } else { 100 - known.min(99) }
         }
-        (Kind::Number(_), Data::Text(text)) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => 500,
+        (Kind::Number(number), Data::Text(text)) => {
+            if quantity::parse(text, number.measure).is_ok() {
+                NO_UNIT - 1
+            } else {
+                NO_UNIT
+            }
+        }
         (Kind::When, Data::When(_)) => 0,
         (
             Kind::Text
@@ -340,6 +366,10 @@ fn is_name(text: &str) -> bool {
 }
 
 fn lower_first(text: &str) -> String {
+    let is_acronym = text.chars().nth(1).is_some_and(char::is_uppercase);
+    if is_acronym {
+        return text.trim_end_matches('.').to_owned();
+    }
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_ascii_lowercase());
     first.into_iter().chain(chars).collect::<String>().trim_end_matches('.').to_owned()

@@ -162,7 +162,7 @@ fn parse(name: &str, bytes: Vec<u8>, problems: &mut Vec<Problem>) -> Option<Node
             return refuse(format!("is not UTF-8 text: byte {} is the first wrong one", at + 1));
         }
     };
-    if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
+    if text.trim_start_matches('\u{feff}').lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
         return refuse("is empty; `drawdown new` writes a file to start from".to_owned());
     }
     let source = Arc::new(SourceText { name: name.to_owned(), text, is_override: false });

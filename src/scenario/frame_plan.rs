@@ -70,6 +70,10 @@ fn head_order(file: &Item, order: &Item, heads: &[String], plan: &mut OrderPlan,
             plan.heads.push(head);
         }
     }
+    if list.list().iter().any(|item| item.text().is_none_or(|name| !heads.iter().any(|head| head == name))) {
+        // A misspelt head has been reported; that it is missing is the same mistake.
+        return;
+    }
     let named: BTreeSet<HeadId> = plan.heads.iter().copied().collect();
     let missing: Vec<&str> = (0..heads.len())
         .filter(|at| !named.contains(&HeadId(*at as u8)) && !heads[*at].is_empty())

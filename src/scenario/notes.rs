@@ -53,11 +53,27 @@ pub(crate) fn read(file: &Item, reader: &mut Reader<'_>) -> Vec<Note> {
 fn check_key(file: &Item, item: &Item, reader: &mut Reader<'_>) {
     let Some(key) = item.text() else { return };
     let known = keys_of(file);
-    if !known.contains(&key) {
+    // What stands below a wrong value is not known; that the value is wrong has been reported.
+    let below_wrong = |bad: &str| key.strip_prefix(bad).is_some_and(|rest| rest.starts_with('.'));
+    if !known.contains(&key) && !wrong_keys(file).into_iter().any(below_wrong) {
         let near = nearest(key, known.iter().copied());
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         reader.problem(item, format!("is \"{key}\", a key that the file does not have{near}"));
     }
+}
+
+/// The keys whose values are wrong.
+fn wrong_keys(file: &Item) -> Vec<&str> {
+    let mut keys = Vec::new();
+    let mut left = vec![file];
+    while let Some(item) = left.pop() {
+        if item.is_bad() {
+            keys.push(item.key.as_str());
+        }
+        left.extend(item.table().iter().map(|entry| &entry.1));
+        left.extend(item.list());
+    }
+    keys
 }
 
 /// The keys of a checked file, tables and defaults included.

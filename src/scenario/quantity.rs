@@ -142,6 +142,9 @@ fn scaled(value: f64, units: &[Unit]) -> String {
 }
 
 fn show_span(seconds: f64) -> String {
+    if seconds == 0.0 {
+        return "0 s".to_owned();
+    }
     let (size, unit) = [(86_400.0, "days"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")]
         .into_iter()
         .find(|(size, _)| seconds.abs() >= *size)

@@ -231,23 +231,5 @@ fn uncertain(file: &Item) -> Vec<UncertainInput> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(name: &str) -> Source {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
-        Source::read(&path, &ReadSettings::default()).unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    #[test]
-    fn every_scenario_of_the_project_reads() {
-        for name in
-            ["opensrs-cluster-b.toml", "opensrs-cluster-b-backcast.toml", "drain-reference.toml", "constant-rate.toml"]
-        {
-            let source = read(name);
-            let warnings: Vec<String> = source.warnings().iter().map(Problem::headline).collect();
-            println!("{name}: {warnings:#?}\n{:#?}", source.uncertain());
-            assert!(!source.middle().milestones.is_empty(), "{name}");
-        }
-    }
-}
+#[path = "source_tests.rs"]
+mod tests;

@@ -1,0 +1,155 @@
+//! Tests of whole scenario files.
+
+use super::*;
+use crate::migration::message::Milestone;
+use crate::migration::plan::{Law, Level, WindowLimit};
+use crate::scenario::starter;
+use crate::units::{Latency, Rate, Share, Span, Time};
+
+fn read_with(name: &str, overrides: &[&str]) -> Source {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
+    let overrides = overrides.iter().map(|&setting| setting.to_owned()).collect();
+    let source = Source::read(&path, &ReadSettings { overrides, allow_path: false });
+    source.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn read(name: &str) -> Source {
+    read_with(name, &[])
+}
+
+fn changed(from: &str, to: &str) -> Source {
+    let at = starter().rfind(from).unwrap();
+    let text = format!("{}{to}{}", &starter()[..at], &starter()[at + from.len()..]);
+    Source::from_text("test.toml", &text, &ReadSettings::default()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn every_scenario_of_the_project_reads() {
+    for name in
+        ["opensrs-cluster-b.toml", "opensrs-cluster-b-backcast.toml", "drain-reference.toml", "constant-rate.toml"]
+    {
+        let scenario = read(name).middle().clone();
+        assert!(scenario.milestones.contains(&Milestone::AllEmptied), "{name}");
+        for milestone in &scenario.milestones {
+            let text = scenario.milestone_name(milestone);
+            assert_eq!(scenario.milestone_named(&text), Some(*milestone), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_founding_case_says_what_its_source_says() {
+    let source = read("opensrs-cluster-b.toml");
+    let scenario = source.middle();
+    let percent = |percent: u32| Share::from_ppm(percent * 10_000);
+    assert_eq!(scenario.model.population.split, [percent(50), percent(50)]);
+    assert_eq!(scenario.model.population.moved, [percent(40), percent(0)]);
+    assert_eq!(scenario.plan.placement.clusters.len(), 3);
+    assert!(scenario.plan.placement.clusters.iter().all(|cluster| cluster.full_at == percent(40)));
+    // 09:00 in Toronto, daylight saving: 13:00 UTC.
+    assert_eq!(scenario.as_of, Time::from_unix_micros(1_349_874_000_000_000));
+    // The whole of October 20 counts: the first instant too late is 04:00 UTC on the 21st.
+    assert_eq!(scenario.expectations[0].before, Time::from_unix_micros(1_350_792_000_000_000));
+    assert_eq!(scenario.expectations[0].by, "2012-10-20");
+}
+
+#[test]
+fn business_hours_keep_local_time_when_daylight_saving_ends() {
+    let windows = &read("opensrs-cluster-b.toml").middle().plan.heads[0].windows.changes.clone();
+    let hour = |time: &Time| time.unix_micros() / 3_600_000_000 % 24;
+    let change = Time::from_unix_micros(1_352_008_800_000_000); // 2012-11-04 06:00 UTC
+    let starts = |after: bool| {
+        let limited = |entry: &&(Time, WindowLimit)| entry.1.streams == 12;
+        windows.iter().filter(limited).map(|entry| entry.0).find(|time| (*time > change) == after)
+    };
+    assert_eq!(starts(false).as_ref().map(hour), Some(12));
+    assert_eq!(starts(true).as_ref().map(hour), Some(13));
+    assert!(windows.is_sorted_by_key(|entry| entry.0));
+}
+
+#[test]
+fn a_draw_depends_on_its_key_and_stays_in_its_range() {
+    let source = read("opensrs-cluster-b.toml");
+    let draw = |u: f64| {
+        let mut keys = Vec::new();
+        let scenario = source.realise(&mut |key| {
+            keys.push(key.to_owned());
+            u
+        });
+        (scenario.model.cost.head_per_message.get(), keys)
+    };
+    let (low, keys) = draw(1e-9);
+    let (high, _) = draw(1.0 - 1e-9);
+    assert!((low - 14.0).abs() < 0.01 && (high - 22.0).abs() < 0.01, "{low} {high}");
+    let mut once = keys.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), keys.len(), "drawn twice: {keys:?}");
+    let mut listed: Vec<&str> = source.uncertain().iter().map(|input| input.key.as_str()).collect();
+    listed.sort_unstable();
+    assert_eq!(once, listed);
+    assert!((source.middle().model.cost.head_per_message.get() - 18.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_setting_replaces_a_value_and_shows_in_the_resolved_file() {
+    let source = read_with("drain-reference.toml", &["plan.throttle.max=24", "head.head-2.capacity=8000 op/s"]);
+    assert_eq!(source.middle().plan.heads[0].throttle.max, 24);
+    assert!((source.middle().model.heads[1].capacity.ops_per_second() - 8_000.0).abs() < 1e-9);
+    assert!((source.middle().model.heads[0].capacity.ops_per_second() - 10_000.0).abs() < 1e-9);
+    let again = Source::from_text("resolved.toml", source.resolved(), &ReadSettings::default()).unwrap();
+    assert_eq!(again.resolved(), source.resolved());
+    assert_eq!(again.middle().plan, source.middle().plan);
+    assert_eq!(again.middle().model, source.middle().model);
+}
+
+#[test]
+fn a_file_inherits_what_it_does_not_say() {
+    let (base, back) = (read("opensrs-cluster-b.toml"), read("opensrs-cluster-b-backcast.toml"));
+    assert_eq!(back.middle().model.heads, base.middle().model.heads);
+    assert_eq!(back.middle().model.population.mailboxes, 400_000);
+    assert_eq!(back.middle().model.population.moved, [Share::ZERO, Share::ZERO]);
+    assert!(!back.resolved().contains("extends"));
+}
+
+#[test]
+fn a_head_may_have_a_throttle_of_its_own() {
+    let overrides = ["plan.throttle_for.head-2.max=7", "plan.throttle_for.head-2.utilisation=\"60 %\""];
+    let source = read_with("drain-reference.toml", &[overrides[0], overrides[1], "plan.throttle_for.head-2.start=3"]);
+    let throttles = &source.middle().plan.heads;
+    assert_eq!((throttles[0].throttle.max, throttles[1].throttle.max), (64, 7));
+    let target = Level::Utilisation(Share::from_ppm(600_000));
+    assert_eq!(throttles[1].throttle.law, Law::Aimd { target, start: 3, hysteresis: Share::ONE });
+}
+
+#[test]
+fn the_integral_law_knows_the_slope_of_its_curve() {
+    let source = changed("law = \"aimd\"", "law = \"integral\"\nstream_load = \"1 %\"");
+    let Law::Integral { contract, slope, .. } = &source.middle().plan.heads[0].throttle.law else {
+        panic!("another law");
+    };
+    assert_eq!(*contract, Latency::from_micros(4_000));
+    assert!(slope.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1), "{slope:?}");
+    // Near a utilisation of 0.4 the slope is 3.2 ms, so that a stream of 1 % adds about 32 us.
+    let near = slope.iter().find(|step| step.0 >= Latency::from_micros(1_700)).unwrap();
+    assert!((25..60).contains(&near.1.micros()), "{near:?}");
+}
+
+#[test]
+fn overlapping_windows_take_the_tightest_limit() {
+    let more = "streams = 12\n[[plan.window]]\nname = \"lunch\"\nwhen = \"daily 12:00-13:00\"\nrate = \"5 MB/s\"\n";
+    let source = changed("streams = 12 ", &format!("{more}#"));
+    let changes = &source.middle().plan.heads[0].windows.changes;
+    let both = WindowLimit { streams: 12, rate: Rate::per_second(5_000_000) };
+    assert!(changes.iter().any(|change| change.1 == both));
+    assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1));
+}
+
+#[test]
+fn the_integers_of_the_plan_are_exact() {
+    let source = read("opensrs-cluster-b.toml");
+    let copy = &source.middle().plan.copy;
+    assert_eq!((copy.stream, copy.messages_per_ks), (Rate::per_second(12_000_000), 60_000));
+    assert_eq!(copy.purge_after, Some(Span::from_secs(7 * 86_400)));
+    assert_eq!(source.middle().plan.placement.clusters[0].threshold().get(), 19_200_000_000_000);
+}
