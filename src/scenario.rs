@@ -9,7 +9,9 @@ pub mod curve;
 mod feasible;
 mod files;
 mod format;
+mod format_plan;
 mod frame;
+mod frame_plan;
 mod item;
 mod keys;
 mod merge;
@@ -22,12 +24,14 @@ mod problems;
 mod profile;
 mod quantity;
 mod reader;
+mod schema;
 mod source;
 mod spread;
 mod tree;
 
 pub use notes::{Note, NoteKind};
 pub use problems::{Place, Problem, Problems, SourceText};
+pub use schema::schema;
 pub use source::{ReadSettings, Source, UncertainInput};
 
 use std::sync::Arc;
@@ -68,6 +72,12 @@ pub struct Scenario {
     pub forecast: ForecastSettings,
     /// What the planner expects.
     pub expectations: Vec<Expectation>,
+}
+
+/// A commented file to start from; it is a valid scenario.
+#[must_use]
+pub const fn starter() -> &'static str {
+    include_str!("scenario/starter.toml")
 }
 
 /// How a forecast is made.

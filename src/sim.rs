@@ -13,6 +13,10 @@ mod number;
 mod population;
 mod queue;
 mod sharing;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod transfer;
 mod world;

@@ -1,1 +1,9 @@
+//! Tests of the machine as a whole: a naive world, an oracle that checks that world, and the rules one by one.
 
+mod dice;
+mod oracle;
+mod plans;
+mod properties;
+mod rules;
+mod scenarios;
+mod world;

@@ -2,7 +2,7 @@
 
 use super::build_model;
 use super::curve::LatencyCurve;
-use super::format::{PLACEMENTS, THROTTLE};
+use super::format_plan::{PLACEMENTS, THROTTLE};
 use super::frame::Frame;
 use super::item::Item;
 use super::model::Model;
@@ -50,31 +50,31 @@ fn window_limits(plan: &Item, reader: &mut Reader<'_>) -> Vec<WindowLimit> {
 
 /// The limits of one head over time: where windows overlap, each part takes the tightest.
 fn windows(frame: &Frame, head: usize, limits: &[WindowLimit]) -> Windows {
-    let mut turns: Vec<(Time, usize, bool)> = Vec::new();
+    let mut edges: Vec<(Time, usize, bool)> = Vec::new();
     for (window, (stretches, applies)) in frame.windows.iter().enumerate() {
         if applies[head] && window < limits.len() {
             for &(start, end) in stretches {
-                turns.extend([(start, window, true), (end, window, false)]);
+                edges.extend([(start, window, true), (end, window, false)]);
             }
         }
     }
-    if turns.is_empty() {
+    if edges.is_empty() {
         return Windows::default();
     }
-    turns.sort_unstable();
+    edges.sort_unstable();
     let mut open = vec![0_u32; limits.len()];
-    let mut changes: Vec<(Time, WindowLimit)> = Vec::with_capacity(turns.len());
-    for (at, turn) in turns.iter().enumerate() {
+    let mut changes: Vec<(Time, WindowLimit)> = Vec::with_capacity(edges.len());
+    for (at, turn) in edges.iter().enumerate() {
         if turn.2 {
-            open[turn.1] += 1
+            open[turn.1] += 1;
         } else {
-            open[turn.1] -= 1
+            open[turn.1] -= 1;
         }
-        if turns.get(at + 1).is_some_and(|next| next.0 == turn.0) {
+        if edges.get(at + 1).is_some_and(|next| next.0 == turn.0) {
             continue;
         }
-        let held = limits.iter().zip(&open).filter(|(_, open)| **open > 0).map(|(limit, _)| limit);
-        let limit = held.fold(WindowLimit::OPEN, |tightest, limit| WindowLimit {
+        let tight = limits.iter().zip(&open).filter(|(_, open)| **open > 0).map(|(limit, _)| limit);
+        let limit = tight.fold(WindowLimit::OPEN, |tightest, limit| WindowLimit {
             streams: tightest.streams.min(limit.streams),
             rate: tightest.rate.min(limit.rate),
         });
@@ -167,7 +167,8 @@ fn law(
         "steps" => {
             let pairs = keys.get("table").map(Item::list).unwrap_or_default();
             let table = pairs.iter().filter_map(|pair| Some((pair.list().first()?, pair.list().get(1)?)));
-            let table = table.map(|(load, streams)| (level(load, reader), reader.value(streams) as u16)).collect();
+            let table = table.map(|(load, streams)| (level(load, reader), reader.value(streams) as u16));
+            let table: Vec<(Level, u16)> = table.collect();
             check_steps(keys.get("table").unwrap_or(item), &table, reader);
             Law::Steps { table, interpolate: keys.get("interpolate").is_some_and(Item::flag) }
         }
@@ -205,7 +206,7 @@ fn aimd_target(keys: &ThrottleKeys<'_>, item: &Item, reader: &mut Reader<'_>) ->
     }
 }
 
-fn check_steps(item: &Item, table: &Vec<(Level, u16)>, reader: &mut Reader<'_>) {
+fn check_steps(item: &Item, table: &[(Level, u16)], reader: &mut Reader<'_>) {
     if table.is_empty() {
         reader.problem(item, "is empty, at least one step is needed");
     }

@@ -143,28 +143,28 @@ impl Checker {
                 }
                 _ => return self.bad(node, key, format!("is {}, must be a list of two values", shown(node))),
             },
-            Kind::Named(table) => return self.tables(table, node, key, true),
-            Kind::Tables(table) => return self.tables(table, node, key, false),
+            Kind::Named(table) => return self.list_of(table, node, key, true),
+            Kind::Tables(table) => return self.list_of(table, node, key, false),
             Kind::ByHead(kind) => return self.by_head(kind, node, key),
         };
         Item { key: key.to_owned(), place: node.place.clone(), value }
     }
 
-    fn tables(&mut self, table: &'static Table, node: &Node, key: &str, named: bool) -> Item {
+    fn list_of(&mut self, table: &'static Table, node: &Node, key: &str, named: bool) -> Item {
         let Data::List(items) = &node.data else {
             return self.bad(node, key, format!("is {}, must be a list of tables: [[{key}]]", shown(node)));
         };
-        let mut names: Vec<&str> = Vec::new();
+        let mut taken: Vec<&str> = Vec::new();
         let mut checked = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
             let name = item.get("name").and_then(Node::text).filter(|_| named);
             if let Some(name) = name {
-                if names.contains(&name) {
+                if taken.contains(&name) {
                     let place = item.get("name").map_or(&item.place, |name| &name.place);
                     let message = format!("is \"{name}\", which another {key} is called already");
                     self.problems.push(Problem::at(place, &join(key, "name"), message));
                 }
-                names.push(name);
+                taken.push(name);
             }
             let full = join(key, &name.map_or_else(|| format!("{}", at + 1), str::to_owned));
             checked.push(self.table(table, item, &full, None));

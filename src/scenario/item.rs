@@ -3,7 +3,6 @@
 use jiff::civil::DateTime;
 
 use super::problems::Place;
-use super::quantity::Measure;
 use super::spread::{Bounds, Law};
 
 /// A checked value.
@@ -44,7 +43,6 @@ pub(crate) struct When {
 pub(crate) struct Amount {
     pub(crate) law: Law,
     pub(crate) bounds: Bounds,
-    pub(crate) measure: Measure,
     /// Low, middle and high as the file writes them, for uncertain numbers.
     pub(crate) written: [String; 3],
 }

@@ -56,7 +56,9 @@ pub(crate) fn hourly(hours: &[f64; 24], weekend: f64) -> Vec<f64> {
 fn normalised(mut weights: Vec<f64>) -> Vec<f64> {
     let mean = weights.iter().sum::<f64>() / weights.len() as f64;
     if mean > 0.0 {
-        weights.iter_mut().for_each(|weight| *weight /= mean);
+        for weight in &mut weights {
+            *weight /= mean;
+        }
     }
     // What rounding leaves of the mean goes to one weight, so that the week's load is exact.
     let rest = weights.len() as f64 - weights.iter().sum::<f64>();

@@ -136,9 +136,8 @@ impl Measure {
 }
 
 fn scaled(value: f64, units: &[Unit]) -> String {
-    // Decimal units only: the binary ones follow the first of size 1024.
-    let decimal = units.iter().take_while(|unit| unit.1 != 1024.0);
-    let unit = decimal.filter(|unit| value.abs() >= unit.1).last().unwrap_or(&units[0]);
+    let decimal = units.iter().filter(|unit| !unit.0.ends_with("iB"));
+    let unit = decimal.rev().find(|unit| value.abs() >= unit.1).unwrap_or(&units[0]);
     format!("{} {}", trim(value / unit.1), unit.0)
 }
 

@@ -74,13 +74,11 @@ impl<'a> Reader<'a> {
 
     /// The value of a number itself.
     pub(crate) fn value(&mut self, item: &Item) -> f64 {
-        match item.amount() {
-            Some(amount) => (self.draw)(item, amount),
-            None => {
-                self.tainted = true;
-                1.0
-            }
-        }
+        let Some(amount) = item.amount() else {
+            self.tainted = true;
+            return 1.0;
+        };
+        (self.draw)(item, amount)
     }
 
     pub(crate) fn share(&mut self, table: &Item, name: &str) -> Share {
@@ -117,13 +115,10 @@ impl<'a> Reader<'a> {
 
     /// A text that the format requires or has a default for.
     pub(crate) fn text<'i>(&mut self, table: &'i Item, name: &str) -> &'i str {
-        match table.get(name).and_then(Item::text) {
-            Some(text) => text,
-            None => {
-                self.tainted = true;
-                ""
-            }
-        }
+        table.get(name).and_then(Item::text).unwrap_or_else(|| {
+            self.tainted = true;
+            ""
+        })
     }
 
     /// Remembers that a part of the table is known to be wrong, so that nothing is concluded from it.
@@ -131,11 +126,6 @@ impl<'a> Reader<'a> {
         if item.is_none_or(Item::is_bad) {
             self.tainted = true;
         }
-    }
-
-    /// Whether something wrong was met since the last `section`.
-    pub(crate) const fn is_tainted(&self) -> bool {
-        self.tainted
     }
 }
 

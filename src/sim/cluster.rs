@@ -21,7 +21,7 @@ pub(crate) struct ClusterState {
     /// Whether mailboxes can be placed here.
     pub(crate) in_service: bool,
     rated: Bytes,
-    highest_placement: Share,
+    highest_placement: Bytes,
 }
 
 impl ClusterState {
@@ -35,7 +35,7 @@ impl ClusterState {
             utilisation: 0.0,
             in_service,
             rated: plan.rated,
-            highest_placement: Share::ZERO,
+            highest_placement: Bytes::ZERO,
         }
     }
 
@@ -50,8 +50,8 @@ impl ClusterState {
     }
 
     /// The highest fill that a placement has led to.
-    pub(crate) const fn highest_placement(&self) -> Share {
-        self.highest_placement
+    pub(crate) fn highest_placement(&self) -> Share {
+        self.highest_placement.of(self.rated)
     }
 
     /// Whether so much more fits at all.
@@ -77,7 +77,7 @@ impl ClusterState {
     pub(crate) fn switch(&mut self, bytes: Bytes, activity_micro_op_s: u32) {
         self.still -= bytes.get();
         self.settle(bytes, activity_micro_op_s);
-        self.highest_placement = self.highest_placement.max(self.fill());
+        self.highest_placement = self.highest_placement.max(self.used());
     }
 
     /// Somebody lives here who did not before: moved before the start, or a new account.

@@ -22,15 +22,27 @@ pub(crate) struct Demand {
     pub(crate) held_by: Option<Limit>,
 }
 
-/// Fills `demands` under `caps`: bytes a second that each store lets through, infinite for no limit. `pace` tells from
-/// which place on stores are clusters.
-pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], clusters_from: usize) {
-    let mut frozen = vec![0.0; caps.len()];
-    let mut open = vec![true; demands.len()];
+/// Memory for filling, used again each time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    frozen: Vec<f64>,
+    rising: Vec<f64>,
+    open: Vec<bool>,
+}
+
+/// Fills `demands` under `caps`: bytes a second that each store lets through, infinite for no limit. The places on from
+/// `clusters_from` are clusters, those before are heads.
+pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], clusters_from: usize, scratch: &mut Scratch) {
+    let Scratch { frozen, rising, open } = scratch;
+    frozen.clear();
+    frozen.resize(caps.len(), 0.0);
+    open.clear();
+    open.resize(demands.len(), true);
     // Each round freezes every pair of a store, or at least one pair at its own limit.
     for _ in 0..=demands.len() {
-        let mut rising = vec![0.0; caps.len()];
-        for (demand, _) in demands.iter().zip(&open).filter(|(_, open)| **open) {
+        rising.clear();
+        rising.resize(caps.len(), 0.0);
+        for (demand, _) in demands.iter().zip(&*open).filter(|(_, open)| **open) {
             rising[demand.head] += demand.bytes_s;
             rising[demand.cluster] += demand.bytes_s;
         }
@@ -39,9 +51,9 @@ pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], clusters_from: usize) {
         let (store, level) = tightest
             .map(|store| (Some(store), level_of(store)))
             .fold((None, f64::INFINITY), |least, next| if next.1 < least.1 { next } else { least });
-        let any_below = demands.iter().zip(&open).any(|(demand, open)| *open && demand.own <= level);
+        let any_below = demands.iter().zip(&*open).any(|(demand, open)| *open && demand.own <= level);
         let mut any_left = false;
-        for (demand, open) in demands.iter_mut().zip(&mut open).filter(|(_, open)| **open) {
+        for (demand, open) in demands.iter_mut().zip(&mut *open).filter(|(_, open)| **open) {
             let touches = Some(demand.head) == store || Some(demand.cluster) == store;
             if demand.own <= level {
                 (demand.speed, demand.held_by) = (demand.own, None);
@@ -80,7 +92,7 @@ mod tests {
             demand(2, 1, 2, 100.0, 1.0),
             demand(3, 1, 3, 50.0, 0.5),
         ];
-        fill(&mut demands, &[100.0, f64::INFINITY, 60.0, f64::INFINITY], 2);
+        fill(&mut demands, &[100.0, f64::INFINITY, 60.0, f64::INFINITY], 2, &mut Scratch::default());
         let speeds = demands.map(|demand| demand.speed);
         for (speed, expected) in speeds.into_iter().zip([0.3, 0.7, 0.3, 0.5]) {
             assert!((speed - expected).abs() < 1e-12, "{speeds:?}");
@@ -97,7 +109,7 @@ mod tests {
         ) {
             let mut demands: Vec<_> = pairs.iter().enumerate()
                 .map(|(pair, (head, cluster, bytes_s, own))| demand(pair, *head, 3 + cluster, *bytes_s, *own)).collect();
-            fill(&mut demands, &caps, 3);
+            fill(&mut demands, &caps, 3, &mut Scratch::default());
             let through = |store: usize| -> f64 {
                 demands.iter().filter(|d| d.head == store || d.cluster == store).map(|d| d.bytes_s * d.speed).sum()
             };

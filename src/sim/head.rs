@@ -35,15 +35,15 @@ impl Mover {
 /// bracket are halved instead. At saturation the copies share what the fixed load leaves over.
 pub(crate) fn solve(curve: &LatencyCurve, capacity: f64, fixed: f64, warm: f64, movers: &mut [Mover]) -> f64 {
     let asked: f64 = movers.iter().map(|mover| mover.load).sum();
-    let idle_s = curve.response_s(0.0);
     let mut low = fixed / capacity;
     if asked == 0.0 {
-        let wait_s = curve.response_s(low) - idle_s;
+        // Copies that ask nothing of the head never wait for it.
         for mover in movers {
-            mover.speed = mover.own_speed(wait_s).min(mover.ceiling);
+            mover.speed = mover.own_speed(0.0).min(mover.ceiling);
         }
         return low;
     }
+    let idle_s = curve.response_s(0.0);
     let saturation = curve.saturation();
     if low >= saturation {
         for mover in movers {
@@ -65,7 +65,8 @@ pub(crate) fn solve(curve: &LatencyCurve, capacity: f64, fixed: f64, warm: f64, 
         let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
         let moved = (next - at).abs();
         at = next;
-        if moved < 1e-9 {
+        // The error left after a step of Newton's is of the order of the step's square.
+        if moved < 1e-6 {
             break;
         }
     }
@@ -106,6 +107,7 @@ fn leftover(curve: &LatencyCurve, capacity: f64, fixed: f64, idle_s: f64, at: f6
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::scenario::curve::preset;

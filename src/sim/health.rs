@@ -69,6 +69,7 @@ impl Strikes {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::scenario::model::Lognormal;

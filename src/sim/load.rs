@@ -70,6 +70,7 @@ impl Noise {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::sim::RunId;

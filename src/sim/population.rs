@@ -40,7 +40,7 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     for row in 0..count as u64 {
         let (bytes, z) = law.draw(unit(sizes.bits(row)));
         let mean_log = if sigma > 0.0 { message_log + sigma * means.normal(row) } else { message_log };
-        let messages = (bytes as f64 * exp(-mean_log)).round() as u32;
+        let messages = nearest(bytes as f64 * exp(-mean_log)) as u32;
         let factor = if spread > 0.0 {
             let other = if across > 0.0 { across * activities.normal(row) } else { 0.0 };
             exp(spread * (along * z + other) - 0.5 * spread * spread)
@@ -49,7 +49,7 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
         };
         fleet.bytes.push(Bytes::new(bytes));
         fleet.messages.push(if bytes == 0 { 0 } else { messages.max(1) });
-        fleet.activity_micro_op_s.push((activity * factor).round() as u32);
+        fleet.activity_micro_op_s.push(nearest(activity * factor) as u32);
     }
     fleet.group.clear();
     if population.groups > 0 {
@@ -57,6 +57,12 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
         let of = |row: u64| ((u128::from(groups.bits(row)) * u128::from(population.groups)) >> 64) as u32;
         fleet.group.extend((0..count as u64).map(of));
     }
+}
+
+/// The nearest whole number to one that is not negative, without a call to the platform's library.
+#[inline]
+fn nearest(x: f64) -> u64 {
+    (x + 0.5) as u64
 }
 
 struct SizeDraw {
@@ -86,11 +92,11 @@ impl SizeDraw {
     fn draw(&self, p: f64) -> (u64, f64) {
         if p < self.body {
             let z = normal_quantile(p / self.body);
-            return (exp(self.median_log + self.sigma * z).min(self.max).round() as u64, z);
+            return (nearest(exp(self.median_log + self.sigma * z).min(self.max)), z);
         }
         let above = (1.0 - p) / (1.0 - self.body);
         let size = self.tail_from * exp(self.tail_power * ln(above));
-        (size.min(self.max).round() as u64, normal_quantile(p))
+        (nearest(size.min(self.max)), normal_quantile(p))
     }
 }
 

@@ -63,13 +63,13 @@ impl MinHeap {
     /// Removes the least key.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Key> {
-        let least = *self.keys.first()?;
+        let winner = *self.keys.first()?;
         let last = self.keys.pop()?;
         if let Some(first) = self.keys.first_mut() {
             *first = last;
             self.sink(0);
         }
-        Some(least)
+        Some(winner)
     }
 
     /// Removes the key of a slot, wherever it is; looks at all keys, so it is for rare cases.
@@ -111,18 +111,18 @@ impl MinHeap {
             if first >= self.keys.len() {
                 break;
             }
-            let last = (first + 4).min(self.keys.len());
-            let mut least = first;
-            for child in first + 1..last {
-                if self.keys[child] < self.keys[least] {
-                    least = child;
+            let end = (first + 4).min(self.keys.len());
+            let mut winner = first;
+            for child in first + 1..end {
+                if self.keys[child] < self.keys[winner] {
+                    winner = child;
                 }
             }
-            if self.keys[least] >= key {
+            if self.keys[winner] >= key {
                 break;
             }
-            self.keys[place] = self.keys[least];
-            place = least;
+            self.keys[place] = self.keys[winner];
+            place = winner;
         }
         self.keys[place] = key;
     }
@@ -168,7 +168,7 @@ impl WinnerTree {
             return;
         }
         self.due[place] = due;
-        let mut node = (self.width + place) / 2;
+        let mut node = (self.width + place) >> 1;
         while node > 0 {
             let (left, right) = (self.winners[2 * node], self.winners[2 * node + 1]);
             let left_wins = self.due[usize::from(left)] <= self.due[usize::from(right)];

@@ -1,7 +1,7 @@
 //! Which copy goes how fast: pairs, heads and clusters together. Speeds are found lazily, once an instant, and only
 //! where something has changed.
 
-use super::fill::{Demand, fill};
+use super::fill::{Demand, Scratch, fill};
 use super::head::{Mover, solve};
 use super::queue::WinnerTree;
 use super::transfer::{Flow, Pair, Speed};
@@ -24,6 +24,8 @@ struct HeadSide {
     fixed: f64,
     utilisation: f64,
     bytes_s: u64,
+    /// What its copies ask of it at full speed, in thousandths of an operation a second.
+    copies_milli_op_s: u64,
     rate: Rate,
 }
 
@@ -51,6 +53,9 @@ pub(crate) struct Sharing {
     movers: Vec<Mover>,
     places: Vec<usize>,
     demands: Vec<Demand>,
+    ceilings: Vec<f64>,
+    caps: Vec<f64>,
+    scratch: Scratch,
 }
 
 impl Sharing {
@@ -62,6 +67,7 @@ impl Sharing {
             fixed: 0.0,
             utilisation: 0.0,
             bytes_s: 0,
+            copies_milli_op_s: 0,
             rate: Rate::UNLIMITED,
         };
         let cluster = |cluster: &crate::scenario::model::ClusterModel| ClusterSide {
@@ -82,6 +88,9 @@ impl Sharing {
             movers: Vec::with_capacity(model.clusters.len()),
             places: Vec::with_capacity(model.clusters.len()),
             demands: Vec::with_capacity(pairs),
+            ceilings: Vec::with_capacity(pairs),
+            caps: Vec::with_capacity(model.heads.len() + model.clusters.len()),
+            scratch: Scratch::default(),
         }
     }
 
@@ -90,6 +99,7 @@ impl Sharing {
     pub(crate) fn join(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &Flow) {
         let pair = self.pair(head, cluster);
         self.pairs[pair].join(now, slot, flow);
+        self.heads[head.index()].copies_milli_op_s += flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s + flow.bytes_s);
     }
 
@@ -97,6 +107,7 @@ impl Sharing {
     pub(crate) fn leave(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &mut Flow) {
         let pair = self.pair(head, cluster);
         self.pairs[pair].leave(now, slot, flow);
+        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
     }
 
@@ -117,6 +128,7 @@ impl Sharing {
     pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
         let pair = self.pair(head, cluster);
         self.pairs[pair].forget(flow);
+        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
         self.limits[pair]
     }
@@ -125,9 +137,14 @@ impl Sharing {
     #[inline]
     pub(crate) fn set_head(&mut self, head: HeadId, fixed: f64, capacity: f64) {
         let side = &mut self.heads[head.index()];
-        if side.fixed != fixed || side.capacity != capacity {
+        if side.fixed.to_bits() != fixed.to_bits() || side.capacity.to_bits() != capacity.to_bits() {
             (side.fixed, side.capacity) = (fixed, capacity);
-            self.dirty |= 1 << head.0;
+            if side.copies_milli_op_s == 0 {
+                // No copy asks anything of the head, so none waits for it.
+                side.utilisation = fixed / capacity;
+            } else {
+                self.dirty |= 1 << head.0;
+            }
         }
     }
 
@@ -144,7 +161,7 @@ impl Sharing {
     /// Sets by how much a cluster's response time is above that of an idle one.
     pub(crate) fn set_wait(&mut self, cluster: ClusterId, wait_s: f64) {
         let side = &mut self.clusters[cluster.index()];
-        if side.wait_s != wait_s {
+        if side.wait_s.to_bits() != wait_s.to_bits() {
             side.wait_s = wait_s;
             self.dirty = self.all();
         }
@@ -179,7 +196,7 @@ impl Sharing {
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
-            self.solve_head(head, None);
+            self.solve_head(head, false);
             for at in 0..self.places.len() {
                 let (pair, own) = (self.places[at], self.movers[at].speed);
                 self.speeds[pair] = own;
@@ -190,8 +207,8 @@ impl Sharing {
         self.dirty = 0;
     }
 
-    /// Solves one head's fixed point into `movers`, with `places` telling their pairs; ceilings by pair, where given.
-    fn solve_head(&mut self, head: usize, ceilings: Option<&[f64]>) {
+    /// Solves one head's fixed point into `movers`, with `places` telling their pairs.
+    fn solve_head(&mut self, head: usize, capped: bool) {
         self.movers.clear();
         self.places.clear();
         for (place, cluster) in self.clusters.iter().enumerate() {
@@ -207,7 +224,7 @@ impl Sharing {
                 load,
                 per_copy: load * copies,
                 cluster_wait: pair.cluster_milli_op_s as f64 * 1e-3 * copies * cluster.wait_s,
-                ceiling: ceilings.map_or(1.0, |ceilings| ceilings[at]),
+                ceiling: if capped { self.ceilings[at] } else { 1.0 },
                 speed: 1.0,
             });
         }
@@ -218,14 +235,16 @@ impl Sharing {
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
     #[cold]
     fn find_capped(&mut self, now: Time) {
-        let mut ceilings = vec![1.0; self.pairs.len()];
+        self.ceilings.clear();
+        self.ceilings.resize(self.pairs.len(), 1.0);
         let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
         let heads = self.heads.iter().map(|head| limit(head.rate));
-        let caps: Vec<f64> = heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))).collect();
+        self.caps.clear();
+        self.caps.extend(heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))));
         for _ in 0..ROUNDS {
             self.demands.clear();
             for head in 0..self.heads.len() {
-                self.solve_head(head, Some(&ceilings));
+                self.solve_head(head, true);
                 let side = &self.heads[head];
                 let wait_s = side.curve.response_s(side.utilisation) - side.curve.response_s(0.0);
                 for (pair, mover) in self.places.iter().zip(&self.movers) {
@@ -243,12 +262,18 @@ impl Sharing {
                     });
                 }
             }
-            fill(&mut self.demands, &caps, self.heads.len());
+            fill(&mut self.demands, &self.caps, self.heads.len(), &mut self.scratch);
+            let mut changed = 0.0_f64;
             for demand in &self.demands {
-                ceilings[demand.pair] = if demand.held_by.is_some() { demand.speed } else { 1.0 };
+                let ceiling = if demand.held_by.is_some() { demand.speed } else { 1.0 };
+                changed = changed.max((ceiling - self.ceilings[demand.pair]).abs());
+                self.ceilings[demand.pair] = ceiling;
                 self.speeds[demand.pair] = demand.speed;
                 let own = if demand.own < HELD_BELOW { Limit::Head } else { Limit::Own };
                 self.limits[demand.pair] = demand.held_by.unwrap_or(own);
+            }
+            if changed < 1e-7 {
+                break;
             }
         }
         for head in 0..self.heads.len() {

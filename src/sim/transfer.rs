@@ -6,7 +6,7 @@
 //! only the real end is rounded, up, so nothing drifts.
 
 use super::queue::{Key, MinHeap, NEVER, SLOT_BITS};
-use crate::units::{Span, Time};
+use crate::units::Time;
 
 /// Binary digits of a microsecond of work, and of a speed.
 const FRACTION: u32 = 20;
@@ -26,11 +26,6 @@ impl Work {
     #[inline]
     pub(crate) fn from_micros(micros: f64) -> Self {
         Self(((micros * f64::from(1_u32 << FRACTION)) as u64).min(REBASE_ABOVE))
-    }
-
-    /// The time that it takes alone.
-    pub(crate) const fn span(self) -> Span {
-        Span::from_micros((self.0 >> FRACTION) as i64)
     }
 }
 

@@ -292,16 +292,19 @@ impl<'s> World<'s> {
 
     /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
     /// every cluster.
+    #[cold]
     fn users_left(&self, head: HeadId) -> u32 {
         let plan = &self.scenario.plan;
         let largest = plan.placement.clusters.iter().map(crate::migration::plan::ClusterPlan::threshold).max();
         let largest = largest.unwrap_or(Bytes::ZERO);
+        let mut excluded = plan.order.excluded.clone();
+        excluded.sort_unstable();
         let left = self.places.iter().enumerate().filter(|(row, place)| {
             let bytes = self.fleet.bytes[*row];
             place.head() == Some(head)
                 && !place.failed()
                 && bytes + bytes.share(plan.placement.slack) <= largest
-                && !plan.order.excluded.contains(&MailboxId(*row as u32))
+                && excluded.binary_search(&MailboxId(*row as u32)).is_err()
         });
         left.count() as u32
     }

@@ -1,0 +1,346 @@
+//! The rules of pace, faults and time, one event at a time: what the machine answers, and what binds.
+
+use std::sync::Arc;
+
+use super::plans::{at, fleet, percent, plain};
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
+use crate::migration::message::{
+    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
+};
+use crate::migration::plan::{Law, Level, Plan, WindowLimit, Windows};
+use crate::migration::{Migration, Phase};
+use crate::units::{Bytes, Latency, Share, Time};
+
+const HEAD: HeadId = HeadId(0);
+const A: ClusterId = ClusterId(0);
+const B: ClusterId = ClusterId(1);
+
+/// A machine told one event at a time.
+struct Desk {
+    machine: Migration,
+    now: Time,
+    said: Vec<Command>,
+}
+
+impl Desk {
+    /// Ten mailboxes of 100 bytes on one head; both clusters are open and sampled.
+    fn open(plan: Plan) -> Self {
+        Self::with(plan, &[(0, 100); 10])
+    }
+
+    fn with(plan: Plan, rows: &[(u8, u64)]) -> Self {
+        let facts = Facts { fleet: Arc::new(fleet(rows)), open: vec![A, B], ..Facts::default() };
+        Self::started(plan, facts)
+    }
+
+    fn started(plan: Plan, facts: Facts) -> Self {
+        let mut desk = Self { machine: Migration::new(), now: at(0), said: Vec::new() };
+        let start = Start { session: 1, version: CORE_VERSION, plan: Arc::new(plan), facts };
+        desk.tell(0, Event::Started(Arc::new(start)));
+        desk.fill(0, A, 0);
+        desk.fill(0, B, 0);
+        desk
+    }
+
+    fn tell(&mut self, second: i64, event: Event) -> Next {
+        self.now = at(second);
+        self.said.clear();
+        self.machine.step(self.now, &event, &mut self.said)
+    }
+
+    fn fill(&mut self, second: i64, cluster: ClusterId, used: u64) {
+        let (utilisation, latency, measured_at) = (Share::ZERO, Latency::default(), at(second));
+        self.tell(second, Event::ClusterSampled { cluster, measured_at, used: Bytes::new(used), utilisation, latency });
+    }
+
+    fn sample(&mut self, second: i64, utilisation: u32) {
+        let (latency, utilisation) = (Latency::from_micros(1_000), percent(utilisation));
+        self.tell(second, Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency });
+    }
+
+    fn order(&mut self, second: i64, order: Order) {
+        self.tell(second, Event::Operator(order));
+    }
+
+    fn started_copies(&self) -> Vec<EffectId> {
+        let starts = self.said.iter().filter(|command| matches!(command, Command::StartCopy { .. }));
+        starts.map(Command::effect).collect()
+    }
+
+    fn pace(&self) -> Option<u16> {
+        self.said.iter().find_map(|command| match command {
+            Command::SetPace { streams, .. } => Some(*streams),
+            _ => None,
+        })
+    }
+
+    fn announced(&self, milestone: Milestone) -> bool {
+        self.said
+            .iter()
+            .any(|command| matches!(command, Command::Announce { milestone: said, .. } if *said == milestone))
+    }
+
+    fn abandoned(&self) -> Vec<EffectId> {
+        self.said.iter().filter(|command| matches!(command, Command::Abandon { .. })).map(Command::effect).collect()
+    }
+
+    fn copied(&mut self, second: i64, effect: EffectId, limit: Limit) {
+        self.tell(second, Event::CopyEnded { effect, bytes: Bytes::new(100), messages: 1, limit });
+    }
+
+    fn binding(&self) -> Binding {
+        self.machine.binding(HEAD)
+    }
+}
+
+fn aimd() -> Plan {
+    let mut plan = plain(1);
+    let target = Level::Utilisation(percent(80));
+    plan.heads[0].throttle.law = Law::Aimd { target, start: 4, hysteresis: percent(90) };
+    plan.heads[0].throttle.pause_above = Some(Level::Utilisation(percent(90)));
+    plan.heads[0].throttle.abort_above = Some(Level::Utilisation(percent(95)));
+    plan
+}
+
+#[test]
+fn nothing_starts_before_the_first_sample() {
+    let mut desk = Desk::open(plain(1));
+    assert_eq!((desk.binding(), desk.started_copies().len()), (Binding::Outage, 0));
+    desk.sample(1, 10);
+    assert_eq!(desk.started_copies().len(), 2);
+}
+
+#[test]
+fn a_stale_sample_stops_new_moves_at_the_instant_it_becomes_too_old() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let copy = desk.started_copies()[0];
+    let next = desk.tell(1, Event::Wake);
+    assert!(matches!(next, Next::Wait { until, .. } if until > at(180) && until < at(181)), "{next:?}");
+    desk.tell(181, Event::Wake);
+    assert_eq!(desk.binding(), Binding::Outage);
+    desk.copied(182, copy, Limit::Own);
+    assert!(desk.started_copies().is_empty());
+    assert!(desk.said.contains(&Command::Switch { effect: copy }), "what is copied may still switch");
+    desk.sample(183, 10);
+    assert_eq!(desk.started_copies().len(), 1);
+}
+
+#[test]
+fn the_pace_is_never_exceeded_and_zero_suspends_all() {
+    let mut desk = Desk::open(aimd());
+    desk.sample(0, 75);
+    assert_eq!((desk.pace(), desk.started_copies().len()), (None, 4), "75 % is within the hysteresis");
+    desk.sample(60, 85);
+    assert_eq!((desk.pace(), desk.started_copies().len()), (Some(2), 0));
+    assert_eq!(desk.binding(), Binding::Throttle);
+    desk.sample(120, 91);
+    assert_eq!(desk.pace(), Some(0));
+    assert!(desk.abandoned().is_empty());
+}
+
+#[test]
+fn the_abort_guard_abandons_copies_at_the_second_look_and_they_are_tried_again() {
+    let mut desk = Desk::open(aimd());
+    desk.sample(0, 75);
+    let copies = desk.started_copies();
+    desk.sample(60, 96);
+    assert!(desk.abandoned().is_empty());
+    desk.sample(120, 96);
+    assert_eq!(desk.abandoned(), copies);
+    for effect in &copies {
+        desk.tell(121, Event::CopyFailed { effect: *effect, fault: Fault::Abandoned });
+    }
+    assert_eq!((desk.machine.copying(HEAD), desk.machine.left(HEAD)), (0, 10));
+    desk.sample(170, 10);
+    desk.tell(181, Event::Wake);
+    desk.sample(182, 10);
+    assert!(desk.machine.copying(HEAD) > 0);
+    assert_eq!(desk.machine.phase(MailboxId(9)), Some(Phase::Waiting));
+}
+
+#[test]
+fn a_verify_that_fails_stops_the_machine_until_a_person_resumes() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let effect = desk.started_copies()[0];
+    desk.tell(1, Event::SwitchFailed { effect, fault: Fault::VerifyFailed });
+    assert!(desk.said.is_empty(), "no switch was asked for");
+    desk.tell(2, Event::CopyFailed { effect, fault: Fault::VerifyFailed });
+    assert!(desk.announced(Milestone::Stopped { why: StopCause::VerifyFailed }));
+    assert_eq!((desk.pace(), desk.binding(), desk.machine.set_aside(HEAD)), (Some(0), Binding::Paused, 1));
+    desk.order(3, Order::Resume);
+    assert_eq!((desk.pace(), desk.started_copies().len()), (Some(2), 1));
+}
+
+#[test]
+fn too_many_faults_stop_the_machine() {
+    let mut plan = plain(1);
+    (plan.attempts.fault_window, plan.attempts.fault_rate) = (4, percent(50));
+    let mut desk = Desk::open(plan);
+    desk.sample(0, 10);
+    let mut copies = desk.started_copies();
+    for attempt in 1..=4 {
+        let effect = copies.remove(0);
+        desk.tell(attempt, Event::CopyFailed { effect, fault: Fault::Transient });
+        assert_eq!(desk.announced(Milestone::Stopped { why: StopCause::FaultRate }), attempt == 4);
+        copies.extend(desk.started_copies());
+    }
+    assert!(desk.started_copies().is_empty());
+}
+
+#[test]
+fn an_audit_that_finds_users_stops_and_is_repeated_after_resume() {
+    let mut desk = Desk::with(plain(1), &[(0, 1)]);
+    desk.sample(0, 10);
+    let effect = desk.started_copies()[0];
+    desk.tell(1, Event::CopyEnded { effect, bytes: Bytes::new(1), messages: 1, limit: Limit::Own });
+    desk.tell(2, Event::SwitchEnded { effect });
+    let audits = |desk: &Desk| desk.said.iter().filter(|c| matches!(c, Command::Audit { .. })).count();
+    assert_eq!(audits(&desk), 1);
+    desk.tell(3, Event::HeadAudited { head: HEAD, users_left: 0, folders_left: 1 });
+    assert!(desk.announced(Milestone::Stopped { why: StopCause::AuditFailed { head: HEAD } }));
+    desk.order(4, Order::Resume);
+    assert_eq!(audits(&desk), 1);
+    let next = desk.tell(5, Event::HeadAudited { head: HEAD, users_left: 0, folders_left: 0 });
+    assert!(desk.announced(Milestone::AllEmptied));
+    assert_eq!(next, Next::Finished);
+}
+
+#[test]
+fn the_last_mailbox_deleted_while_its_copy_is_given_up_leaves_an_empty_head() {
+    for copied in [false, true] {
+        let mut desk = Desk::with(plain(1), &[(0, 1)]);
+        desk.sample(0, 10);
+        let effect = desk.started_copies()[0];
+        desk.tell(1, Event::MailboxGone { mailbox: MailboxId(0) });
+        assert_eq!(desk.abandoned(), [effect]);
+        let (bytes, messages, limit) = (Bytes::new(1), 1, Limit::Own);
+        desk.tell(
+            2,
+            if copied {
+                Event::CopyEnded { effect, bytes, messages, limit }
+            } else {
+                Event::CopyFailed { effect, fault: Fault::Transient }
+            },
+        );
+        assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::Gone));
+        assert!(desk.said.iter().any(|c| matches!(c, Command::Audit { .. })), "copied: {copied}");
+    }
+}
+
+#[test]
+fn no_room_is_a_state_that_ends_when_a_cluster_opens() {
+    let mut desk = Desk::open(plain(1));
+    desk.tell(0, Event::ClusterClosed { cluster: B });
+    desk.fill(1, A, 950);
+    desk.sample(1, 10);
+    assert!(desk.announced(Milestone::ClusterFull { cluster: A }));
+    assert_eq!(desk.binding(), Binding::NoRoom);
+    desk.tell(2, Event::ClusterOpened { cluster: B });
+    assert_eq!(desk.started_copies().len(), 2);
+    assert!(desk.said.contains(&Command::SetIntake { effect: desk.said[0].effect(), cluster: B }), "{:?}", desk.said);
+}
+
+#[test]
+fn a_full_cluster_takes_mailboxes_again_one_percent_below_and_is_not_announced_twice() {
+    let mut desk = Desk::open(plain(1));
+    desk.tell(0, Event::ClusterClosed { cluster: B });
+    desk.fill(1, A, 950);
+    desk.sample(1, 10);
+    desk.fill(2, A, 976);
+    assert_eq!(desk.binding(), Binding::NoRoom);
+    desk.fill(3, A, 850);
+    assert_eq!(desk.started_copies().len(), 1, "one fits, the second is refused");
+    assert!(!desk.announced(Milestone::ClusterFull { cluster: A }));
+}
+
+#[test]
+fn room_that_is_gone_when_the_switch_is_due_is_not_used() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let effect = desk.started_copies()[0];
+    desk.order(1, Order::Pause);
+    desk.copied(2, effect, Limit::Own);
+    desk.fill(3, A, 950);
+    desk.order(4, Order::Resume);
+    assert_eq!(desk.abandoned(), [effect]);
+    assert!(!desk.said.contains(&Command::Switch { effect }));
+    assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::BackingOff));
+}
+
+#[test]
+fn what_binds_is_named() {
+    let held = [
+        (Limit::Own, Binding::Mover),
+        (Limit::Head, Binding::StreamCap),
+        (Limit::Pace, Binding::Link),
+        (Limit::Link, Binding::Link),
+        (Limit::Ingest, Binding::Ingest),
+    ];
+    for (limit, expected) in held {
+        let mut desk = Desk::open(plain(1));
+        desk.sample(0, 10);
+        let effect = desk.started_copies()[0];
+        desk.copied(1, effect, limit);
+        assert_eq!(desk.binding(), expected, "{limit:?}");
+    }
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    desk.order(1, Order::Cap { head: HEAD, streams: 1 });
+    assert_eq!(desk.binding(), Binding::Paused);
+    desk.order(2, Order::Cap { head: HEAD, streams: u16::MAX });
+    desk.order(3, Order::Pause);
+    assert_eq!((desk.binding(), desk.pace()), (Binding::Paused, Some(0)));
+
+    let mut plan = plain(1);
+    let limit = WindowLimit { streams: 1, ..WindowLimit::OPEN };
+    plan.heads[0].windows = Windows { changes: vec![(at(0), limit)], end: None };
+    let mut desk = Desk::open(plan);
+    desk.sample(0, 10);
+    assert_eq!((desk.binding(), desk.started_copies().len()), (Binding::Window, 1));
+
+    let mut desk = Desk::with(plain(2), &[(0, 1), (1, 1)]);
+    desk.sample(0, 10);
+    assert_eq!((desk.binding(), desk.machine.binding(HeadId(1))), (Binding::Tail, Binding::NotItsTurn));
+}
+
+#[test]
+fn a_new_session_goes_on_from_facts() {
+    let mut fleet = fleet(&[(0, 10); 4]);
+    fleet.home[0] = Home::cluster(A);
+    let mut plan = plain(1);
+    plan.copy.purge_after = Some(crate::units::Span::from_secs(100));
+    plan.order.excluded = vec![MailboxId(1)];
+    let aside = |row| (MailboxId(row), Fault::Permanent);
+    let facts = Facts {
+        fleet: Arc::new(fleet),
+        set_aside: vec![aside(1), aside(2), aside(2)],
+        attempts: vec![(MailboxId(3), 2)],
+        unpurged: vec![(MailboxId(0), at(-50))],
+        open: vec![A, B],
+    };
+    let mut desk = Desk::started(plan, facts);
+    assert_eq!((desk.machine.left(HEAD), desk.machine.set_aside(HEAD)), (1, 1), "excluded counts before set aside");
+    desk.sample(1, 10);
+    let attempt =
+        desk.said.iter().find_map(|c| if let Command::StartCopy { attempt, .. } = c { Some(*attempt) } else { None });
+    assert_eq!(attempt, Some(3));
+    let effect = desk.started_copies()[0];
+    desk.tell(50, Event::Wake);
+    assert!(desk.said.iter().any(|c| matches!(c, Command::Purge { mailbox: MailboxId(0), .. })), "{:?}", desk.said);
+    desk.tell(51, Event::CopyFailed { effect, fault: Fault::Transient });
+    assert_eq!(desk.machine.set_aside(HEAD), 2, "the third failure is the last one");
+    let late = EffectId::new(0, 7, 0);
+    desk.tell(52, Event::SwitchEnded { effect: late });
+    assert!(desk.said.is_empty(), "an effect of another session");
+}
+
+#[test]
+fn an_ended_session_asks_for_nothing_more() {
+    let mut desk = Desk::open(plain(1));
+    desk.order(0, Order::EndSession);
+    desk.sample(1, 10);
+    assert!(desk.said.is_empty());
+    assert_eq!(desk.tell(2, Event::Wake), Next::Finished);
+}

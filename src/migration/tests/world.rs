@@ -1,0 +1,454 @@
+//! A naive world for the machine: maps of what is where, and an agenda of what will happen. It performs what the machine
+//! asks for, with delays and faults from the dice, and causes trouble of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::dice::Dice;
+use super::oracle::Oracle;
+use super::plans::{percent, secs};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::migration::message::{
+    CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
+};
+use crate::migration::plan::Plan;
+use crate::migration::{Migration, Phase};
+use crate::units::{Bytes, Latency, Share, Time};
+
+/// Where a mailbox truly lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Live {
+    Head(HeadId),
+    Cluster(ClusterId),
+    Gone,
+}
+
+/// What a job is truly at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Copying,
+    Copied,
+    Switching,
+    Purging,
+}
+
+/// A job that the machine has not yet heard the end of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job {
+    pub(super) mailbox: MailboxId,
+    pub(super) from: HeadId,
+    pub(super) to: ClusterId,
+    pub(super) doing: Doing,
+    pub(super) abandoned: bool,
+    /// What must be reserved for it.
+    pub(super) reserved: Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Agenda {
+    SampleHead(HeadId),
+    SampleCluster(ClusterId),
+    End(EffectId),
+    Deliver(Event),
+    Audit(HeadId),
+    Trouble,
+    Operator,
+}
+
+pub(super) struct World {
+    pub(super) now: Time,
+    pub(super) plan: Arc<Plan>,
+    pub(super) machine: Migration,
+    pub(super) live: BTreeMap<MailboxId, Live>,
+    pub(super) bytes: BTreeMap<MailboxId, Bytes>,
+    /// Old copies still on a head, and when the machine heard of the switch.
+    pub(super) old: BTreeMap<MailboxId, (HeadId, Option<Time>)>,
+    /// What was switched to each cluster, and when it truly was: for the fill that a sample cannot know.
+    pub(super) committed: Vec<(Time, ClusterId, Bytes)>,
+    pub(super) delivered: BTreeMap<ClusterId, u64>,
+    pub(super) jobs: BTreeMap<EffectId, Job>,
+    pub(super) in_service: BTreeSet<ClusterId>,
+    pub(super) oracle: Oracle,
+    pub(super) agenda: BTreeMap<(Time, u64), Agenda>,
+    pub(super) log: Vec<(Time, Event, Vec<Command>)>,
+    dice: Dice,
+    ticket: u64,
+    session: u16,
+    next: Next,
+    said: Vec<Event>,
+}
+
+impl World {
+    pub(super) fn new(plan: Arc<Plan>, fleet: &Fleet, dice: Dice) -> Self {
+        let clusters = (0..plan.placement.clusters.len() as u8).map(ClusterId);
+        let mut world = Self {
+            now: Time::default(),
+            machine: Migration::new(),
+            live: fleet.ids().map(|id| (id, Live::Head(fleet.origin[id.index()]))).collect(),
+            bytes: fleet.ids().map(|id| (id, fleet.bytes[id.index()])).collect(),
+            old: BTreeMap::new(),
+            committed: Vec::new(),
+            delivered: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            in_service: clusters.collect(),
+            oracle: Oracle::new(&plan),
+            agenda: BTreeMap::new(),
+            log: Vec::new(),
+            dice,
+            ticket: 0,
+            session: 0,
+            next: Next::Wait { until: Time::NEVER, why: crate::migration::message::Reason::Idle },
+            said: Vec::new(),
+            plan,
+        };
+        for head in 0..world.plan.heads.len() {
+            world.plan_in(0, Agenda::SampleHead(HeadId(head as u8)));
+        }
+        for cluster in world.in_service.clone() {
+            world.plan_in(0, Agenda::SampleCluster(cluster));
+        }
+        world.plan_in(30, Agenda::Trouble);
+        world.begin_session();
+        world
+    }
+
+    /// Lets things happen until the machine is finished, or until so many steps have been taken; says which.
+    pub(super) fn run(&mut self, steps: usize) -> bool {
+        for _ in 0..steps {
+            let until = match self.next {
+                Next::Finished => return true,
+                Next::Wait { until, .. } => until,
+            };
+            match self.agenda.first_key_value() {
+                Some((&(time, _), _)) if time <= until => {
+                    let ((time, _), what) = self.agenda.pop_first().unwrap();
+                    self.now = self.now.max(time);
+                    self.happen(what);
+                }
+                _ => {
+                    assert!(until < Time::NEVER, "nothing will ever happen again");
+                    self.now = until;
+                    self.tell(Event::Wake);
+                }
+            }
+        }
+        self.next == Next::Finished
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.tell(Event::Operator(order));
+    }
+
+    /// Tells the machine of an event, does what it asks for, and lets the oracle look at both.
+    pub(super) fn tell(&mut self, event: Event) {
+        let mut commands = Vec::new();
+        Oracle::hear(self, &event);
+        self.next = self.machine.step(self.now, &event, &mut commands);
+        self.log.push((self.now, event, commands.clone()));
+        for command in commands {
+            Oracle::judge(self, &command);
+            self.perform(command);
+        }
+        Oracle::look(self, self.next);
+    }
+
+    pub(super) fn plan_in(&mut self, seconds: i64, what: Agenda) {
+        self.ticket += 1;
+        self.agenda.insert((self.now + secs(seconds), self.ticket), what);
+    }
+
+    /// Starts a session from what is truly where; what was under way is reconciled one way or the other.
+    fn begin_session(&mut self) {
+        for (_, job) in std::mem::take(&mut self.jobs) {
+            let there = self.live[&job.mailbox] == Live::Head(job.from);
+            if job.doing == Doing::Switching && there && self.dice.roll(2) == 1 {
+                self.commit(&job);
+            }
+            if job.doing == Doing::Purging && self.dice.roll(2) == 1 {
+                self.old.remove(&job.mailbox);
+            }
+        }
+        self.agenda.retain(|_, what| !matches!(what, Agenda::Audit(_)));
+        self.session += 1;
+        let mut fleet = Fleet::default();
+        for (id, live) in &self.live {
+            let home = match live {
+                Live::Head(head) => Home::head(*head),
+                // What is gone needs a row and must not be moved.
+                Live::Gone => Home::cluster(ClusterId(0)),
+                Live::Cluster(cluster) => Home::cluster(*cluster),
+            };
+            fleet.bytes.push(self.bytes[id]);
+            fleet.messages.push(1);
+            fleet.activity_micro_op_s.push(id.0 * 7 % 5);
+            let origin = self.old.get(id).map(|(head, _)| *head).or(home.as_head());
+            fleet.origin.push(origin.unwrap_or(HeadId(0)));
+            fleet.home.push(home);
+            fleet.group.push(id.0 % 3);
+        }
+        let aside = self
+            .live
+            .iter()
+            .filter(|(id, live)| matches!(live, Live::Head(_)) && self.machine.phase(**id) == Some(Phase::SetAside));
+        let now = self.now;
+        for (_, switched) in self.old.values_mut() {
+            switched.get_or_insert(now);
+        }
+        let kept: Vec<MailboxId> = self.old.keys().copied().filter(|id| self.keeps(*id)).collect();
+        self.oracle.kept.extend(kept);
+        let unpurged = self.old.iter().filter(|(id, _)| !self.oracle.kept.contains(id));
+        let mut unpurged: Vec<(MailboxId, Time)> = unpurged.filter_map(|(id, (_, at))| Some((*id, (*at)?))).collect();
+        unpurged.sort_by_key(|(id, at)| (*at, *id));
+        let facts = Facts {
+            set_aside: aside.map(|(id, _)| (*id, Fault::Permanent)).collect(),
+            attempts: Vec::new(),
+            unpurged,
+            open: self.in_service.iter().copied().collect(),
+            fleet: Arc::new(fleet),
+        };
+        let (session, plan) = (self.session, Arc::clone(&self.plan));
+        self.tell(Event::Started(Arc::new(Start { session, version: CORE_VERSION, plan, facts })));
+    }
+
+    fn perform(&mut self, command: Command) {
+        match command {
+            Command::StartCopy { effect, mailbox, from, to, bytes, .. } => {
+                let reserved = bytes + bytes.share(self.plan.placement.slack);
+                let doing = Doing::Copying;
+                self.jobs.insert(effect, Job { mailbox, from, to, doing, abandoned: false, reserved });
+                self.end_in(effect, &[5, 1, 60, 300]);
+            }
+            Command::Switch { effect } => {
+                self.jobs.get_mut(&effect).unwrap().doing = Doing::Switching;
+                self.end_in(effect, &[2, 1, 20]);
+            }
+            Command::Purge { effect, mailbox, from } => {
+                let (to, doing, reserved) = (ClusterId(0), Doing::Purging, Bytes::ZERO);
+                self.jobs.insert(effect, Job { mailbox, from, to, doing, abandoned: false, reserved });
+                self.end_in(effect, &[2, 1, 20]);
+            }
+            Command::Abandon { effect, .. } => {
+                let job = self.jobs.get_mut(&effect).unwrap();
+                job.abandoned = true;
+                if job.doing == Doing::Copied {
+                    self.jobs.remove(&effect);
+                }
+            }
+            Command::Audit { head, .. } => {
+                let delay = i64::from(self.dice.pick(&[1, 30]));
+                self.plan_in(delay, Agenda::Audit(head));
+            }
+            // A person looks at a machine that has stopped by itself a minute later.
+            Command::Announce { milestone: Milestone::Stopped { .. }, .. } => self.plan_in(60, Agenda::Operator),
+            Command::SetPace { .. } | Command::SetIntake { .. } | Command::Announce { .. } => {}
+        }
+    }
+
+    fn end_in(&mut self, effect: EffectId, seconds: &[i64]) {
+        let seconds = self.dice.pick(seconds);
+        self.plan_in(seconds, Agenda::End(effect));
+    }
+
+    fn happen(&mut self, what: Agenda) {
+        match what {
+            Agenda::SampleHead(head) => {
+                if !self.dice.once_in(8) {
+                    let measured_at = self.now - secs(i64::from(self.dice.pick(&[0, 5, 40])));
+                    let utilisation = percent(self.dice.pick(&[10, 10, 70, 80, 81, 90, 91, 96]));
+                    let latency = Latency::from_micros(self.dice.pick(&[1_000, 1_000, 9_500, 12_000]));
+                    self.tell(Event::HeadSampled { head, measured_at, utilisation, latency });
+                }
+                let gap = i64::from(self.dice.pick(&[60, 30, 60, 400]));
+                self.plan_in(gap, Agenda::SampleHead(head));
+            }
+            Agenda::SampleCluster(cluster) => {
+                let used = self.used(cluster);
+                let sample = Event::ClusterSampled {
+                    cluster,
+                    measured_at: self.now,
+                    used,
+                    utilisation: percent(self.dice.pick(&[10, 10, 85])),
+                    latency: Latency::from_micros(1_000),
+                };
+                if !self.dice.once_in(8) {
+                    let late = i64::from(self.dice.pick(&[0, 0, 20, 200]));
+                    self.plan_in(late, Agenda::Deliver(sample));
+                }
+                let gap = i64::from(self.dice.pick(&[60, 60, 900]));
+                self.plan_in(gap, Agenda::SampleCluster(cluster));
+            }
+            Agenda::End(effect) => self.end(effect),
+            Agenda::Deliver(event) => self.tell(event),
+            Agenda::Audit(head) => {
+                let left = self.live.iter().filter(|(id, live)| {
+                    let stays = matches!(self.machine.phase(**id), Some(Phase::SetAside | Phase::Excluded));
+                    **live == Live::Head(head) && !stays
+                });
+                let (users_left, folders_left) = (left.count() as u32, u32::from(self.dice.once_in(6)));
+                self.tell(Event::HeadAudited { head, users_left, folders_left });
+            }
+            Agenda::Operator => self.order(Order::Resume),
+            Agenda::Trouble => self.trouble(),
+        }
+    }
+
+    /// A job comes to its end in the world; the machine hears of it now or later.
+    fn end(&mut self, effect: EffectId) {
+        let Some(job) = self.jobs.get(&effect).copied() else { return };
+        let gone = self.live[&job.mailbox] == Live::Gone;
+        let faults = [
+            Fault::Transient,
+            Fault::Permanent,
+            Fault::Unreachable,
+            Fault::VerifyFailed,
+            Fault::HoldTooLong,
+            Fault::NoRoom,
+        ];
+        let fails = self.dice.once_in(5);
+        let fault = if gone { Fault::Gone } else { self.dice.pick(&faults) };
+        let event = match job.doing {
+            Doing::Copying if job.abandoned && !self.dice.once_in(2) => {
+                Event::CopyFailed { effect, fault: Fault::Abandoned }
+            }
+            Doing::Copying if fails || gone => Event::CopyFailed { effect, fault },
+            Doing::Copying => {
+                let grown = self.bytes[&job.mailbox].share(percent(self.dice.pick(&[0, 0, 5, 30])));
+                *self.bytes.get_mut(&job.mailbox).unwrap() += grown;
+                let limit = self.dice.pick(&[Limit::Own, Limit::Head, Limit::Pace, Limit::Ingest]);
+                Event::CopyEnded { effect, bytes: self.bytes[&job.mailbox], messages: 1, limit }
+            }
+            Doing::Switching if fails || gone => Event::SwitchFailed { effect, fault },
+            Doing::Switching => {
+                self.commit(&job);
+                Event::SwitchEnded { effect }
+            }
+            Doing::Purging if fails => Event::PurgeFailed { effect, fault: self.dice.pick(&faults) },
+            Doing::Purging => {
+                self.old.remove(&job.mailbox);
+                Event::PurgeEnded { effect }
+            }
+            Doing::Copied => return,
+        };
+        let late = i64::from(self.dice.pick(&[0, 0, 0, 90]));
+        if self.dice.once_in(10) {
+            self.plan_in(late + 7, Agenda::Deliver(event.clone()));
+        }
+        self.said.push(event.clone());
+        if late == 0 { self.tell(event) } else { self.plan_in(late, Agenda::Deliver(event)) }
+    }
+
+    fn commit(&mut self, job: &Job) {
+        assert_eq!(self.live[&job.mailbox], Live::Head(job.from), "{job:?} moves what does not live there");
+        self.live.insert(job.mailbox, Live::Cluster(job.to));
+        self.old.insert(job.mailbox, (job.from, None));
+        self.committed.push((self.now, job.to, job.reserved));
+    }
+
+    /// Bytes truly on a cluster.
+    pub(super) fn used(&self, cluster: ClusterId) -> Bytes {
+        let there = self.live.iter().filter(|(_, live)| **live == Live::Cluster(cluster));
+        let mailboxes = there.fold(Bytes::ZERO, |sum, (id, _)| sum + self.bytes[id]);
+        mailboxes + Bytes::new(self.delivered.get(&cluster).copied().unwrap_or(0))
+    }
+
+    fn trouble(&mut self) {
+        if self.dice.is_spent() {
+            return self.calm();
+        }
+        let gap = i64::from(self.dice.pick(&[60, 5, 300, 1_800]));
+        self.plan_in(gap, Agenda::Trouble);
+        let mailbox = MailboxId(self.dice.roll(self.live.len() as u32 + 1));
+        let head = HeadId(self.dice.roll(self.plan.heads.len() as u32) as u8);
+        let cluster = ClusterId(self.dice.roll(self.plan.placement.clusters.len() as u32) as u8);
+        let knows = self.live.contains_key(&mailbox);
+        match self.dice.roll(24) {
+            1 => self.order(Order::Pause),
+            2 | 3 => self.order(Order::Resume),
+            4 => {
+                let streams = self.dice.pick(&[u16::MAX, 0, 1, 3]);
+                self.order(Order::Cap { head, streams });
+            }
+            5 => self.order(Order::Skip(mailbox)),
+            6 => self.order(Order::Retry(mailbox)),
+            7 => self.order(Order::MoveNow(mailbox)),
+            8 => self.order(Order::CloseCluster(cluster)),
+            9 => self.order(Order::OpenCluster(cluster)),
+            10 => self.order(Order::HoldPurges),
+            11 => self.order(Order::ResumePurges),
+            12 => {
+                let since = self.now - secs(i64::from(self.dice.pick(&[0, 600])));
+                self.order(Order::StopCohort(since));
+            }
+            13 => *self.delivered.entry(cluster).or_default() += u64::from(self.dice.roll(30)),
+            14 => {
+                let mailbox = MailboxId(self.live.len() as u32);
+                let bytes = Bytes::new(u64::from(self.dice.roll(50)));
+                self.live.insert(mailbox, Live::Head(head));
+                self.bytes.insert(mailbox, bytes);
+                self.tell(Event::MailboxFound { mailbox, home: Home::head(head), bytes });
+            }
+            15 | 16 if knows => {
+                self.live.insert(mailbox, Live::Gone);
+                self.tell(Event::MailboxGone { mailbox });
+            }
+            17 if matches!(self.live.get(&mailbox), Some(Live::Head(_))) => {
+                let bytes = Bytes::new(u64::from(self.dice.roll(60)));
+                self.bytes.insert(mailbox, bytes);
+                self.tell(Event::MailboxChanged { mailbox, bytes });
+            }
+            18 => {
+                self.in_service.remove(&cluster);
+                self.tell(Event::ClusterClosed { cluster });
+            }
+            19 | 20 => {
+                self.in_service.insert(cluster);
+                self.tell(Event::ClusterOpened { cluster });
+            }
+            21 => {
+                // Something long over is said again.
+                let which = self.dice.roll(self.said.len() as u32 + 1) as usize;
+                if let Some(event) = self.said.get(which).filter(|event| !self.is_open(event)).cloned() {
+                    self.tell(event);
+                }
+            }
+            22 => self.begin_session(),
+            _ => {}
+        }
+    }
+
+    fn is_open(&self, event: &Event) -> bool {
+        match event {
+            Event::CopyEnded { effect, .. }
+            | Event::CopyFailed { effect, .. }
+            | Event::SwitchEnded { effect }
+            | Event::SwitchFailed { effect, .. }
+            | Event::PurgeEnded { effect }
+            | Event::PurgeFailed { effect, .. } => self.jobs.contains_key(effect),
+            _ => false,
+        }
+    }
+
+    /// Nothing goes wrong any more, and the operator lets everything go on.
+    fn calm(&mut self) {
+        for cluster in (0..self.plan.placement.clusters.len() as u8).map(ClusterId) {
+            self.in_service.insert(cluster);
+            self.tell(Event::ClusterOpened { cluster });
+            self.order(Order::OpenCluster(cluster));
+        }
+        for head in (0..self.plan.heads.len() as u8).map(HeadId) {
+            self.order(Order::Cap { head, streams: u16::MAX });
+        }
+        self.order(Order::ResumePurges);
+        self.order(Order::Resume);
+    }
+
+    /// Whether a stop was announced that only a person ends.
+    pub(super) fn is_stop(milestone: Milestone) -> bool {
+        matches!(milestone, Milestone::Stopped { why } if why != StopCause::WaveGo)
+    }
+
+    /// Share of a cluster's rating in use.
+    pub(super) fn fill(&self, cluster: ClusterId) -> Share {
+        self.used(cluster).of(self.plan.placement.clusters[cluster.index()].rated)
+    }
+}

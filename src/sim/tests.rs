@@ -1,0 +1,279 @@
+//! The world and the migration core together, in scenarios built in code.
+
+use super::draw::Draws;
+use super::testing::{AS_OF, quiet, scenario};
+use super::*;
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
+use crate::migration::message::{Command, Event, Limit};
+use crate::migration::plan::{Law, Level, Within};
+use crate::scenario::model::{Brownouts, Failover, Hazard, Lognormal};
+use crate::units::{Bytes, Latency, OpRate, Ops, Rate};
+
+fn run(replication: u32) -> RunId {
+    RunId { seed: 42, replication }
+}
+
+fn fleet_of(scenario: &Scenario, run: RunId) -> Fleet {
+    let mut fleet = Fleet::default();
+    population::draw(scenario, Draws::new(run), &mut fleet);
+    fleet
+}
+
+/// A world with everything in it that can go wrong, small enough for tests.
+fn lively(mailboxes: u32) -> Scenario {
+    let (mut plan, mut model) = quiet(mailboxes);
+    plan.copy.purge_after = Some(Span::from_secs(3 * 86_400));
+    for head in &mut plan.heads {
+        head.throttle.law = Law::Aimd {
+            target: Level::Utilisation(Share::from_ppm(800_000)),
+            start: 8,
+            hysteresis: Share::from_ppm(950_000),
+        };
+    }
+    plan.placement.slack = Share::from_ppm(100_000);
+    for cluster in &mut plan.placement.clusters {
+        cluster.reserve = cluster.rated.share(Share::from_ppm(20_000));
+    }
+    model.population.activity = OpRate::per_second(2_500.0 / f64::from(mailboxes) * 2.0);
+    model.population.activity_sigma = 1.0;
+    model.population.activity_size_correlation = 0.3;
+    model.population.message_sigma = 0.8;
+    model.population.deletions_per_day = f64::from(mailboxes) * 0.01;
+    model.population.new_accounts_per_day = f64::from(mailboxes) * 0.001;
+    model.population.growth_per_day = 0.001;
+    model.load.noise_sigma = 0.1;
+    model.cost.head_per_message = Ops::new(18.0);
+    model.cost.cluster_per_message = Ops::new(8.0);
+    model.cost.lock = Span::from_secs(2);
+    model.cost.switch = Span::from_secs(5);
+    model.faults = crate::scenario::model::Faults { transient: 0.02, permanent: 0.002, switch: 0.01 };
+    model.probe = crate::scenario::model::Probe {
+        every: Span::from_secs(60),
+        delay: Span::from_secs(5),
+        noise_sigma: 0.05,
+        loss: 0.02,
+    };
+    let hazard =
+        Hazard { per_day: 2.0, at_utilisation: 0.7, growth: 6.0, repair: Lognormal { median_s: 1_800.0, sigma: 0.8 } };
+    for (place, head) in model.heads.iter_mut().enumerate() {
+        head.outages = Some(hazard);
+        head.brownouts = Some(Brownouts { hazard, capacity: Share::from_ppm(600_000) });
+        head.failover = Some(Failover { partner: 1 - place as u8, share: Share::from_ppm(500_000) });
+    }
+    scenario(plan, model)
+}
+
+#[test]
+fn with_constant_load_and_a_fixed_throttle_completion_is_total_work_over_rate() {
+    let (mut plan, mut model) = quiet(20_000);
+    model.population.size.max = Bytes::new(400_000_000);
+    model.cost.head_per_message = Ops::new(0.0);
+    plan.order.within = Within::Largest;
+    let scenario = scenario(plan, model);
+    let fleet = fleet_of(&scenario, run(0));
+    let outcome = simulate(&scenario, run(0));
+    let work = |head: u8| -> f64 {
+        let rows = fleet.ids().filter(|id| fleet.origin[id.index()] == HeadId(head));
+        rows.map(|id| 2.0 + fleet.bytes[id.index()].get() as f64 / 20e6).sum()
+    };
+    let first = outcome.reached[0].expect("head 1 is emptied").since(AS_OF).secs() - 60.0;
+    assert!((first / (work(0) / 16.0) - 1.0).abs() < 1e-3, "{first} s against {} s", work(0) / 16.0);
+    let second = outcome.reached[1].expect("head 2 is emptied").since(AS_OF).secs() - 60.0 - (first + 60.0);
+    assert!((second / (work(1) / 16.0) - 1.0).abs() < 4e-3, "{second} s against {} s", work(1) / 16.0);
+    assert_eq!(outcome.moved, 20_000);
+    assert_eq!(outcome.unfinished, None);
+}
+
+#[test]
+fn samples_show_the_utilisation_and_latency_of_the_closed_form() {
+    let (plan, mut model) = quiet(2_000);
+    // 1,000 mailboxes a head at 3 op/s: 3,000 of 9,000 op/s.
+    model.population.activity = OpRate::per_second(3.0);
+    let scenario = scenario(plan, model);
+    let curve = &scenario.model.heads[1].latency;
+    let expected = (Share::from_fraction_up(1.0 / 3.0), Latency::from_secs_up(curve.response_s(1.0 / 3.0)));
+    let mut samples = 0;
+    let _ = trace(&scenario, run(0), &mut |row| {
+        if let TraceItem::Event(Event::HeadSampled { head: HeadId(1), utilisation, latency, .. }) = row.item {
+            // Until its own turn head 2 has its users alone.
+            if samples < 5 {
+                assert_eq!((*utilisation, *latency), expected);
+            }
+            samples += 1;
+        }
+    });
+    assert!(samples > 5, "{samples} samples");
+}
+
+#[test]
+fn the_same_run_gives_the_same_result_whatever_memory_it_uses() {
+    let scenario = lively(3_000);
+    let mut workspace = Workspace::default();
+    let first: Vec<_> = (0..3).map(|number| simulate_in(&scenario, run(number), &mut workspace)).collect();
+    for number in [2, 0, 1] {
+        assert_eq!(simulate(&scenario, run(number)), first[number as usize], "replication {number}");
+    }
+    assert_ne!(first[0].reached, first[1].reached);
+    assert_eq!(trace(&scenario, run(1), &mut |_| {}), first[1]);
+}
+
+#[test]
+fn a_lively_world_loses_no_mailbox_and_places_none_above_a_threshold() {
+    for replication in 0..4 {
+        let scenario = lively(4_000);
+        let (mut gone, mut switched) = (0_u64, 0_u64);
+        let mut open = std::collections::BTreeSet::new();
+        let outcome = trace(&scenario, run(replication), &mut |row| match row.item {
+            TraceItem::Event(Event::MailboxGone { .. }) => gone += 1,
+            TraceItem::Event(Event::SwitchEnded { .. }) => switched += 1,
+            TraceItem::Event(Event::CopyEnded { effect, .. } | Event::CopyFailed { effect, .. }) => {
+                assert!(open.remove(effect), "{effect:?} ends twice, or never began");
+            }
+            TraceItem::Command(Command::StartCopy { effect, .. }) => assert!(open.insert(*effect)),
+            TraceItem::Event(_) | TraceItem::Command(_) => {}
+        });
+        let set_aside: u64 = outcome.heads.iter().map(|head| u64::from(head.set_aside)).sum();
+        assert_eq!(outcome.unfinished, None, "replication {replication} of seed 42");
+        assert!(open.is_empty(), "{open:?} never ended");
+        assert_eq!(outcome.moved, switched);
+        assert_eq!(switched + gone + set_aside, 4_000, "replication {replication} of seed 42");
+        for (cluster, plan) in outcome.clusters.iter().zip(&scenario.plan.placement.clusters) {
+            assert!(cluster.highest_placement <= plan.full_at, "{cluster:?}");
+        }
+        assert!(outcome.faults > 0);
+    }
+}
+
+#[test]
+fn an_outage_stops_samples_fails_copies_and_counts_mailbox_hours() {
+    let (plan, mut model) = quiet(4_000);
+    model.heads[0].outages = Some(Hazard {
+        per_day: 200.0,
+        at_utilisation: 0.0,
+        growth: 0.0,
+        repair: Lognormal { median_s: 600.0, sigma: 0.0 },
+    });
+    let scenario = scenario(plan, model);
+    let mut unreachable = 0;
+    let outcome = trace(&scenario, run(0), &mut |row| {
+        if let TraceItem::Event(Event::CopyFailed { fault, .. }) = row.item {
+            assert_eq!(*fault, crate::migration::message::Fault::Unreachable);
+            unreachable += 1;
+        }
+    });
+    assert!(outcome.heads[0].outages > 0 && unreachable > 0, "{} outages", outcome.heads[0].outages);
+    assert_eq!(outcome.heads[1].outages, 0);
+    assert!(outcome.heads[0].mailbox_hours_down > 0.0);
+    assert_eq!(outcome.moved, 4_000);
+}
+
+#[test]
+fn cluster_ingest_and_the_pace_cap_what_flows() {
+    for capped in [Limit::Ingest, Limit::Pace] {
+        let (mut plan, mut model) = quiet(2_000);
+        // 16 streams of 20 MB/s would be 320 MB/s.
+        model.population.size.sigma = 0.0;
+        plan.copy.setup = Span::ZERO;
+        if capped == Limit::Ingest {
+            model.clusters[0].ingest = Rate::per_second(50_000_000);
+        } else {
+            plan.heads[0].throttle.rate = Rate::per_second(50_000_000);
+        }
+        let scenario = scenario(plan, model);
+        let mut held = 0;
+        let outcome = trace(&scenario, run(0), &mut |row| {
+            if let TraceItem::Event(Event::CopyEnded { limit, .. }) = row.item {
+                held += u32::from(*limit == capped);
+            }
+        });
+        let seconds = outcome.reached[0].expect("head 1 is emptied").since(AS_OF).secs() - 60.0;
+        assert!((seconds / (1_000.0 * 40e6 / 50e6) - 1.0).abs() < 0.01, "{capped:?}: {seconds} s");
+        assert!(held >= 980, "{capped:?}: {held}");
+    }
+}
+
+#[test]
+fn a_busy_head_slows_its_copies_down() {
+    let (mut plan, mut model) = quiet(2_000);
+    plan.copy.setup = Span::ZERO;
+    model.population.size.sigma = 0.0;
+    model.population.activity = OpRate::per_second(7.0);
+    model.cost.head_per_message = Ops::new(18.0);
+    let scenario = scenario(plan, model);
+    let outcome = simulate(&scenario, run(0));
+    let idle_s = 1_000.0 * 2.0 / 16.0;
+    let seconds = outcome.reached[0].expect("head 1 is emptied").since(AS_OF).secs() - 60.0;
+    assert!(seconds > 1.5 * idle_s, "{seconds} s against {idle_s} s on an idle head");
+    assert!(outcome.heads[0].bound[crate::migration::message::Binding::StreamCap as usize] > Span::from_secs(60));
+}
+
+#[test]
+fn another_head_changes_no_mailbox() {
+    let (plan, model) = quiet(5_000);
+    let two = fleet_of(&scenario(plan.clone(), model.clone()), run(7));
+    let (mut plan, mut model) = (plan, model);
+    plan.heads.push(plan.heads[0].clone());
+    plan.order.heads.push(HeadId(2));
+    plan.order.within = Within::Largest;
+    model.heads.push(crate::scenario::model::HeadModel { name: "head-3".into(), ..model.heads[0].clone() });
+    model.population.split = vec![Share::from_ppm(400_000), Share::from_ppm(300_000), Share::from_ppm(300_000)];
+    model.population.moved = vec![Share::from_ppm(100_000), Share::ZERO, Share::ZERO];
+    let three = fleet_of(&scenario(plan, model), run(7));
+    assert_eq!((&two.bytes, &two.messages), (&three.bytes, &three.messages));
+    assert_eq!(two.activity_micro_op_s, three.activity_micro_op_s);
+    let on = |fleet: &Fleet, head: u8| fleet.origin.iter().filter(|origin| **origin == HeadId(head)).count();
+    assert_eq!((on(&two, 0), on(&two, 1)), (2_500, 2_500));
+    assert_eq!((on(&three, 0), on(&three, 1), on(&three, 2)), (2_000, 1_500, 1_500));
+}
+
+#[test]
+fn a_population_has_the_stated_means() {
+    let (plan, mut model) = quiet(200_000);
+    model.population.activity = OpRate::per_second(0.03);
+    model.population.activity_sigma = 1.0;
+    model.population.activity_size_correlation = 0.5;
+    model.population.message_sigma = 0.8;
+    model.population.groups = 10;
+    let fleet = fleet_of(&scenario(plan, model), run(0));
+    let count = fleet.len() as f64;
+    let activity = fleet.activity_micro_op_s.iter().map(|activity| f64::from(*activity)).sum::<f64>() / count;
+    assert!((activity / 30_000.0 - 1.0).abs() < 0.015, "mean activity {activity}");
+    let mut sizes: Vec<_> = fleet.bytes.iter().map(|bytes| bytes.get()).collect();
+    sizes.sort_unstable();
+    assert!((sizes[100_000] as f64 / 40e6 - 1.0).abs() < 0.02, "median size {}", sizes[100_000]);
+    let means = fleet.ids().filter(|id| fleet.bytes[id.index()].get() > 20_000_000);
+    let (mut sum, mut number) = (0.0, 0.0);
+    for id in means {
+        sum += fleet.bytes[id.index()].get() as f64 / f64::from(fleet.messages[id.index()]);
+        number += 1.0;
+    }
+    assert!((sum / number / 75_000.0 - 1.0).abs() < 0.02, "mean message {}", sum / number);
+    assert!((0..10).all(|group| {
+        let members = fleet.group.iter().filter(|of| **of == group).count();
+        (19_000..21_000).contains(&members)
+    }));
+}
+
+#[test]
+fn what_has_moved_already_is_the_first_of_the_plans_order_and_fills_clusters_in_turn() {
+    let (mut plan, mut model) = quiet(1_000);
+    plan.order.within = Within::Smallest;
+    plan.order.excluded = vec![MailboxId(0)];
+    model.population.moved = vec![Share::from_ppm(400_000), Share::ZERO];
+    model.population.size.max = Bytes::new(1_000_000_000);
+    plan.placement.clusters[0].rated = Bytes::new(2_000_000_000);
+    let scenario = scenario(plan, model);
+    let fleet = fleet_of(&scenario, run(0));
+    let of_head = |id: &MailboxId| fleet.origin[id.index()] == HeadId(0);
+    let moved: Vec<_> = fleet.ids().filter(|id| fleet.home[id.index()].as_cluster().is_some()).collect();
+    assert_eq!(moved.len(), 200);
+    assert!(moved.iter().all(of_head));
+    let largest = moved.iter().map(|id| fleet.bytes[id.index()]).max();
+    let left = fleet.ids().filter(of_head).filter(|id| fleet.home[id.index()] == Home::head(HeadId(0)));
+    let smallest = left.filter(|id| id.0 != 0).map(|id| fleet.bytes[id.index()]).min();
+    assert!(largest <= smallest, "{largest:?} {smallest:?}");
+    let first = Home::cluster(ClusterId(0));
+    let on_first: u64 =
+        moved.iter().filter(|id| fleet.home[id.index()] == first).map(|id| fleet.bytes[id.index()].get()).sum();
+    assert!(on_first <= 800_000_000 && on_first > 700_000_000, "{on_first}");
+}
