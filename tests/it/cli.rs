@@ -1,0 +1,134 @@
+//! The command line through the binary: exit codes, files, and that they do not depend on the number of threads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
+}
+
+fn drawdown() -> Command {
+    let mut command = Command::cargo_bin("drawdown").unwrap();
+    command.env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// A forecast of a small population, so that a test takes no time.
+fn forecast(folder: &Path, more: &[&str]) -> Assert {
+    let mut command = drawdown();
+    command.arg("forecast").arg(scenario("opensrs-cluster-b.toml"));
+    command.args(["--set", "population.mailboxes=2000", "--replications", "24", "--quiet", "--output"]).arg(folder);
+    command.args(more).assert()
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_forecast_prints_its_answer_and_writes_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let assert = forecast(folder.path(), &[]).success();
+    let page = stdout(&assert);
+    assert!(page.lines().any(|line| line.starts_with("head-1 is empty ")), "{page}");
+    assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+    assert!(!page.contains('\x1b'), "colour without a terminal");
+    let written = folder.path().join("opensrs-cluster-b");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(written.join("manifest.json")).unwrap()).unwrap();
+    for file in manifest["files"].as_array().unwrap() {
+        let size = fs::metadata(written.join(file["name"].as_str().unwrap())).unwrap().len();
+        assert_eq!(file["size_bytes"], size, "{file}");
+    }
+}
+
+#[test]
+fn the_files_are_the_same_bytes_for_any_number_of_threads() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    forecast(one.path(), &["--threads", "1"]).success();
+    forecast(two.path(), &["--threads", "2"]).success();
+    let mut compared = 0;
+    for entry in fs::read_dir(one.path().join("opensrs-cluster-b")).unwrap() {
+        let name = entry.unwrap().file_name();
+        if name != "run.json" {
+            let read = |folder: &Path| fs::read(folder.join("opensrs-cluster-b").join(&name)).unwrap();
+            assert!(read(one.path()) == read(two.path()), "{} differs", name.display());
+            compared += 1;
+        }
+    }
+    assert!(compared >= 6, "only {compared} files");
+}
+
+#[test]
+fn json_goes_to_stdout_and_no_files_means_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let assert = forecast(folder.path(), &["--json", "--no-files", "--seed", "5"]).success();
+    let document: serde_json::Value = serde_json::from_str(&stdout(&assert)).unwrap();
+    assert_eq!((&document["schema_version"], &document["seed"]), (&1.into(), &5.into()));
+    assert_eq!(document["replications"], 24);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_with_strange_files_is_a_run_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("opensrs-cluster-b")).unwrap();
+    fs::write(folder.path().join("opensrs-cluster-b/notes.txt"), "mine").unwrap();
+    let assert = forecast(folder.path(), &[]).code(1);
+    assert!(stderr(&assert).contains("notes.txt"), "{}", stderr(&assert));
+}
+
+#[test]
+fn bad_usage_and_bad_scenarios_exit_with_2() {
+    drawdown().assert().code(2);
+    drawdown().arg("predict").assert().code(2);
+    drawdown().args(["forecast", "no-such-file.toml"]).assert().code(2);
+    let folder = tempfile::tempdir().unwrap();
+    forecast(folder.path(), &["--threads", "0"]).code(2);
+    let assert = forecast(folder.path(), &["--set", "population.mailboxs=3"]).code(2);
+    assert!(stderr(&assert).contains("mailboxs") && stdout(&assert).is_empty(), "{}", stderr(&assert));
+}
+
+#[test]
+fn help_names_every_subcommand_and_exits_with_0() {
+    let assert = drawdown().arg("--help").assert().success();
+    for name in ["forecast", "trace", "validate", "completions"] {
+        assert!(stdout(&assert).contains(name), "{name} is missing");
+    }
+    drawdown().args(["forecast", "--help"]).assert().success();
+}
+
+#[test]
+fn validate_says_which_file_is_good() {
+    let assert = drawdown().arg("validate").arg(scenario("constant-rate.toml")).assert().success();
+    assert!(stdout(&assert).ends_with("constant-rate.toml: good\n"));
+    drawdown().arg("validate").arg(scenario("../Cargo.toml")).assert().code(2);
+}
+
+#[test]
+fn a_trace_writes_one_event_a_line_as_text_and_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("trace.csv");
+    let mut command = drawdown();
+    command.arg("trace").arg(scenario("opensrs-cluster-b.toml")).args(["--set", "population.mailboxes=2000"]);
+    let assert = command.args(["--limit", "50", "--csv"]).arg(&csv).assert().success();
+    let text = stdout(&assert);
+    assert_eq!(text.lines().count(), 50, "{text}");
+    assert!(text.starts_with("2012-10-10 "), "{text}");
+    let rows = fs::read_to_string(csv).unwrap();
+    assert_eq!(rows.lines().count(), 51);
+    assert!(rows.starts_with("time_utc,time_local,event,commands,binds\n"));
+}
+
+#[test]
+fn completions_are_a_script() {
+    let assert = drawdown().args(["completions", "bash"]).assert().success();
+    assert!(stdout(&assert).contains("drawdown"));
+}
