@@ -26,8 +26,8 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     let activities = draws.keyed(Purpose::Activity, ENTITY);
     let law = SizeDraw::new(&population.size);
     let sigma = population.message_sigma;
-    // The mean of a lognormal stays when half its variance is taken off the logarithm.
-    let message_log = ln(population.message_mean.get().max(1) as f64) - 0.5 * sigma * sigma;
+    // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
+    let message_log = ln(population.message_mean.get().max(1) as f64) + 0.5 * sigma * sigma;
     let (spread, along) = (population.activity_sigma, population.activity_size_correlation);
     let across = (1.0 - along * along).max(0.0).sqrt();
     let activity = population.activity.ops_per_second() * 1e6;
