@@ -1,4 +1,4 @@
-
+//! The integration tests, one binary.
 
 mod bad_input;
 mod cli;
