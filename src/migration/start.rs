@@ -8,12 +8,12 @@ use super::attempt::FaultRate;
 use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
-use super::message::{Command, Reason, Start};
+use super::message::{Command, Milestone, Reason, Start};
 use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::Plan;
 use super::progress::Shares;
-use crate::fleet::{Fleet, HeadId, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
 use crate::units::Time;
 
 impl Session {
@@ -76,12 +76,26 @@ impl Session {
             self.lanes[first.index()].turn = true;
         }
         self.set_intake(out);
+        self.announce_opened(&start.facts.fleet, out);
         self.announce_shares(None, out);
         for head in 0..self.lanes.len() {
             self.announce_shares(Some(HeadId(head as u8)), out);
             self.check_emptied(HeadId(head as u8), out);
         }
         self.refresh_all(now, out);
+    }
+}
+
+impl Session {
+    /// Announces the clusters that hold mailboxes already, as shares that have been reached already are announced too.
+    fn announce_opened(&mut self, fleet: &Fleet, out: &mut Vec<Command>) {
+        let held = fleet.home.iter().filter_map(|home| home.as_cluster());
+        self.opened = held.fold(0, |opened, cluster| opened | 1 << cluster.index());
+        for place in 0..self.plan.placement.clusters.len() {
+            if self.opened & (1 << place) != 0 {
+                self.announce(Milestone::ClusterOpened { cluster: ClusterId(place as u8) }, out);
+            }
+        }
     }
 }
 

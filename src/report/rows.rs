@@ -70,6 +70,9 @@ fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calen
             let horizon = calendar.when(When::AfterHorizon);
             format!("{subject} {horizon}, or not at all, in {} of the replications", share(milestone.censored))
         }
+        Some(When::At(time)) if calendar.already(time) => {
+            format!("{} since before the forecast starts", already(&subject))
+        }
         Some(When::At(time)) => match (p10, p90) {
             (Some(low), Some(high)) if high.value == When::Never => {
                 format!("{subject} {} (80 %: {} or later{never})", calendar.long(time), calendar.when(low.value))
@@ -80,6 +83,11 @@ fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calen
             _ => format!("{subject} {} (too few replications for a range{never})", calendar.long(time)),
         },
     }
+}
+
+/// What has happened already, said of the present.
+fn already(subject: &str) -> String {
+    subject.replace("takes its first mailbox", "has been taking mailboxes")
 }
 
 fn unsure(subject: &str, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {

@@ -11,13 +11,14 @@ use crate::units::Time;
 pub(super) struct Calendar<'a> {
     zone: &'a TimeZone,
     year: i16,
+    as_of: Time,
     horizon: Time,
 }
 
 impl<'a> Calendar<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
         let year = local(scenario.as_of, &scenario.time_zone).year();
-        Self { zone: &scenario.time_zone, year, horizon: scenario.horizon }
+        Self { zone: &scenario.time_zone, year, as_of: scenario.as_of, horizon: scenario.horizon }
     }
 
     /// "October 19", with the year when it is not the one the forecast starts in.
@@ -68,15 +69,22 @@ impl<'a> Calendar<'a> {
         }
     }
 
-    /// A cell of a table: a date, `> Feb 7` for later than the horizon, `never`, or `n/e` for not estimable.
+    /// A cell of a table: a date, `> Feb 7` for later than the horizon, `never`, `already` for before
+    /// the start, or `n/e` for not estimable.
     pub(super) fn cell(&self, estimate: Option<Estimate<When>>, weekday: bool) -> String {
         match estimate.map(|estimate| estimate.value) {
             None => "n/e".into(),
+            Some(When::At(time)) if self.already(time) => "already".into(),
             Some(When::At(time)) if weekday => self.with_weekday(time),
             Some(When::At(time)) => self.short(time),
             Some(When::AfterHorizon) => format!("> {}", self.short(self.horizon)),
             Some(When::Never) => "never".into(),
         }
+    }
+
+    /// Whether something had happened before the forecast starts: it is told at its first instant.
+    pub(super) fn already(&self, time: Time) -> bool {
+        time <= self.as_of
     }
 
     fn local(&self, time: Time) -> ZonedDateTime {

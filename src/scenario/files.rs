@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::FILE;
-use super::merge::merge;
+use super::merge::merge_files;
 use super::problems::{Place, Problem, SourceText};
 use super::tree::{self, Data, Node};
 
@@ -74,7 +74,7 @@ fn load_chain(path: &Path, root: &Root<'_>, chain: &mut Vec<PathBuf>, problems: 
     chain.push(canonical);
     let inherited = load_chain(&joined, root, chain, problems);
     Some(match inherited {
-        Some(inherited) => merge(&FILE, inherited, node),
+        Some(inherited) => merge_files(&FILE, inherited, node),
         None => node,
     })
 }

@@ -138,7 +138,7 @@ static POPULATION: Table = Table {
         need("split", Kind::ByHead(&share().single().kind()), "Share of the mailboxes by head; adds up to 100 %."),
         or("moved", Kind::ByHead(&share().kind()), Need::Empty, "Share already moved, by head, in the plan's order."),
         need("size", Kind::Table(&SIZE), "Size of a mailbox."),
-        need("message", Kind::Table(&MESSAGE), "Mean message size of a mailbox, over mailboxes."),
+        need("message", Kind::Table(&MESSAGE), "Sizes of messages."),
         need(
             "activity",
             Kind::Choice(&[Kind::Table(&ACTIVITY), op_rate().kind()]),
@@ -174,7 +174,7 @@ static TAIL: Table = Table {
 static MESSAGE: Table = Table {
     what: "the law of message sizes",
     keys: &[&[
-        need("mean", bytes().positive(), "Mean over mailboxes of the mean message size."),
+        need("mean", bytes().positive(), "Mean size over all messages: message counts follow from it."),
         or("sigma", plain(0.0, 5.0).kind(), Need::Number(0.0), "Standard deviation of its logarithm."),
     ]],
 };

@@ -112,9 +112,9 @@ pub struct Population {
     pub moved: Vec<Share>,
     /// Size of a mailbox.
     pub size: SizeLaw,
-    /// Mean message size of a mailbox, over mailboxes: lognormal with this mean ...
+    /// Mean size over all messages: what a message count follows from. A mailbox's own mean is lognormal around it ...
     pub message_mean: Bytes,
-    /// ... and this standard deviation of the logarithm.
+    /// ... with this standard deviation of the logarithm.
     pub message_sigma: f64,
     /// Operations a second that a mailbox's user asks for, mean over mailboxes and over a week.
     pub activity: OpRate,

@@ -26,8 +26,9 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     let activities = draws.keyed(Purpose::Activity, ENTITY);
     let law = SizeDraw::new(&population.size);
     let sigma = population.message_sigma;
-    // The mean of a lognormal stays when half its variance is taken off the logarithm.
-    let message_log = ln(population.message_mean.get().max(1) as f64) - 0.5 * sigma * sigma;
+    // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
+    let message_log = ln(population.message_mean.get().max(1) as f64) + 0.5 * sigma * sigma;
+    let per_byte = exp(-message_log);
     let (spread, along) = (population.activity_sigma, population.activity_size_correlation);
     let across = (1.0 - along * along).max(0.0).sqrt();
     let activity = population.activity.ops_per_second() * 1e6;
@@ -39,8 +40,8 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     fleet.activity_micro_op_s.reserve_exact(count);
     for row in 0..count as u64 {
         let (bytes, z) = law.draw(unit(sizes.bits(row)));
-        let mean_log = if sigma > 0.0 { message_log + sigma * means.normal(row) } else { message_log };
-        let messages = nearest(bytes as f64 * exp(-mean_log)) as u32;
+        let a_byte = if sigma > 0.0 { exp(-(message_log + sigma * means.normal(row))) } else { per_byte };
+        let messages = nearest(bytes as f64 * a_byte) as u32;
         let factor = if spread > 0.0 {
             let other = if across > 0.0 { across * activities.normal(row) } else { 0.0 };
             exp(spread * (along * z + other) - 0.5 * spread * spread)

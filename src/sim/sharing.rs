@@ -101,6 +101,7 @@ impl Sharing {
         self.pairs[pair].join(now, slot, flow);
         self.heads[head.index()].copies_milli_op_s += flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s + flow.bytes_s);
+        self.changed(now, head, pair);
     }
 
     /// A copy is suspended or given up; its remaining work stays in `flow`.
@@ -109,6 +110,7 @@ impl Sharing {
         self.pairs[pair].leave(now, slot, flow);
         self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
+        self.changed(now, head, pair);
     }
 
     /// The pair whose copy ends first, and when, in microseconds.
@@ -125,12 +127,14 @@ impl Sharing {
 
     /// What the copy that ended had asked for; says what held its pair.
     #[inline]
-    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
+    pub(crate) fn ended(&mut self, now: Time, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
         let pair = self.pair(head, cluster);
         self.pairs[pair].forget(flow);
         self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
         self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
-        self.limits[pair]
+        let limit = self.limits[pair];
+        self.changed(now, head, pair);
+        limit
     }
 
     /// Sets the load of a head that does not depend on the speed of copies, in operations a second, and its capacity.
@@ -308,8 +312,26 @@ impl Sharing {
         let before = side.bytes_s > limit;
         side.bytes_s = change(side.bytes_s);
         self.tight = self.tight + u32::from(side.bytes_s > limit) - u32::from(before);
-        // Where caps stop binding, pairs of other heads may speed up too.
-        self.dirty |= if was_tight { self.all() } else { 1 << head.0 };
+        if was_tight {
+            // Where caps stop binding, pairs of other heads may speed up too.
+            self.dirty = self.all();
+        }
+    }
+
+    /// A pair's copies have changed. Those that ask nothing of any store and that no cap can hold need no solving: they
+    /// go at full speed, and only the pair's own due time is new.
+    #[inline]
+    fn changed(&mut self, now: Time, head: HeadId, place: usize) {
+        let pair = &mut self.pairs[place];
+        let asked = self.heads[head.index()].copies_milli_op_s + pair.cluster_milli_op_s;
+        if asked > 0 || self.tight > 0 || self.dirty & (1 << head.0) != 0 || self.speeds[place] < 1.0 {
+            self.dirty |= 1 << head.0;
+            return;
+        }
+        let side = &mut self.heads[head.index()];
+        side.utilisation = side.fixed / side.capacity;
+        pair.set_speed(now, Speed::FULL);
+        self.due.set(place, pair.due());
     }
 
     const fn all(&self) -> u64 {
@@ -319,5 +341,28 @@ impl Sharing {
     #[inline]
     fn pair(&self, head: HeadId, cluster: ClusterId) -> usize {
         head.index() * self.clusters.len() + cluster.index()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::testing::quiet;
+    use crate::sim::transfer::Work;
+
+    #[test]
+    fn the_last_copy_takes_its_load_with_it() {
+        let (_, model) = quiet(10);
+        let mut sharing = Sharing::new(&model);
+        let (head, cluster) = (HeadId(0), ClusterId(1));
+        let mut flow = Flow { work: Work::from_micros(1e6), head_milli_op_s: 9_000, cluster_milli_op_s: 0, bytes_s: 1 };
+        sharing.set_head(head, 900.0, 9_000.0);
+        sharing.join(Time::default(), head, cluster, 0, &flow);
+        sharing.settle(Time::default());
+        let busy = sharing.utilisation(head);
+        assert!(busy > 0.1 && busy < 0.101, "{busy}");
+        sharing.leave(Time::from_unix_micros(10), head, cluster, 0, &mut flow);
+        sharing.settle(Time::from_unix_micros(10));
+        assert!((sharing.utilisation(head) - 0.1).abs() < 1e-12);
     }
 }

@@ -1,4 +1,4 @@
-//! The integration tests, one binary.
+//! Tests of the whole program from outside, one binary.
 
 mod bad_input;
 mod cli;

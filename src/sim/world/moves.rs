@@ -128,7 +128,7 @@ impl World<'_> {
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
         let Job { effect, head, cluster, flow, bytes, messages, fault, .. } = self.jobs[usize::from(slot)];
-        let limit = self.sharing.ended(head, cluster, &flow);
+        let limit = self.sharing.ended(self.now, head, cluster, &flow);
         self.heads[head.index()].lane.remove(&mut self.jobs, slot);
         self.take_turns(head);
         let state = &mut self.clusters[cluster.index()].state;
