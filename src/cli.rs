@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::scenario::{ReadSettings, Source};
+use crate::scenario::{self, ReadSettings, Source};
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
@@ -28,7 +28,7 @@ Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
   drawdown trace my.toml --replication 3 --limit 100
-  drawdown validate scenarios/*.toml
+  drawdown new my.toml && drawdown validate my.toml
 
 Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12 incomplete.";
 
@@ -47,6 +47,14 @@ enum Command {
         #[arg(long)]
         allow_path: bool,
     },
+    /// Write a commented scenario to start from
+    New {
+        /// The file to write; it must not exist
+        #[arg(default_value = "scenario.toml")]
+        path: PathBuf,
+    },
+    /// Print the JSON Schema of the scenario file
+    Schema,
     /// Print a completion script
     Completions {
         /// The shell
@@ -126,6 +134,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Validate { scenarios, allow_path } => validate(&scenarios, allow_path),
+        Command::New { path } => new(&path),
+        Command::Schema => schema(),
         Command::Completions { shell } => completions(shell),
     }
 }
@@ -144,6 +154,28 @@ fn validate(scenarios: &[PathBuf], allow_path: bool) -> Result<Done, Failure> {
         }
     }
     if wrong.is_empty() { Ok(Done::Complete) } else { Err(Failure::Input(wrong.join("\n"))) }
+}
+
+fn new(path: &PathBuf) -> Result<Done, Failure> {
+    let file = std::fs::File::create_new(path);
+    let written = file.and_then(|mut file| file.write_all(scenario::starter().as_bytes()));
+    match written {
+        Ok(()) => {
+            let shown = path.display();
+            writeln!(io::stderr(), "{shown}: written; change it, then: drawdown validate {shown}")?;
+            Ok(Done::Complete)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Failure::Input(format!("{}: exists already and is left as it is", path.display())))
+        }
+        Err(error) => Err(Failure::Run(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn schema() -> Result<Done, Failure> {
+    let text = serde_json::to_string_pretty(&scenario::schema()).map_err(|error| Failure::Run(error.to_string()))?;
+    writeln!(io::stdout(), "{text}")?;
+    Ok(Done::Complete)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Done, Failure> {

@@ -241,6 +241,7 @@ fn half_width(scenario: &Scenario, done: &[Replication]) -> Option<Span> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -262,7 +263,7 @@ mod tests {
     fn a_quantile_beyond_the_horizon_is_no_date() {
         let simulate = |r: u32| {
             let mut outcome = outcome(r, days_of(r));
-            if r % 4 == 0 {
+            if r.is_multiple_of(4) {
                 *outcome.reached.last_mut().unwrap() = None;
                 outcome.unfinished = Some(Binding::NoRoom);
             }

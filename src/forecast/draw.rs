@@ -20,6 +20,7 @@ pub fn uniform(run: RunId, key: &str) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 

@@ -65,6 +65,7 @@ pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, co
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::migration::message::Milestone;

@@ -157,6 +157,7 @@ fn first_where(count: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};

@@ -6,7 +6,7 @@ use jiff::ToSpan as _;
 
 use super::wording::{Calendar, local};
 use crate::forecast::Forecast;
-use crate::forecast::quantile::{P50, P90};
+use crate::forecast::quantile::{P50, P90, estimable};
 use crate::forecast::series::HeadSeries;
 use crate::migration::message::Milestone;
 use crate::units::Time;
@@ -76,9 +76,11 @@ pub(super) fn burndown(forecast: &Forecast) -> Option<Burndown> {
     }
     let incomplete = if forecast.rule.interrupted { "INCOMPLETE, " } else { "" };
     let count = forecast.replications.len();
+    let ranged = estimable(count, P90, forecast.settings.confidence);
+    let shown = if ranged { "median and P10 to P90" } else { "median (too few for a range)" };
     Some(Burndown {
         title: format!("{}: mailboxes still on each head", scenario.name),
-        subtitle: format!("{incomplete}median and P10 to P90 of {count} replications; local dates"),
+        subtitle: format!("{incomplete}{shown} of {count} replications; local dates"),
         lines,
         marks: marks(forecast, &calendar),
         expectations,

@@ -39,7 +39,7 @@ fn ordered(forecast: &Forecast) -> impl Iterator<Item = &MilestoneForecast> {
     })
 }
 
-fn subject(scenario: &Scenario, milestone: &Milestone) -> (String, &'static str) {
+fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) {
     match milestone {
         Milestone::HeadEmptied { head, .. } => (format!("{} is empty", scenario.heads[head.index()]), "is not emptied"),
         Milestone::AllEmptied => ("Everything is off the old storage".into(), "is not reached"),
@@ -50,12 +50,12 @@ fn subject(scenario: &Scenario, milestone: &Milestone) -> (String, &'static str)
             let threshold = scenario.plan.placement.clusters[cluster.index()].full_at;
             (format!("{} is full ({threshold})", scenario.clusters[cluster.index()]), "does not happen")
         }
-        other => (scenario.milestone_name(other), "does not happen"),
+        other => (scenario.milestone_name(&other), "does not happen"),
     }
 }
 
 fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
-    let (subject, otherwise) = subject(&forecast.scenario, &milestone.milestone);
+    let (subject, otherwise) = subject(&forecast.scenario, milestone.milestone);
     let all = forecast.replications.len() as f64;
     let share = |part: u32| percent(f64::from(part) / all);
     let never = match milestone.never {

@@ -77,10 +77,10 @@ fn one_replication_gives_no_quantile() {
 fn censored_and_interrupted_is_said_at_the_top() {
     let simulate = |r: u32| {
         let mut outcome = outcome(r, days_of(r));
-        if r % 3 == 0 {
+        if r.is_multiple_of(3) {
             *outcome.reached.last_mut().unwrap() = None;
             outcome.reached[1] = None;
-            outcome.unfinished = Some(if r % 2 == 0 { Binding::NoRoom } else { Binding::Window });
+            outcome.unfinished = Some(if r.is_multiple_of(2) { Binding::NoRoom } else { Binding::Window });
         }
         outcome.clusters[0].highest_placement = Share::from_ppm(400_100 + r);
         outcome

@@ -11,7 +11,7 @@ fn scenario(name: &str) -> PathBuf {
 }
 
 fn drawdown() -> Command {
-    let mut command = Command::cargo_bin("drawdown").unwrap();
+    let mut command = Command::cargo_bin("drawdown").expect("the program");
     command.env_remove("CLICOLOR_FORCE");
     command
 }
@@ -25,11 +25,11 @@ fn forecast(folder: &Path, more: &[&str]) -> Assert {
 }
 
 fn stdout(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+    String::from_utf8(assert.get_output().stdout.clone()).expect("text")
 }
 
 fn stderr(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    String::from_utf8(assert.get_output().stderr.clone()).expect("text")
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn bad_usage_and_bad_scenarios_exit_with_2() {
 #[test]
 fn help_names_every_subcommand_and_exits_with_0() {
     let assert = drawdown().arg("--help").assert().success();
-    for name in ["forecast", "trace", "validate", "completions"] {
+    for name in ["forecast", "trace", "validate", "new", "schema", "completions"] {
         assert!(stdout(&assert).contains(name), "{name} is missing");
     }
     drawdown().args(["forecast", "--help"]).assert().success();
@@ -131,4 +131,22 @@ fn a_trace_writes_one_event_a_line_as_text_and_csv() {
 fn completions_are_a_script() {
     let assert = drawdown().args(["completions", "bash"]).assert().success();
     assert!(stdout(&assert).contains("drawdown"));
+}
+
+#[test]
+fn a_new_scenario_is_good_and_nothing_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    drawdown().arg("new").arg(&path).assert().success();
+    drawdown().arg("validate").arg(&path).assert().success();
+    fs::write(&path, "mine").unwrap();
+    drawdown().arg("new").arg(&path).assert().code(2);
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn the_schema_is_json() {
+    let assert = drawdown().arg("schema").assert().success();
+    let schema: serde_json::Value = serde_json::from_str(&stdout(&assert)).unwrap();
+    assert!(schema.is_object());
 }

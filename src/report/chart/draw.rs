@@ -70,11 +70,12 @@ impl Burndown {
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
         canvas.area.fill(&WHITE)?;
-        let above = canvas.rows(&self.marks, self.last_day, LEFT, f64::from(WIDTH) - RIGHT)?;
-        let below = canvas.rows(&self.expectations, self.last_day, LEFT, f64::from(WIDTH) - RIGHT)?;
+        let above = canvas.rows(&self.marks, self.last_day)?;
+        let below = canvas.rows(&self.expectations, self.last_day)?;
         let rows = |rows: &[Placed]| rows.iter().map(|placed| placed.row + 1).max().unwrap_or(0) as f64 * ROW;
+        let nearest = TITLE + rows(&above) - ROW;
         let frame = Frame {
-            top: TITLE + rows(&above) + 12.0,
+            top: nearest + ROW + 12.0,
             bottom: f64::from(HEIGHT) - DATES - rows(&below) - 24.0,
             last_day: self.last_day,
             most: self.most * 1.05,
@@ -84,21 +85,26 @@ impl Burndown {
         for (mark, placed) in self.expectations.iter().zip(&below) {
             let x = frame.x(mark.day);
             let y = frame.bottom + DATES + 6.0 + placed.row as f64 * ROW;
-            canvas.path(&[(x, frame.bottom), (x, y + 14.0)], INK, 1.0)?;
-            canvas.text(&mark.text, (placed.x, y + 2.0), 13.0, INK, HPos::Left)?;
+            canvas.path(&[(x, frame.bottom), (x, y)], INK, 1.0)?;
+        }
+        for (mark, placed) in self.expectations.iter().zip(&below) {
+            canvas.label(&mark.text, placed, frame.bottom + DATES + 8.0 + placed.row as f64 * ROW)?;
         }
         self.axes(canvas, &frame)?;
         for (mark, placed) in self.marks.iter().zip(&above) {
-            let (x, y) = (frame.x(mark.day), TITLE + placed.row as f64 * ROW);
+            let (x, y) = (frame.x(mark.day), nearest - placed.row as f64 * ROW);
             canvas.path(&[(x, y + ROW - 2.0), (x, frame.bottom)], GREY, 1.0)?;
-            canvas.text(&mark.text, (placed.x, y), 13.0, INK, HPos::Left)?;
+        }
+        for (mark, placed) in self.marks.iter().zip(&above) {
+            canvas.label(&mark.text, placed, nearest - placed.row as f64 * ROW)?;
         }
         for (number, line) in self.lines.iter().enumerate() {
             canvas.band(&frame, line, COLOURS[number % COLOURS.len()])?;
         }
         let mut taken = Vec::new();
+        let upright: Vec<f64> = above.iter().map(|placed| placed.line).collect();
         for (number, line) in self.lines.iter().enumerate() {
-            canvas.name(&frame, line, COLOURS[number % COLOURS.len()], &mut taken)?;
+            canvas.name(&frame, line, COLOURS[number % COLOURS.len()], &upright, &mut taken)?;
         }
         for mark in &self.expectations {
             canvas.triangle((frame.x(mark.day), frame.bottom - 6.0))?;
@@ -150,10 +156,29 @@ fn at(day: f64, last_day: f64) -> f64 {
     LEFT + (f64::from(WIDTH) - RIGHT - LEFT) * day.clamp(0.0, last_day) / last_day
 }
 
-/// Where a label lies: its left end and its row.
+/// Where a label lies: the line that leads to it, its ends, and its row, counted outwards from the plot.
 struct Placed {
+    line: f64,
     x: f64,
+    end: f64,
     row: usize,
+}
+
+impl Placed {
+    const fn at(&self, row: usize) -> Self {
+        Self { row, ..*self }
+    }
+
+    /// Whether the two labels lie on each other.
+    fn covers(&self, other: &Self) -> bool {
+        self.row == other.row && self.x < other.end + 12.0 && other.x < self.end + 12.0
+    }
+
+    /// Whether the line to one of them runs through the other.
+    fn crosses(&self, other: &Self) -> bool {
+        let through = |line: f64, label: &Self| label.x - 3.0 < line && line < label.end + 3.0;
+        (self.row < other.row && through(other.line, self)) || (self.row > other.row && through(self.line, other))
+    }
 }
 
 struct Canvas<'a, DB: DrawingBackend> {
@@ -162,25 +187,33 @@ struct Canvas<'a, DB: DrawingBackend> {
 }
 
 impl<DB: DrawingBackend> Canvas<'_, DB> {
-    /// Puts each label beside its day, in the first row where it meets no other label and no line down from a later one.
+    /// Puts each label beside its day, in the row nearest to the plot where it meets no other label and, where that can be,
+    /// no line between a label and the plot runs through another. The last label is placed first: an earlier one then lies further out where
+    /// it reaches over a later line.
     fn rows(
         &self,
         marks: &[Mark],
         last_day: f64,
-        left: f64,
-        right: f64,
     ) -> Result<Vec<Placed>, plotters::prelude::DrawingAreaErrorKind<DB::ErrorType>> {
-        let mut placed: Vec<(Placed, f64)> = Vec::new();
-        for mark in marks {
-            let width = self.width(&mark.text, 13.0)?;
-            let x = (at(mark.day, last_day) + 4.0).min(right - width).max(left);
-            let meets = |row: usize, placed: &[(Placed, f64)]| {
-                placed.iter().any(|(other, end)| other.row == row && x < end + 12.0 && other.x < x + width + 12.0)
-            };
-            let row = (0..=marks.len()).find(|row| !meets(*row, &placed)).unwrap_or(marks.len());
-            placed.push((Placed { x, row }, x + width));
+        let mut order: Vec<usize> = (0..marks.len()).collect();
+        order.sort_by(|a, b| marks[*b].day.total_cmp(&marks[*a].day));
+        let mut placed: Vec<(usize, Placed)> = Vec::new();
+        for number in order {
+            let width = self.width(&marks[number].text, 13.0)?;
+            let line = at(marks[number].day, last_day);
+            let x = (line + 4.0).min(f64::from(WIDTH) - RIGHT - width).max(LEFT);
+            let mut label = Placed { line, x, end: x + width, row: 0 };
+            let clear =
+                |row| placed.iter().all(|(_, other)| !label.at(row).covers(other) && !label.at(row).crosses(other));
+            let apart = |row| placed.iter().all(|(_, other)| !label.at(row).covers(other));
+            // One row more than there are labels is always free of them.
+            let rows = 0..=marks.len();
+            label.row =
+                rows.clone().find(|row| clear(*row)).or(rows.clone().find(|row| apart(*row))).unwrap_or(marks.len());
+            placed.push((number, label));
         }
-        Ok(placed.into_iter().map(|(placed, _)| placed).collect())
+        placed.sort_by_key(|(number, _)| *number);
+        Ok(placed.into_iter().map(|(_, placed)| placed).collect())
     }
 
     fn band(&self, frame: &Frame, line: &HeadLine, colour: RGBColor) -> Outcome<DB::ErrorType> {
@@ -193,12 +226,14 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         self.path(&middle, colour, 2.5)
     }
 
-    /// Writes the head's name beside its line, at the first height where it meets no other name.
+    /// Writes the head's name beside its line, at the first height where it meets no other name
+    /// and, where that can be, no upright line.
     fn name(
         &self,
         frame: &Frame,
         line: &HeadLine,
         colour: RGBColor,
+        lines: &[f64],
         taken: &mut Vec<(f64, f64, f64)>,
     ) -> Outcome<DB::ErrorType> {
         let width = self.width(&line.name, 15.0)?;
@@ -213,10 +248,19 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             };
             place.0 + width < f64::from(WIDTH) && taken.iter().all(apart)
         };
-        let place = [0.6, 0.75, 0.45, 0.9, 0.3, 0.15].into_iter().filter_map(beside).find(free);
+        let crossed = |place: &(f64, f64)| lines.iter().any(|x| place.0 - 3.0 < *x && *x < place.0 + width + 3.0);
+        let places: Vec<(f64, f64)> =
+            [0.6, 0.75, 0.45, 0.9, 0.3, 0.15].into_iter().filter_map(beside).filter(free).collect();
+        let place = places.iter().find(|place| !crossed(place)).or(places.first()).copied();
         let place = place.unwrap_or((LEFT + 8.0, frame.y(start) - 20.0));
         taken.push((place.0, place.1, width));
         self.text(&line.name, place, 15.0, colour, HPos::Left)
+    }
+
+    /// A label that interrupts any line behind it.
+    fn label(&self, text: &str, placed: &Placed, y: f64) -> Outcome<DB::ErrorType> {
+        self.blank((placed.x - 2.0, y - 1.0), (placed.end + 2.0, y + ROW - 3.0))?;
+        self.text(text, (placed.x, y), 13.0, INK, HPos::Left)
     }
 
     fn blank(&self, from: (f64, f64), to: (f64, f64)) -> Outcome<DB::ErrorType> {
@@ -270,6 +314,24 @@ fn broken<E: std::error::Error + Send + Sync>(error: &plotters::prelude::Drawing
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_and_their_lines_keep_apart() {
+        let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
+        let area = BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area();
+        register().unwrap();
+        let canvas = Canvas { area: &area, scale: 1.0 };
+        let apart = |placed: &[Placed]| placed.iter().all(|one| placed.iter().all(|other| !one.crosses(other)));
+        // Crowded in the middle, and at the right edge, where labels move to the left of their lines.
+        let days = [0.0, 10.0, 10.5, 11.0, 27.0, 29.0, 30.0];
+        let marks = days.map(|day| Mark { day, text: format!("something is emptied: {day}") });
+        let placed = canvas.rows(&marks, 30.0).unwrap();
+        for (number, one) in placed.iter().enumerate() {
+            assert!(one.x >= LEFT && one.end <= f64::from(WIDTH) - RIGHT);
+            assert!(placed[number + 1..].iter().all(|other| !one.covers(other)), "label {number}");
+        }
+        assert!(apart(&canvas.rows(&marks[..4], 30.0).unwrap()), "a line runs through a label that has room elsewhere");
+    }
 
     #[test]
     fn steps_of_an_axis_are_round() {
