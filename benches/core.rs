@@ -1,4 +1,4 @@
-//! The migration core by itself: every mailbox through StartCopy, CopyEnded, Switch and SwitchEnded, in a world without a
+//! The migration core by itself: every mailbox through copy and switch, in a world without a
 //! model where every copy takes a second and every switch a millisecond. `cargo bench --bench core`.
 
 use std::collections::VecDeque;
@@ -95,7 +95,7 @@ impl Host for Instant {
     fn perform(&mut self, now: Time, command: Command) -> Result<(), Infallible> {
         match command {
             Command::StartCopy { effect, bytes, .. } => {
-                self.copies.push_back((now + Span::from_secs(1), effect, bytes))
+                self.copies.push_back((now + Span::from_secs(1), effect, bytes));
             }
             Command::Switch { effect } => self.switches.push_back((now + Span::from_micros(1_000), effect)),
             Command::Audit { head, .. } => self.audit = Some((now + Span::TICK, head)),
