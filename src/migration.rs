@@ -29,14 +29,13 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::{Bytes, Span, Time};
 use attempt::FaultRate;
 use jobs::Jobs;
-use lane::{Due, Lane, earliest};
+use lane::{Due, Lane, NOTHING_DUE};
 use mailbox::Mailboxes;
 use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, StopCause};
 use order::Waves;
 use place::Clusters;
 use plan::Plan;
 use progress::Shares;
-use window::WARNING;
 
 pub use mailbox::Phase;
 
@@ -73,11 +72,14 @@ struct Session {
     opened: u64,
     /// Clusters that have been full, a bit each.
     filled: u64,
-    windows_end_announced: bool,
+    /// When the end of the first calendar to end is to be announced; `None` once that has been done.
+    windows_end_warning: Option<Time>,
     all_emptied: bool,
     ended: bool,
     /// The earliest instant at which something is due, and what; possibly too early, never too late.
     wake: Due,
+    /// Whether `wake` has to be computed anew before the step ends.
+    wake_is_old: bool,
 }
 
 impl Migration {
@@ -114,10 +116,12 @@ impl Migration {
         if session.waves.is_full() {
             session.advance_waves(now, out);
         }
+        session.renew_wake(now);
         if now >= session.wake.0 {
             session.due(now, out);
         }
         session.pass_turn(now, out);
+        session.renew_wake(now);
         session.next(now)
     }
 
@@ -241,23 +245,20 @@ impl Session {
         Next::Wait { until, why }
     }
 
-    /// When the end of the first calendar to end is to be announced, if that has not been done.
-    fn windows_end_warning(&self) -> Option<Time> {
-        let end = self.plan.heads.iter().filter_map(|head| head.windows.end).min()?;
-        (!self.windows_end_announced).then(|| end - WARNING)
-    }
-
     fn purged(&self) -> bool {
         self.plan.copy.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
     }
 
-    /// Computes `wake` anew, after everything due until `now` has been done.
-    fn set_wake(&mut self, now: Time) {
-        let plan = Arc::clone(&self.plan);
-        let dues = self.lanes.iter().zip(&plan.heads).map(|(lane, head)| lane.next_due(now, head));
-        let soak = self.waves.soak_ends().map(|end| (end, Reason::Soak));
-        let warning = self.windows_end_warning().map(|at| (at, Reason::Window));
-        self.wake = dues.fold(earliest(soak, warning), earliest).unwrap_or((Time::NEVER, Reason::Idle));
+    /// Computes `wake` anew where something has changed it, after everything due until `now` has been done. Once a step is
+    /// enough, however much of it has changed.
+    #[inline]
+    fn renew_wake(&mut self, now: Time) {
+        if std::mem::take(&mut self.wake_is_old) {
+            let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
+            let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
+            let dues = self.lanes.iter().zip(&self.plan.heads).map(|(lane, head)| lane.next_due(now, head));
+            self.wake = dues.fold(soak.min(warning), Ord::min);
+        }
     }
 }
 

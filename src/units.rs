@@ -72,6 +72,14 @@ impl Time {
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first instant from this one on that is a whole number of steps after 1970-01-01 00:00 UTC.
+    #[must_use]
+    #[inline]
+    pub const fn rounded_up(self, step: Span) -> Self {
+        let past = self.0.rem_euclid(step.0);
+        if past == 0 { self } else { Self(self.0.saturating_add(step.0 - past)) }
+    }
 }
 
 impl Add<Span> for Time {
@@ -301,7 +309,7 @@ impl Share {
     #[inline]
     pub fn from_fraction_up(fraction: f64) -> Self {
         // A billionth of slack keeps 0.8 (0.8000000000000000444 as a double) at 800,000 parts.
-        Self((fraction * 1e6 - 1e-3).ceil() as u32)
+        Self(ceiling(fraction * 1e6 - 1e-3))
     }
 
     /// Parts per million.
@@ -338,7 +346,7 @@ impl Latency {
     #[must_use]
     #[inline]
     pub fn from_secs_up(seconds: f64) -> Self {
-        Self((seconds * 1e6 - 1e-3).ceil() as u32)
+        Self(ceiling(seconds * 1e6 - 1e-3))
     }
 
     /// Microseconds.
@@ -393,6 +401,14 @@ impl Ops {
     pub const fn get(self) -> f64 {
         self.0
     }
+}
+
+/// The least whole number not below `x`, within the range of the type; zero for NaN. Without a call to the platform's
+/// library: samples are rounded as often as anything happens.
+#[inline]
+fn ceiling(x: f64) -> u32 {
+    let whole = x as u32;
+    if f64::from(whole) < x { whole.saturating_add(1) } else { whole }
 }
 
 impl fmt::Display for Share {
@@ -450,6 +466,12 @@ mod tests {
         let most = Bytes::new(u64::MAX);
         assert_eq!(most.share(Share::ONE), most);
         assert_eq!(Rate::UNLIMITED.over(Span::from_secs(10)), most);
+    }
+
+    #[test]
+    fn an_instant_is_rounded_up_before_and_after_1970() {
+        let rounded = |seconds| Time(seconds * MICROS).rounded_up(Span::from_secs(60));
+        assert_eq!([61, 60, 0, -61].map(rounded), [120, 60, 0, -60].map(|seconds| Time(seconds * MICROS)));
     }
 
     #[test]

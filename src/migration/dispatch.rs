@@ -31,15 +31,20 @@ impl Session {
         }
         self.purge(now, head, out);
         self.fill(now, head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     /// Starts copies until something binds, and accounts the time to it.
     #[inline]
     pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        let lane = &mut self.lanes[head.index()];
+        if lane.left() == 0 {
+            return lane.account.set(now, Binding::NotItsTurn);
+        }
         self.issue_switches(now, head, out);
+        // Nothing below stops the machine or starts it again.
+        let paused = self.paused();
         let binding = loop {
-            let paused = self.paused();
             let lane = &mut self.lanes[head.index()];
             if let Some(binding) = lane.blocked(now, &self.plan.heads[head.index()].throttle, paused) {
                 break binding;
@@ -60,7 +65,10 @@ impl Session {
                 Choice::TooLarge => self.set_aside_waiting(mailbox, head, out),
             }
         };
-        self.lanes[head.index()].account.set(now, binding);
+        let account = &mut self.lanes[head.index()].account;
+        // Samples age again from now on.
+        self.wake_is_old |= account.binding() == Binding::Outage && binding != Binding::Outage;
+        account.set(now, binding);
         while let Some(cluster) = self.clusters.take_newly_full() {
             if self.filled & (1 << cluster.index()) == 0 {
                 self.filled |= 1 << cluster.index();
@@ -246,8 +254,8 @@ impl Session {
                 lane.queue.push_urgent(mailbox);
             }
         }
-        if self.windows_end_warning().is_some_and(|at| at <= now) {
-            self.windows_end_announced = true;
+        if self.windows_end_warning.is_some_and(|at| at <= now) {
+            self.windows_end_warning = None;
             self.announce(Milestone::WindowsEnd, out);
         }
         self.advance_waves(now, out);

@@ -79,6 +79,16 @@ impl Jobs {
         (job.effect == effect && job.stage == stage).then_some(job)
     }
 
+    /// Ends the job of an effect, if it has not ended, and gives it back.
+    #[inline]
+    pub(super) fn take(&mut self, effect: EffectId, stage: Stage) -> Option<Job> {
+        let job = self.find(effect, stage)?;
+        let ended = *job;
+        job.stage = Stage::Free;
+        self.free.push(effect.slot());
+        Some(ended)
+    }
+
     /// Ends a job: its id is unknown from now on.
     #[inline]
     pub(super) fn end(&mut self, effect: EffectId) {

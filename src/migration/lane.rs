@@ -97,21 +97,22 @@ impl Purges {
 
     fn next_due(&self) -> Option<Time> {
         let retry = self.retries.peek().map(|Reverse((at, ..))| *at);
-        let first = self.due.front().map(|(due, _)| *due);
+        let first = self.due.front().map(|(due, _)| purge_wake(*due));
         retry.into_iter().chain(first).min()
     }
+}
+
+/// When an old copy whose grace ends at `due` is looked at: on the minute. After days of grace nothing hangs on seconds,
+/// and the copies of one minute need one wake-up.
+pub(super) fn purge_wake(due: Time) -> Time {
+    due.rounded_up(Span::from_secs(60))
 }
 
 /// An instant at which something is due, and what.
 pub(super) type Due = (Time, Reason);
 
-/// The earlier of two, where there are any.
-pub(super) fn earliest(a: Option<Due>, b: Option<Due>) -> Option<Due> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
+/// No instant at which anything is due.
+pub(super) const NOTHING_DUE: Due = (Time::NEVER, Reason::Idle);
 
 impl Lane {
     pub(super) fn new(plan: &HeadPlan, now: Time, queue: Queue, shares: Shares) -> Self {
@@ -243,18 +244,22 @@ impl Lane {
     }
 
     /// The next thing of this lane that is due.
-    pub(super) fn next_due(&self, now: Time, plan: &HeadPlan) -> Option<Due> {
-        let left = self.left() > 0;
-        let aging = left && self.account.binding() != Binding::Outage;
-        let stale = fresh_until(self.sample, plan.throttle.sample_limit).map(|until| until + Span::TICK);
-        let dues = [
-            (self.queue.next_retry(), Reason::Retry),
-            (self.queue.next_scheduled(), Reason::Schedule),
-            (self.cursor.next_change(&plan.windows, now), Reason::Window),
-            // What is due but may not be purged now is taken up when that changes, which is an event.
-            (self.purges.next_due().filter(|due| *due > now), Reason::Purge),
-            (stale.filter(|stale| aging && *stale > now), Reason::SampleAge),
-        ];
-        dues.into_iter().filter_map(|(due, why)| Some((due?, why))).min()
+    pub(super) fn next_due(&self, now: Time, plan: &HeadPlan) -> Due {
+        let mut next = NOTHING_DUE;
+        let mut consider = |due: Option<Time>, why| {
+            if let Some(due) = due {
+                next = next.min((due, why));
+            }
+        };
+        consider(self.queue.next_retry(), Reason::Retry);
+        consider(self.queue.next_scheduled(), Reason::Schedule);
+        consider(self.cursor.next_change(&plan.windows, now), Reason::Window);
+        // What is due but may not be purged now is taken up when that changes, which is an event.
+        consider(self.purges.next_due().filter(|due| *due > now), Reason::Purge);
+        if self.left() > 0 && self.account.binding() != Binding::Outage {
+            let stale = fresh_until(self.sample, plan.throttle.sample_limit).map(|until| until + Span::TICK);
+            consider(stale.filter(|stale| *stale > now), Reason::SampleAge);
+        }
+        next
     }
 }

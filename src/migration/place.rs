@@ -38,7 +38,9 @@ struct Cluster {
     /// All bytes ever committed here, and what of them the last sample cannot have missed.
     committed: Bytes,
     committed_in_sample: Bytes,
+    /// A ring of past states of `committed`, and the place of the newest.
     checkpoints: [(Time, Bytes); CHECKPOINTS],
+    newest: usize,
     reserved: Bytes,
 }
 
@@ -72,6 +74,7 @@ impl Clusters {
             committed: Bytes::ZERO,
             committed_in_sample: Bytes::ZERO,
             checkpoints: [(Time::default(), Bytes::ZERO); CHECKPOINTS],
+            newest: 0,
             reserved: Bytes::ZERO,
         };
         let mut clusters: Vec<Cluster> = plan.clusters.iter().map(cluster).collect();
@@ -201,9 +204,9 @@ impl Clusters {
         cluster.committed_in_sample = cluster.committed_in_sample.max(counted);
         // Far enough apart that the oldest one lies before what a sample as late as this one can show.
         let delay = now.since(sample.measured_at).micros();
-        if now.since(cluster.checkpoints[0].0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
-            cluster.checkpoints.rotate_right(1);
-            cluster.checkpoints[0] = (now, cluster.committed);
+        if now.since(cluster.checkpoints[cluster.newest].0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
+            cluster.newest = (cluster.newest + 1) % CHECKPOINTS;
+            cluster.checkpoints[cluster.newest] = (now, cluster.committed);
         }
         cluster.sample = Some(sample);
         cluster.used = used;
@@ -221,6 +224,12 @@ impl Clusters {
     pub(super) fn set_closed(&mut self, id: ClusterId, closed: bool) {
         self.list[id.index()].closed = closed;
         self.first = 0;
+    }
+
+    /// How many clusters there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Whether mailboxes may be placed there as far as is known.

@@ -3,7 +3,7 @@
 use super::Session;
 use super::attempt::{self, Verdict};
 use super::jobs::{Job, Stage};
-use super::lane::Emptied;
+use super::lane::{Emptied, purge_wake};
 use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
 use super::throttle::{Guard, Sample};
@@ -47,28 +47,37 @@ impl Session {
 
     #[inline]
     fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
-        let lane = &mut self.lanes[job.head.index()];
+        let paused = self.paused();
+        let Some(job) = self.jobs.find(effect, Stage::Copying) else { return };
+        let (head, mailbox) = (job.head, job.mailbox);
+        let lane = &mut self.lanes[head.index()];
         lane.held_by = limit;
         lane.copying -= 1;
         if let Some(why) = job.abandoned {
+            let job = *job;
             self.give_up(now, &job, why, out);
-            return self.after_an_end(now, job.head, out);
+            return self.after_an_end(now, head, out);
         }
         self.faults.record(&self.plan.attempts, false);
         self.clusters.correct(job.cluster, job.reserved, bytes);
-        if let Some(job) = self.jobs.find(effect, Stage::Copying) {
-            job.reserved = bytes;
+        job.reserved = bytes;
+        // What nothing stands in the way of switches at once; the rest waits for its turn, or has outgrown its cluster.
+        let free = !paused && lane.ready.is_empty() && lane.switching < self.plan.copy.switches;
+        if free && self.clusters.holds(now, job.cluster) {
+            job.stage = Stage::Switching;
+            lane.switching += 1;
+            self.mailboxes.set_phase(mailbox, Phase::Switching);
+            out.push(Command::Switch { effect });
+        } else {
             job.stage = Stage::Copied;
+            lane.ready.push_back(effect);
         }
-        lane.ready.push_back(effect);
-        self.fill(now, job.head, out);
+        self.fill(now, head, out);
     }
 
     #[inline]
     fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.find(effect, Stage::Switching).copied() else { return };
-        self.jobs.end(effect);
+        let Some(job) = self.jobs.take(effect, Stage::Switching) else { return };
         self.clusters.commit(job.cluster, job.reserved);
         let lane = &mut self.lanes[job.head.index()];
         lane.switching -= 1;
@@ -82,7 +91,7 @@ impl Session {
             self.mailboxes.set_attempts(job.mailbox, 0);
             let due = now + purge_after;
             lane.purges.due.push_back((due, job.mailbox));
-            self.wake = self.wake.min((due, Reason::Purge));
+            self.wake = self.wake.min((purge_wake(due), Reason::Purge));
         } else {
             self.mailboxes.set_phase(job.mailbox, Phase::Settled);
         }
@@ -99,19 +108,17 @@ impl Session {
     }
 
     fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.find(effect, Stage::Purging).copied() else { return };
-        self.jobs.end(effect);
+        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
         self.mailboxes.set_phase(job.mailbox, Phase::Settled);
         self.lanes[job.head.index()].purges.running -= 1;
         self.purge(now, job.head, out);
         self.check_purged(job.head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     #[cold]
     fn purge_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.find(effect, Stage::Purging).copied() else { return };
-        self.jobs.end(effect);
+        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
         let failed = self.mailboxes.attempts(job.mailbox).saturating_add(u8::from(attempt::counts(fault)));
         self.mailboxes.set_attempts(job.mailbox, failed);
         let purges = &mut self.lanes[job.head.index()].purges;
@@ -125,7 +132,7 @@ impl Session {
         }
         self.purge(now, job.head, out);
         self.check_purged(job.head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     #[cold]
@@ -134,7 +141,7 @@ impl Session {
         self.lanes[job.head.index()].copying -= 1;
         self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     #[cold]
@@ -143,7 +150,7 @@ impl Session {
         self.lanes[job.head.index()].switching -= 1;
         self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     /// Ends a job that did not get its mailbox moved, and decides what becomes of the mailbox.
@@ -226,7 +233,7 @@ impl Session {
             Phase::Moved | Phase::Gone => {}
         }
         self.after_an_end(now, head, out);
-        self.set_wake(now);
+        self.wake_is_old = true;
     }
 
     /// Gives up a job whose copy has ended and whose switch was not yet asked for.
@@ -261,9 +268,13 @@ impl Session {
         lane.sample = Some(sample);
         // The worst of the stores that this head's moves touch governs.
         let first = self.clusters.first_open();
-        let in_use =
-            lane.jobs_on.iter().enumerate().filter(|(_, jobs)| **jobs > 0).map(|(place, _)| ClusterId(place as u8));
-        let worst = in_use.chain(first).filter_map(|cluster| self.clusters.sample(cluster)).fold(sample, Sample::worst);
+        let mut worst = sample;
+        for place in 0..self.clusters.len() {
+            let cluster = ClusterId(place as u8);
+            if lane.jobs_on[place] > 0 || first == Some(cluster) {
+                worst = self.clusters.sample(cluster).map_or(worst, |sample| worst.worst(sample));
+            }
+        }
         let plan = &self.plan.heads[head.index()].throttle;
         let used = lane.uses_throttle();
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
@@ -278,7 +289,6 @@ impl Session {
         for head in 0..self.lanes.len() {
             self.fill(now, HeadId(head as u8), out);
         }
-        self.set_wake(now);
     }
 
     fn cluster_in_service(&mut self, now: Time, cluster: ClusterId, in_service: bool, out: &mut Vec<Command>) {

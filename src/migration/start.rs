@@ -13,6 +13,7 @@ use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::Plan;
 use super::progress::Shares;
+use super::window::WARNING;
 use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
 use crate::units::Time;
 
@@ -56,10 +57,11 @@ impl Session {
             intake: None,
             opened: 0,
             filled: 0,
-            windows_end_announced: false,
+            windows_end_warning: plan.heads.iter().filter_map(|head| head.windows.end).min().map(|end| end - WARNING),
             all_emptied: false,
             ended: false,
             wake: (now, Reason::Throttle),
+            wake_is_old: false,
         }
     }
 

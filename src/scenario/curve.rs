@@ -57,6 +57,20 @@ impl LatencyCurve {
         }
     }
 
+    /// Response time and slope together, for the price of one division.
+    #[must_use]
+    #[inline]
+    pub fn response_and_slope_s(&self, utilisation: f64) -> (f64, f64) {
+        match self {
+            Self::Knee { offset_ms, linear_ms, knee_ms, limit } if utilisation < CLAMP * limit => {
+                let stretch = limit / (limit - utilisation);
+                let response_ms = offset_ms + linear_ms * utilisation + knee_ms * stretch;
+                (response_ms * 1e-3, (linear_ms + knee_ms * stretch * stretch / limit) * 1e-3)
+            }
+            Self::Knee { .. } | Self::Points(_) => (self.response_s(utilisation), self.slope_s(utilisation)),
+        }
+    }
+
     /// Slope of the response in seconds for a utilisation of 1; zero where clamped.
     #[must_use]
     #[inline]
@@ -146,6 +160,9 @@ mod tests {
         for u in [0.4, 0.9, 0.97] {
             let numeric = (curve.response_s(u + 1e-6) - curve.response_s(u - 1e-6)) / 2e-6;
             assert!((curve.slope_s(u) / numeric - 1.0).abs() < 1e-4);
+            let (response_s, slope_s) = curve.response_and_slope_s(u);
+            assert!((response_s / curve.response_s(u) - 1.0).abs() < 1e-12);
+            assert!((slope_s / curve.slope_s(u) - 1.0).abs() < 1e-12);
         }
     }
 }

@@ -69,7 +69,8 @@ fn business_hours_keep_local_time_when_daylight_saving_ends() {
 
 #[test]
 fn a_draw_depends_on_its_key_and_stays_in_its_range() {
-    let source = read("opensrs-cluster-b.toml");
+    let range = r#"cost.head_per_message={ low = "14 op", mid = "18 op", high = "22 op" }"#;
+    let source = read_with("opensrs-cluster-b.toml", &[range]);
     let draw = |u: f64| {
         let mut keys = Vec::new();
         let scenario = source.realise(&mut |key| {

@@ -65,8 +65,8 @@ pub(crate) fn solve(curve: &LatencyCurve, capacity: f64, fixed: f64, warm: f64, 
         let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
         let moved = (next - at).abs();
         at = next;
-        // The error left after a step of Newton's is of the order of the step's square.
-        if moved < 1e-6 {
+        // The error left after a step of Newton's is of the order of the step's square: far below what a speed resolves.
+        if moved < 1e-5 {
             break;
         }
     }
@@ -76,7 +76,8 @@ pub(crate) fn solve(curve: &LatencyCurve, capacity: f64, fixed: f64, warm: f64, 
 /// Load above what `at` stands for, and how it changes with utilisation.
 #[inline]
 fn excess(curve: &LatencyCurve, capacity: f64, fixed: f64, idle_s: f64, at: f64, movers: &[Mover]) -> (f64, f64) {
-    let (wait_s, rise_s) = (curve.response_s(at) - idle_s, curve.slope_s(at));
+    let (response_s, rise_s) = curve.response_and_slope_s(at);
+    let wait_s = response_s - idle_s;
     let (mut excess, mut slope) = (fixed - at * capacity, -capacity);
     for mover in movers {
         let own = mover.own_speed(wait_s);

@@ -136,9 +136,13 @@ fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
     let mut excluded = plan.order.excluded.clone();
     excluded.sort_unstable();
     for head in &plan.order.heads {
+        let share = model.population.moved[head.index()];
+        if share.ppm() == 0 {
+            continue;
+        }
         let of_head = |row: &u32| fleet.origin[*row as usize] == *head;
         let mut rows: Vec<u32> = (0..fleet.len() as u32).filter(of_head).collect();
-        let moved = model.population.moved[head.index()].of_count(rows.len() as u64) as usize;
+        let moved = share.of_count(rows.len() as u64) as usize;
         rows.retain(|row| excluded.binary_search(&MailboxId(*row)).is_err());
         let moved = moved.min(rows.len());
         sort_first(plan, fleet, &mut rows, moved);
@@ -153,6 +157,10 @@ fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
 
 /// Brings the first `count` rows of the plan's order to the front, in that order.
 fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
+    if plan.order.within == Within::Inventory {
+        // Rows come in that order.
+        return;
+    }
     let key = |row: &u32| {
         let at = *row as usize;
         let rank = match plan.order.within {

@@ -22,6 +22,8 @@ struct HeadSide {
     curve: LatencyCurve,
     capacity: f64,
     fixed: f64,
+    /// The bits of the load and capacity for which the speeds were last found.
+    solved: (u64, u64),
     utilisation: f64,
     bytes_s: u64,
     /// What its copies ask of it at full speed, in thousandths of an operation a second.
@@ -46,8 +48,10 @@ pub(crate) struct Sharing {
     speeds: Vec<f64>,
     limits: Vec<Limit>,
     due: WinnerTree,
-    /// A bit a head whose speeds have to be found anew.
+    /// A bit a head whose speeds have to be found anew ...
     dirty: u64,
+    /// ... and a bit a head whose load or capacity is not the one that they were found for.
+    reloaded: u64,
     /// Stores that are asked for more bytes than they let through.
     tight: u32,
     movers: Vec<Mover>,
@@ -65,6 +69,7 @@ impl Sharing {
             curve: head.latency.clone(),
             capacity: head.capacity.ops_per_second(),
             fixed: 0.0,
+            solved: (0, 0),
             utilisation: 0.0,
             bytes_s: 0,
             copies_milli_op_s: 0,
@@ -84,6 +89,7 @@ impl Sharing {
             limits: vec![Limit::Own; pairs],
             due: WinnerTree::new(pairs),
             dirty: 0,
+            reloaded: 0,
             tight: 0,
             movers: Vec::with_capacity(model.clusters.len()),
             places: Vec::with_capacity(model.clusters.len()),
@@ -143,12 +149,9 @@ impl Sharing {
         let side = &mut self.heads[head.index()];
         if side.fixed.to_bits() != fixed.to_bits() || side.capacity.to_bits() != capacity.to_bits() {
             (side.fixed, side.capacity) = (fixed, capacity);
-            if side.copies_milli_op_s == 0 {
-                // No copy asks anything of the head, so none waits for it.
-                side.utilisation = fixed / capacity;
-            } else {
-                self.dirty |= 1 << head.0;
-            }
+            // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
+            let asked = side.copies_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
+            self.reloaded = self.reloaded & !(1 << head.0) | u64::from(asked) << head.0;
         }
     }
 
@@ -174,7 +177,9 @@ impl Sharing {
     /// Utilisation of a head, copies included, as of the last `settle`.
     #[inline]
     pub(crate) fn utilisation(&self, head: HeadId) -> f64 {
-        self.heads[head.index()].utilisation
+        let side = &self.heads[head.index()];
+        // Where no copy asks anything of the head, none waits for it, and nothing is solved for.
+        if side.copies_milli_op_s == 0 { side.fixed / side.capacity } else { side.utilisation }
     }
 
     /// What all copies into a cluster ask of it at their present speeds, in operations a second.
@@ -186,7 +191,7 @@ impl Sharing {
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
     #[inline]
     pub(crate) fn settle(&mut self, now: Time) {
-        if self.dirty != 0 {
+        if self.dirty | self.reloaded != 0 {
             self.find_speeds(now);
         }
     }
@@ -196,7 +201,7 @@ impl Sharing {
             self.find_capped(now);
             return;
         }
-        let mut heads = self.dirty;
+        let mut heads = self.dirty | self.reloaded;
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
@@ -208,7 +213,7 @@ impl Sharing {
             }
             self.apply(now, head);
         }
-        self.dirty = 0;
+        (self.dirty, self.reloaded) = (0, 0);
     }
 
     /// Solves one head's fixed point into `movers`, with `places` telling their pairs.
@@ -233,6 +238,7 @@ impl Sharing {
             });
         }
         let side = &mut self.heads[head];
+        side.solved = (side.fixed.to_bits(), side.capacity.to_bits());
         side.utilisation = solve(&side.curve, side.capacity, side.fixed, side.utilisation, &mut self.movers);
     }
 
@@ -283,7 +289,7 @@ impl Sharing {
         for head in 0..self.heads.len() {
             self.apply(now, head);
         }
-        self.dirty = 0;
+        (self.dirty, self.reloaded) = (0, 0);
     }
 
     /// Sets the speeds found for a head's pairs, and their due times.
@@ -328,8 +334,6 @@ impl Sharing {
             self.dirty |= 1 << head.0;
             return;
         }
-        let side = &mut self.heads[head.index()];
-        side.utilisation = side.fixed / side.capacity;
         pair.set_speed(now, Speed::FULL);
         self.due.set(place, pair.due());
     }

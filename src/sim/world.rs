@@ -128,6 +128,8 @@ pub(crate) struct World<'s> {
     samples: VecDeque<(Time, Event)>,
     agenda: BTreeMap<(Time, u64), Agenda>,
     entered: u64,
+    /// When the first entry of the agenda is due.
+    entry_at: Time,
     calendar_at: Time,
     /// By how much a mailbox has grown since the start.
     growth: f64,
@@ -187,6 +189,7 @@ impl<'s> World<'s> {
             samples: VecDeque::new(),
             agenda: BTreeMap::new(),
             entered: 0,
+            entry_at: Time::NEVER,
             calendar_at: scenario.as_of,
             growth: 1.0,
             growth_of_step: scenario.model.population.growth_per_day * scenario.model.load.step.days(),
@@ -362,7 +365,9 @@ impl Host for World<'_> {
             assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
             self.now = next;
             if self.calendar_at == next {
-                self.pass_calendar();
+                if let Some(event) = self.pass_calendar() {
+                    return Ok((next, event));
+                }
             } else if setup_at == next {
                 self.end_setup();
             } else if copy_at == next {

@@ -328,12 +328,12 @@ fn a_new_session_goes_on_from_facts() {
         desk.said.iter().find_map(|c| if let Command::StartCopy { attempt, .. } = c { Some(*attempt) } else { None });
     assert_eq!(attempt, Some(3));
     let effect = desk.started_copies()[0];
-    desk.tell(50, Event::Wake);
+    desk.tell(60, Event::Wake);
     assert!(desk.said.iter().any(|c| matches!(c, Command::Purge { mailbox: MailboxId(0), .. })), "{:?}", desk.said);
-    desk.tell(51, Event::CopyFailed { effect, fault: Fault::Transient });
+    desk.tell(61, Event::CopyFailed { effect, fault: Fault::Transient });
     assert_eq!(desk.machine.set_aside(HEAD), 2, "the third failure is the last one");
     let late = EffectId::new(0, 7, 0);
-    desk.tell(52, Event::SwitchEnded { effect: late });
+    desk.tell(62, Event::SwitchEnded { effect: late });
     assert!(desk.said.is_empty(), "an effect of another session");
 }
 

@@ -37,6 +37,7 @@ impl World<'_> {
     pub(super) fn enter(&mut self, at: Time, entry: Agenda) {
         self.entered += 1;
         self.agenda.insert((at, self.entered), entry);
+        self.entry_at = self.entry_at.min(at);
         self.calendar_at = self.calendar_at.min(at);
     }
 
@@ -55,9 +56,10 @@ impl World<'_> {
         self.enter(scenario.horizon, Agenda::Horizon);
     }
 
-    /// Does one thing of the calendar that is due now.
+    /// Does one thing of the calendar that is due now; the arrival of a sample is an event.
     #[cold]
-    pub(super) fn pass_calendar(&mut self) {
+    pub(super) fn pass_calendar(&mut self) -> Option<Event> {
+        let mut arrived = None;
         if self.tick_at == self.now {
             self.tick();
             self.tick_at = self.now + self.scenario.model.load.step;
@@ -65,13 +67,14 @@ impl World<'_> {
             self.probe();
             self.probe_at = self.now + self.scenario.model.probe.every;
         } else if self.samples.front().is_some_and(|(at, _)| *at == self.now) {
-            self.ready.extend(self.samples.pop_front().map(|(_, event)| event));
+            arrived = self.samples.pop_front().map(|(_, event)| event);
         } else if let Some((_, entry)) = self.agenda.pop_first() {
             self.pass_entry(entry);
+            self.entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
         }
         let sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
-        let entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
-        self.calendar_at = self.tick_at.min(self.probe_at).min(sample_at).min(entry_at);
+        self.calendar_at = self.tick_at.min(self.probe_at).min(sample_at).min(self.entry_at);
+        arrived
     }
 
     fn pass_entry(&mut self, entry: Agenda) {
