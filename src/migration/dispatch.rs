@@ -199,6 +199,10 @@ impl Session {
             self.jobs.start(Job { effect, reserved, mailbox, head, cluster, stage, abandoned, due });
             out.push(Command::Purge { effect, mailbox, from: head });
         }
+        // The next one has come to the front: nothing else about the wake-up has changed.
+        if let Some(due) = self.lanes[head.index()].purges.next_due().filter(|due| *due > now) {
+            self.wake = self.wake.min((due, Reason::Purge));
+        }
         self.check_purged(head, out);
     }
 

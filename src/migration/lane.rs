@@ -95,7 +95,8 @@ impl Purges {
         self.due.is_empty() && self.retries.is_empty() && self.running == 0
     }
 
-    fn next_due(&self) -> Option<Time> {
+    /// When the next old copy is looked at.
+    pub(super) fn next_due(&self) -> Option<Time> {
         let retry = self.retries.peek().map(|Reverse((at, ..))| *at);
         let first = self.due.front().map(|(due, _)| purge_wake(*due));
         retry.into_iter().chain(first).min()

@@ -113,7 +113,6 @@ impl Session {
         self.lanes[job.head.index()].purges.running -= 1;
         self.purge(now, job.head, out);
         self.check_purged(job.head, out);
-        self.wake_is_old = true;
     }
 
     #[cold]

@@ -30,14 +30,17 @@ impl Session {
         for &(mailbox, _) in &facts.set_aside {
             leave(&mut mailboxes, mailbox, Phase::SetAside);
         }
-        let mut lanes = lanes(now, plan, &facts.fleet, &mailboxes);
-        for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
-            if let Some(head) = mailboxes.head(mailbox) {
-                lanes[head.index()].set_aside += 1;
+        let counts = counts(plan, &facts.fleet);
+        let mut lanes = lanes(now, plan, &facts.fleet, &mailboxes, &counts);
+        if !facts.set_aside.is_empty() {
+            for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
+                if let Some(head) = mailboxes.head(mailbox) {
+                    lanes[head.index()].set_aside += 1;
+                }
             }
         }
         let waiting = lanes.iter().map(|lane| u64::from(lane.waiting)).sum();
-        let (origins, moved) = counts(&facts.fleet, None);
+        let (origins, moved) = counts.iter().fold((0, 0), |all, head| (all.0 + head.0, all.1 + head.1));
         Self {
             number: start.session,
             sequence: 0,
@@ -108,15 +111,17 @@ fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) {
     }
 }
 
-fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<Lane> {
-    let lane = |head: HeadId| {
-        let mut waiting: Vec<MailboxId> = Vec::new();
-        let mine = || {
-            let on_head = move |id: &MailboxId| fleet.home[id.index()].as_head() == Some(head);
-            fleet.ids().filter(on_head).filter(|id| mailboxes.phase(*id) == Phase::Waiting)
-        };
-        waiting.reserve_exact(mine().count());
-        waiting.extend(mine());
+fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes, counts: &[(u64, u64)]) -> Vec<Lane> {
+    // One pass over the fleet for all heads.
+    let room = |(all, left): &(u64, u64)| Vec::with_capacity((all - left) as usize);
+    let mut waiting_on: Vec<Vec<MailboxId>> = counts.iter().map(room).collect();
+    for (row, home) in fleet.home.iter().enumerate() {
+        let mailbox = MailboxId(row as u32);
+        if let Some(head) = home.as_head().filter(|_| mailboxes.phase(mailbox) == Phase::Waiting) {
+            waiting_on[head.index()].push(mailbox);
+        }
+    }
+    let lane = |(head, mut waiting): (HeadId, Vec<MailboxId>)| {
         order::sort(plan.order.within, fleet, &mut waiting);
         let of_head = |(id, _): &&(MailboxId, Time)| {
             fleet.home.get(id.index()).is_some_and(|home| home.as_head() == Some(head))
@@ -129,7 +134,7 @@ fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<La
             let by_hand: BTreeSet<MailboxId> = scheduled.iter().map(|(_, id)| *id).collect();
             waiting.retain(|id| !by_hand.contains(id));
         }
-        let (origins, moved) = counts(fleet, Some(head));
+        let (origins, moved) = counts[head.index()];
         let shares = Shares::new(Some(head), &plan.milestones, origins, moved);
         let mut lane = Lane::new(&plan.heads[head.index()], now, Queue::new(waiting, scheduled), shares);
         lane.waiting = count;
@@ -139,20 +144,18 @@ fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes) -> Vec<La
         }
         lane
     };
-    (0..plan.heads.len()).map(|head| lane(HeadId(head as u8))).collect()
+    waiting_on.into_iter().enumerate().map(|(head, waiting)| lane((HeadId(head as u8), waiting))).collect()
 }
 
-/// Mailboxes that lived on a head (on any head) before the migration, and how many of them have left.
-fn counts(fleet: &Fleet, head: Option<HeadId>) -> (u64, u64) {
-    let mut all = 0;
-    let mut left = 0;
+/// By head: mailboxes that lived there before the migration, and how many of them have left.
+fn counts(plan: &Plan, fleet: &Fleet) -> Vec<(u64, u64)> {
+    let mut counts = vec![(0, 0); plan.heads.len()];
     for (origin, home) in fleet.origin.iter().zip(&fleet.home) {
-        if head.is_none_or(|head| head == *origin) {
-            all += 1;
-            left += u64::from(home.as_cluster().is_some());
-        }
+        let (all, left) = &mut counts[origin.index()];
+        *all += 1;
+        *left += u64::from(home.as_cluster().is_some());
     }
-    (all, left)
+    counts
 }
 
 fn most_jobs(plan: &Plan) -> usize {

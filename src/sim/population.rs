@@ -7,7 +7,10 @@ use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::plan::{Plan, Within};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Population, SizeLaw};
-use crate::units::{Bytes, Time};
+use crate::units::{Bytes, Share, Time};
+
+/// Rows that are copied at once when heads are assigned.
+const BLOCK: usize = 4_096;
 
 /// The entity whose draws these are.
 const ENTITY: &str = "population";
@@ -103,14 +106,26 @@ impl SizeDraw {
 
 /// Gives each row to the head that is furthest behind its share: exact counts, evenly interleaved, without chance.
 fn assign_heads(population: &Population, fleet: &mut Fleet) {
-    let shares: Vec<i64> = population.split.iter().map(|share| i64::from(share.ppm())).collect();
+    let count = fleet.bytes.len();
+    let pattern = interleave(&population.split);
+    fleet.origin.clear();
+    fleet.origin.reserve_exact(count);
+    while fleet.origin.len() < count {
+        let rest = count - fleet.origin.len();
+        fleet.origin.extend_from_slice(&pattern[..rest.min(pattern.len())]);
+    }
+    fleet.home.clear();
+    fleet.home.reserve_exact(count);
+    fleet.home.extend(fleet.origin.iter().map(|head| Home::head(*head)));
+}
+
+/// The heads of as many rows as it takes until all shares are met exactly: from there on it begins again.
+fn interleave(split: &[Share]) -> Vec<HeadId> {
+    let shares: Vec<i64> = split.iter().map(|share| i64::from(share.ppm())).collect();
     let whole: i64 = shares.iter().sum();
     let mut behind = vec![0_i64; shares.len()];
-    fleet.origin.clear();
-    fleet.home.clear();
-    fleet.origin.reserve_exact(fleet.bytes.len());
-    fleet.home.reserve_exact(fleet.bytes.len());
-    for _ in 0..fleet.bytes.len() {
+    let mut pattern = Vec::new();
+    loop {
         let mut next = 0;
         for (head, share) in shares.iter().enumerate() {
             behind[head] += share;
@@ -119,9 +134,10 @@ fn assign_heads(population: &Population, fleet: &mut Fleet) {
             }
         }
         behind[next] -= whole;
-        let head = HeadId(next as u8);
-        fleet.origin.push(head);
-        fleet.home.push(Home::head(head));
+        pattern.push(HeadId(next as u8));
+        if behind.iter().all(|behind| *behind == 0) {
+            return pattern.repeat(BLOCK.div_ceil(pattern.len()));
+        }
     }
 }
 

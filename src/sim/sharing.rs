@@ -3,7 +3,7 @@
 
 use super::fill::{Demand, Scratch, fill};
 use super::head::{Mover, solve};
-use super::queue::WinnerTree;
+use super::queue::{NEVER, WinnerTree};
 use super::transfer::{Flow, Pair, Speed};
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::message::Limit;
@@ -210,8 +210,8 @@ impl Sharing {
                 let (pair, own) = (self.places[at], self.movers[at].speed);
                 self.speeds[pair] = own;
                 self.limits[pair] = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
+                self.set_speed(now, pair);
             }
-            self.apply(now, head);
         }
         (self.dirty, self.reloaded) = (0, 0);
     }
@@ -293,16 +293,20 @@ impl Sharing {
     }
 
     /// Sets the speeds found for a head's pairs, and their due times.
-    #[inline]
     fn apply(&mut self, now: Time, head: usize) {
         let clusters = self.clusters.len();
         for at in head * clusters..(head + 1) * clusters {
-            let pair = &mut self.pairs[at];
-            if !pair.is_empty() {
-                pair.set_speed(now, Speed::from_share(self.speeds[at]));
+            if !self.pairs[at].is_empty() {
+                self.set_speed(now, at);
             }
-            self.due.set(at, pair.due());
         }
+    }
+
+    #[inline]
+    fn set_speed(&mut self, now: Time, place: usize) {
+        let pair = &mut self.pairs[place];
+        pair.set_speed(now, Speed::from_share(self.speeds[place]));
+        self.due.set(place, pair.due());
     }
 
     #[inline]
@@ -332,6 +336,9 @@ impl Sharing {
         let asked = self.heads[head.index()].copies_milli_op_s + pair.cluster_milli_op_s;
         if asked > 0 || self.tight > 0 || self.dirty & (1 << head.0) != 0 || self.speeds[place] < 1.0 {
             self.dirty |= 1 << head.0;
+            if pair.is_empty() {
+                self.due.set(place, NEVER);
+            }
             return;
         }
         pair.set_speed(now, Speed::FULL);
