@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod cli;
+mod closed_form;
 mod founding;
