@@ -121,6 +121,7 @@ fn marks(forecast: &Forecast, calendar: &Calendar<'_>) -> Vec<Mark> {
             )
         })
         .filter_map(|one| Some((one.at(P50)?.value.time()?, scenario.milestone_name(&one.milestone))))
+        .filter(|(time, _)| !calendar.already(*time))
         .collect();
     // Stable: milestones of one instant stay in the scenario's order.
     dated.sort_by_key(|(time, _)| *time);

@@ -5,20 +5,22 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use crate::forecast::quantile::{Estimate, When};
 use crate::scenario::Scenario;
-use crate::units::Time;
+use crate::units::{Span, Time};
 
 /// Local dates of one scenario.
 pub(super) struct Calendar<'a> {
     zone: &'a TimeZone,
     year: i16,
-    as_of: Time,
+    /// The start, where something has moved before it.
+    started: Option<Time>,
     horizon: Time,
 }
 
 impl<'a> Calendar<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
         let year = local(scenario.as_of, &scenario.time_zone).year();
-        Self { zone: &scenario.time_zone, year, as_of: scenario.as_of, horizon: scenario.horizon }
+        let moved = scenario.model.population.moved.iter().any(|share| share.ppm() > 0);
+        Self { zone: &scenario.time_zone, year, started: moved.then_some(scenario.as_of), horizon: scenario.horizon }
     }
 
     /// "October 19", with the year when it is not the one the forecast starts in.
@@ -84,7 +86,7 @@ impl<'a> Calendar<'a> {
 
     /// Whether something had happened before the forecast starts: it is told at its first instant.
     pub(super) fn already(&self, time: Time) -> bool {
-        time <= self.as_of
+        self.started.is_some_and(|start| time <= start)
     }
 
     fn local(&self, time: Time) -> ZonedDateTime {
@@ -112,7 +114,8 @@ fn say(day: &ZonedDateTime, format: &str) -> String {
     day.strftime(format).to_string()
 }
 
-/// The larger side of an interval of dates: `±4 h`, `±1.2 d`; empty where an end is no date.
+/// The larger side of an interval of dates: `±4 h`, `±1.2 d`; empty where an end is no date, or where every
+/// replication agrees to the microsecond.
 pub(super) fn plus_minus(estimate: Option<Estimate<When>>) -> String {
     let side = |estimate: Estimate<When>| {
         let (value, low, high) = (estimate.value.time()?, estimate.low.time()?, estimate.high.time()?);
@@ -120,6 +123,7 @@ pub(super) fn plus_minus(estimate: Option<Estimate<When>>) -> String {
     };
     match estimate.and_then(side) {
         None => String::new(),
+        Some(Span::ZERO) => String::new(),
         Some(side) if side.days() < 1.0 => format!("±{:.0} h", (side.secs() / 3_600.0).ceil().max(1.0)),
         Some(side) => format!("±{:.1} d", side.days()),
     }
