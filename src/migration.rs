@@ -106,7 +106,8 @@ impl Migration {
             return Next::Finished;
         }
         // First what the clock says: nothing may start on a pace that a window has just taken back.
-        if now >= session.wake.0 {
+        // An order comes before that: nothing may start at the instant of a pause.
+        if now >= session.wake.0 && !matches!(event, Event::Operator(_)) {
             session.due(now, out);
         }
         session.react(now, event, out);

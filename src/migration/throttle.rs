@@ -94,6 +94,8 @@ impl Throttle {
     /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
     pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
         self.guard(plan, worst);
+        // At less than one stream nothing could ever use the pace, and old copies would wait for their purge for ever.
+        let used = used || self.pace_milli < MILLI;
         let early = Span::from_micros(plan.every.micros() / EARLY);
         if now + early >= self.next_decision {
             self.pace_milli = decide(plan, self.pace_milli, worst, used);
