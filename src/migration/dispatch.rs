@@ -42,29 +42,10 @@ impl Session {
             return lane.account.set(now, Binding::NotItsTurn);
         }
         self.issue_switches(now, head, out);
-        // Nothing below stops the machine or starts it again.
         let paused = self.paused();
-        let binding = loop {
-            let lane = &mut self.lanes[head.index()];
-            if let Some(binding) = lane.blocked(now, &self.plan.heads[head.index()].throttle, paused) {
-                break binding;
-            }
-            let (mailbox, urgent) = match lane.candidate(&self.mailboxes, &self.waves) {
-                Ok(candidate) => candidate,
-                Err(binding) => break binding,
-            };
-            let Some(slot) = self.jobs.next_slot() else { break Binding::Mover };
-            let bytes = self.mailboxes.bytes(mailbox);
-            let reserved = self.clusters.need(bytes);
-            match self.clusters.place(now, reserved) {
-                Choice::At(cluster) => {
-                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out);
-                }
-                Choice::NoRoom => break Binding::NoRoom,
-                Choice::Stale => break Binding::Outage,
-                Choice::TooLarge => self.set_aside_waiting(mailbox, head, out),
-            }
-        };
+        let lane = &self.lanes[head.index()];
+        let blocked = lane.blocked(now, &self.plan.heads[head.index()].throttle, paused);
+        let binding = blocked.unwrap_or_else(|| self.start_copies(now, head, out));
         let account = &mut self.lanes[head.index()].account;
         // Samples age again from now on.
         self.wake_is_old |= account.binding() == Binding::Outage && binding != Binding::Outage;
@@ -75,6 +56,38 @@ impl Session {
                 self.announce(Milestone::ClusterFull { cluster }, out);
             }
             self.set_intake(out);
+        }
+    }
+
+    /// Starts copies on a lane that nothing blocks, and says what binds then. Only its own copies can block it meanwhile.
+    #[inline]
+    fn start_copies(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) -> Binding {
+        loop {
+            let lane = &mut self.lanes[head.index()];
+            let (mailbox, urgent) = match lane.candidate(&self.mailboxes, &self.waves) {
+                Ok(candidate) => candidate,
+                Err(binding) => return binding,
+            };
+            let Some(slot) = self.jobs.next_slot() else { return Binding::Mover };
+            let bytes = self.mailboxes.bytes(mailbox);
+            let reserved = self.clusters.need(bytes);
+            match self.clusters.place(now, reserved) {
+                Choice::At(cluster) => {
+                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out);
+                    let lane = &self.lanes[head.index()];
+                    if lane.is_full() {
+                        return lane.cap(&self.plan.heads[head.index()].throttle);
+                    }
+                }
+                Choice::NoRoom => return Binding::NoRoom,
+                Choice::Stale => return Binding::Outage,
+                Choice::TooLarge => {
+                    self.set_aside_waiting(mailbox, head, out);
+                    if self.lanes[head.index()].left() == 0 {
+                        return Binding::NotItsTurn;
+                    }
+                }
+            }
         }
     }
 

@@ -170,17 +170,22 @@ impl Lane {
         fresh_until(self.sample, plan.sample_limit).is_some_and(|until| now <= until)
     }
 
+    /// Whether all permitted streams are used.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.copying >= self.pace.map_or(0, |pace| pace.streams)
+    }
+
     /// What keeps the lane from starting anything at all, if something does.
     #[inline]
     pub(super) fn blocked(&self, now: Time, plan: &ThrottlePlan, paused: bool) -> Option<Binding> {
-        let streams = self.pace.map_or(0, |pace| pace.streams);
         if self.left() == 0 || (!self.turn && self.queue.peek_urgent().is_none()) {
             Some(Binding::NotItsTurn)
         } else if paused {
             Some(Binding::Paused)
         } else if !self.fresh(now, plan) {
             Some(Binding::Outage)
-        } else if self.copying >= streams {
+        } else if self.is_full() {
             Some(self.cap(plan))
         } else if !self.ready.is_empty() {
             Some(Binding::Mover)
@@ -190,7 +195,7 @@ impl Lane {
     }
 
     /// Which cap it is that all permitted streams are used up to.
-    fn cap(&self, plan: &ThrottlePlan) -> Binding {
+    pub(super) fn cap(&self, plan: &ThrottlePlan) -> Binding {
         let throttle = self.throttle.streams();
         if self.operator_cap < throttle.min(self.window.streams) {
             Binding::Paused

@@ -104,7 +104,11 @@ impl Session {
         self.announce_shares(Some(head), out);
         self.announce_shares(None, out);
         self.check_emptied(head, out);
-        self.fill(now, head, out);
+        let lane = &self.lanes[head.index()];
+        // A switch that ends while all streams are used and nothing is copied yet changes nothing of what binds.
+        if lane.copying == 0 || !lane.is_full() || !lane.ready.is_empty() {
+            self.fill(now, head, out);
+        }
     }
 
     fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {

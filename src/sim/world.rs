@@ -115,6 +115,8 @@ pub(crate) struct World<'s> {
     heads: Vec<HeadState>,
     clusters: Vec<ClusterSide>,
     sharing: Sharing,
+    /// Heads whose load has changed since the sharing was told, a bit each: told once an instant.
+    changed: u64,
     jobs: Vec<Job>,
     setups: VecDeque<(Time, EffectId)>,
     timers: MinHeap,
@@ -176,6 +178,7 @@ impl<'s> World<'s> {
             heads: heads(scenario, draws),
             clusters: clusters(scenario, draws),
             sharing: Sharing::new(&scenario.model),
+            changed: 0,
             jobs: Vec::new(),
             setups: VecDeque::new(),
             timers: MinHeap::default(),
@@ -235,6 +238,7 @@ impl<'s> World<'s> {
 
     /// What the replication came to; gives the memory back to the workspace.
     pub(crate) fn finish(mut self, machine: &Migration, end: Time, workspace: &mut Workspace) -> Outcome {
+        self.refresh_heads();
         self.close_accounts(end);
         let order = &self.scenario.plan.order.heads;
         let unfinished = order.iter().find(|head| machine.left(**head) > 0).or_else(|| order.last());
@@ -283,7 +287,16 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Tells the sharing what else a head is asked for.
+    /// Tells the sharing what else the heads are asked for, where that has changed.
+    #[inline]
+    fn refresh_heads(&mut self) {
+        while self.changed != 0 {
+            let head = self.changed.trailing_zeros() as u8;
+            self.changed &= self.changed - 1;
+            self.refresh_head(HeadId(head));
+        }
+    }
+
     #[inline]
     fn refresh_head(&mut self, head: HeadId) {
         let cost = &self.scenario.model.cost;
@@ -352,6 +365,7 @@ impl Host for World<'_> {
             if let Some(event) = self.ready.pop_front() {
                 return Ok((self.now, event));
             }
+            self.refresh_heads();
             self.sharing.settle(self.now);
             let (pair, copy_at) = self.sharing.first_due();
             let copy_at = Time::from_unix_micros(copy_at);

@@ -229,7 +229,7 @@ impl World<'_> {
             let state = &mut self.heads[head];
             // Users do not repeat more at once than the whole head can serve.
             state.repeated = (state.backlog / step_s).min(state.capacity);
-            self.refresh_head(HeadId(head as u8));
+            self.changed |= 1 << head;
         }
     }
 

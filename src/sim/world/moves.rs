@@ -176,7 +176,7 @@ impl World<'_> {
         } else {
             self.set_timer(Span::from_secs_f64(messages / self.scenario.model.cost.purge_rate), slot);
             self.heads[head.index()].purges += 1;
-            self.refresh_head(head);
+            self.changed |= 1 << head.0;
         }
     }
 
@@ -200,7 +200,7 @@ impl World<'_> {
             (Phase::Purging, None) => {
                 self.jobs[usize::from(slot)].phase = Phase::Free;
                 self.heads[head.index()].purges -= 1;
-                self.refresh_head(head);
+                self.changed |= 1 << head.0;
                 Some(Event::PurgeEnded { effect })
             }
             (Phase::Switching, Some(fault)) => {
@@ -263,7 +263,6 @@ impl World<'_> {
         };
         self.jobs[usize::from(slot)].phase = Phase::Free;
         self.take_turns(head);
-        self.refresh_head(head);
         self.ready.extend(event);
     }
 
@@ -317,7 +316,7 @@ impl World<'_> {
                 (Turn::Goes(_) | Turn::Waits(_), _) => {}
             }
         }
-        self.refresh_head(head);
+        self.changed |= 1 << head.0;
     }
 
     fn failed(&mut self, slot: u16, fault: Fault) {
