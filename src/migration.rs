@@ -105,10 +105,11 @@ impl Migration {
         if session.ended {
             return Next::Finished;
         }
-        // First what the clock says: nothing may start on a pace that a window has just taken back.
-        // An order comes before that: nothing may start at the instant of a pause.
-        if now >= session.wake.0 && !matches!(event, Event::Operator(_)) {
-            session.due(now, out);
+        // First the calendar: nothing may start on a pace that a window has just taken back. An order of the same instant
+        // comes before it, and everything else that is due comes after the event, which may stop it.
+        let due = now >= session.wake.0;
+        if due && !matches!(event, Event::Operator(_)) {
+            session.set_paces(now, out);
         }
         session.react(now, event, out);
         if session.ended {
@@ -118,7 +119,7 @@ impl Migration {
             session.advance_waves(now, out);
         }
         session.renew_wake(now);
-        if now >= session.wake.0 {
+        if due || now >= session.wake.0 {
             session.due(now, out);
         }
         session.pass_turn(now, out);

@@ -18,8 +18,14 @@ impl Session {
         }
     }
 
-    /// The same on one head.
-    pub(super) fn refresh(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+    /// Asks for the pace that is allowed now where it has changed, on every head.
+    pub(super) fn set_paces(&mut self, now: Time, out: &mut Vec<Command>) {
+        for head in 0..self.lanes.len() {
+            self.set_pace(now, HeadId(head as u8), out);
+        }
+    }
+
+    fn set_pace(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let paused = self.paused();
         let lane = &mut self.lanes[head.index()];
         let allowed = lane.allowed(now, &self.plan.heads[head.index()], paused);
@@ -29,6 +35,11 @@ impl Session {
             let effect = self.effect();
             out.push(Command::SetPace { effect, head, streams, rate });
         }
+    }
+
+    /// The same on one head, and starts what it allows.
+    pub(super) fn refresh(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        self.set_pace(now, head, out);
         self.purge(now, head, out);
         self.fill(now, head, out);
         self.wake_is_old = true;

@@ -43,7 +43,8 @@ fn median(scenario: &Scenario, outcomes: &[Outcome], milestone: Milestone) -> Ti
 /// The first instant of a local day.
 fn day(scenario: &Scenario, date: &str) -> Time {
     let date: jiff::civil::Date = date.parse().expect("a date");
-    let midnight = scenario.time_zone.to_ambiguous_zoned_datetime(date.at(0, 0, 0, 0)).compatible().expect("a midnight");
+    let midnight =
+        scenario.time_zone.to_ambiguous_zoned_datetime(date.at(0, 0, 0, 0)).compatible().expect("a midnight");
     Time::from_unix_micros(Timestamp::from(&midnight).as_microsecond())
 }
 
