@@ -122,8 +122,7 @@ pub(super) fn plus_minus(estimate: Option<Estimate<When>>) -> String {
         Some(value.since(low).max(high.since(value)))
     };
     match estimate.and_then(side) {
-        None => String::new(),
-        Some(Span::ZERO) => String::new(),
+        None | Some(Span::ZERO) => String::new(),
         Some(side) if side.days() < 1.0 => format!("±{:.0} h", (side.secs() / 3_600.0).ceil().max(1.0)),
         Some(side) => format!("±{:.1} d", side.days()),
     }
