@@ -70,7 +70,7 @@ impl Time {
     #[must_use]
     #[inline]
     pub const fn since(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+        Span(difference(self.0, earlier.0))
     }
 
     /// The first instant from this one on that is a whole number of steps after 1970-01-01 00:00 UTC.
@@ -86,7 +86,7 @@ impl Add<Span> for Time {
     type Output = Self;
     #[inline]
     fn add(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+        Self(sum(self.0, span.0))
     }
 }
 
@@ -94,7 +94,7 @@ impl Sub<Span> for Time {
     type Output = Self;
     #[inline]
     fn sub(self, span: Span) -> Self {
-        Self(self.0.saturating_sub(span.0))
+        Self(difference(self.0, span.0))
     }
 }
 
@@ -158,7 +158,7 @@ impl Add for Span {
     type Output = Self;
     #[inline]
     fn add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self(sum(self.0, other.0))
     }
 }
 
@@ -173,8 +173,32 @@ impl Sub for Span {
     type Output = Self;
     #[inline]
     fn sub(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
+        Self(difference(self.0, other.0))
     }
+}
+
+/// The sum, or the end of the range that it passes; the end is out of the way, so that a sum costs two instructions.
+#[inline]
+const fn sum(a: i64, b: i64) -> i64 {
+    match a.checked_add(b) {
+        Some(sum) => sum,
+        None => end_of_range(b > 0),
+    }
+}
+
+/// The difference, or the end of the range that it passes.
+#[inline]
+const fn difference(a: i64, b: i64) -> i64 {
+    match a.checked_sub(b) {
+        Some(difference) => difference,
+        None => end_of_range(b < 0),
+    }
+}
+
+#[cold]
+#[inline(never)]
+const fn end_of_range(upper: bool) -> i64 {
+    if upper { i64::MAX } else { i64::MIN }
 }
 
 impl Bytes {
