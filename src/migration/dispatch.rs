@@ -42,25 +42,34 @@ impl Session {
         self.set_pace(now, head, out);
         self.purge(now, head, out);
         self.fill(now, head, out);
-        self.wake_is_old = true;
+        self.unsettled = true;
     }
 
     /// Starts copies until something binds, and accounts the time to it.
     #[inline]
     pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let lane = &mut self.lanes[head.index()];
-        if lane.left() == 0 {
+        if lane.is_empty() {
             return lane.account.set(now, Binding::NotItsTurn);
         }
-        self.issue_switches(now, head, out);
+        if !lane.ready.is_empty() {
+            self.issue_switches(now, head, out);
+        }
         let paused = self.paused();
-        let lane = &self.lanes[head.index()];
-        let blocked = lane.blocked(now, &self.plan.heads[head.index()].throttle, paused);
+        let blocked = self.lanes[head.index()].blocked(now, &self.plan.heads[head.index()].throttle, paused);
         let binding = blocked.unwrap_or_else(|| self.start_copies(now, head, out));
-        let account = &mut self.lanes[head.index()].account;
-        // Samples age again from now on.
-        self.wake_is_old |= account.binding() == Binding::Outage && binding != Binding::Outage;
-        account.set(now, binding);
+        let lane = &mut self.lanes[head.index()];
+        // Samples age again from now on; and the next head may have its turn when fewer wait than streams.
+        let answers = lane.account.binding() == Binding::Outage && binding != Binding::Outage;
+        self.unsettled |= answers || lane.is_ending();
+        lane.account.set(now, binding);
+        if self.clusters.any_newly_full() {
+            self.announce_full(out);
+        }
+    }
+
+    #[cold]
+    fn announce_full(&mut self, out: &mut Vec<Command>) {
         while let Some(cluster) = self.clusters.take_newly_full() {
             if self.filled & (1 << cluster.index()) == 0 {
                 self.filled |= 1 << cluster.index();
@@ -192,7 +201,7 @@ impl Session {
     #[inline]
     pub(super) fn check_emptied(&mut self, head: HeadId, out: &mut Vec<Command>) {
         let lane = &mut self.lanes[head.index()];
-        if lane.left() == 0 && lane.emptied == Emptied::No {
+        if lane.is_empty() && lane.emptied == Emptied::No {
             lane.emptied = Emptied::Asked;
             let effect = self.effect();
             out.push(Command::Audit { effect, head });
@@ -202,28 +211,37 @@ impl Session {
     /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
     pub(super) fn purge(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let Some(purge_after) = self.plan.copy.purge_after else { return };
-        let plan = &self.plan.heads[head.index()].throttle;
-        let lane = &self.lanes[head.index()];
-        let well = lane.fresh(now, plan) && lane.pace.is_some_and(|pace| pace.streams > 0);
-        if self.paused() || self.purges_held || !well {
+        let paused = self.paused() || self.purges_held;
+        let Self { plan, lanes, jobs, sequence, .. } = self;
+        let lane = &mut lanes[head.index()];
+        let well =
+            lane.pace.is_some_and(|pace| pace.streams > 0) && lane.fresh(now, &plan.heads[head.index()].throttle);
+        if paused || !well {
             return;
         }
-        while self.lanes[head.index()].purges.running < self.plan.copy.purge_streams {
-            let Some(slot) = self.jobs.next_slot() else { return };
-            let purges = &mut self.lanes[head.index()].purges;
+        let purges = &mut lane.purges;
+        while purges.running < plan.copy.purge_streams {
+            let Some(slot) = jobs.next_slot() else { return };
             let Some((due, mailbox)) = purges.pop(now) else { break };
             if due >= self.cohort + purge_after {
                 purges.kept += 1;
                 continue;
             }
             purges.running += 1;
-            let effect = self.effect_in(slot);
+            *sequence += 1;
+            let effect = EffectId::new(self.number, *sequence, slot);
             let (reserved, cluster) = (Bytes::ZERO, ClusterId(0));
             let (stage, abandoned) = (Stage::Purging, None);
-            self.jobs.start(Job { effect, reserved, mailbox, head, cluster, stage, abandoned, due });
+            jobs.start(Job { effect, reserved, mailbox, head, cluster, stage, abandoned, due });
             out.push(Command::Purge { effect, mailbox, from: head });
         }
-        // The next one has come to the front: nothing else about the wake-up has changed.
+        if purges.due.front().is_none_or(|(due, _)| *due > now) {
+            self.await_purges(now, head, out);
+        }
+    }
+
+    /// No old copy is due any more: says when the next one is, or that all are gone.
+    fn await_purges(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         if let Some(due) = self.lanes[head.index()].purges.next_due().filter(|due| *due > now) {
             self.wake = self.wake.min((due, Reason::Purge));
         }

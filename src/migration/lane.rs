@@ -146,6 +146,18 @@ impl Lane {
         self.waiting + u32::from(self.copying) + u32::from(self.switching) + self.ready.len() as u32
     }
 
+    /// Whether nothing is still to leave the head.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting == 0 && self.left() == 0
+    }
+
+    /// Whether so few wait that the next head may be near its turn.
+    #[inline]
+    pub(super) fn is_ending(&self) -> bool {
+        self.waiting < u32::from(self.pace.map_or(0, |pace| pace.streams)) + self.queue.scheduled()
+    }
+
     /// Whether the next head may begin. Mailboxes that wait for a date of their own hold no other head up.
     pub(super) fn gives_way(&self, overlap: Overlap) -> bool {
         let by_hand = self.queue.scheduled();
@@ -179,7 +191,7 @@ impl Lane {
     /// What keeps the lane from starting anything at all, if something does.
     #[inline]
     pub(super) fn blocked(&self, now: Time, plan: &ThrottlePlan, paused: bool) -> Option<Binding> {
-        if self.left() == 0 || (!self.turn && self.queue.peek_urgent().is_none()) {
+        if self.is_empty() || (!self.turn && self.queue.peek_urgent().is_none()) {
             Some(Binding::NotItsTurn)
         } else if paused {
             Some(Binding::Paused)

@@ -117,6 +117,19 @@ impl Clusters {
 
     #[inline]
     fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
+        // Nearly always the cluster that took the last one.
+        if let Some(cluster) = self.list.get(self.first)
+            && cluster.takes()
+            && cluster.fresh(now, self.sample_limit)
+            && cluster.estimate(now) + need <= cluster.threshold
+        {
+            return Choice::At(ClusterId(self.first as u8));
+        }
+        self.search_room(now, need)
+    }
+
+    #[cold]
+    fn search_room(&mut self, now: Time, need: Bytes) -> Choice {
         while self.list.get(self.first).is_some_and(|cluster| !cluster.takes()) {
             self.first += 1;
         }
@@ -242,6 +255,12 @@ impl Clusters {
         self.list.iter().position(Cluster::takes).map(|place| ClusterId(place as u8))
     }
 
+    /// Whether a cluster has refused since the caller last asked.
+    #[inline]
+    pub(super) fn any_newly_full(&self) -> bool {
+        self.newly_full != 0
+    }
+
     /// A cluster that has refused for the first time since it was open, once for each refusal.
     #[inline]
     pub(super) fn take_newly_full(&mut self) -> Option<ClusterId> {
@@ -270,10 +289,12 @@ impl Clusters {
 }
 
 impl Cluster {
+    #[inline]
     fn takes(&self) -> bool {
         self.in_service && !self.closed && !self.full
     }
 
+    #[inline]
     fn fresh(&self, now: Time, limit: Span) -> bool {
         self.sample.is_some_and(|sample| now <= sample.measured_at + limit)
     }

@@ -103,8 +103,13 @@ impl Session {
     fn after_an_end(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.announce_shares(Some(head), out);
         self.announce_shares(None, out);
-        self.check_emptied(head, out);
         let lane = &self.lanes[head.index()];
+        if lane.waiting == 0 {
+            self.check_emptied(head, out);
+        }
+        let lane = &self.lanes[head.index()];
+        // What is scheduled by hand holds no other head up once all else has gone.
+        self.unsettled |= lane.queue.scheduled() > 0;
         // A switch that ends while all streams are used and nothing is copied yet changes nothing of what binds.
         if lane.copying == 0 || !lane.is_full() || !lane.ready.is_empty() {
             self.fill(now, head, out);
@@ -114,9 +119,13 @@ impl Session {
     fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
         self.mailboxes.set_phase(job.mailbox, Phase::Settled);
-        self.lanes[job.head.index()].purges.running -= 1;
+        let purges = &mut self.lanes[job.head.index()].purges;
+        purges.running -= 1;
+        let last = purges.due.is_empty();
         self.purge(now, job.head, out);
-        self.check_purged(job.head, out);
+        if last {
+            self.check_purged(job.head, out);
+        }
     }
 
     #[cold]
@@ -135,7 +144,7 @@ impl Session {
         }
         self.purge(now, job.head, out);
         self.check_purged(job.head, out);
-        self.wake_is_old = true;
+        self.unsettled = true;
     }
 
     #[cold]
@@ -144,7 +153,7 @@ impl Session {
         self.lanes[job.head.index()].copying -= 1;
         self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
-        self.wake_is_old = true;
+        self.unsettled = true;
     }
 
     #[cold]
@@ -153,7 +162,7 @@ impl Session {
         self.lanes[job.head.index()].switching -= 1;
         self.give_up(now, &job, cause(&job, fault), out);
         self.after_an_end(now, job.head, out);
-        self.wake_is_old = true;
+        self.unsettled = true;
     }
 
     /// Ends a job that did not get its mailbox moved, and decides what becomes of the mailbox.
@@ -236,7 +245,7 @@ impl Session {
             Phase::Moved | Phase::Gone => {}
         }
         self.after_an_end(now, head, out);
-        self.wake_is_old = true;
+        self.unsettled = true;
     }
 
     /// Gives up a job whose copy has ended and whose switch was not yet asked for.

@@ -64,7 +64,7 @@ impl Session {
             all_emptied: false,
             ended: false,
             wake: (now, Reason::Throttle),
-            wake_is_old: false,
+            unsettled: false,
         }
     }
 
