@@ -31,7 +31,7 @@ use attempt::FaultRate;
 use jobs::Jobs;
 use lane::{Due, Lane, NOTHING_DUE};
 use mailbox::Mailboxes;
-use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, StopCause};
+use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, Start, StopCause};
 use order::Waves;
 use place::Clusters;
 use plan::Plan;
@@ -78,8 +78,8 @@ struct Session {
     ended: bool,
     /// The earliest instant at which something is due, and what; possibly too early, never too late.
     wake: Due,
-    /// Whether `wake` has to be computed anew before the step ends.
-    wake_is_old: bool,
+    /// Whether something has changed that `wake` or the heads' turns depend on.
+    unsettled: bool,
 }
 
 impl Migration {
@@ -94,10 +94,7 @@ impl Migration {
     #[inline]
     pub fn step(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) -> Next {
         if let Event::Started(start) = event {
-            self.session = Some(Box::new(Session::new(now, start)));
-            if let Some(session) = &mut self.session {
-                session.begin(now, start, out);
-            }
+            self.begin(now, start, out);
         }
         let Some(session) = &mut self.session else {
             return Next::Wait { until: Time::NEVER, why: Reason::Idle };
@@ -112,19 +109,16 @@ impl Migration {
             session.set_paces(now, out);
         }
         session.react(now, event, out);
-        if session.ended {
-            return Next::Finished;
+        if due || session.unsettled || now >= session.wake.0 || session.waves.is_full() {
+            session.settle(now, due, out);
         }
-        if session.waves.is_full() {
-            session.advance_waves(now, out);
-        }
-        session.renew_wake(now);
-        if due || now >= session.wake.0 {
-            session.due(now, out);
-        }
-        session.pass_turn(now, out);
-        session.renew_wake(now);
         session.next(now)
+    }
+
+    #[cold]
+    fn begin(&mut self, now: Time, start: &Start, out: &mut Vec<Command>) {
+        let session = self.session.insert(Box::new(Session::new(now, start)));
+        session.begin(now, start, out);
     }
 
     /// What binds a head now.
@@ -222,8 +216,24 @@ impl Session {
         }
     }
 
+    /// What few events call for: waves, what is due, the next head's turn, the next wake-up.
+    #[inline(never)]
+    fn settle(&mut self, now: Time, due: bool, out: &mut Vec<Command>) {
+        if self.ended {
+            return;
+        }
+        if self.waves.is_full() {
+            self.advance_waves(now, out);
+        }
+        self.renew_wake(now);
+        if due || now >= self.wake.0 {
+            self.due(now, out);
+        }
+        self.pass_turn(now, out);
+        self.renew_wake(now);
+    }
+
     /// Gives the next head its turn where the plan's overlap allows.
-    #[inline]
     fn pass_turn(&mut self, now: Time, out: &mut Vec<Command>) {
         while let Some(&next) = self.plan.order.heads.get(self.front + 1) {
             let current = self.plan.order.heads[self.front];
@@ -253,9 +263,8 @@ impl Session {
 
     /// Computes `wake` anew where something has changed it, after everything due until `now` has been done. Once a step is
     /// enough, however much of it has changed.
-    #[inline]
     fn renew_wake(&mut self, now: Time) {
-        if std::mem::take(&mut self.wake_is_old) {
+        if std::mem::take(&mut self.unsettled) {
             let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
             let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
             let dues = self.lanes.iter().zip(&self.plan.heads).map(|(lane, head)| lane.next_due(now, head));

@@ -3,6 +3,7 @@
 
 mod account;
 mod cluster;
+mod costs;
 mod draw;
 mod fill;
 mod head;

@@ -13,6 +13,17 @@ pub struct CurvePoint {
     pub response_ms: f64,
 }
 
+/// Response time at one utilisation, in seconds, and how it changes there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Response {
+    /// Response time.
+    pub seconds: f64,
+    /// First derivative, in seconds for a utilisation of 1; zero where clamped.
+    pub slope_s: f64,
+    /// Second derivative; zero where clamped, and between points.
+    pub bend_s: f64,
+}
+
 /// Response time over utilisation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LatencyCurve {
@@ -57,17 +68,23 @@ impl LatencyCurve {
         }
     }
 
-    /// Response time and slope together, for the price of one division.
+    /// Response time, slope and bend together, for the price of one division.
     #[must_use]
     #[inline]
-    pub fn response_and_slope_s(&self, utilisation: f64) -> (f64, f64) {
+    pub fn response(&self, utilisation: f64) -> Response {
         match self {
             Self::Knee { offset_ms, linear_ms, knee_ms, limit } if utilisation < CLAMP * limit => {
-                let stretch = limit / (limit - utilisation);
-                let response_ms = offset_ms + linear_ms * utilisation + knee_ms * stretch;
-                (response_ms * 1e-3, (linear_ms + knee_ms * stretch * stretch / limit) * 1e-3)
+                let room = 1.0 / (limit - utilisation);
+                let knee = knee_ms * limit * room;
+                Response {
+                    seconds: (offset_ms + linear_ms * utilisation + knee) * 1e-3,
+                    slope_s: (linear_ms + knee * room) * 1e-3,
+                    bend_s: 2.0 * knee * room * room * 1e-3,
+                }
             }
-            Self::Knee { .. } | Self::Points(_) => (self.response_s(utilisation), self.slope_s(utilisation)),
+            Self::Knee { .. } | Self::Points(_) => {
+                Response { seconds: self.response_s(utilisation), slope_s: self.slope_s(utilisation), bend_s: 0.0 }
+            }
         }
     }
 
@@ -160,9 +177,11 @@ mod tests {
         for u in [0.4, 0.9, 0.97] {
             let numeric = (curve.response_s(u + 1e-6) - curve.response_s(u - 1e-6)) / 2e-6;
             assert!((curve.slope_s(u) / numeric - 1.0).abs() < 1e-4);
-            let (response_s, slope_s) = curve.response_and_slope_s(u);
-            assert!((response_s / curve.response_s(u) - 1.0).abs() < 1e-12);
-            assert!((slope_s / curve.slope_s(u) - 1.0).abs() < 1e-12);
+            let response = curve.response(u);
+            assert!((response.seconds / curve.response_s(u) - 1.0).abs() < 1e-12);
+            assert!((response.slope_s / curve.slope_s(u) - 1.0).abs() < 1e-12);
+            let bend_s = (curve.slope_s(u + 1e-6) - curve.slope_s(u - 1e-6)) / 2e-6;
+            assert!((response.bend_s / bend_s - 1.0).abs() < 1e-4);
         }
     }
 }

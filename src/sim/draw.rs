@@ -5,7 +5,6 @@ use rand_pcg::Pcg64Dxsm;
 use sha2::{Digest, Sha256};
 
 use super::RunId;
-use super::number::normal_quantile;
 
 /// What a draw is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,18 +104,19 @@ impl Keyed {
         unit(self.bits(item))
     }
 
-    /// A standard normal number.
-    #[inline]
-    pub(crate) fn normal(self, item: u64) -> f64 {
-        normal_quantile(self.unit(item))
+    /// Uniform numbers of `from` and those after it, one each.
+    pub(crate) fn units(self, from: u64, out: &mut [f64]) {
+        for (item, out) in (from..).zip(out) {
+            *out = self.unit(item);
+        }
     }
 }
 
 /// A uniform number within (0, 1) from 52 of the bits, in the middle of its cell.
 #[inline]
 pub(crate) fn unit(bits: u64) -> f64 {
-    // 52 bits fit a signed number, which converts in one instruction.
-    ((bits >> 12) as i64 as f64 + 0.5) * (1.0 / (1_u64 << 52) as f64)
+    // As the digits of a number within [1, 2), without a conversion; half a cell more keeps both ends out.
+    f64::from_bits((bits >> 12) | 0x3ff0_0000_0000_0000) - (1.0 - 0.5 / (1_u64 << 52) as f64)
 }
 
 /// The number of an attempt on a mailbox, for `Keyed`.

@@ -4,7 +4,7 @@
 //! time has grown, so a busy head slows its copies down, and slowed copies ask less of it. What this leaves out: users
 //! are an open load, they do not ask less while they wait.
 
-use crate::scenario::curve::LatencyCurve;
+use crate::scenario::curve::{LatencyCurve, Response};
 
 /// The copies of one pair, as the head sees them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,114 +23,217 @@ pub(crate) struct Mover {
 
 impl Mover {
     #[inline]
-    fn own_speed(&self, wait_s: f64) -> f64 {
+    pub(crate) fn own_speed(&self, wait_s: f64) -> f64 {
         1.0 / (1.0 + self.per_copy * wait_s + self.cluster_wait)
     }
 }
 
-/// Finds the utilisation at which the head's load is what the copies ask for at that utilisation, and their speeds.
-///
-/// `fixed` is the load that does not depend on speeds, in operations a second like `capacity`; `warm` is where to begin
-/// to look. The excess load falls with utilisation, so the only root is bracketed, and Newton's steps that leave the
-/// bracket are halved instead. At saturation the copies share what the fixed load leaves over.
-pub(crate) fn solve(curve: &LatencyCurve, capacity: f64, fixed: f64, warm: f64, movers: &mut [Mover]) -> f64 {
-    let asked: f64 = movers.iter().map(|mover| mover.load).sum();
-    let mut low = fixed / capacity;
-    if asked == 0.0 {
-        // Copies that ask nothing of the head never wait for it.
-        for mover in movers {
-            mover.speed = mover.own_speed(0.0).min(mover.ceiling);
-        }
-        return low;
-    }
-    let idle_s = curve.response_s(0.0);
-    let saturation = curve.saturation();
-    if low >= saturation {
-        for mover in movers {
-            mover.speed = 0.0;
-        }
-        return low;
-    }
-    let mut high = ((fixed + asked) / capacity).min(saturation);
-    let mut at = warm.clamp(low, high);
-    // Newton's steps end after two or three from a warm start; the bracket bounds the rest.
-    for _ in 0..60 {
-        let (excess, slope) = excess(curve, capacity, fixed, idle_s, at, movers);
-        if excess > 0.0 {
-            low = at;
-        } else {
-            high = at;
-        }
-        let newton = at - excess / slope;
-        let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
-        let moved = (next - at).abs();
-        at = next;
-        // The error left after a step of Newton's is of the order of its square: below the millionth that a speed resolves.
-        if moved < 1e-4 {
-            break;
-        }
-    }
-    leftover(curve, capacity, fixed, idle_s, at, movers)
+/// Where the load differs by less than this share of the capacity from what a utilisation stands for, the series of the
+/// speeds around it is exact to 1e-8: to less than what a speed resolves.
+const NEAR: f64 = 2e-3;
+/// The same for curves with kinks, where no series reaches beyond the next one.
+const CLOSE: f64 = 1e-7;
+
+/// One head: its curve, what it is asked for besides copies, and where its fixed point was last found.
+#[derive(Clone, Debug)]
+pub(crate) struct Station {
+    curve: LatencyCurve,
+    idle_s: f64,
+    saturation: f64,
+    near: f64,
+    /// Operations a second that it can serve, and how much of it one of them is.
+    capacity: f64,
+    share: f64,
+    /// Load that does not depend on the copies' speeds, in operations a second.
+    fixed: f64,
+    /// Utilisation with the copies last solved for.
+    pub(crate) utilisation: f64,
+    /// Where the search begins, and the response there.
+    warm: (f64, Response),
 }
 
-/// Load above what `at` stands for, and how it changes with utilisation.
+/// Load above what a utilisation stands for, and its first two derivatives.
+struct Excess {
+    value: f64,
+    slope: f64,
+    bend: f64,
+}
+
+impl Station {
+    /// An idle head.
+    pub(crate) fn new(curve: LatencyCurve, capacity: f64) -> Self {
+        let idle = curve.response(0.0);
+        Self {
+            idle_s: idle.seconds,
+            saturation: curve.saturation(),
+            near: match curve {
+                LatencyCurve::Knee { .. } => NEAR,
+                LatencyCurve::Points(_) => CLOSE,
+            },
+            capacity,
+            share: 1.0 / capacity,
+            fixed: 0.0,
+            utilisation: 0.0,
+            warm: (0.0, idle),
+            curve,
+        }
+    }
+
+    /// Response time above that of the idle head at the utilisation found last, in seconds.
+    pub(crate) fn wait_s(&self) -> f64 {
+        self.curve.response_s(self.utilisation) - self.idle_s
+    }
+
+    /// Sets what is asked of it besides copies, and its capacity, in operations a second.
+    #[inline]
+    pub(crate) fn set_load(&mut self, fixed: f64, capacity: f64) {
+        self.fixed = fixed;
+        if self.capacity.to_bits() != capacity.to_bits() {
+            (self.capacity, self.share) = (capacity, 1.0 / capacity);
+        }
+    }
+
+    /// The bits of what `set_load` was told last.
+    #[inline]
+    pub(crate) fn load_bits(&self) -> (u64, u64) {
+        (self.fixed.to_bits(), self.capacity.to_bits())
+    }
+
+    /// Utilisation without copies.
+    #[inline]
+    pub(crate) fn alone(&self) -> f64 {
+        self.fixed * self.share
+    }
+
+    /// Finds the utilisation at which the head's load is what the copies ask for at that utilisation, and their speeds.
+    ///
+    /// The excess load falls with utilisation, so the only root is bracketed. Halley's steps from where it was last found
+    /// come near enough in one or two, those that leave the bracket are halved instead; the series of second order around
+    /// there does the rest. At saturation the copies share what the fixed load leaves over.
+    pub(crate) fn solve(&mut self, movers: &mut [Mover]) {
+        let asked: f64 = movers.iter().map(|mover| mover.load).sum();
+        let mut low = self.alone();
+        if asked == 0.0 || low >= self.saturation {
+            // Copies that ask nothing of the head never wait for it.
+            for mover in movers {
+                mover.speed = if asked == 0.0 { mover.own_speed(0.0).min(mover.ceiling) } else { 0.0 };
+            }
+            self.utilisation = low;
+            return;
+        }
+        let mut high = ((self.fixed + asked) * self.share).min(self.saturation);
+        let (mut at, mut response) = self.warm;
+        if at < low || at > high {
+            at = at.clamp(low, high);
+            response = self.curve.response(at);
+        }
+        // The bracket bounds what Halley's steps leave.
+        for _ in 0..60 {
+            let Excess { value, slope, bend } = self.excess(at, response, movers);
+            let next = at - 2.0 * value * slope / (2.0 * slope * slope - value * bend);
+            let near = value.abs() < self.near * self.capacity;
+            if near && next >= low && next <= high {
+                // The search begins again where the curve itself was asked, so that nothing adds up.
+                follow(movers, response, next - at);
+                break;
+            }
+            if high - low < f64::EPSILON {
+                break;
+            }
+            if value > 0.0 {
+                low = at;
+            } else {
+                high = at;
+            }
+            at = if next >= low && next <= high { next } else { 0.5 * (low + high) };
+            response = self.curve.response(at);
+        }
+        self.warm = (at, response);
+        self.leave_over(movers);
+    }
+
+    /// Sets the copies' speeds at a utilisation; says by how much they then ask for more than it stands for.
+    #[inline]
+    fn excess(&self, at: f64, response: Response, movers: &mut [Mover]) -> Excess {
+        let wait_s = response.seconds - self.idle_s;
+        let mut excess = Excess { value: self.fixed - at * self.capacity, slope: -self.capacity, bend: 0.0 };
+        for mover in movers {
+            let own = mover.own_speed(wait_s);
+            mover.speed = own.min(mover.ceiling);
+            excess.value += mover.load * mover.speed;
+            if own < mover.ceiling {
+                // Of 1 / (1 + p w + c), w being the response at the utilisation.
+                let (by_wait, rise) = (mover.load * own * own * mover.per_copy, mover.per_copy * response.slope_s);
+                excess.slope -= by_wait * response.slope_s;
+                excess.bend += by_wait * (2.0 * own * rise * response.slope_s - response.bend_s);
+            }
+        }
+        excess
+    }
+
+    /// Where the response is clamped the copies share what is left over.
+    #[inline]
+    fn leave_over(&mut self, movers: &mut [Mover]) {
+        let mut load: f64 = movers.iter().map(|mover| mover.load * mover.speed).sum();
+        let room = self.saturation * self.capacity - self.fixed;
+        if load > room {
+            for mover in movers.iter_mut() {
+                mover.speed *= room / load;
+            }
+            load = room;
+        }
+        self.utilisation = (self.fixed + load) * self.share;
+    }
+}
+
+/// The speeds at a small distance from the utilisation that they were set for.
 #[inline]
-fn excess(curve: &LatencyCurve, capacity: f64, fixed: f64, idle_s: f64, at: f64, movers: &[Mover]) -> (f64, f64) {
-    let (response_s, rise_s) = curve.response_and_slope_s(at);
-    let wait_s = response_s - idle_s;
-    let (mut excess, mut slope) = (fixed - at * capacity, -capacity);
-    for mover in movers {
-        let own = mover.own_speed(wait_s);
-        excess += mover.load * own.min(mover.ceiling);
-        if own < mover.ceiling {
-            slope -= mover.load * own * own * mover.per_copy * rise_s;
-        }
+fn follow(movers: &mut [Mover], response: Response, distance: f64) {
+    for mover in movers.iter_mut().filter(|mover| mover.speed < mover.ceiling) {
+        let own = mover.speed;
+        let rise = mover.per_copy * own * response.slope_s;
+        let bend = mover.per_copy * own * response.bend_s;
+        let series = 1.0 - distance * (rise - distance * (rise * rise - 0.5 * bend));
+        mover.speed = (own * series).min(mover.ceiling);
     }
-    (excess, slope)
-}
-
-/// Sets the speeds at the utilisation found; where the response is clamped they share what is left over.
-fn leftover(curve: &LatencyCurve, capacity: f64, fixed: f64, idle_s: f64, at: f64, movers: &mut [Mover]) -> f64 {
-    let wait_s = curve.response_s(at) - idle_s;
-    let mut load = 0.0;
-    for mover in movers.iter_mut() {
-        mover.speed = mover.own_speed(wait_s).min(mover.ceiling);
-        load += mover.load * mover.speed;
-    }
-    let room = curve.saturation() * capacity - fixed;
-    if load > room {
-        for mover in movers.iter_mut() {
-            mover.speed *= room / load;
-        }
-        load = room;
-    }
-    (fixed + load) / capacity
 }
 
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
-    use crate::scenario::curve::preset;
+    use crate::scenario::curve::{CurvePoint, preset};
 
     fn mover(load: f64, per_copy: f64) -> Mover {
         Mover { load, per_copy, cluster_wait: 0.0, ceiling: 1.0, speed: 0.0 }
     }
 
+    fn solve(station: &mut Station, fixed: f64, movers: &mut [Mover]) -> f64 {
+        station.set_load(fixed, station.capacity);
+        station.solve(movers);
+        station.utilisation
+    }
+
     #[test]
     fn load_and_speed_agree_with_the_curve_at_the_solved_point() {
-        let curve = preset("specsfs2008-fas3140").unwrap();
-        for users in [0.0, 3_000.0, 6_000.0, 8_500.0] {
-            for warm in [0.0, 0.5, 1.0] {
+        let kinks = [(0.0, 1.0), (0.5, 2.0), (0.7, 9.0), (1.0, 11.0)];
+        let points = kinks.map(|(utilisation, response_ms)| CurvePoint { utilisation, response_ms });
+        for curve in [preset("specsfs2008-fas3140").unwrap(), LatencyCurve::Points(points.to_vec())] {
+            let mut station = Station::new(curve.clone(), 9_000.0);
+            // From each of the loads to each of the others, the search beginning where the last one ended.
+            let loads = [0.0, 3_000.0, 8_500.0, 10.0, 6_000.0, 2_000.0, 4_321.0, 8_899.0, 0.0];
+            for users in loads {
                 let mut movers = [mover(2_000.0, 250.0), mover(900.0, 300.0)];
-                let u = solve(&curve, 9_000.0, users, warm, &mut movers);
+                let u = solve(&mut station, users, &mut movers);
                 let wait_s = curve.response_s(u) - curve.response_s(0.0);
-                for mover in movers {
-                    let expected = 1.0 / (1.0 + mover.per_copy * wait_s);
-                    assert!((mover.speed - expected).abs() < 1e-7, "{users} from {warm}: {mover:?}");
-                }
                 let load = users + movers.iter().map(|mover| mover.load * mover.speed).sum::<f64>();
-                assert!((load / 9_000.0 - u).abs() < 1e-12, "{users} from {warm}: {u}");
+                assert!((load / 9_000.0 - u).abs() < 1e-12, "{users}: {u}");
+                if u < curve.saturation() {
+                    for mover in movers {
+                        let expected = 1.0 / (1.0 + mover.per_copy * wait_s);
+                        assert!((mover.speed - expected).abs() < 1e-6, "{users}: {mover:?}");
+                    }
+                }
             }
         }
     }
@@ -139,11 +242,12 @@ mod tests {
     fn copies_get_only_what_a_saturated_head_leaves_over() {
         let curve = preset("specsfs2008-fas3140").unwrap();
         let full = curve.saturation() * 1_000.0;
+        let mut station = Station::new(curve.clone(), 1_000.0);
         let mut movers = [mover(5e6, 10.0)];
-        let u = solve(&curve, 1_000.0, full - 50.0, 0.5, &mut movers);
+        let u = solve(&mut station, full - 50.0, &mut movers);
         assert!((movers[0].load * movers[0].speed - 50.0).abs() < 1e-6, "{movers:?}");
         assert!((u - curve.saturation()).abs() < 1e-9);
-        let u = solve(&curve, 1_000.0, full + 300.0, 0.5, &mut movers);
+        let u = solve(&mut station, full + 300.0, &mut movers);
         assert_eq!(movers[0].speed, 0.0);
         assert!(u > curve.saturation());
     }
@@ -152,8 +256,9 @@ mod tests {
     fn a_ceiling_holds_and_relieves_the_head() {
         let curve = preset("specsfs2008-fas3140").unwrap();
         let (mut free, mut held) = ([mover(4_000.0, 200.0)], [Mover { ceiling: 0.2, ..mover(4_000.0, 200.0) }]);
-        let (busy, relieved) =
-            (solve(&curve, 9_000.0, 4_000.0, 0.4, &mut free), solve(&curve, 9_000.0, 4_000.0, 0.4, &mut held));
+        let mut station = Station::new(curve, 9_000.0);
+        let busy = solve(&mut station, 4_000.0, &mut free);
+        let relieved = solve(&mut station, 4_000.0, &mut held);
         assert_eq!(held[0].speed, 0.2);
         assert!((relieved - 4_800.0 / 9_000.0).abs() < 1e-9);
         assert!(relieved < busy);

@@ -26,9 +26,6 @@ pub(crate) enum Phase {
     Purging,
 }
 
-/// No slot.
-pub(crate) const NONE: u16 = u16::MAX;
-
 /// A job.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
@@ -42,10 +39,6 @@ pub(crate) struct Job {
     pub(crate) mailbox: MailboxId,
     /// Messages when the copy began.
     pub(crate) messages: u32,
-    /// Neighbours among the head's copies, in order of their start.
-    pub(crate) before: u16,
-    /// The next one.
-    pub(crate) after: u16,
     /// How the present phase will fail, if it will.
     pub(crate) fault: Option<Fault>,
     /// From where.
@@ -68,8 +61,6 @@ impl Job {
         flow: Flow::NONE,
         mailbox: MailboxId(0),
         messages: 0,
-        before: NONE,
-        after: NONE,
         fault: None,
         head: HeadId(0),
         cluster: ClusterId(0),
@@ -79,90 +70,73 @@ impl Job {
     };
 }
 
-/// The copies of one head in order of their start. The first `streams` of them may progress.
-#[derive(Clone, Copy, Debug)]
+/// Which copies of one head may progress: the `streams` that started earliest. Effects tell the order of the starts.
+#[derive(Clone, Debug)]
 pub(crate) struct Lane {
-    first: u16,
-    last: u16,
-    /// The last one that may progress.
-    boundary: u16,
     /// How many may progress.
     pub(crate) allowed: u16,
     streams: u16,
-}
-
-/// What a change of a lane did to one copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It may progress.
-    Goes(u16),
-    /// It may not.
-    Waits(u16),
+    /// Those that may not, the earliest started last.
+    suspended: Vec<EffectId>,
 }
 
 impl Lane {
     /// No copies, and no limit before the first pace is told.
     pub(crate) const fn new() -> Self {
-        Self { first: NONE, last: NONE, boundary: NONE, allowed: 0, streams: u16::MAX }
+        Self { allowed: 0, streams: u16::MAX, suspended: Vec::new() }
     }
 
-    /// Adds the copy that starts now; `next_turn` has to be asked after it.
+    /// A copy starts after all others; says whether it may progress.
     #[inline]
-    pub(crate) fn push(&mut self, jobs: &mut [Job], slot: u16) {
-        let job = &mut jobs[usize::from(slot)];
-        (job.before, job.after, job.allowed) = (self.last, NONE, false);
-        match self.last {
-            NONE => self.first = slot,
-            last => jobs[usize::from(last)].after = slot,
+    pub(crate) fn start(&mut self, effect: EffectId) -> bool {
+        let goes = self.allowed < self.streams;
+        if goes {
+            self.allowed += 1;
+        } else {
+            self.suspend(effect);
         }
-        self.last = slot;
+        goes
     }
 
-    /// Takes a copy out; `next_turn` has to be asked after it.
+    /// A copy has ended; `next_to_go` has to be asked after it.
     #[inline]
-    pub(crate) fn remove(&mut self, jobs: &mut [Job], slot: u16) {
-        let Job { before, after, allowed, .. } = jobs[usize::from(slot)];
+    pub(crate) fn end(&mut self, effect: EffectId, allowed: bool) {
         if allowed {
             self.allowed -= 1;
-            if self.boundary == slot {
-                self.boundary = before;
-            }
-        }
-        match before {
-            NONE => self.first = after,
-            before => jobs[usize::from(before)].after = after,
-        }
-        match after {
-            NONE => self.last = before,
-            after => jobs[usize::from(after)].before = before,
+        } else {
+            self.suspended.retain(|other| *other != effect);
         }
     }
 
-    /// Sets how many may progress; `next_turn` has to be asked after it.
+    /// Sets how many may progress; `excess` and `next_to_go` have to be asked after it.
     pub(crate) const fn set_streams(&mut self, streams: u16) {
         self.streams = streams;
     }
 
-    /// The next copy that has to go or to wait, until the first `streams` go: latest started wait first, earliest
-    /// started go first.
+    /// The next suspended copy that may go on, the earliest started first.
     #[inline]
-    pub(crate) fn next_turn(&mut self, jobs: &mut [Job]) -> Option<Turn> {
-        if self.allowed > self.streams {
-            let slot = self.boundary;
-            let job = &mut jobs[usize::from(slot)];
-            job.allowed = false;
-            self.boundary = job.before;
-            self.allowed -= 1;
-            return Some(Turn::Waits(slot));
-        }
-        let next = if self.boundary == NONE { self.first } else { jobs[usize::from(self.boundary)].after };
-        if self.allowed == self.streams || next == NONE {
+    pub(crate) fn next_to_go(&mut self) -> Option<EffectId> {
+        if self.allowed >= self.streams || self.suspended.is_empty() {
             return None;
         }
-        jobs[usize::from(next)].allowed = true;
-        self.boundary = next;
         self.allowed += 1;
-        Some(Turn::Goes(next))
+        self.suspended.pop()
+    }
+
+    /// How many more progress than may; each of them, the latest started first, has to be told to `halt`.
+    pub(crate) const fn excess(&self) -> u16 {
+        self.allowed.saturating_sub(self.streams)
+    }
+
+    /// A copy that could progress may not any more.
+    pub(crate) fn halt(&mut self, effect: EffectId) {
+        self.allowed -= 1;
+        self.suspend(effect);
+    }
+
+    fn suspend(&mut self, effect: EffectId) {
+        let place = self.suspended.partition_point(|other| *other > effect);
+        self.suspended.insert(place, effect);
     }
 }
 
@@ -174,31 +148,38 @@ mod tests {
     proptest! {
         #[test]
         fn the_earliest_started_copies_progress(steps in prop::collection::vec((0_u8..4, 0_usize..20), 1..200)) {
-            let (mut lane, mut jobs) = (Lane::new(), Vec::<Job>::new());
-            let (mut order, mut streams) = (Vec::<u16>::new(), 3_usize);
+            let mut lane = Lane::new();
             lane.set_streams(3);
-            for (kind, number) in steps {
+            // Every copy in order of its start, and whether it was told that it may progress.
+            let (mut copies, mut streams) = (Vec::<(EffectId, bool)>::new(), 3_usize);
+            for (sequence, (kind, number)) in (1..).zip(steps) {
                 match kind {
-                    0 if !order.is_empty() => {
-                        let slot = order.remove(number % order.len());
-                        lane.remove(&mut jobs, slot);
-                        jobs[usize::from(slot)].allowed = false;
+                    0 if !copies.is_empty() => {
+                        let (effect, allowed) = copies.remove(number % copies.len());
+                        lane.end(effect, allowed);
                     }
                     1 => {
                         streams = number % 6;
                         lane.set_streams(streams as u16);
+                        let excess = usize::from(lane.excess());
+                        for (effect, allowed) in copies.iter_mut().rev().filter(|(_, allowed)| *allowed).take(excess) {
+                            *allowed = false;
+                            lane.halt(*effect);
+                        }
                     }
                     _ => {
-                        jobs.push(Job::FREE);
-                        order.push(jobs.len() as u16 - 1);
-                        lane.push(&mut jobs, order[order.len() - 1]);
+                        let effect = EffectId::new(1, sequence, number as u16);
+                        copies.push((effect, lane.start(effect)));
                     }
                 }
-                while lane.next_turn(&mut jobs).is_some() {}
-                for (rank, slot) in order.iter().enumerate() {
-                    prop_assert_eq!(jobs[usize::from(*slot)].allowed, rank < streams);
+                while let Some(effect) = lane.next_to_go() {
+                    let copy = copies.iter_mut().find(|(other, _)| *other == effect).unwrap();
+                    copy.1 = true;
                 }
-                prop_assert_eq!(usize::from(lane.allowed), streams.min(order.len()));
+                for (rank, (_, allowed)) in copies.iter().enumerate() {
+                    prop_assert_eq!(*allowed, rank < streams);
+                }
+                prop_assert_eq!(usize::from(lane.allowed), streams.min(copies.len()));
             }
         }
     }

@@ -10,31 +10,41 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 /// e to the power `x`, within 1e-14 of its value; 0 below -708, and the value at 709 above that.
 #[inline]
 pub(crate) fn exp(x: f64) -> f64 {
-    if x < -708.0 {
-        return 0.0;
-    }
-    let x = x.min(709.0);
-    let twos = (x * std::f64::consts::LOG2_E + ROUND) - ROUND;
-    let r = (x - twos * LN_2_HIGH) - twos * LN_2_LOW;
+    let bounded = x.clamp(-708.0, 709.0);
+    let shifted = bounded * std::f64::consts::LOG2_E + ROUND;
+    let twos = shifted - ROUND;
+    let r = (bounded - twos * LN_2_HIGH) - twos * LN_2_LOW;
     let (r2, r4) = (r * r, (r * r) * (r * r));
     // The Taylor series to the 12th power in Estrin's order; |r| is at most ln(2) / 2.
     let first = (1.0 + r) + r2 * (1.0 / 2.0 + r * (1.0 / 6.0));
     let second = (1.0 / 24.0 + r * (1.0 / 120.0)) + r2 * (1.0 / 720.0 + r * (1.0 / 5_040.0));
     let third = (1.0 / 40_320.0 + r * (1.0 / 362_880.0)) + r2 * (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0));
     let series = first + r4 * (second + r4 * (third + r4 * (1.0 / 479_001_600.0)));
-    series * f64::from_bits(((twos as i64 + 1_023) as u64) << 52)
+    // The rounded number of twos stands in the lowest bits of `shifted`: it goes to the exponent without a conversion.
+    let power = f64::from_bits(series.to_bits().wrapping_add(shifted.to_bits() << 52));
+    if x < -708.0 { 0.0 } else { power }
+}
+
+/// The nearest whole number to `x` within 0 and 2^51, for less than that or not a number 0, for more 2^51: without the
+/// checks of a conversion.
+#[inline]
+pub(crate) fn whole(x: f64) -> u64 {
+    /// 2^52: numbers above it have no digits behind the point.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    (x.max(0.0).min(WHOLE * 0.5) + WHOLE).to_bits() - WHOLE.to_bits()
 }
 
 /// The natural logarithm of a positive normal number, within 1e-14 of its value.
 #[inline]
 pub(crate) fn ln(x: f64) -> f64 {
+    /// 2^52 and the exponent's bias: what a biased exponent in the lowest bits of 2^52 is too large by.
+    const BIASED: f64 = 4_503_599_627_370_496.0 + 1_023.0;
     let bits = x.to_bits();
-    let mut twos = ((bits >> 52) as i64 - 1_023) as f64;
-    let mut m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
-    if m > std::f64::consts::SQRT_2 {
-        m *= 0.5;
-        twos += 1.0;
-    }
+    let exponent = f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - BIASED;
+    let whole = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
+    let above = whole > std::f64::consts::SQRT_2;
+    let m = if above { whole * 0.5 } else { whole };
+    let twos = if above { exponent + 1.0 } else { exponent };
     let s = (m - 1.0) / (m + 1.0);
     let z = s * s;
     let odd = z * (1.0 / 3.0 + z * (1.0 / 5.0 + z * (1.0 / 7.0 + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z * tail(z))))));
@@ -49,14 +59,57 @@ fn tail(z: f64) -> f64 {
 /// The quantile of the standard normal distribution at `p` within (0, 1): algorithm AS 241, PPND16 (Wichura, 1988).
 #[inline]
 pub(crate) fn normal_quantile(p: f64) -> f64 {
-    let q = p - 0.5;
-    if q.abs() <= 0.425 {
-        let r = 0.180_625 - q * q;
-        return q * ratio(r, &CENTRE_OVER, &CENTRE_UNDER);
+    if (p - 0.5).abs() <= CENTRE { central_quantile(p) } else { outer_quantile(p) }
+}
+
+/// Puts the standard normal quantiles of `p` in its place, the same bits as one by one: the formula of the centre for all
+/// of them, several at once, and then the few that lie outside again.
+pub(crate) fn normal_quantiles(p: &mut [f64]) {
+    if p.len() < BLOCK / 8 {
+        for value in p {
+            *value = normal_quantile(*value);
+        }
+        return;
     }
-    let r = (-ln(if q < 0.0 { p } else { 1.0 - p })).sqrt();
-    let size = if r <= 5.0 { ratio(r - 1.6, &NEAR_OVER, &NEAR_UNDER) } else { ratio(r - 5.0, &FAR_OVER, &FAR_UNDER) };
-    if q < 0.0 { -size } else { size }
+    for block in p.chunks_mut(BLOCK) {
+        let (mut outer, mut places) = ([0.0; BLOCK], [0_usize; BLOCK]);
+        let mut count = 0;
+        for (place, &at) in block.iter().enumerate() {
+            (outer[count], places[count]) = (at, place);
+            count += usize::from((at - 0.5).abs() > CENTRE);
+        }
+        for value in block.iter_mut() {
+            *value = central_quantile(*value);
+        }
+        for value in &mut outer[..count] {
+            *value = outer_quantile(*value);
+        }
+        for (place, value) in places[..count].iter().zip(&outer) {
+            block[*place] = *value;
+        }
+    }
+}
+
+/// Numbers that are worked on at once; they stay in the first cache.
+pub(crate) const BLOCK: usize = 256;
+
+/// How far from a half the formula of the centre holds.
+const CENTRE: f64 = 0.425;
+
+#[inline]
+fn central_quantile(p: f64) -> f64 {
+    let q = p - 0.5;
+    let r = 0.180_625 - q * q;
+    q * ratio(r, &CENTRE_OVER, &CENTRE_UNDER)
+}
+
+#[inline]
+fn outer_quantile(p: f64) -> f64 {
+    let low = p < 0.5;
+    let r = (-ln(if low { p } else { 1.0 - p })).sqrt();
+    let near = ratio(r - 1.6, &NEAR_OVER, &NEAR_UNDER);
+    let size = if r <= 5.0 { near } else { ratio(r - 5.0, &FAR_OVER, &FAR_UNDER) };
+    if low { -size } else { size }
 }
 
 #[inline]
@@ -154,6 +207,24 @@ mod tests {
             assert!((ln(x) - x.ln()).abs() < 1e-14 * (1.0 + x.ln().abs()), "ln({x})");
         }
         assert!(ln(1.0).abs() < f64::MIN_POSITIVE);
+    }
+
+    #[test]
+    fn many_quantiles_are_those_of_one_by_one() {
+        let p: Vec<f64> = (1..3_000).map(|i| f64::from(i * i) / 9e6).chain([1e-15, 1e-12, 1.0 - 1e-13]).collect();
+        let mut many = p.clone();
+        normal_quantiles(&mut many);
+        for (p, z) in p.iter().zip(&many) {
+            assert_eq!(z.to_bits(), normal_quantile(*p).to_bits(), "at {p}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_the_nearest_and_bounded() {
+        for x in [0.0, 0.49, 0.51, 1.0, 2.5, 1e3 + 0.6, 123_456_789_012.4] {
+            assert!((whole(x) as f64 - x).abs() <= 0.5, "{x}");
+        }
+        assert_eq!([whole(-3.0), whole(f64::NAN), whole(f64::INFINITY)], [0, 0, 1 << 51]);
     }
 
     #[test]

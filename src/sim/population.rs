@@ -1,12 +1,12 @@
 //! Draws the fleet that a replication begins with. Draws are keyed by mailbox: another head, another order or another
 //! share already moved changes no mailbox's size, messages, activity or group.
 
-use super::draw::{Draws, Purpose, unit};
-use super::number::{exp, ln, normal_quantile};
+use super::draw::{Draws, Keyed, Purpose};
+use super::number::{self, exp, ln, normal_quantiles, whole};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::plan::{Plan, Within};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Population, SizeLaw};
+use crate::scenario::model::Population;
 use crate::units::{Bytes, Share, Time};
 
 /// Rows that are copied at once when heads are assigned.
@@ -25,35 +25,19 @@ pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
 
 fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     let count = population.mailboxes as usize;
-    let (sizes, means) = (draws.keyed(Purpose::Size, ENTITY), draws.keyed(Purpose::MessageSize, ENTITY));
-    let activities = draws.keyed(Purpose::Activity, ENTITY);
-    let law = SizeDraw::new(&population.size);
-    let sigma = population.message_sigma;
-    // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
-    let message_log = ln(population.message_mean.get().max(1) as f64) + 0.5 * sigma * sigma;
-    let per_byte = exp(-message_log);
-    let (spread, along) = (population.activity_sigma, population.activity_size_correlation);
-    let across = (1.0 - along * along).max(0.0).sqrt();
-    let activity = population.activity.ops_per_second() * 1e6;
+    let law = MailboxDraw::new(population, draws);
     fleet.bytes.clear();
     fleet.messages.clear();
     fleet.activity_micro_op_s.clear();
     fleet.bytes.reserve_exact(count);
     fleet.messages.reserve_exact(count);
     fleet.activity_micro_op_s.reserve_exact(count);
-    for row in 0..count as u64 {
-        let (bytes, z) = law.draw(unit(sizes.bits(row)));
-        let a_byte = if sigma > 0.0 { exp(-(message_log + sigma * means.normal(row))) } else { per_byte };
-        let messages = nearest(bytes as f64 * a_byte) as u32;
-        let factor = if spread > 0.0 {
-            let other = if across > 0.0 { across * activities.normal(row) } else { 0.0 };
-            exp(spread * (along * z + other) - 0.5 * spread * spread)
-        } else {
-            1.0
-        };
-        fleet.bytes.push(Bytes::new(bytes));
-        fleet.messages.push(if bytes == 0 { 0 } else { messages.max(1) });
-        fleet.activity_micro_op_s.push(nearest(activity * factor) as u32);
+    let mut block = Block::default();
+    for from in (0..count).step_by(number::BLOCK) {
+        law.draw(from as u64, number::BLOCK.min(count - from), &mut block);
+        fleet.bytes.extend(block.bytes.iter().map(|bytes| Bytes::new(whole(*bytes))));
+        fleet.messages.extend(block.messages.iter().map(|messages| whole(*messages).min(u64::from(u32::MAX)) as u32));
+        fleet.activity_micro_op_s.extend(block.activity.iter().map(|activity| whole(*activity) as u32));
     }
     fleet.group.clear();
     if population.groups > 0 {
@@ -63,44 +47,119 @@ fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     }
 }
 
-/// The nearest whole number to one that is not negative, without a call to the platform's library.
-#[inline]
-fn nearest(x: f64) -> u64 {
-    (x + 0.5) as u64
+/// What is drawn for a block of rows. Each draw goes through the whole block before the next, so that the compiler works
+/// on several rows at once.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<f64>,
+    /// The size's place as a standard normal number, for what is correlated with it.
+    size_z: Vec<f64>,
+    messages: Vec<f64>,
+    activity: Vec<f64>,
 }
 
-struct SizeDraw {
+/// The laws of a mailbox's size, messages and activity, and the draws behind them.
+struct MailboxDraw {
+    sizes: Keyed,
     median_log: f64,
     sigma: f64,
     max: f64,
     body: f64,
     tail_from: f64,
     tail_power: f64,
+    means: Keyed,
+    message_log: f64,
+    message_sigma: f64,
+    activities: Keyed,
+    activity: f64,
+    spread: f64,
+    along: f64,
+    across: f64,
 }
 
-impl SizeDraw {
-    fn new(law: &SizeLaw) -> Self {
-        let tail = law.tail;
+impl MailboxDraw {
+    fn new(population: &Population, draws: Draws) -> Self {
+        let law = &population.size;
+        let (sigma, along) = (population.message_sigma, population.activity_size_correlation);
         Self {
+            sizes: draws.keyed(Purpose::Size, ENTITY),
             median_log: ln(law.median.get().max(1) as f64),
             sigma: law.sigma,
             max: law.max.get() as f64,
-            body: 1.0 - tail.map_or(0.0, |tail| tail.share.fraction()),
-            tail_from: tail.map_or(0.0, |tail| tail.from.get() as f64),
-            tail_power: tail.map_or(0.0, |tail| -1.0 / tail.alpha),
+            body: 1.0 - law.tail.map_or(0.0, |tail| tail.share.fraction()),
+            tail_from: law.tail.map_or(0.0, |tail| tail.from.get() as f64),
+            tail_power: law.tail.map_or(0.0, |tail| -1.0 / tail.alpha),
+            means: draws.keyed(Purpose::MessageSize, ENTITY),
+            // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
+            message_log: ln(population.message_mean.get().max(1) as f64) + 0.5 * sigma * sigma,
+            message_sigma: sigma,
+            activities: draws.keyed(Purpose::Activity, ENTITY),
+            activity: population.activity.ops_per_second() * 1e6,
+            spread: population.activity_sigma,
+            along,
+            across: (1.0 - along * along).max(0.0).sqrt(),
         }
     }
 
-    /// Size in bytes, and the size's place as a standard normal number, for what is correlated with it.
-    #[inline]
-    fn draw(&self, p: f64) -> (u64, f64) {
-        if p < self.body {
-            let z = normal_quantile(p / self.body);
-            return (nearest(exp(self.median_log + self.sigma * z).min(self.max)), z);
+    fn draw(&self, from: u64, rows: usize, block: &mut Block) {
+        for column in [&mut block.bytes, &mut block.size_z, &mut block.messages, &mut block.activity] {
+            column.resize(rows, 0.0);
         }
-        let above = (1.0 - p) / (1.0 - self.body);
-        let size = self.tail_from * exp(self.tail_power * ln(above));
-        (nearest(size.min(self.max)), normal_quantile(p))
+        self.draw_bytes(from, block);
+        self.draw_messages(from, block);
+        self.draw_activity(from, block);
+    }
+
+    /// Sizes: lognormal, above the body's share of a Pareto tail.
+    fn draw_bytes(&self, from: u64, block: &mut Block) {
+        let Block { bytes, size_z, .. } = block;
+        self.sizes.units(from, bytes);
+        if self.body == 1.0 {
+            size_z.copy_from_slice(bytes);
+            normal_quantiles(size_z);
+            for (bytes, z) in bytes.iter_mut().zip(&*size_z) {
+                *bytes = exp(self.median_log + self.sigma * z).min(self.max);
+            }
+            return;
+        }
+        for (z, p) in size_z.iter_mut().zip(&*bytes) {
+            *z = if *p < self.body { p / self.body } else { *p };
+        }
+        normal_quantiles(size_z);
+        for (bytes, z) in bytes.iter_mut().zip(&*size_z) {
+            let size = exp(self.median_log + self.sigma * z);
+            let above = (1.0 - *bytes) / (1.0 - self.body);
+            *bytes = if *bytes < self.body { size } else { self.tail_from * exp(self.tail_power * ln(above)) };
+            *bytes = bytes.min(self.max);
+        }
+    }
+
+    fn draw_messages(&self, from: u64, block: &mut Block) {
+        let Block { bytes, messages, .. } = block;
+        if self.message_sigma > 0.0 {
+            self.means.units(from, messages);
+            normal_quantiles(messages);
+        }
+        for (messages, bytes) in messages.iter_mut().zip(bytes) {
+            let count = *bytes * exp(-(self.message_log + self.message_sigma * *messages));
+            // Nothing at all is in no message; anything else is in one at least.
+            *messages = if *bytes < 0.5 { 0.0 } else { count.max(1.0) };
+        }
+    }
+
+    fn draw_activity(&self, from: u64, block: &mut Block) {
+        let Block { size_z, activity, .. } = block;
+        if self.spread == 0.0 {
+            return activity.fill(self.activity);
+        }
+        if self.across > 0.0 {
+            self.activities.units(from, activity);
+            normal_quantiles(activity);
+        }
+        for (activity, z) in activity.iter_mut().zip(size_z) {
+            let log = self.spread * (self.along * *z + self.across * *activity) - 0.5 * self.spread * self.spread;
+            *activity = self.activity * exp(log);
+        }
     }
 }
 

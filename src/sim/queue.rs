@@ -36,13 +36,8 @@ pub(crate) struct MinHeap {
 }
 
 impl MinHeap {
-    /// The number of keys.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
     /// Whether there is none.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -83,14 +78,6 @@ impl MinHeap {
         Some(key)
     }
 
-    /// Takes the same amount, a multiple of the slot's range, from all keys.
-    pub(crate) fn rebase(&mut self, by: u64) {
-        assert!(by & SLOT_MASK == 0, "rebasing by {by} would change slots");
-        for key in &mut self.keys {
-            key.0 -= by;
-        }
-    }
-
     fn rise(&mut self, mut place: usize) {
         let key = self.keys[place];
         while place > 0 {
@@ -128,52 +115,147 @@ impl MinHeap {
     }
 }
 
-/// A winner tree over a fixed number of places, each with an instant in microseconds; ties go to the lower place.
-#[derive(Clone, Debug)]
-pub(crate) struct WinnerTree {
-    /// Leaves from `width` on; node `i` holds the place that wins below it.
-    winners: Vec<u16>,
-    due: Vec<i64>,
-    width: usize,
+/// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
+/// hundreds of keys costs less than keeping a heap.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SortedKeys {
+    keys: Vec<Key>,
+}
+
+impl SortedKeys {
+    /// No keys, and room for so many.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { keys: Vec::with_capacity(capacity) }
+    }
+
+    /// The number of keys.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The least key.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<Key> {
+        self.keys.last().copied()
+    }
+
+    /// Adds a key.
+    #[inline]
+    pub(crate) fn push(&mut self, key: Key) {
+        let place = self.keys.partition_point(|other| *other > key);
+        self.keys.insert(place, key);
+    }
+
+    /// Removes the least key.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Key> {
+        self.keys.pop()
+    }
+
+    /// Removes the key of a slot, wherever it is; looks at all keys, so it is for rare cases.
+    pub(crate) fn remove(&mut self, slot: u16) -> Option<Key> {
+        let place = self.keys.iter().position(|key| key.slot() == slot)?;
+        Some(self.keys.remove(place))
+    }
+
+    /// Takes the same amount, a multiple of the slot's range, from all keys.
+    pub(crate) fn rebase(&mut self, by: u64) {
+        assert!(by & SLOT_MASK == 0, "rebasing by {by} would change slots");
+        for key in &mut self.keys {
+            key.0 -= by;
+        }
+    }
 }
 
 /// The due time of a place at which nothing is due.
 pub(crate) const NEVER: i64 = i64::MAX;
 
-impl WinnerTree {
-    /// A tree over `places` places, at none of which anything is due.
+/// Children of a node of `Dues`: one cache line of instants.
+const CHILDREN: usize = 8;
+
+/// Stands for a place in a group that has fewer than eight.
+const NOWHERE: u16 = u16::MAX;
+
+/// When something is due at each of a fixed number of places, in microseconds; knows the first, and of those due at once
+/// the lowest place. A tree of winners, eight below each: a change costs a look at eight for each level.
+#[derive(Clone, Debug)]
+pub(crate) struct Dues {
+    due: Vec<[i64; CHILDREN]>,
+    /// Above them, level by level: the place that wins in each group of eight.
+    winners: Vec<Vec<u16>>,
+    first: (usize, i64),
+}
+
+impl Dues {
+    /// So many places, at none of which anything is due.
     pub(crate) fn new(places: usize) -> Self {
-        let width = places.max(1).next_power_of_two();
-        let mut tree = Self { winners: vec![0; 2 * width], due: vec![NEVER; width], width };
-        for place in 0..width {
-            tree.winners[width + place] = place as u16;
+        let due = vec![[NEVER; CHILDREN]; places.max(1).div_ceil(CHILDREN)];
+        let mut winners = Vec::new();
+        let (mut groups, mut width) = (due.len(), CHILDREN);
+        while groups > 1 {
+            let of_group = |group: usize| if group < groups { (group * width) as u16 } else { NOWHERE };
+            winners.push((0..groups.next_multiple_of(CHILDREN)).map(of_group).collect::<Vec<u16>>());
+            groups = groups.div_ceil(CHILDREN);
+            width *= CHILDREN;
         }
-        for node in (1..width).rev() {
-            tree.winners[node] = tree.winners[2 * node];
-        }
-        tree
+        Self { due, winners, first: (0, NEVER) }
     }
 
     /// The place that is due first, and when.
     #[inline]
     pub(crate) fn first(&self) -> (usize, i64) {
-        let place = usize::from(self.winners[1]);
-        (place, self.due[place])
+        self.first
     }
 
     /// Sets the instant of a place.
     #[inline]
     pub(crate) fn set(&mut self, place: usize, due: i64) {
-        if self.due[place] == due {
+        let group = place / CHILDREN;
+        let dues = &mut self.due[group];
+        if std::mem::replace(&mut dues[place % CHILDREN], due) == due {
             return;
         }
-        self.due[place] = due;
-        let mut node = (self.width + place) >> 1;
-        while node > 0 {
-            let (left, right) = (self.winners[2 * node], self.winners[2 * node + 1]);
-            let left_wins = self.due[usize::from(left)] <= self.due[usize::from(right)];
-            self.winners[node] = if left_wins { left } else { right };
-            node /= 2;
+        if self.winners.is_empty() && place != self.first.0 {
+            // The first of a single group loses only to what is due before it.
+            if (due, place) < (self.first.1, self.first.0) {
+                self.first = (place, due);
+            }
+            return;
+        }
+        let (mut winner, mut least) = (0, dues[0]);
+        for (place, due) in dues.iter().enumerate().skip(1) {
+            (winner, least) = if *due < least { (place, *due) } else { (winner, least) };
+        }
+        self.first = (group * CHILDREN + winner, least);
+        if !self.winners.is_empty() {
+            self.rise(group);
+        }
+    }
+
+    /// Takes the winner of a group up to the top.
+    fn rise(&mut self, mut group: usize) {
+        for level in &mut self.winners {
+            level[group] = self.first.0 as u16;
+            group /= CHILDREN;
+            let due = |place: u16| {
+                let group = self.due.get(usize::from(place) / CHILDREN);
+                group.map_or(NEVER, |dues| dues[usize::from(place) % CHILDREN])
+            };
+            let mut first = (usize::MAX, NEVER);
+            for place in &level[group * CHILDREN..(group + 1) * CHILDREN] {
+                let due = due(*place);
+                if due < first.1 || (due == first.1 && usize::from(*place) < first.0) {
+                    first = (usize::from(*place), due);
+                }
+            }
+            self.first = first;
         }
     }
 }
@@ -187,31 +269,36 @@ mod tests {
         #[test]
         fn a_heap_gives_the_same_as_a_sorted_list(steps in prop::collection::vec((0_u8..4, 0_u64..50), 1..300)) {
             let (mut heap, mut list) = (MinHeap::default(), Vec::<Key>::new());
+            let mut sorted = SortedKeys::with_capacity(4);
             for (number, (kind, order)) in steps.into_iter().enumerate() {
                 match kind {
-                    0 => prop_assert_eq!(heap.pop(), (!list.is_empty()).then(|| list.remove(0))),
+                    0 => {
+                        let first = (!list.is_empty()).then(|| list.remove(0));
+                        prop_assert_eq!((heap.pop(), sorted.pop()), (first, first));
+                    }
                     1 if !list.is_empty() => {
                         let key = list.remove(order as usize % list.len());
-                        prop_assert_eq!(heap.remove(key.slot()), Some(key));
+                        prop_assert_eq!((heap.remove(key.slot()), sorted.remove(key.slot())), (Some(key), Some(key)));
                     }
                     _ => {
                         let key = Key::new(order, number as u16);
                         heap.push(key);
+                        sorted.push(key);
                         list.push(key);
                         list.sort_unstable();
                     }
                 }
-                prop_assert_eq!(heap.peek(), list.first().copied());
-                prop_assert_eq!(heap.len(), list.len());
+                prop_assert_eq!((heap.peek(), sorted.peek()), (list.first().copied(), list.first().copied()));
+                prop_assert_eq!((heap.is_empty(), sorted.len()), (list.is_empty(), list.len()));
             }
         }
 
         #[test]
         fn the_winner_is_the_least_due_and_ties_go_to_the_lower_place(
-            places in 1_usize..40,
-            steps in prop::collection::vec((0_usize..40, 0_i64..20), 1..200),
+            places in prop::sample::select(vec![1_usize, 5, 8, 9, 40, 64, 65, 240, 700, 4_096]),
+            steps in prop::collection::vec((0_usize..4_096, 0_i64..20), 1..200),
         ) {
-            let mut tree = WinnerTree::new(places);
+            let mut tree = Dues::new(places);
             let mut due = vec![NEVER; places];
             for (place, time) in steps {
                 let place = place % places;
@@ -226,11 +313,11 @@ mod tests {
 
     #[test]
     fn rebasing_keeps_order_and_slots() {
-        let mut heap = MinHeap::default();
-        heap.push(Key::new(9, 3));
-        heap.push(Key::new(7, 5));
-        heap.rebase(7 << SLOT_BITS);
-        assert_eq!(heap.pop(), Some(Key::new(0, 5)));
-        assert_eq!(heap.pop(), Some(Key::new(2, 3)));
+        let mut keys = SortedKeys::default();
+        keys.push(Key::new(9, 3));
+        keys.push(Key::new(7, 5));
+        keys.rebase(7 << SLOT_BITS);
+        assert_eq!(keys.pop(), Some(Key::new(0, 5)));
+        assert_eq!(keys.pop(), Some(Key::new(2, 3)));
     }
 }

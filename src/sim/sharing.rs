@@ -2,12 +2,11 @@
 //! where something has changed.
 
 use super::fill::{Demand, Scratch, fill};
-use super::head::{Mover, solve};
-use super::queue::{NEVER, WinnerTree};
+use super::head::{Mover, Station};
+use super::queue::{Dues, NEVER};
 use super::transfer::{Flow, Pair, Speed};
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::message::Limit;
-use crate::scenario::curve::LatencyCurve;
 use crate::scenario::model::Model;
 use crate::units::{Rate, Time};
 
@@ -16,24 +15,22 @@ const HELD_BELOW: f64 = 0.9;
 /// Caps and latency relieve each other: so often they are weighed against each other at one instant.
 const ROUNDS: usize = 4;
 
-/// What a head is asked for besides copies.
 #[derive(Clone, Debug)]
 struct HeadSide {
-    curve: LatencyCurve,
-    capacity: f64,
-    fixed: f64,
+    station: Station,
     /// The bits of the load and capacity for which the speeds were last found.
     solved: (u64, u64),
-    utilisation: f64,
-    bytes_s: u64,
+    /// The clusters to which copies are under way, a bit each.
+    active: u64,
     /// What its copies ask of it at full speed, in thousandths of an operation a second.
     copies_milli_op_s: u64,
+    /// The same of all clusters together.
+    into_clusters_milli_op_s: u64,
     rate: Rate,
 }
 
 #[derive(Clone, Debug)]
 struct ClusterSide {
-    bytes_s: u64,
     ingest: Rate,
     /// Response time above that of an idle cluster, in seconds.
     wait_s: f64,
@@ -44,18 +41,20 @@ struct ClusterSide {
 pub(crate) struct Sharing {
     heads: Vec<HeadSide>,
     clusters: Vec<ClusterSide>,
+    /// By head, then by cluster.
     pairs: Vec<Pair>,
-    speeds: Vec<f64>,
-    limits: Vec<Limit>,
-    due: WinnerTree,
+    due: Dues,
     /// A bit a head whose speeds have to be found anew ...
     dirty: u64,
     /// ... and a bit a head whose load or capacity is not the one that they were found for.
     reloaded: u64,
-    /// Stores that are asked for more bytes than they let through.
-    tight: u32,
+    /// Copies under way, and how many of them no cap on bytes can ever hold.
+    copies: u64,
+    free_copies: u64,
+    stream: Rate,
+    /// Whether caps bound when the speeds were last found.
+    capped: bool,
     movers: Vec<Mover>,
-    places: Vec<usize>,
     demands: Vec<Demand>,
     ceilings: Vec<f64>,
     caps: Vec<f64>,
@@ -63,60 +62,58 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// Idle stores.
-    pub(crate) fn new(model: &Model) -> Self {
+    /// Idle stores, for copies that are never faster than `stream`, at most `copies` between a head and a cluster at once.
+    pub(crate) fn new(model: &Model, stream: Rate, copies: usize) -> Self {
         let head = |head: &crate::scenario::model::HeadModel| HeadSide {
-            curve: head.latency.clone(),
-            capacity: head.capacity.ops_per_second(),
-            fixed: 0.0,
+            station: Station::new(head.latency.clone(), head.capacity.ops_per_second()),
             solved: (0, 0),
-            utilisation: 0.0,
-            bytes_s: 0,
+            active: 0,
             copies_milli_op_s: 0,
+            into_clusters_milli_op_s: 0,
             rate: Rate::UNLIMITED,
         };
-        let cluster = |cluster: &crate::scenario::model::ClusterModel| ClusterSide {
-            bytes_s: 0,
-            ingest: cluster.ingest,
-            wait_s: 0.0,
-        };
+        let cluster =
+            |cluster: &crate::scenario::model::ClusterModel| ClusterSide { ingest: cluster.ingest, wait_s: 0.0 };
         let pairs = model.heads.len() * model.clusters.len();
-        Self {
+        let mut made = Self {
             heads: model.heads.iter().map(head).collect(),
             clusters: model.clusters.iter().map(cluster).collect(),
-            pairs: vec![Pair::new(); pairs],
-            speeds: vec![1.0; pairs],
-            limits: vec![Limit::Own; pairs],
-            due: WinnerTree::new(pairs),
+            pairs: (0..pairs).map(|_| Pair::new(copies)).collect(),
+            due: Dues::new(pairs),
             dirty: 0,
             reloaded: 0,
-            tight: 0,
+            copies: 0,
+            free_copies: 0,
+            stream,
+            capped: false,
             movers: Vec::with_capacity(model.clusters.len()),
-            places: Vec::with_capacity(model.clusters.len()),
             demands: Vec::with_capacity(pairs),
             ceilings: Vec::with_capacity(pairs),
             caps: Vec::with_capacity(model.heads.len() + model.clusters.len()),
             scratch: Scratch::default(),
-        }
+        };
+        made.count_free_copies();
+        made
     }
 
     /// A copy begins or goes on.
     #[inline]
     pub(crate) fn join(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &Flow) {
-        let pair = self.pair(head, cluster);
-        self.pairs[pair].join(now, slot, flow);
-        self.heads[head.index()].copies_milli_op_s += flow.head_milli_op_s;
-        self.change_bytes(head, cluster, |bytes_s| bytes_s + flow.bytes_s);
-        self.changed(now, head, pair);
+        let at = self.pair(head, cluster);
+        self.pairs[at].join(now, slot, flow);
+        let side = &mut self.heads[head.index()];
+        side.copies_milli_op_s += flow.head_milli_op_s;
+        side.into_clusters_milli_op_s += flow.cluster_milli_op_s;
+        side.active |= 1 << cluster.0;
+        self.copies += 1;
+        self.dirty |= 1 << head.0;
     }
 
     /// A copy is suspended or given up; its remaining work stays in `flow`.
     pub(crate) fn leave(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &mut Flow) {
-        let pair = self.pair(head, cluster);
-        self.pairs[pair].leave(now, slot, flow);
-        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
-        self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
-        self.changed(now, head, pair);
+        let at = self.pair(head, cluster);
+        self.pairs[at].leave(now, slot, flow);
+        self.forget(head, cluster, at, flow);
     }
 
     /// The pair whose copy ends first, and when, in microseconds.
@@ -133,36 +130,43 @@ impl Sharing {
 
     /// What the copy that ended had asked for; says what held its pair.
     #[inline]
-    pub(crate) fn ended(&mut self, now: Time, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
-        let pair = self.pair(head, cluster);
-        self.pairs[pair].forget(flow);
-        self.heads[head.index()].copies_milli_op_s -= flow.head_milli_op_s;
-        self.change_bytes(head, cluster, |bytes_s| bytes_s - flow.bytes_s);
-        let limit = self.limits[pair];
-        self.changed(now, head, pair);
-        limit
+    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
+        let at = self.pair(head, cluster);
+        self.pairs[at].forget(flow);
+        self.forget(head, cluster, at, flow);
+        self.pairs[at].limit
+    }
+
+    #[inline]
+    fn forget(&mut self, head: HeadId, cluster: ClusterId, at: usize, flow: &Flow) {
+        let side = &mut self.heads[head.index()];
+        side.copies_milli_op_s -= flow.head_milli_op_s;
+        side.into_clusters_milli_op_s -= flow.cluster_milli_op_s;
+        if self.pairs[at].is_empty() {
+            side.active &= !(1 << cluster.0);
+            self.due.set(at, NEVER);
+        }
+        self.copies -= 1;
+        self.dirty |= 1 << head.0;
     }
 
     /// Sets the load of a head that does not depend on the speed of copies, in operations a second, and its capacity.
     #[inline]
     pub(crate) fn set_head(&mut self, head: HeadId, fixed: f64, capacity: f64) {
         let side = &mut self.heads[head.index()];
-        if side.fixed.to_bits() != fixed.to_bits() || side.capacity.to_bits() != capacity.to_bits() {
-            (side.fixed, side.capacity) = (fixed, capacity);
-            // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
-            let asked = side.copies_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
-            self.reloaded = self.reloaded & !(1 << head.0) | u64::from(asked) << head.0;
-        }
+        side.station.set_load(fixed, capacity);
+        // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
+        let asked = side.copies_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
+        self.reloaded = self.reloaded & !(1 << head.0) | u64::from(asked) << head.0;
     }
 
     /// Sets the pace's cap on a head's bytes.
     pub(crate) fn set_rate(&mut self, head: HeadId, rate: Rate) {
-        let side = &mut self.heads[head.index()];
-        let limit = rate.bytes_per_second();
-        let (before, after) = (side.bytes_s > side.rate.bytes_per_second(), side.bytes_s > limit);
-        side.rate = rate;
-        self.tight = self.tight + u32::from(after) - u32::from(before);
-        self.dirty |= if self.tight > 0 || before { self.all() } else { 1 << head.0 };
+        if self.heads[head.index()].rate != rate {
+            self.heads[head.index()].rate = rate;
+            self.count_free_copies();
+            self.dirty |= 1 << head.0;
+        }
     }
 
     /// Sets by how much a cluster's response time is above that of an idle one.
@@ -170,22 +174,24 @@ impl Sharing {
         let side = &mut self.clusters[cluster.index()];
         if side.wait_s.to_bits() != wait_s.to_bits() {
             side.wait_s = wait_s;
-            self.dirty = self.all();
+            for (place, head) in self.heads.iter().enumerate() {
+                self.dirty |= (head.active >> cluster.0 & 1) << place;
+            }
         }
     }
 
     /// Utilisation of a head, copies included, as of the last `settle`.
     #[inline]
     pub(crate) fn utilisation(&self, head: HeadId) -> f64 {
-        let side = &self.heads[head.index()];
+        let HeadSide { station, copies_milli_op_s, .. } = &self.heads[head.index()];
         // Where no copy asks anything of the head, none waits for it, and nothing is solved for.
-        if side.copies_milli_op_s == 0 { side.fixed / side.capacity } else { side.utilisation }
+        if *copies_milli_op_s == 0 { station.alone() } else { station.utilisation }
     }
 
     /// What all copies into a cluster ask of it at their present speeds, in operations a second.
     pub(crate) fn cluster_load(&self, cluster: ClusterId) -> f64 {
-        let pairs = (0..self.heads.len()).map(|head| head * self.clusters.len() + cluster.index());
-        pairs.map(|pair| self.pairs[pair].cluster_milli_op_s as f64 * 1e-3 * self.speeds[pair]).sum()
+        let pairs = self.pairs.iter().skip(cluster.index()).step_by(self.clusters.len());
+        pairs.map(|pair| pair.cluster_milli_op_s as f64 * 1e-3 * pair.share).sum()
     }
 
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
@@ -197,49 +203,69 @@ impl Sharing {
     }
 
     fn find_speeds(&mut self, now: Time) {
-        if self.tight > 0 {
+        if self.copies > self.free_copies && self.is_tight() {
             self.find_capped(now);
             return;
         }
-        let mut heads = self.dirty | self.reloaded;
+        // Where caps stop binding, pairs of other heads may speed up too.
+        let mut heads = if self.capped { u64::MAX >> (64 - self.heads.len()) } else { self.dirty | self.reloaded };
+        (self.dirty, self.reloaded, self.capped) = (0, 0, false);
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
-            self.solve_head(head, false);
-            for at in 0..self.places.len() {
-                let (pair, own) = (self.places[at], self.movers[at].speed);
-                self.speeds[pair] = own;
-                self.limits[pair] = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
-                self.set_speed(now, pair);
-            }
-        }
-        (self.dirty, self.reloaded) = (0, 0);
-    }
-
-    /// Solves one head's fixed point into `movers`, with `places` telling their pairs.
-    fn solve_head(&mut self, head: usize, capped: bool) {
-        self.movers.clear();
-        self.places.clear();
-        for (place, cluster) in self.clusters.iter().enumerate() {
-            let at = head * self.clusters.len() + place;
-            let pair = &self.pairs[at];
-            if pair.is_empty() {
+            if self.heads[head].copies_milli_op_s + self.heads[head].into_clusters_milli_op_s == 0 {
+                self.go_at_full_speed(now, head);
                 continue;
             }
-            let copies = 1.0 / pair.len() as f64;
-            let load = pair.head_milli_op_s as f64 * 1e-3;
-            self.places.push(at);
-            self.movers.push(Mover {
+            self.solve_head(head, false);
+            let mut active = self.heads[head].active;
+            for place in 0..self.movers.len() {
+                let at = head * self.clusters.len() + active.trailing_zeros() as usize;
+                active &= active - 1;
+                let own = self.movers[place].speed;
+                let limit = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
+                self.set_speed(now, at, own, limit);
+            }
+        }
+    }
+
+    /// Copies that ask nothing of any store, and that no cap holds, wait for nobody.
+    #[inline]
+    fn go_at_full_speed(&mut self, now: Time, head: usize) {
+        let mut active = self.heads[head].active;
+        while active != 0 {
+            let at = head * self.clusters.len() + active.trailing_zeros() as usize;
+            active &= active - 1;
+            let pair = &mut self.pairs[at];
+            (pair.share, pair.limit) = (1.0, Limit::Own);
+            pair.set_speed(now, Speed::FULL);
+            self.due.set(at, pair.due());
+        }
+    }
+
+    /// Solves one head's fixed point into `movers`, one for each of its active pairs.
+    fn solve_head(&mut self, head: usize, capped: bool) {
+        let Self { heads, clusters, pairs, movers, .. } = self;
+        let side = &mut heads[head];
+        let from = head * clusters.len();
+        movers.clear();
+        let mut active = side.active;
+        while active != 0 {
+            let place = active.trailing_zeros() as usize;
+            active &= active - 1;
+            let pair = &pairs[from + place];
+            let copies = 1.0 / f64::from(pair.len() as u32);
+            let load = pair.head_milli_op_s as i64 as f64 * 1e-3;
+            movers.push(Mover {
                 load,
                 per_copy: load * copies,
-                cluster_wait: pair.cluster_milli_op_s as f64 * 1e-3 * copies * cluster.wait_s,
-                ceiling: if capped { self.ceilings[at] } else { 1.0 },
+                cluster_wait: pair.cluster_milli_op_s as i64 as f64 * 1e-3 * copies * clusters[place].wait_s,
+                ceiling: if capped { self.ceilings[from + place] } else { 1.0 },
                 speed: 1.0,
             });
         }
-        let side = &mut self.heads[head];
-        side.solved = (side.fixed.to_bits(), side.capacity.to_bits());
-        side.utilisation = solve(&side.curve, side.capacity, side.fixed, side.utilisation, &mut self.movers);
+        side.solved = side.station.load_bits();
+        side.station.solve(movers);
     }
 
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
@@ -252,101 +278,79 @@ impl Sharing {
         self.caps.clear();
         self.caps.extend(heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))));
         for _ in 0..ROUNDS {
-            self.demands.clear();
-            for head in 0..self.heads.len() {
-                self.solve_head(head, true);
-                let side = &self.heads[head];
-                let wait_s = side.curve.response_s(side.utilisation) - side.curve.response_s(0.0);
-                for (pair, mover) in self.places.iter().zip(&self.movers) {
-                    // What the pair could do at this latency without its ceiling: the ceiling may rise again.
-                    let free = 1.0 / (1.0 + mover.per_copy * wait_s + mover.cluster_wait);
-                    let own = if mover.speed < mover.ceiling { mover.speed } else { free };
-                    self.demands.push(Demand {
-                        pair: *pair,
-                        head,
-                        cluster: self.heads.len() + pair % self.clusters.len(),
-                        bytes_s: self.pairs[*pair].bytes_s as f64,
-                        own,
-                        speed: 0.0,
-                        held_by: None,
-                    });
-                }
-            }
+            self.demand();
             fill(&mut self.demands, &self.caps, self.heads.len(), &mut self.scratch);
             let mut changed = 0.0_f64;
             for demand in &self.demands {
                 let ceiling = if demand.held_by.is_some() { demand.speed } else { 1.0 };
                 changed = changed.max((ceiling - self.ceilings[demand.pair]).abs());
                 self.ceilings[demand.pair] = ceiling;
-                self.speeds[demand.pair] = demand.speed;
-                let own = if demand.own < HELD_BELOW { Limit::Head } else { Limit::Own };
-                self.limits[demand.pair] = demand.held_by.unwrap_or(own);
             }
             if changed < 1e-7 {
                 break;
             }
         }
+        for place in 0..self.demands.len() {
+            let Demand { pair, speed, own, held_by, .. } = self.demands[place];
+            let own = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
+            self.set_speed(now, pair, speed, held_by.unwrap_or(own));
+        }
+        (self.dirty, self.reloaded, self.capped) = (0, 0, true);
+    }
+
+    /// What every pair under way could do at the latencies under the present ceilings.
+    fn demand(&mut self) {
+        self.demands.clear();
         for head in 0..self.heads.len() {
-            self.apply(now, head);
-        }
-        (self.dirty, self.reloaded) = (0, 0);
-    }
-
-    /// Sets the speeds found for a head's pairs, and their due times.
-    fn apply(&mut self, now: Time, head: usize) {
-        let clusters = self.clusters.len();
-        for at in head * clusters..(head + 1) * clusters {
-            if !self.pairs[at].is_empty() {
-                self.set_speed(now, at);
+            self.solve_head(head, true);
+            let side = &self.heads[head];
+            let wait_s = side.station.wait_s();
+            let mut active = side.active;
+            for mover in &self.movers {
+                let cluster = active.trailing_zeros() as usize;
+                active &= active - 1;
+                let pair = head * self.clusters.len() + cluster;
+                // What the pair could do at this latency without its ceiling: the ceiling may rise again.
+                let own = if mover.speed < mover.ceiling { mover.speed } else { mover.own_speed(wait_s) };
+                self.demands.push(Demand {
+                    pair,
+                    head,
+                    cluster: self.heads.len() + cluster,
+                    bytes_s: self.pairs[pair].bytes_s as f64,
+                    own,
+                    speed: 0.0,
+                    held_by: None,
+                });
             }
         }
     }
 
     #[inline]
-    fn set_speed(&mut self, now: Time, place: usize) {
-        let pair = &mut self.pairs[place];
-        pair.set_speed(now, Speed::from_share(self.speeds[place]));
-        self.due.set(place, pair.due());
+    fn set_speed(&mut self, now: Time, at: usize, share: f64, limit: Limit) {
+        let pair = &mut self.pairs[at];
+        (pair.share, pair.limit) = (share, limit);
+        pair.set_speed(now, Speed::from_share(share));
+        self.due.set(at, pair.due());
     }
 
-    #[inline]
-    fn change_bytes(&mut self, head: HeadId, cluster: ClusterId, change: impl Fn(u64) -> u64) {
-        let was_tight = self.tight > 0;
-        let side = &mut self.heads[head.index()];
-        let limit = side.rate.bytes_per_second();
-        let before = side.bytes_s > limit;
-        side.bytes_s = change(side.bytes_s);
-        self.tight = self.tight + u32::from(side.bytes_s > limit) - u32::from(before);
-        let side = &mut self.clusters[cluster.index()];
-        let limit = side.ingest.bytes_per_second();
-        let before = side.bytes_s > limit;
-        side.bytes_s = change(side.bytes_s);
-        self.tight = self.tight + u32::from(side.bytes_s > limit) - u32::from(before);
-        if was_tight {
-            // Where caps stop binding, pairs of other heads may speed up too.
-            self.dirty = self.all();
-        }
+    /// How many copies fit under the least cap at full speed: so many need no look at the caps.
+    fn count_free_copies(&mut self) {
+        let caps = self.heads.iter().map(|head| head.rate).chain(self.clusters.iter().map(|cluster| cluster.ingest));
+        let least = caps.min().unwrap_or(Rate::UNLIMITED);
+        let each = self.stream.bytes_per_second().saturating_add(1);
+        self.free_copies = if least == Rate::UNLIMITED { u64::MAX } else { least.bytes_per_second() / each };
     }
 
-    /// A pair's copies have changed. Those that ask nothing of any store and that no cap can hold need no solving: they
-    /// go at full speed, and only the pair's own due time is new.
-    #[inline]
-    fn changed(&mut self, now: Time, head: HeadId, place: usize) {
-        let pair = &mut self.pairs[place];
-        let asked = self.heads[head.index()].copies_milli_op_s + pair.cluster_milli_op_s;
-        if asked > 0 || self.tight > 0 || self.dirty & (1 << head.0) != 0 || self.speeds[place] < 1.0 {
-            self.dirty |= 1 << head.0;
-            if pair.is_empty() {
-                self.due.set(place, NEVER);
-            }
-            return;
-        }
-        pair.set_speed(now, Speed::FULL);
-        self.due.set(place, pair.due());
-    }
-
-    const fn all(&self) -> u64 {
-        u64::MAX >> (64 - self.heads.len())
+    /// Whether some store is asked for more bytes than it lets through.
+    fn is_tight(&self) -> bool {
+        let width = self.clusters.len();
+        let over = |pairs: &mut dyn Iterator<Item = &Pair>, cap: Rate| {
+            pairs.map(|pair| pair.bytes_s).sum::<u64>() > cap.bytes_per_second()
+        };
+        let heads = self.heads.iter().zip(self.pairs.chunks(width));
+        let of_cluster = |place: usize| self.pairs.iter().skip(place).step_by(width);
+        heads.into_iter().any(|(head, pairs)| head.active != 0 && over(&mut pairs.iter(), head.rate))
+            || self.clusters.iter().enumerate().any(|(place, side)| over(&mut of_cluster(place), side.ingest))
     }
 
     #[inline]
@@ -364,7 +368,7 @@ mod tests {
     #[test]
     fn the_last_copy_takes_its_load_with_it() {
         let (_, model) = quiet(10);
-        let mut sharing = Sharing::new(&model);
+        let mut sharing = Sharing::new(&model, Rate::per_second(10), 4);
         let (head, cluster) = (HeadId(0), ClusterId(1));
         let mut flow = Flow { work: Work::from_micros(1e6), head_milli_op_s: 9_000, cluster_milli_op_s: 0, bytes_s: 1 };
         sharing.set_head(head, 900.0, 9_000.0);

@@ -5,7 +5,9 @@
 //! Progress is work: the time that the copy would take alone on idle stores, in 2^-20 microseconds. It is integral and
 //! only the real end is rounded, up, so nothing drifts.
 
-use super::queue::{Key, MinHeap, NEVER, SLOT_BITS};
+use super::number::whole;
+use super::queue::{Key, NEVER, SLOT_BITS, SortedKeys};
+use crate::migration::message::Limit;
 use crate::units::Time;
 
 /// Binary digits of a microsecond of work, and of a speed.
@@ -25,7 +27,8 @@ impl Work {
     /// The work that takes so many microseconds alone; copies that would take longer than 50 days are taken as that.
     #[inline]
     pub(crate) fn from_micros(micros: f64) -> Self {
-        Self(((micros * f64::from(1_u32 << FRACTION)) as u64).min(REBASE_ABOVE))
+        // In steps of what a mark can hold.
+        Self((whole(micros * f64::from(1_u32 << (FRACTION - SLOT_BITS))) << SLOT_BITS).min(REBASE_ABOVE))
     }
 }
 
@@ -33,10 +36,10 @@ impl Speed {
     /// Full speed.
     pub(crate) const FULL: Self = Self(1 << FRACTION);
 
-    /// A speed from a share within 0 and 1, rounded down.
+    /// A speed from a share within 0 and 1, never above it.
     #[inline]
     pub(crate) fn from_share(share: f64) -> Self {
-        Self((share * f64::from(1_u32 << FRACTION)) as u32)
+        Self(whole(share * f64::from(1_u32 << FRACTION) - 0.5) as u32)
     }
 }
 
@@ -64,26 +67,32 @@ pub(crate) struct Pair {
     clock: u64,
     at: i64,
     speed: Speed,
-    marks: MinHeap,
+    marks: SortedKeys,
     /// Sum over its copies, as in `Flow`.
     pub(crate) head_milli_op_s: u64,
     /// Sum over its copies.
     pub(crate) cluster_milli_op_s: u64,
     /// Sum over its copies.
     pub(crate) bytes_s: u64,
+    /// Its speed as it was found, as a share of full speed.
+    pub(crate) share: f64,
+    /// What holds it.
+    pub(crate) limit: Limit,
 }
 
 impl Pair {
-    /// A pair without copies.
-    pub(crate) fn new() -> Self {
+    /// A pair without copies, with room for as many as may be under way.
+    pub(crate) fn new(copies: usize) -> Self {
         Self {
             clock: 0,
             at: 0,
             speed: Speed::FULL,
-            marks: MinHeap::default(),
+            marks: SortedKeys::with_capacity(copies),
             head_milli_op_s: 0,
             cluster_milli_op_s: 0,
             bytes_s: 0,
+            share: 1.0,
+            limit: Limit::Own,
         }
     }
 
@@ -248,7 +257,7 @@ mod tests {
         fn virtual_time_gives_the_same_ends_as_copies_with_their_own_work(
             steps in prop::collection::vec((0_u8..6, 0_u64..3_000, 0_u64..128, 0_i64..700), 1..200),
         ) {
-            let (mut pair, mut twin) = (Pair::new(), Twin { speed: 1 << FRACTION, ..Twin::default() });
+            let (mut pair, mut twin) = (Pair::new(4), Twin { speed: 1 << FRACTION, ..Twin::default() });
             let mut flows = Vec::<Flow>::new();
             let mut now = 0;
             for (kind, size, part, gap) in steps {
@@ -302,7 +311,7 @@ mod tests {
 
     #[test]
     fn copies_that_end_within_the_same_microsecond_end_in_order_of_marks_then_slots() {
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(4);
         pair.join(time(0), 4, &flow(whole(9, 100)));
         pair.join(time(0), 2, &flow(whole(9, 100)));
         pair.join(time(0), 1, &flow(whole(9, 101)));
@@ -314,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_suspended_copy_keeps_its_work() {
-        let (mut pair, mut copy) = (Pair::new(), flow(whole(100, 0)));
+        let (mut pair, mut copy) = (Pair::new(4), flow(whole(100, 0)));
         pair.join(time(0), 0, &copy);
         pair.set_speed(time(40), Speed::from_share(0.5));
         pair.leave(time(60), 0, &mut copy);
@@ -326,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_rebased_without_moving_any_end() {
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(4);
         let long = REBASE_ABOVE >> FRACTION;
         pair.join(time(0), 0, &flow(REBASE_ABOVE));
         pair.join(time(long as i64 - 10), 1, &flow(REBASE_ABOVE));
@@ -340,7 +349,7 @@ mod tests {
 
     #[test]
     fn at_no_speed_nothing_ends() {
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(4);
         pair.join(time(0), 0, &flow(whole(5, 0)));
         pair.set_speed(time(1), Speed(0));
         assert_eq!(pair.due(), NEVER);

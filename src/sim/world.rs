@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::account::HeadAccount;
 use super::cluster::ClusterState;
+use super::costs::Costs;
 use super::draw::{Draws, Keyed, Purpose};
 use super::health::Strikes;
 use super::job::{Job, Lane};
@@ -73,6 +74,8 @@ struct HeadState {
     purges: u32,
     /// Capacity now.
     capacity: f64,
+    /// For which streams and purges the sharing was last told the load; `None` after a step of the load.
+    told: Option<(u16, u32)>,
     noise: Noise,
     outages: Option<Strikes>,
     brownouts: Option<Strikes>,
@@ -118,8 +121,14 @@ pub(crate) struct World<'s> {
     /// Heads whose load has changed since the sharing was told, a bit each: told once an instant.
     changed: u64,
     jobs: Vec<Job>,
+    costs: Costs,
+    /// Set-ups all take equally long, so that the first to begin is the first to end.
     setups: VecDeque<(Time, EffectId)>,
+    setup_at: Time,
     timers: MinHeap,
+    timer_at: Time,
+    /// Room to put a head's copies in order.
+    going: Vec<EffectId>,
     ready: VecDeque<Event>,
     week: WeekClock,
     tick_at: Time,
@@ -127,6 +136,8 @@ pub(crate) struct World<'s> {
     day_ends: Time,
     probe_at: Time,
     probe_number: u64,
+    /// Room for what a probe is wrong by.
+    errors: Vec<f64>,
     samples: VecDeque<(Time, Event)>,
     agenda: BTreeMap<(Time, u64), Agenda>,
     entered: u64,
@@ -163,6 +174,9 @@ impl<'s> World<'s> {
         places.clear();
         places.extend(fleet.home.iter().map(|home| Place::of(*home)));
         let attempt = |purpose| draws.keyed(purpose, "mailboxes");
+        // Room for what the plan usually has under way at once: the event loop allocates nothing.
+        let copies =
+            scenario.plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum::<usize>().min(4_096);
         let mut world = Self {
             run,
             draws,
@@ -177,11 +191,15 @@ impl<'s> World<'s> {
             places,
             heads: heads(scenario, draws),
             clusters: clusters(scenario, draws),
-            sharing: Sharing::new(&scenario.model),
+            sharing: Sharing::new(&scenario.model, scenario.plan.copy.stream, copies),
             changed: 0,
-            jobs: Vec::new(),
-            setups: VecDeque::new(),
+            jobs: Vec::with_capacity(2 * copies),
+            costs: Costs::new(&scenario.plan.copy, &scenario.model.cost),
+            setups: VecDeque::with_capacity(2 * copies),
+            setup_at: Time::NEVER,
             timers: MinHeap::default(),
+            timer_at: Time::NEVER,
+            going: Vec::with_capacity(copies),
             ready: VecDeque::new(),
             week: WeekClock::new(&scenario.offsets),
             tick_at: scenario.as_of,
@@ -189,6 +207,7 @@ impl<'s> World<'s> {
             day_ends: scenario.as_of + Span::from_secs(86_400),
             probe_at: scenario.as_of,
             probe_number: 0,
+            errors: Vec::new(),
             samples: VecDeque::new(),
             agenda: BTreeMap::new(),
             entered: 0,
@@ -299,8 +318,14 @@ impl<'s> World<'s> {
 
     #[inline]
     fn refresh_head(&mut self, head: HeadId) {
+        let state = &mut self.heads[head.index()];
+        let now = (state.lane.allowed, state.purges);
+        // A copy that starts as another ends leaves the load as it was.
+        if state.told == Some(now) {
+            return;
+        }
+        state.told = Some(now);
         let cost = &self.scenario.model.cost;
-        let state = &self.heads[head.index()];
         let streams = f64::from(state.lane.allowed) * cost.head_per_stream.ops_per_second();
         let purges = f64::from(state.purges) * cost.purge_per_message.get() * cost.purge_rate;
         self.sharing.set_head(head, state.users + state.repeated + streams + purges, state.capacity);
@@ -362,16 +387,16 @@ impl Host for World<'_> {
             return Ok((self.now, self.start()));
         }
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if !self.ready.is_empty()
+                && let Some(event) = self.ready.pop_front()
+            {
                 return Ok((self.now, event));
             }
             self.refresh_heads();
             self.sharing.settle(self.now);
             let (pair, copy_at) = self.sharing.first_due();
             let copy_at = Time::from_unix_micros(copy_at);
-            let setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
-            let timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
-            let next = copy_at.min(setup_at).min(timer_at).min(self.calendar_at);
+            let next = copy_at.min(self.setup_at).min(self.timer_at).min(self.calendar_at);
             if until < next {
                 self.now = until;
                 return Ok((until, Event::Wake));
@@ -382,7 +407,7 @@ impl Host for World<'_> {
                 if let Some(event) = self.pass_calendar() {
                     return Ok((next, event));
                 }
-            } else if setup_at == next {
+            } else if self.setup_at == next {
                 self.end_setup();
             } else if copy_at == next {
                 if let Some(event) = self.end_copy(pair) {
@@ -406,6 +431,7 @@ fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         repeated: 0.0,
         purges: 0,
         capacity: head.capacity.ops_per_second(),
+        told: None,
         noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
         outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
         brownouts: head

@@ -8,9 +8,9 @@ use super::World;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{Event, Order};
 use crate::sim::account::HeadStep;
-use crate::sim::draw::{Purpose, unit};
+use crate::sim::draw::{Keyed, Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
-use crate::sim::number::{exp, normal_quantile};
+use crate::sim::number::{exp, normal_quantiles};
 use crate::units::{Bytes, Latency, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
@@ -229,6 +229,7 @@ impl World<'_> {
             let state = &mut self.heads[head];
             // Users do not repeat more at once than the whole head can serve.
             state.repeated = (state.backlog / step_s).min(state.capacity);
+            state.told = None;
             self.changed |= 1 << head;
         }
     }
@@ -274,11 +275,12 @@ impl World<'_> {
         let number = self.probe_number;
         self.probe_number += 1;
         let (measured_at, arrives) = (self.now, self.now + probe.delay);
-        let factor = |bits: u64| {
-            if probe.noise_sigma > 0.0 { exp(probe.noise_sigma * normal_quantile(unit(bits))) } else { 1.0 }
-        };
+        self.draw_errors(number);
+        let mut errors = self.errors.chunks_exact(2);
+        let mut factors = || errors.next().map_or((1.0, 1.0), |pair| (pair[0], pair[1]));
         for (place, state) in self.heads.iter().enumerate() {
-            if state.out() || lost(probe.loss, state.probe_loss.unit(number)) {
+            let (by_load, by_latency) = factors();
+            if state.out() || lost(probe.loss, state.probe_loss, number) {
                 continue;
             }
             let head = HeadId(place as u8);
@@ -287,13 +289,14 @@ impl World<'_> {
             let event = Event::HeadSampled {
                 head,
                 measured_at,
-                utilisation: Share::from_fraction_up(utilisation * factor(state.probe_error.bits(2 * number))),
-                latency: Latency::from_secs_up(latency * factor(state.probe_error.bits(2 * number + 1))),
+                utilisation: Share::from_fraction_up(utilisation * by_load),
+                latency: Latency::from_secs_up(latency * by_latency),
             };
             self.samples.push_back((arrives, event));
         }
         for (place, side) in self.clusters.iter().enumerate() {
-            if lost(probe.loss, side.probe_loss.unit(number)) {
+            let (by_load, by_latency) = factors();
+            if lost(probe.loss, side.probe_loss, number) {
                 continue;
             }
             let utilisation = side.state.utilisation;
@@ -302,16 +305,33 @@ impl World<'_> {
                 cluster: ClusterId(place as u8),
                 measured_at,
                 used: side.state.used(),
-                utilisation: Share::from_fraction_up(utilisation * factor(side.probe_error.bits(2 * number))),
-                latency: Latency::from_secs_up(latency * factor(side.probe_error.bits(2 * number + 1))),
+                utilisation: Share::from_fraction_up(utilisation * by_load),
+                latency: Latency::from_secs_up(latency * by_latency),
             };
             self.samples.push_back((arrives, event));
         }
     }
+
+    /// The factors by which a probe is wrong: of load and latency, store by store.
+    fn draw_errors(&mut self, number: u64) {
+        let sigma = self.scenario.model.probe.noise_sigma;
+        self.errors.clear();
+        if sigma == 0.0 {
+            return;
+        }
+        let stores = self.heads.iter().map(|head| head.probe_error);
+        for keyed in stores.chain(self.clusters.iter().map(|cluster| cluster.probe_error)) {
+            self.errors.extend([keyed.unit(2 * number), keyed.unit(2 * number + 1)]);
+        }
+        normal_quantiles(&mut self.errors);
+        for error in &mut self.errors {
+            *error = exp(sigma * *error);
+        }
+    }
 }
 
-fn lost(share: f64, draw: f64) -> bool {
-    draw < share
+fn lost(share: f64, draw: Keyed, number: u64) -> bool {
+    share > 0.0 && draw.unit(number) < share
 }
 
 fn poisson(mean: f64, stream: &mut impl Rng) -> f64 {

@@ -4,9 +4,9 @@ use super::{Place, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::draw::attempt_of;
-use crate::sim::job::{Job, Phase, Turn};
+use crate::sim::job::{Job, Phase};
+use crate::sim::number::whole;
 use crate::sim::queue::Key;
-use crate::sim::transfer::{Flow, Work};
 use crate::units::{Bytes, Rate, Span, Time};
 
 /// How long it takes at the least to learn that a head does not answer: without it nothing would pass between attempts.
@@ -22,41 +22,38 @@ impl World<'_> {
         cluster: ClusterId,
         attempt: u8,
     ) {
-        let slot = effect.slot();
         let row = mailbox.index();
-        let bytes = Bytes::new((self.fleet.bytes[row].get() as f64 * self.growth) as u64);
-        let messages = (f64::from(self.fleet.messages[row]) * self.growth) as u32;
+        let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
+        let messages = f64::from(self.fleet.messages[row]) * self.growth;
         let (fault, part) = self.copy_fault(mailbox, attempt);
-        let flow = self.flow(bytes, messages, part);
-        let job = Job {
+        let flow = self.costs.flow(bytes, messages, part);
+        let home = self.places[row].head();
+        let state = &mut self.heads[head.index()];
+        let refused = if state.out() { Some(Fault::Unreachable) } else { (home != Some(head)).then_some(Fault::Gone) };
+        let mut job = Job {
             effect,
-            bytes,
+            bytes: Bytes::new(whole(bytes)),
             flow,
             mailbox,
-            messages,
+            messages: whole(messages) as u32,
             fault,
             head,
             cluster,
             attempt,
             phase: Phase::SettingUp,
-            ..Job::FREE
+            allowed: false,
         };
-        self.put(slot, job);
         let setup = self.scenario.plan.copy.setup;
-        let refused = match self.places[row].head() {
-            _ if self.heads[head.index()].out() => Some(Fault::Unreachable),
-            Some(home) if home == head => None,
-            Some(_) | None => Some(Fault::Gone),
-        };
         if refused.is_some() {
-            let job = &mut self.jobs[usize::from(slot)];
             (job.phase, job.fault) = (Phase::Refused, refused);
-            self.set_timer(setup.max(TIMEOUT), slot);
-            return;
+            self.put(job);
+            return self.set_timer(setup.max(TIMEOUT), effect.slot());
         }
-        self.heads[head.index()].lane.push(&mut self.jobs, slot);
+        job.allowed = state.lane.start(effect);
+        self.changed |= 1 << head.0;
+        self.put(job);
         self.setups.push_back((self.now + setup, effect));
-        self.take_turns(head);
+        self.setup_at = self.setup_at.min(self.now + setup);
     }
 
     /// Whether this attempt will fail, and after which part of its work.
@@ -78,39 +75,10 @@ impl World<'_> {
         (None, 1.0)
     }
 
-    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over it.
-    #[inline]
-    fn flow(&self, bytes: Bytes, messages: u32, part: f64) -> Flow {
-        let (plan, cost) = (&self.scenario.plan.copy, &self.scenario.model.cost);
-        let (size, count) = (bytes.get() as f64, f64::from(messages));
-        let by_bytes = size / plan.stream.bytes_per_second() as f64;
-        let by_messages =
-            if plan.messages_per_ks == u32::MAX { 0.0 } else { count * 1_000.0 / f64::from(plan.messages_per_ks) };
-        let mut alone_s = by_bytes.max(by_messages);
-        if messages > cost.slow_above {
-            let slow = f64::from(messages - cost.slow_above) / count;
-            alone_s *= 1.0 + slow * cost.slow_extra;
-        }
-        // What changes during the copy is copied again; the copy's length is taken from what it needs alone.
-        alone_s *= 1.0 + (cost.change_per_day * alone_s / 86_400.0).min(1.0);
-        if alone_s <= 0.0 {
-            return Flow::NONE;
-        }
-        let a_second = 1.0 / alone_s;
-        let megabytes = size * 1e-6;
-        let head = count * cost.head_per_message.get() + megabytes * cost.head_per_megabyte.get();
-        let cluster = count * cost.cluster_per_message.get() + megabytes * cost.cluster_per_megabyte.get();
-        Flow {
-            work: Work::from_micros(alone_s * part * 1e6),
-            head_milli_op_s: (head * a_second * 1e3) as u64,
-            cluster_milli_op_s: (cluster * a_second * 1e3) as u64,
-            bytes_s: (size * a_second) as u64,
-        }
-    }
-
     #[inline]
     pub(super) fn end_setup(&mut self) {
         let Some((_, effect)) = self.setups.pop_front() else { return };
+        self.setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
         let slot = effect.slot();
         let job = &mut self.jobs[usize::from(slot)];
         if job.effect != effect || job.phase != Phase::SettingUp {
@@ -127,9 +95,11 @@ impl World<'_> {
     #[inline]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
-        let Job { effect, head, cluster, flow, bytes, messages, fault, .. } = self.jobs[usize::from(slot)];
-        let limit = self.sharing.ended(self.now, head, cluster, &flow);
-        self.heads[head.index()].lane.remove(&mut self.jobs, slot);
+        let job = &mut self.jobs[usize::from(slot)];
+        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
+        let limit = self.sharing.ended(head, cluster, &job.flow);
+        job.phase = Phase::Copied;
+        self.heads[head.index()].lane.end(effect, true);
         self.take_turns(head);
         let state = &mut self.clusters[cluster.index()].state;
         let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
@@ -138,15 +108,15 @@ impl World<'_> {
             return Some(Event::CopyFailed { effect, fault });
         }
         state.add_copy(bytes);
-        self.jobs[usize::from(slot)].phase = Phase::Copied;
         Some(Event::CopyEnded { effect, bytes, messages, limit })
     }
 
     #[inline]
     pub(super) fn switch(&mut self, effect: EffectId) {
         let slot = effect.slot();
-        let Some(job) = self.find(effect).filter(|job| job.phase == Phase::Copied) else { return };
         let (plan, model) = (&self.scenario.plan.copy, &self.scenario.model);
+        let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
+        let Some(job) = self.jobs.get_mut(usize::from(slot)).filter(of_effect) else { return };
         let names = model.cost.lock_per_thousand.micros() as f64 * f64::from(job.messages) * 1e-3;
         let lock = model.cost.lock + Span::from_micros(names as i64);
         let mut wait = model.cost.switch + lock.min(plan.hold_at_most);
@@ -160,7 +130,6 @@ impl World<'_> {
             fault = fault.or(Some(Fault::Transient));
         }
         self.locked += lock.min(plan.hold_at_most);
-        let job = &mut self.jobs[usize::from(slot)];
         (job.phase, job.fault) = (Phase::Switching, fault);
         self.set_timer(wait, slot);
     }
@@ -170,11 +139,11 @@ impl World<'_> {
         let out = self.heads[head.index()].out();
         let fault = out.then_some(Fault::Unreachable);
         let messages = f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
-        self.put(slot, Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE });
+        self.put(Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE });
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
-            self.set_timer(Span::from_secs_f64(messages / self.scenario.model.cost.purge_rate), slot);
+            self.set_timer(Span::from_micros(whole(messages * self.costs.purge_message_us) as i64), slot);
             self.heads[head.index()].purges += 1;
             self.changed |= 1 << head.0;
         }
@@ -184,6 +153,7 @@ impl World<'_> {
     #[inline]
     pub(super) fn end_timer(&mut self) -> Option<Event> {
         let slot = self.timers.pop()?.slot();
+        self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
         let Job { effect, mailbox, head, cluster, bytes, fault, phase, .. } = self.jobs[usize::from(slot)];
         match (phase, fault) {
             (Phase::Switching, None) => {
@@ -223,15 +193,18 @@ impl World<'_> {
     }
 
     pub(super) fn abandon(&mut self, effect: EffectId) {
-        if self.find(effect).is_some() {
-            self.break_off(effect.slot(), Fault::Abandoned);
+        let slot = effect.slot();
+        let of_effect = |job: &&Job| job.effect == effect && job.phase != Phase::Free;
+        if let Some(head) = self.jobs.get(usize::from(slot)).filter(of_effect).map(|job| job.head) {
+            self.break_off(slot, Fault::Abandoned);
+            self.take_turns(head);
         }
     }
 
-    /// Ends a job now, whatever it is doing; the machine is told unless it waits for nothing.
+    /// Ends a job now, whatever it is doing; the machine is told unless it waits for nothing. `take_turns` has to follow.
     #[cold]
     pub(super) fn break_off(&mut self, slot: u16, fault: Fault) {
-        let Job { effect, head, cluster, bytes, phase, .. } = self.jobs[usize::from(slot)];
+        let Job { effect, head, cluster, bytes, phase, allowed, .. } = self.jobs[usize::from(slot)];
         let event = match phase {
             Phase::Free => return,
             Phase::SettingUp | Phase::Flowing | Phase::Suspended => {
@@ -239,11 +212,11 @@ impl World<'_> {
                     let job = &mut self.jobs[usize::from(slot)];
                     self.sharing.leave(self.now, head, cluster, slot, &mut job.flow);
                 }
-                self.heads[head.index()].lane.remove(&mut self.jobs, slot);
+                self.heads[head.index()].lane.end(effect, allowed);
                 Some(Event::CopyFailed { effect, fault })
             }
             Phase::Refused => {
-                self.timers.remove(slot);
+                self.remove_timer(slot);
                 Some(Event::CopyFailed { effect, fault })
             }
             Phase::Copied => {
@@ -251,30 +224,30 @@ impl World<'_> {
                 None
             }
             Phase::Switching => {
-                self.timers.remove(slot);
+                self.remove_timer(slot);
                 self.clusters[cluster.index()].state.drop_copy(bytes, cluster);
                 Some(Event::SwitchFailed { effect, fault })
             }
             Phase::Purging => {
-                self.timers.remove(slot);
+                self.remove_timer(slot);
                 self.heads[head.index()].purges -= u32::from(self.jobs[usize::from(slot)].fault.is_none());
                 Some(Event::PurgeFailed { effect, fault })
             }
         };
         self.jobs[usize::from(slot)].phase = Phase::Free;
-        self.take_turns(head);
+        self.changed |= 1 << head.0;
         self.ready.extend(event);
     }
 
     /// A head stops answering: all that is under way on it fails, except what waits for its switch.
     pub(super) fn strike(&mut self, head: HeadId) {
-        // Nobody takes the turn of a copy that fails in the same instant.
         for slot in (0..self.jobs.len() as u16).rev() {
             let job = &self.jobs[usize::from(slot)];
             if job.head == head && job.phase != Phase::Copied && job.phase != Phase::Refused {
                 self.break_off(slot, Fault::Unreachable);
             }
         }
+        self.take_turns(head);
     }
 
     /// The owner deletes a mailbox, if it is still on a head.
@@ -288,32 +261,52 @@ impl World<'_> {
         let of_it = |job: &Job| job.mailbox == mailbox && job.phase != Phase::Free && job.phase != Phase::Purging;
         if let Some(slot) = self.jobs.iter().position(of_it) {
             self.break_off(slot as u16, Fault::Gone);
+            self.take_turns(head);
         }
     }
 
     pub(super) fn set_pace(&mut self, head: HeadId, streams: u16, rate: Rate) {
-        self.heads[head.index()].lane.set_streams(streams);
         self.sharing.set_rate(head, rate);
+        let lane = &mut self.heads[head.index()].lane;
+        lane.set_streams(streams);
+        if lane.excess() > 0 {
+            self.suspend_latest(head);
+        }
         self.take_turns(head);
     }
 
-    /// Lets the first copies of a head progress, as many as its pace allows, and suspends the others.
+    /// Suspends the copies that started latest, as many as go too many.
+    #[cold]
+    fn suspend_latest(&mut self, head: HeadId) {
+        let mut going = std::mem::take(&mut self.going);
+        let goes =
+            |job: &&Job| job.allowed && job.head == head && matches!(job.phase, Phase::SettingUp | Phase::Flowing);
+        going.clear();
+        going.extend(self.jobs.iter().filter(goes).map(|job| job.effect));
+        going.sort_unstable();
+        let excess = usize::from(self.heads[head.index()].lane.excess());
+        for &effect in going.iter().rev().take(excess) {
+            self.heads[head.index()].lane.halt(effect);
+            let job = &mut self.jobs[usize::from(effect.slot())];
+            job.allowed = false;
+            // A set-up goes on; what it may do then is asked at its end.
+            if job.phase == Phase::Flowing {
+                job.phase = Phase::Suspended;
+                self.sharing.leave(self.now, head, job.cluster, effect.slot(), &mut job.flow);
+            }
+        }
+        self.going = going;
+    }
+
+    /// Lets suspended copies of a head go on, as many as its pace allows.
     #[inline]
     fn take_turns(&mut self, head: HeadId) {
-        while let Some(turn) = self.heads[head.index()].lane.next_turn(&mut self.jobs) {
-            let (Turn::Goes(slot) | Turn::Waits(slot)) = turn;
-            let job = &mut self.jobs[usize::from(slot)];
-            match (turn, job.phase) {
-                (Turn::Goes(_), Phase::Suspended) => {
-                    job.phase = Phase::Flowing;
-                    self.sharing.join(self.now, head, job.cluster, slot, &job.flow);
-                }
-                (Turn::Waits(_), Phase::Flowing) => {
-                    job.phase = Phase::Suspended;
-                    self.sharing.leave(self.now, head, job.cluster, slot, &mut job.flow);
-                }
-                // A set-up goes on; what it may do then is asked at its end.
-                (Turn::Goes(_) | Turn::Waits(_), _) => {}
+        while let Some(effect) = self.heads[head.index()].lane.next_to_go() {
+            let job = &mut self.jobs[usize::from(effect.slot())];
+            job.allowed = true;
+            if job.phase == Phase::Suspended {
+                job.phase = Phase::Flowing;
+                self.sharing.join(self.now, head, job.cluster, effect.slot(), &job.flow);
             }
         }
         self.changed |= 1 << head.0;
@@ -333,7 +326,8 @@ impl World<'_> {
     }
 
     #[inline]
-    fn put(&mut self, slot: u16, job: Job) {
+    fn put(&mut self, job: Job) {
+        let slot = job.effect.slot();
         assert!(slot < EffectId::NO_SLOT, "{:?} has no slot", job.effect);
         if usize::from(slot) >= self.jobs.len() {
             self.jobs.resize(usize::from(slot) + 1, Job::FREE);
@@ -344,22 +338,22 @@ impl World<'_> {
     }
 
     #[inline]
-    fn find(&self, effect: EffectId) -> Option<Job> {
-        self.jobs
-            .get(usize::from(effect.slot()))
-            .copied()
-            .filter(|job| job.effect == effect && job.phase != Phase::Free)
-    }
-
-    #[inline]
     fn set_timer(&mut self, wait: Span, slot: u16) {
         let at = (self.now + wait).since(self.scenario.as_of).micros();
         // Keys reach 71 years; what takes longer is as good as never.
-        self.timers.push(Key::new((at as u64).min((1 << 51) - 1), slot));
+        let key = Key::new((at as u64).min((1 << 51) - 1), slot);
+        self.timers.push(key);
+        self.timer_at = self.timer_at.min(self.time_of(key));
+    }
+
+    #[cold]
+    fn remove_timer(&mut self, slot: u16) {
+        self.timers.remove(slot);
+        self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
     }
 
     #[inline]
-    pub(super) fn time_of(&self, key: Key) -> Time {
+    fn time_of(&self, key: Key) -> Time {
         self.scenario.as_of + Span::from_micros(key.order() as i64)
     }
 }

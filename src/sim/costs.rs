@@ -1,0 +1,102 @@
+//! What moving a mailbox costs: its copy's own speed, and what it asks of head and cluster.
+
+use super::number::whole;
+use super::transfer::{Flow, Work};
+use crate::migration::plan::CopyPlan;
+use crate::scenario::model::Cost;
+
+/// The costs of a scenario as factors, so that a move needs one division.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Costs {
+    /// Seconds alone on idle stores.
+    byte_s: f64,
+    message_s: f64,
+    slow_above: f64,
+    slow_extra: f64,
+    change_per_s: f64,
+    /// Thousandths of an operation.
+    head_message: f64,
+    head_byte: f64,
+    cluster_message: f64,
+    cluster_byte: f64,
+    /// Microseconds to purge a message.
+    pub(crate) purge_message_us: f64,
+}
+
+impl Costs {
+    /// The costs of a plan in a model.
+    pub(crate) fn new(plan: &CopyPlan, cost: &Cost) -> Self {
+        Self {
+            byte_s: 1.0 / plan.stream.bytes_per_second() as f64,
+            message_s: if plan.messages_per_ks == u32::MAX { 0.0 } else { 1e3 / f64::from(plan.messages_per_ks) },
+            slow_above: if cost.slow_above == u32::MAX { f64::INFINITY } else { f64::from(cost.slow_above) },
+            slow_extra: cost.slow_extra,
+            change_per_s: cost.change_per_day / 86_400.0,
+            head_message: cost.head_per_message.get() * 1e3,
+            head_byte: cost.head_per_megabyte.get() * 1e-3,
+            cluster_message: cost.cluster_per_message.get() * 1e3,
+            cluster_byte: cost.cluster_per_megabyte.get() * 1e-3,
+            purge_message_us: 1e6 / cost.purge_rate,
+        }
+    }
+
+    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over it. It
+    /// ends after `part` of its work.
+    #[inline]
+    pub(crate) fn flow(&self, bytes: f64, messages: f64, part: f64) -> Flow {
+        let mut alone_s = (bytes * self.byte_s).max(messages * self.message_s);
+        if messages > self.slow_above {
+            alone_s *= 1.0 + (messages - self.slow_above) / messages * self.slow_extra;
+        }
+        // What changes during the copy is copied again; the copy's length is taken from what it needs alone.
+        alone_s *= 1.0 + (self.change_per_s * alone_s).min(1.0);
+        if alone_s <= 0.0 {
+            return Flow::NONE;
+        }
+        let a_second = 1.0 / alone_s;
+        Flow {
+            work: Work::from_micros(alone_s * part * 1e6),
+            head_milli_op_s: whole((messages * self.head_message + bytes * self.head_byte) * a_second),
+            cluster_milli_op_s: whole((messages * self.cluster_message + bytes * self.cluster_byte) * a_second),
+            bytes_s: whole(bytes * a_second),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::testing::quiet;
+    use crate::units::{Ops, Rate};
+
+    /// 10 MB/s, 50 messages a second; 10 op a message and 2 op a MB on the head, 4 op a message on the cluster.
+    fn costs(change: impl FnOnce(&mut Cost)) -> Costs {
+        let (mut plan, mut model) = quiet(1);
+        (plan.copy.stream, plan.copy.messages_per_ks) = (Rate::per_second(10_000_000), 50_000);
+        model.cost.head_per_message = Ops::new(10.0);
+        model.cost.head_per_megabyte = Ops::new(2.0);
+        model.cost.cluster_per_message = Ops::new(4.0);
+        change(&mut model.cost);
+        Costs::new(&plan.copy, &model.cost)
+    }
+
+    #[test]
+    fn the_slower_of_bytes_and_messages_limits_a_copy() {
+        // 100 MB take 10 s by bytes; 100 messages take 2 s, 1,000 take 20 s.
+        let few = costs(|_| {}).flow(1e8, 100.0, 1.0);
+        assert_eq!(few.work, Work::from_micros(10e6));
+        assert_eq!((few.head_milli_op_s, few.cluster_milli_op_s, few.bytes_s), (120_000, 40_000, 10_000_000));
+        let many = costs(|_| {}).flow(1e8, 1_000.0, 0.5);
+        assert_eq!(many.work, Work::from_micros(10e6));
+        assert_eq!((many.head_milli_op_s, many.cluster_milli_op_s, many.bytes_s), (510_000, 200_000, 5_000_000));
+    }
+
+    #[test]
+    fn large_folders_and_changes_meanwhile_take_longer() {
+        let slow = costs(|cost| (cost.slow_above, cost.slow_extra) = (500, 1.0)).flow(0.0, 1_000.0, 1.0);
+        assert_eq!(slow.work, Work::from_micros(30e6));
+        let changing = costs(|cost| cost.change_per_day = 864.0).flow(1e8, 0.0, 1.0);
+        assert_eq!(changing.work, Work::from_micros(11e6));
+        assert_eq!(costs(|_| {}).flow(0.0, 0.0, 1.0), Flow::NONE);
+    }
+}
