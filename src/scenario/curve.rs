@@ -22,6 +22,18 @@ pub struct Response {
     pub slope_s: f64,
     /// Second derivative; zero where clamped, and between points.
     pub bend_s: f64,
+    /// Third derivative; zero where clamped, and between points.
+    pub third_s: f64,
+}
+
+impl Response {
+    /// The response time at a small distance from here, by the series up to the third derivative.
+    #[must_use]
+    #[inline]
+    pub fn seconds_at_distance(&self, distance: f64) -> f64 {
+        self.seconds
+            + distance * (self.slope_s + distance * (0.5 * self.bend_s + distance * (1.0 / 6.0) * self.third_s))
+    }
 }
 
 /// Response time over utilisation.
@@ -80,10 +92,12 @@ impl LatencyCurve {
                     seconds: (offset_ms + linear_ms * utilisation + knee) * 1e-3,
                     slope_s: (linear_ms + knee * room) * 1e-3,
                     bend_s: 2.0 * knee * room * room * 1e-3,
+                    third_s: 6.0 * knee * room * room * room * 1e-3,
                 }
             }
             Self::Knee { .. } | Self::Points(_) => {
-                Response { seconds: self.response_s(utilisation), slope_s: self.slope_s(utilisation), bend_s: 0.0 }
+                let (seconds, slope_s) = (self.response_s(utilisation), self.slope_s(utilisation));
+                Response { seconds, slope_s, bend_s: 0.0, third_s: 0.0 }
             }
         }
     }
@@ -182,6 +196,10 @@ mod tests {
             assert!((response.slope_s / curve.slope_s(u) - 1.0).abs() < 1e-12);
             let bend_s = (curve.slope_s(u + 1e-6) - curve.slope_s(u - 1e-6)) / 2e-6;
             assert!((response.bend_s / bend_s - 1.0).abs() < 1e-4);
+            let third_s = (curve.response(u + 1e-6).bend_s - curve.response(u - 1e-6).bend_s) / 2e-6;
+            assert!((response.third_s / third_s - 1.0).abs() < 1e-4);
+            let near = response.seconds_at_distance(1e-3);
+            assert!((near / curve.response_s(u + 1e-3) - 1.0).abs() < 1e-6);
         }
     }
 }

@@ -28,10 +28,11 @@ impl Mover {
     }
 }
 
-/// Where the load differs by less than this share of the capacity from what a utilisation stands for, the series of the
-/// speeds around it is exact to 1e-8: to less than what a speed resolves.
-const NEAR: f64 = 2e-3;
-/// The same for curves with kinks, where no series reaches beyond the next one.
+/// A step that is shorter than this share of the way to the knee's limit ends so near the root that the series of the
+/// response around its beginning is exact to the millionth that a speed resolves: the terms left out are of the fourth
+/// order.
+const SERIES: f64 = 0.025;
+/// For curves with kinks no series reaches beyond the next one: there a utilisation found is off by less than this.
 const CLOSE: f64 = 1e-7;
 
 /// One head: its curve, what it is asked for besides copies, and where its fixed point was last found.
@@ -40,7 +41,9 @@ pub(crate) struct Station {
     curve: LatencyCurve,
     idle_s: f64,
     saturation: f64,
-    near: f64,
+    /// How far the series reaches at most, as a share of the way to where the curve has no bound.
+    series: f64,
+    limit: f64,
     /// Operations a second that it can serve, and how much of it one of them is.
     capacity: f64,
     share: f64,
@@ -52,24 +55,38 @@ pub(crate) struct Station {
     warm: (f64, Response),
 }
 
-/// Load above what a utilisation stands for, and its first two derivatives.
+/// Load above what a utilisation stands for, and its derivatives.
 struct Excess {
     value: f64,
     slope: f64,
     bend: f64,
+    third: f64,
+}
+
+impl Excess {
+    /// Householder's step of third order towards the root: its error is of the fourth.
+    #[inline]
+    fn step(&self) -> f64 {
+        let Self { value, slope, bend, third } = *self;
+        let over = value * (6.0 * slope * slope - 3.0 * value * bend);
+        let under = 6.0 * slope * (slope * slope - value * bend) + value * value * third;
+        -over / under
+    }
 }
 
 impl Station {
     /// An idle head.
     pub(crate) fn new(curve: LatencyCurve, capacity: f64) -> Self {
         let idle = curve.response(0.0);
+        let (series, limit) = match curve {
+            LatencyCurve::Knee { limit, .. } => (SERIES, limit),
+            LatencyCurve::Points(_) => (0.0, 0.0),
+        };
         Self {
             idle_s: idle.seconds,
             saturation: curve.saturation(),
-            near: match curve {
-                LatencyCurve::Knee { .. } => NEAR,
-                LatencyCurve::Points(_) => CLOSE,
-            },
+            series,
+            limit,
             capacity,
             share: 1.0 / capacity,
             fixed: 0.0,
@@ -107,9 +124,10 @@ impl Station {
 
     /// Finds the utilisation at which the head's load is what the copies ask for at that utilisation, and their speeds.
     ///
-    /// The excess load falls with utilisation, so the only root is bracketed. Halley's steps from where it was last found
-    /// come near enough in one or two, those that leave the bracket are halved instead; the series of second order around
-    /// there does the rest. At saturation the copies share what the fixed load leaves over.
+    /// The excess load falls with utilisation, so the only root is bracketed. One step of Householder's from where the
+    /// curve was last asked is mostly enough, the series around there giving the response at its end; longer steps ask the
+    /// curve again, and those that leave the bracket are halved instead. At saturation the copies share what the fixed
+    /// load leaves over.
     pub(crate) fn solve(&mut self, movers: &mut [Mover]) {
         let asked: f64 = movers.iter().map(|mover| mover.load).sum();
         let mut low = self.alone();
@@ -127,25 +145,25 @@ impl Station {
             at = at.clamp(low, high);
             response = self.curve.response(at);
         }
-        // The bracket bounds what Halley's steps leave.
+        // The bracket bounds what the steps leave.
         for _ in 0..60 {
-            let Excess { value, slope, bend } = self.excess(at, response, movers);
-            let next = at - 2.0 * value * slope / (2.0 * slope * slope - value * bend);
-            let near = value.abs() < self.near * self.capacity;
-            if near && next >= low && next <= high {
+            let excess = self.excess(at, response, movers);
+            let step = excess.step();
+            let inside = at + step >= low && at + step <= high;
+            if inside && step.abs() < self.series * (self.limit - at) {
                 // The search begins again where the curve itself was asked, so that nothing adds up.
-                follow(movers, response, next - at);
+                set_speeds(movers, response.seconds_at_distance(step) - self.idle_s);
                 break;
             }
-            if high - low < f64::EPSILON {
+            if excess.value.abs() < CLOSE * self.capacity || high - low < f64::EPSILON {
                 break;
             }
-            if value > 0.0 {
+            if excess.value > 0.0 {
                 low = at;
             } else {
                 high = at;
             }
-            at = if next >= low && next <= high { next } else { 0.5 * (low + high) };
+            at = if inside { at + step } else { 0.5 * (low + high) };
             response = self.curve.response(at);
         }
         self.warm = (at, response);
@@ -156,16 +174,21 @@ impl Station {
     #[inline]
     fn excess(&self, at: f64, response: Response, movers: &mut [Mover]) -> Excess {
         let wait_s = response.seconds - self.idle_s;
-        let mut excess = Excess { value: self.fixed - at * self.capacity, slope: -self.capacity, bend: 0.0 };
+        let mut excess =
+            Excess { value: self.fixed - at * self.capacity, slope: -self.capacity, bend: 0.0, third: 0.0 };
         for mover in movers {
             let own = mover.own_speed(wait_s);
             mover.speed = own.min(mover.ceiling);
             excess.value += mover.load * mover.speed;
             if own < mover.ceiling {
-                // Of 1 / (1 + p w + c), w being the response at the utilisation.
-                let (by_wait, rise) = (mover.load * own * own * mover.per_copy, mover.per_copy * response.slope_s);
-                excess.slope -= by_wait * response.slope_s;
-                excess.bend += by_wait * (2.0 * own * rise * response.slope_s - response.bend_s);
+                // The derivatives of 1 / (1 + p w + c), w being the response at the utilisation.
+                let (load, relative) = (mover.load * own, mover.per_copy * own);
+                let rise = relative * response.slope_s;
+                let bend = relative * response.bend_s;
+                let third = relative * response.third_s;
+                excess.slope -= load * rise;
+                excess.bend += load * (2.0 * rise * rise - bend);
+                excess.third -= load * (6.0 * rise * (rise * rise - bend) + third);
             }
         }
         excess
@@ -186,15 +209,11 @@ impl Station {
     }
 }
 
-/// The speeds at a small distance from the utilisation that they were set for.
+/// The copies' speeds at a response time so much above that of the idle head.
 #[inline]
-fn follow(movers: &mut [Mover], response: Response, distance: f64) {
-    for mover in movers.iter_mut().filter(|mover| mover.speed < mover.ceiling) {
-        let own = mover.speed;
-        let rise = mover.per_copy * own * response.slope_s;
-        let bend = mover.per_copy * own * response.bend_s;
-        let series = 1.0 - distance * (rise - distance * (rise * rise - 0.5 * bend));
-        mover.speed = (own * series).min(mover.ceiling);
+fn set_speeds(movers: &mut [Mover], wait_s: f64) {
+    for mover in movers {
+        mover.speed = mover.own_speed(wait_s).min(mover.ceiling);
     }
 }
 
