@@ -4,3 +4,4 @@ mod bad_input;
 mod cli;
 mod closed_form;
 mod founding;
+mod good_file;
