@@ -1,9 +1,10 @@
-//! A step of the machine allocates nothing once the session has begun: counted over a hundred thousand mailboxes.
+//! Neither a step of the machine nor the event loop of a replication allocates anything for a mailbox: counted.
 #![allow(unsafe_code, reason = "a counting allocator is the only way to see allocations")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use drawdown::fleet::{ClusterId, Fleet, HeadId, Home};
 use drawdown::migration::Migration;
@@ -12,16 +13,29 @@ use drawdown::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
     ThrottlePlan, Windows, Within,
 };
+use drawdown::scenario::{ReadSettings, Source};
+use drawdown::sim::{RunId, Workspace, simulate_in};
 use drawdown::units::{Bytes, Latency, Rate, Share, Span, Time};
 
 struct Counting;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// By thread, since tests run side by side.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.with(|count| count.set(count.get() + 1));
+}
+
+fn allocations() -> u64 {
+    ALLOCATIONS.with(Cell::get)
+}
 
 // SAFETY: everything is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count();
         // SAFETY: the caller's contract is the same.
         unsafe { System.alloc(layout) }
     }
@@ -32,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count();
         // SAFETY: the caller's contract is the same.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -123,7 +137,7 @@ fn a_step_allocates_nothing_in_steady_state() {
         answers.push_back(Event::ClusterSampled { cluster, measured_at: now, used, utilisation, latency });
     }
     answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency });
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     let (mut moved, mut purged) = (0, 0);
     while let Some(event) = answers.pop_front() {
         now = now + Span::from_secs(1);
@@ -146,8 +160,42 @@ fn a_step_allocates_nothing_in_steady_state() {
             }
         }
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let counted = allocations() - before;
     assert_eq!(moved, MAILBOXES);
     assert!(purged > MAILBOXES / 10, "{purged}");
-    assert_eq!(allocations, 0, "in {MAILBOXES} moves and {purged} purges");
+    assert_eq!(counted, 0, "in {MAILBOXES} moves and {purged} purges");
+}
+
+/// Allocations of one replication of the founding case with so many mailboxes, in memory that was used before.
+fn of_replication(mailboxes: u64) -> (u64, u64) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/opensrs-cluster-b.toml");
+    // Stores that grow with the mailboxes: the days stay the same, and so does what is written down about each of them.
+    // An hour with deletions and new accounts enters dates into a calendar, which is not the event loop of the moves.
+    let mut overrides = vec![
+        format!("population.mailboxes={mailboxes}"),
+        "population.deletions=0 / day".to_owned(),
+        "population.new_accounts=0 / day".to_owned(),
+    ];
+    for head in ["head-1", "head-2"] {
+        overrides.push(format!("head.{head}.capacity={} op/s", mailboxes as f64 * 9_000.0 / 400_000.0));
+    }
+    let source = Source::read(&path, &ReadSettings { overrides, allow_path: false });
+    let scenario = source.unwrap_or_else(|problems| panic!("{problems}")).middle().clone();
+    let mut workspace = Workspace::default();
+    let run = RunId { seed: 1, replication: 0 };
+    let first = simulate_in(&scenario, run, &mut workspace);
+    let before = allocations();
+    let outcome = simulate_in(&scenario, run, &mut workspace);
+    let counted = allocations() - before;
+    assert_eq!(outcome, first);
+    (outcome.steps, counted)
+}
+
+#[test]
+fn a_replication_allocates_nothing_for_a_mailbox() {
+    let (few_steps, few) = of_replication(20_000);
+    let (many_steps, many) = of_replication(60_000);
+    assert!(many_steps > few_steps + 80_000, "{few_steps} and {many_steps} steps");
+    // What is kept by day, queues that grow to another power of two.
+    assert!(many < few + 50, "{few} allocations in {few_steps} steps, {many} in {many_steps}");
 }
