@@ -154,7 +154,7 @@ impl Station {
                 set_speeds(movers, response.seconds_at_distance(step) - self.idle_s);
                 break;
             }
-            if excess.value.abs() < CLOSE * self.capacity || high - low < f64::EPSILON {
+            if excess.value.abs() < CLOSE * self.capacity || low + f64::EPSILON > high {
                 break;
             }
             if excess.value > 0.0 {

@@ -31,7 +31,8 @@ pub(crate) fn exp(x: f64) -> f64 {
 pub(crate) fn whole(x: f64) -> u64 {
     /// 2^52: numbers above it have no digits behind the point.
     const WHOLE: f64 = 4_503_599_627_370_496.0;
-    (x.max(0.0).min(WHOLE * 0.5) + WHOLE).to_bits() - WHOLE.to_bits()
+    let bounded = if x > 0.0 { x.min(WHOLE * 0.5) } else { 0.0 };
+    (bounded + WHOLE).to_bits() - WHOLE.to_bits()
 }
 
 /// The natural logarithm of a positive normal number, within 1e-14 of its value.

@@ -114,7 +114,7 @@ impl MailboxDraw {
     fn draw_bytes(&self, from: u64, block: &mut Block) {
         let Block { bytes, size_z, .. } = block;
         self.sizes.units(from, bytes);
-        if self.body == 1.0 {
+        if self.body >= 1.0 {
             size_z.copy_from_slice(bytes);
             normal_quantiles(size_z);
             for (bytes, z) in bytes.iter_mut().zip(&*size_z) {
