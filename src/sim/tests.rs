@@ -4,9 +4,9 @@ use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
 use super::*;
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
-use crate::migration::message::{Command, Event, Limit};
+use crate::migration::message::{Binding, Command, Event, Limit};
 use crate::migration::plan::{Law, Level, Within};
-use crate::scenario::model::{Brownouts, Failover, Hazard, Lognormal};
+use crate::scenario::model::{Brownouts, Failover, Hazard, Lognormal, ParetoTail};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate};
 
 fn run(replication: u32) -> RunId {
@@ -168,6 +168,64 @@ fn an_outage_stops_samples_fails_copies_and_counts_mailbox_hours() {
 }
 
 #[test]
+fn the_load_of_a_failed_head_lands_on_its_partner() {
+    let (plan, mut model) = quiet(2_000);
+    model.population.activity = OpRate::per_second(1.0);
+    // It breaks in its first minute and stays broken.
+    let repair = Lognormal { median_s: 100.0 * 86_400.0, sigma: 0.0 };
+    model.heads[0].outages = Some(Hazard { per_day: 1e6, at_utilisation: 0.0, growth: 0.0, repair });
+    model.heads[0].failover = Some(Failover { partner: 1, share: Share::from_ppm(500_000) });
+    let mut scenario = scenario(plan, model);
+    scenario.horizon = AS_OF + Span::from_secs(3 * 86_400);
+    let outcome = simulate(&scenario, run(0));
+    // 1,000 users of its own and half of those that have not moved in the first minute, on 9,000 op/s.
+    let left = f64::from(outcome.heads[0].days[1].mailboxes);
+    assert!(left > 800.0 && left < 1_000.0, "{left} mailboxes");
+    let partner = f64::from(outcome.heads[1].days[1].user_utilisation);
+    assert!((partner - (1_000.0 + 0.5 * left) / 9_000.0).abs() < 1e-6, "{partner}");
+    let down = outcome.heads[0].mailbox_hours_down;
+    assert!((down / (0.5 * left * 72.0) - 1.0).abs() < 0.01, "{down} mailbox-hours");
+}
+
+#[test]
+fn nothing_is_placed_on_a_cluster_before_it_enters_service() {
+    let (plan, mut model) = quiet(2_000);
+    let opens = [0, 6, 12].map(|hours| AS_OF + Span::from_secs(hours * 3_600));
+    for (cluster, opens) in model.clusters.iter_mut().zip(opens) {
+        cluster.in_service = opens;
+    }
+    let scenario = scenario(plan, model);
+    let mut used = [0_u32; 3];
+    let outcome = trace(&scenario, run(0), &mut |row| {
+        if let TraceItem::Command(Command::StartCopy { to, .. }) = row.item {
+            assert!(row.now >= opens[to.index()], "{to:?} at {:?}", row.now);
+            used[to.index()] += 1;
+        }
+    });
+    assert!(used.iter().all(|copies| *copies > 0), "{used:?}");
+    assert_eq!(outcome.moved, 2_000);
+    let no_room: f64 = outcome.heads.iter().map(|head| head.bound[Binding::NoRoom as usize].secs()).sum();
+    assert!(no_room > 10.0 * 3_600.0, "{no_room} s without room");
+}
+
+#[test]
+fn a_heavy_tail_has_its_share_and_its_index() {
+    let (plan, mut model) = quiet(50_000);
+    let from = Bytes::new(1_000_000_000);
+    model.population.size.median = Bytes::new(1_000_000);
+    model.population.size.sigma = 0.5;
+    model.population.size.max = Bytes::new(u64::MAX / 4);
+    model.population.size.tail = Some(ParetoTail { share: Share::from_ppm(100_000), from, alpha: 2.0 });
+    let fleet = fleet_of(&scenario(plan, model), run(3));
+    let mut tail: Vec<_> = fleet.bytes.iter().filter(|bytes| **bytes >= from).collect();
+    tail.sort_unstable();
+    // Five standard deviations of the count are 335; the median of the tail lies at from x sqrt(2).
+    assert!((4_665..5_335).contains(&tail.len()), "{}", tail.len());
+    let median = tail[tail.len() / 2].get() as f64 / 1e9;
+    assert!((median / 2.0_f64.sqrt() - 1.0).abs() < 0.04, "{median} GB");
+}
+
+#[test]
 fn cluster_ingest_and_the_pace_cap_what_flows() {
     for capped in [Limit::Ingest, Limit::Pace] {
         let (mut plan, mut model) = quiet(2_000);
@@ -204,7 +262,7 @@ fn a_busy_head_slows_its_copies_down() {
     let idle_s = 1_000.0 * 2.0 / 16.0;
     let seconds = outcome.reached[0].expect("head 1 is emptied").since(AS_OF).secs() - 60.0;
     assert!(seconds > 1.5 * idle_s, "{seconds} s against {idle_s} s on an idle head");
-    assert!(outcome.heads[0].bound[crate::migration::message::Binding::StreamCap as usize] > Span::from_secs(60));
+    assert!(outcome.heads[0].bound[Binding::StreamCap as usize] > Span::from_secs(60));
 }
 
 #[test]
