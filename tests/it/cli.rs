@@ -150,3 +150,38 @@ fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(&stdout(&assert)).unwrap();
     assert!(schema.is_object());
 }
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_forecast_keeps_what_is_complete_and_exits_with_12() {
+    let folder = tempfile::tempdir().unwrap();
+    // Interrupted after a second, which `timeout` waits for with the program's own exit code.
+    let mut command = Command::new("timeout");
+    command.args(["--preserve-status", "--signal=INT", "1"]).arg(assert_cmd::cargo::cargo_bin!("drawdown"));
+    command.arg("forecast").arg(scenario("opensrs-cluster-b.toml")).arg("--output").arg(folder.path());
+    command.args(["--set", "population.mailboxes=2000", "--replications", "1000000"]);
+    let assert = command.assert().code(12);
+    assert!(stdout(&assert).contains("INCOMPLETE"), "{}", stdout(&assert));
+    // The bar goes to stderr, or what stands for it where there is no terminal.
+    assert!(!stderr(&assert).contains("panicked"), "{}", stderr(&assert));
+    let document = fs::read(folder.path().join("opensrs-cluster-b/forecast.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    assert_eq!(document["incomplete"], true);
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let mut trace = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"))
+        .arg("trace")
+        .arg(scenario("constant-rate.toml"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 64];
+    std::io::Read::read_exact(&mut trace.stdout.take().unwrap(), &mut first).unwrap();
+    // The pipe is closed now, with most of the trace unread.
+    let ended = trace.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert!(ended.status.success(), "{}", ended.status);
+}
