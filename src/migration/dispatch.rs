@@ -223,7 +223,8 @@ impl Session {
         while purges.running < plan.copy.purge_streams {
             let Some(slot) = jobs.next_slot() else { return };
             let Some((due, mailbox)) = purges.pop(now) else { break };
-            if due >= self.cohort + purge_after {
+            // When it was switched.
+            if due - purge_after >= self.cohort {
                 purges.kept += 1;
                 continue;
             }

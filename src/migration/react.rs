@@ -11,7 +11,7 @@ use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::units::{Bytes, Time};
 
 impl Session {
-    /// Takes an event in.
+    /// Takes an event in. What is said of heads and clusters that the plan does not know changes nothing.
     #[inline]
     pub(super) fn react(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) {
         match *event {
@@ -259,6 +259,9 @@ impl Session {
         if mailbox.index() != self.mailboxes.len() {
             return;
         }
+        if home.as_head().is_some_and(|head| head.index() >= self.lanes.len()) {
+            return;
+        }
         let mailbox = self.mailboxes.add(home, bytes);
         let Some(head) = home.as_head() else { return };
         let lane = &mut self.lanes[head.index()];
@@ -273,7 +276,7 @@ impl Session {
     }
 
     fn head_sampled(&mut self, now: Time, head: HeadId, sample: Sample, out: &mut Vec<Command>) {
-        let lane = &mut self.lanes[head.index()];
+        let Some(lane) = self.lanes.get_mut(head.index()) else { return };
         if lane.sample.is_some_and(|last| last.measured_at >= sample.measured_at) {
             return;
         }
@@ -296,6 +299,9 @@ impl Session {
     }
 
     fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {
+        if cluster.index() >= self.clusters.len() {
+            return;
+        }
         self.clusters.sampled(now, cluster, sample, used);
         self.set_intake(out);
         for head in 0..self.lanes.len() {
@@ -304,13 +310,16 @@ impl Session {
     }
 
     fn cluster_in_service(&mut self, now: Time, cluster: ClusterId, in_service: bool, out: &mut Vec<Command>) {
+        if cluster.index() >= self.clusters.len() {
+            return;
+        }
         self.clusters.set_in_service(cluster, in_service);
         self.set_intake(out);
         self.refresh_all(now, out);
     }
 
     fn head_audited(&mut self, now: Time, head: HeadId, clean: bool, out: &mut Vec<Command>) {
-        let lane = &mut self.lanes[head.index()];
+        let Some(lane) = self.lanes.get_mut(head.index()) else { return };
         if lane.emptied != Emptied::Asked {
             return;
         }

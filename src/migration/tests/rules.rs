@@ -104,6 +104,30 @@ fn aimd() -> Plan {
 }
 
 #[test]
+fn what_is_said_of_stores_that_the_plan_does_not_know_changes_nothing() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(1, 10);
+    let (head, cluster, measured_at) = (HeadId(9), ClusterId(9), at(2));
+    let (utilisation, latency, used) = (percent(10), Latency::from_micros(1_000), Bytes::ZERO);
+    let strangers = [
+        Event::HeadSampled { head, measured_at, utilisation, latency },
+        Event::ClusterSampled { cluster, measured_at, used, utilisation, latency },
+        Event::ClusterOpened { cluster },
+        Event::ClusterClosed { cluster },
+        Event::HeadAudited { head, users_left: 0, folders_left: 0 },
+        Event::MailboxFound { mailbox: MailboxId(10), home: Home::head(head), bytes: Bytes::new(1) },
+        Event::Operator(Order::Cap { head, streams: 1 }),
+        Event::Operator(Order::CloseCluster(cluster)),
+    ];
+    for event in strangers {
+        let known = desk.machine.mailboxes();
+        desk.tell(2, event.clone());
+        assert_eq!(desk.said, [], "{event:?}");
+        assert_eq!(desk.machine.mailboxes(), known, "{event:?}");
+    }
+}
+
+#[test]
 fn nothing_starts_before_the_first_sample() {
     let mut desk = Desk::open(plain(1));
     assert_eq!((desk.binding(), desk.started_copies().len()), (Binding::Outage, 0));
