@@ -56,6 +56,28 @@ pub(crate) enum Kind {
     Choice(&'static [Self]),
 }
 
+impl Kind {
+    /// The keys of a table that is not told by a name, a head or a tag.
+    pub(crate) const fn table(&self) -> Option<&'static Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Text
+            | Self::Name
+            | Self::Flag
+            | Self::When
+            | Self::Word(_)
+            | Self::Number(_)
+            | Self::List(_)
+            | Self::Pair(..)
+            | Self::Named(_)
+            | Self::Tables(_)
+            | Self::ByHead(_)
+            | Self::Tagged(_)
+            | Self::Choice(_) => None,
+        }
+    }
+}
+
 /// Tables told apart by a word.
 pub(crate) struct Tagged {
     pub(crate) tag: &'static str,

@@ -95,23 +95,7 @@ fn merge_kind(kind: &'static Kind, base: Node, over: Node) -> Node {
                 !node.entries().is_empty()
                     && node.entries().iter().all(|entry| table.keys().any(|key| key.name == entry.name))
             };
-            let same = kinds.iter().find_map(|kind| match kind {
-                Kind::Table(table) if fits(&base, table) && fits(&over, table) => Some(*table),
-                Kind::Text
-                | Kind::Name
-                | Kind::Flag
-                | Kind::When
-                | Kind::Word(_)
-                | Kind::Number(_)
-                | Kind::List(_)
-                | Kind::Pair(..)
-                | Kind::Table(_)
-                | Kind::Named(_)
-                | Kind::Tables(_)
-                | Kind::ByHead(_)
-                | Kind::Tagged(_)
-                | Kind::Choice(_) => None,
-            });
+            let same = kinds.iter().filter_map(Kind::table).find(|table| fits(&base, table) && fits(&over, table));
             match same {
                 Some(table) => merge(table, base, over),
                 None => over,
