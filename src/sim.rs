@@ -15,7 +15,7 @@ mod population;
 mod queue;
 mod sharing;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -1,6 +1,5 @@
 //! A small hand-made scenario and outcomes for tests of the forecast and of what shows it.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
@@ -9,18 +8,13 @@ use super::replicate::{Amount, Watch};
 use super::{Forecast, Inputs, Replication, forecast};
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::message::{Binding, Milestone};
-use crate::migration::plan::{
-    AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
-    ThrottlePlan, Windows, Within,
-};
-use crate::scenario::curve::preset;
-use crate::scenario::model::{ClusterModel, Cost, Faults, HeadModel, Load, Model, Population, Probe, SizeLaw};
 use crate::scenario::{Expectation, ForecastSettings, Scenario};
+use crate::sim::testing::{self, quiet};
 use crate::sim::{ClusterOutcome, HeadDay, HeadOutcome, Outcome, RunId};
-use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
+use crate::units::{Bytes, Share, Span, Time};
 
 /// 2012-10-10 09:00 in Toronto.
-pub(crate) const AS_OF: Time = Time::from_unix_micros(1_349_874_000_000_000);
+pub(crate) const AS_OF: Time = testing::AS_OF;
 const DAY: Span = Span::from_secs(86_400);
 
 pub(crate) fn after(days: f64) -> Time {
@@ -33,16 +27,17 @@ pub(crate) fn scenario() -> Scenario {
     };
     let ((opened_1, full_1), (opened_2, full_2)) = (cluster(0), cluster(1));
     let emptied = |head| Milestone::HeadEmptied { head: HeadId(head), set_aside: 0 };
+    let (mut plan, mut model) = quiet(400_000);
+    plan.placement.clusters.truncate(2);
+    for cluster in &mut plan.placement.clusters {
+        cluster.rated = Bytes::new(48_000_000_000_000);
+    }
+    model.clusters.truncate(2);
     Scenario {
         name: "A small migration".into(),
         time_zone: TimeZone::get("America/Toronto").unwrap(),
         offsets: vec![(AS_OF, Span::from_secs(-4 * 3_600))],
-        as_of: AS_OF,
         horizon: AS_OF + DAY.times(60),
-        heads: vec!["head-1".into(), "head-2".into()],
-        clusters: vec!["nas-1".into(), "nas-2".into()],
-        plan: Arc::new(plan()),
-        model: Arc::new(model()),
         milestones: vec![emptied(0), emptied(1), opened_1, full_1, opened_2, full_2, Milestone::AllEmptied],
         forecast: ForecastSettings {
             seed: 1,
@@ -59,121 +54,7 @@ pub(crate) fn scenario() -> Scenario {
             by: "2012-10-20".into(),
             probability: Share::from_ppm(800_000),
         }],
-    }
-}
-
-fn plan() -> Plan {
-    let throttle = ThrottlePlan {
-        law: Law::Fixed { streams: 4 },
-        min: 1,
-        max: 8,
-        rate: Rate::UNLIMITED,
-        every: Span::from_secs(60),
-        sample_limit: Span::from_secs(600),
-        pause_above: None,
-        abort_above: None,
-    };
-    let cluster = ClusterPlan {
-        rated: Bytes::new(48_000_000_000_000),
-        full_at: Share::from_ppm(400_000),
-        reserve: Bytes::ZERO,
-        assumed_intake: Rate::ZERO,
-    };
-    Plan {
-        heads: vec![HeadPlan { throttle, windows: Windows::default() }; 2],
-        order: OrderPlan {
-            heads: vec![HeadId(0), HeadId(1)],
-            within: Within::Inventory,
-            overlap: Overlap::None,
-            excluded: Vec::new(),
-            scheduled: Vec::new(),
-            waves: Vec::new(),
-        },
-        placement: PlacementPlan {
-            rule: Placement::Sequential,
-            clusters: vec![cluster; 2],
-            slack: Share::ZERO,
-            sample_limit: Span::from_secs(600),
-            reopen_below: Share::from_ppm(10_000),
-        },
-        copy: CopyPlan {
-            stream: Rate::per_second(12_000_000),
-            messages_per_ks: u32::MAX,
-            setup: Span::from_secs(2),
-            hold_at_most: Span::from_secs(30),
-            purge_after: None,
-            purge_streams: 1,
-            switches: 1,
-        },
-        attempts: AttemptPlan {
-            limit: 3,
-            backoff: Span::from_secs(60),
-            backoff_cap: Span::from_secs(3_600),
-            fault_rate: Share::ONE,
-            fault_window: 64,
-        },
-        milestones: Vec::new(),
-    }
-}
-
-fn model() -> Model {
-    let latency = preset("specsfs2008-fas3140").unwrap();
-    let head = |name: &str| HeadModel {
-        name: name.into(),
-        capacity: OpRate::per_second(9_000.0),
-        latency: latency.clone(),
-        outages: None,
-        brownouts: None,
-        failover: None,
-    };
-    let cluster = |name: &str| ClusterModel {
-        name: name.into(),
-        ingest: Rate::per_second(400_000_000),
-        capacity: OpRate::per_second(60_000.0),
-        latency: latency.clone(),
-        in_service: AS_OF,
-        used: Bytes::ZERO,
-    };
-    Model {
-        heads: vec![head("head-1"), head("head-2")],
-        clusters: vec![cluster("nas-1"), cluster("nas-2")],
-        population: Population {
-            mailboxes: 400_000,
-            split: vec![Share::from_ppm(500_000); 2],
-            moved: vec![Share::ZERO; 2],
-            size: SizeLaw { median: Bytes::new(35_000_000), sigma: 1.6, max: Bytes::new(20_000_000_000), tail: None },
-            message_mean: Bytes::new(75_000),
-            message_sigma: 0.0,
-            activity: OpRate::per_second(0.03),
-            activity_sigma: 0.0,
-            activity_size_correlation: 0.0,
-            new_accounts_per_day: 0.0,
-            new_account_size: Bytes::ZERO,
-            growth_per_day: 0.0,
-            deletions_per_day: 0.0,
-            groups: 0,
-        },
-        load: Load { profile: vec![1.0; 2_016], noise_sigma: 0.0, noise_correlation: DAY, step: Span::from_secs(60) },
-        cost: Cost {
-            head_per_message: Ops::new(18.0),
-            head_per_megabyte: Ops::new(0.0),
-            head_per_stream: OpRate::per_second(0.0),
-            cluster_per_message: Ops::new(8.0),
-            cluster_per_megabyte: Ops::new(0.0),
-            purge_per_message: Ops::new(1.0),
-            purge_rate: 100.0,
-            change_per_day: 0.0,
-            lock: Span::from_secs(1),
-            lock_per_thousand: Span::ZERO,
-            switch: Span::from_secs(5),
-            audit: Span::from_secs(60),
-            slow_above: u32::MAX,
-            slow_extra: 0.0,
-        },
-        probe: Probe { every: Span::from_secs(60), delay: Span::ZERO, noise_sigma: 0.0, loss: 0.0 },
-        faults: Faults { transient: 0.0, permanent: 0.0, switch: 0.0 },
-        operator_after: Span::from_secs(3_600),
-        objective: Latency::from_micros(10_000),
+        ..testing::scenario(plan, model)
     }
 }
 
