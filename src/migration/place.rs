@@ -51,6 +51,8 @@ pub(super) struct Clusters {
     rule: Placement,
     slack: Share,
     sample_limit: Span,
+    /// When the session began.
+    since: Time,
     /// The first cluster that may take a mailbox, for sequential filling; earlier ones are full, closed or not in service.
     first: usize,
     largest_threshold: Bytes,
@@ -61,7 +63,7 @@ pub(super) struct Clusters {
 const _: () = assert!(STORES_MAX <= 64, "a bit for each cluster in `newly_full`");
 
 impl Clusters {
-    pub(super) fn new(plan: &PlacementPlan, open: &[ClusterId]) -> Self {
+    pub(super) fn new(now: Time, plan: &PlacementPlan, open: &[ClusterId]) -> Self {
         let cluster = |plan_of: &ClusterPlan| Cluster {
             threshold: plan_of.threshold(),
             reopen_at: plan_of.threshold().saturating_sub(plan_of.rated.share(plan.reopen_below)),
@@ -87,6 +89,7 @@ impl Clusters {
             rule: plan.rule,
             slack: plan.slack,
             sample_limit: plan.sample_limit,
+            since: now,
             first: 0,
             largest_threshold,
             newly_full: 0,
@@ -206,10 +209,11 @@ impl Clusters {
         cluster.committed += reserved;
     }
 
-    /// Takes in a sample; an older one than the last is ignored.
+    /// Takes in a sample. One older than the last is ignored, and so is one from before the session: it may miss what an
+    /// earlier session has committed since, of which this one knows nothing.
     pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
         let cluster = &mut self.list[id.index()];
-        if cluster.sample.is_some_and(|last| last.measured_at > sample.measured_at) {
+        if sample.measured_at < self.since || cluster.sample.is_some_and(|last| last.measured_at > sample.measured_at) {
             return;
         }
         let before = cluster.checkpoints.iter().filter(|(at, _)| *at <= sample.measured_at);
@@ -336,7 +340,7 @@ mod tests {
     }
 
     fn open(rule: Placement) -> Clusters {
-        let mut clusters = Clusters::new(&plan(rule), &[ClusterId(0), ClusterId(1)]);
+        let mut clusters = Clusters::new(second(0), &plan(rule), &[ClusterId(0), ClusterId(1)]);
         clusters.sampled(second(0), ClusterId(0), sample(0), Bytes::ZERO);
         clusters.sampled(second(0), ClusterId(1), sample(0), Bytes::ZERO);
         clusters
@@ -401,11 +405,20 @@ mod tests {
     fn a_mailbox_larger_than_one_cluster_goes_to_a_larger_one_and_closes_nothing() {
         let mut plan = plan(Placement::Sequential);
         plan.clusters[0].rated = Bytes::new(100);
-        let mut clusters = Clusters::new(&plan, &[A, B]);
+        let mut clusters = Clusters::new(second(0), &plan, &[A, B]);
         clusters.sampled(second(0), A, sample(0), Bytes::ZERO);
         clusters.sampled(second(0), B, sample(0), Bytes::ZERO);
         assert_eq!(clusters.place(second(1), Bytes::new(41)), Choice::At(B));
         assert_eq!(clusters.place(second(1), Bytes::new(40)), Choice::At(A));
+    }
+
+    #[test]
+    fn a_sample_from_before_the_session_says_nothing() {
+        let mut clusters = Clusters::new(second(10), &plan(Placement::Sequential), &[A, B]);
+        clusters.sampled(second(12), A, sample(9), Bytes::ZERO);
+        assert_eq!(clusters.place(second(12), Bytes::new(1)), Choice::Stale);
+        clusters.sampled(second(12), A, sample(10), Bytes::ZERO);
+        assert_eq!(clusters.place(second(12), Bytes::new(1)), Choice::At(A));
     }
 
     #[test]

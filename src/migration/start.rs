@@ -47,7 +47,7 @@ impl Session {
             plan: Arc::clone(plan),
             mailboxes,
             lanes,
-            clusters: Clusters::new(&plan.placement, &facts.open),
+            clusters: Clusters::new(now, &plan.placement, &facts.open),
             jobs: Jobs::new(most_jobs(plan)),
             faults: FaultRate::default(),
             waves: Waves::new(&plan.order.waves, waiting),
