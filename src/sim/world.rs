@@ -7,96 +7,29 @@
 
 mod calendar;
 mod moves;
+mod stores;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::account::HeadAccount;
-use super::cluster::ClusterState;
 use super::costs::Costs;
 use super::draw::{Draws, Keyed, Purpose};
-use super::health::Strikes;
-use super::job::{Job, Lane};
-use super::load::{Noise, WeekClock};
+use super::job::Job;
+use super::load::WeekClock;
 use super::population;
 use super::queue::MinHeap;
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
 use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
-
-/// What is true of a mailbox, in one byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u8);
-
-impl Place {
-    const MOVED: u8 = 0x80;
-    const FAILED: u8 = 0x40;
-    const HEAD: u8 = 0x3f;
-    const GONE: Self = Self(0xff);
-
-    fn of(home: Home) -> Self {
-        home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
-    }
-
-    /// The head it lives on.
-    #[inline]
-    const fn head(self) -> Option<HeadId> {
-        if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
-    }
-
-    /// Whether the last attempt to move it failed for a reason of its own.
-    const fn failed(self) -> bool {
-        self.0 & (Self::MOVED | Self::FAILED) == Self::FAILED
-    }
-}
-
-/// One head of the simulated world.
-struct HeadState {
-    lane: Lane,
-    /// Mailboxes that live here.
-    mailboxes: u32,
-    /// What their users ask for, in millionths of an operation a second, mean of a week.
-    activity_micro_op_s: u64,
-    /// What users ask of this head now, those of a failed partner included, in operations a second.
-    users: f64,
-    /// Operations that could not be served yet.
-    backlog: f64,
-    /// Load that the backlog adds now.
-    repeated: f64,
-    /// Old copies being removed.
-    purges: u32,
-    /// Capacity now.
-    capacity: f64,
-    /// For which streams and purges the sharing was last told the load; `None` after a step of the load.
-    told: Option<(u16, u32)>,
-    noise: Noise,
-    outages: Option<Strikes>,
-    brownouts: Option<Strikes>,
-    account: HeadAccount,
-    probe_error: Keyed,
-    probe_loss: Keyed,
-}
-
-impl HeadState {
-    fn out(&self) -> bool {
-        self.outages.as_ref().is_some_and(Strikes::lasts)
-    }
-}
-
-struct ClusterSide {
-    state: ClusterState,
-    noise: Noise,
-    days: Vec<f32>,
-    probe_error: Keyed,
-    probe_loss: Keyed,
-}
+pub(crate) use stores::Place;
+use stores::{ClusterSide, HeadState};
 
 /// The keyed draws of attempts.
 struct AttemptDraws {
@@ -189,8 +122,8 @@ impl<'s> World<'s> {
             started: false,
             fleet,
             places,
-            heads: heads(scenario, draws),
-            clusters: clusters(scenario, draws),
+            heads: stores::heads(scenario, draws),
+            clusters: stores::clusters(scenario, draws),
             sharing: Sharing::new(&scenario.model, scenario.plan.copy.stream, copies),
             changed: 0,
             jobs: Vec::with_capacity(2 * copies),
@@ -418,41 +351,4 @@ impl Host for World<'_> {
             }
         }
     }
-}
-
-fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
-    let model = &scenario.model;
-    let head = |head: &crate::scenario::model::HeadModel| HeadState {
-        lane: Lane::new(),
-        mailboxes: 0,
-        activity_micro_op_s: 0,
-        users: 0.0,
-        backlog: 0.0,
-        repeated: 0.0,
-        purges: 0,
-        capacity: head.capacity.ops_per_second(),
-        told: None,
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
-        outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
-        brownouts: head
-            .brownouts
-            .map(|brownouts| Strikes::new(brownouts.hazard, draws.stream(Purpose::Brownout, &head.name))),
-        account: HeadAccount::default(),
-        probe_error: draws.keyed(Purpose::Probe, &head.name),
-        probe_loss: draws.keyed(Purpose::ProbeLoss, &head.name),
-    };
-    model.heads.iter().map(head).collect()
-}
-
-fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
-    let model = &scenario.model;
-    let plans = &scenario.plan.placement.clusters;
-    let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
-        state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
-        days: Vec::new(),
-        probe_error: draws.keyed(Purpose::Probe, &cluster.name),
-        probe_loss: draws.keyed(Purpose::ProbeLoss, &cluster.name),
-    };
-    model.clusters.iter().zip(plans).map(side).collect()
 }

@@ -1,0 +1,117 @@
+//! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
+
+use crate::fleet::{HeadId, Home};
+use crate::scenario::Scenario;
+use crate::sim::account::HeadAccount;
+use crate::sim::cluster::ClusterState;
+use crate::sim::draw::{Draws, Keyed, Purpose};
+use crate::sim::health::Strikes;
+use crate::sim::job::Lane;
+use crate::sim::load::Noise;
+
+/// What is true of a mailbox, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(pub(super) u8);
+
+impl Place {
+    pub(super) const MOVED: u8 = 0x80;
+    pub(super) const FAILED: u8 = 0x40;
+    pub(super) const HEAD: u8 = 0x3f;
+    pub(super) const GONE: Self = Self(0xff);
+
+    pub(super) fn of(home: Home) -> Self {
+        home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
+    }
+
+    /// The head it lives on.
+    #[inline]
+    pub(super) const fn head(self) -> Option<HeadId> {
+        if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
+    }
+
+    /// Whether the last attempt to move it failed for a reason of its own.
+    pub(super) const fn failed(self) -> bool {
+        self.0 & (Self::MOVED | Self::FAILED) == Self::FAILED
+    }
+}
+
+/// One head of the simulated world.
+pub(super) struct HeadState {
+    pub(super) lane: Lane,
+    /// Mailboxes that live here.
+    pub(super) mailboxes: u32,
+    /// What their users ask for, in millionths of an operation a second, mean of a week.
+    pub(super) activity_micro_op_s: u64,
+    /// What users ask of this head now, those of a failed partner included, in operations a second.
+    pub(super) users: f64,
+    /// Operations that could not be served yet.
+    pub(super) backlog: f64,
+    /// Load that the backlog adds now.
+    pub(super) repeated: f64,
+    /// Old copies being removed.
+    pub(super) purges: u32,
+    /// Capacity now.
+    pub(super) capacity: f64,
+    /// For which streams and purges the sharing was last told the load; `None` after a step of the load.
+    pub(super) told: Option<(u16, u32)>,
+    pub(super) noise: Noise,
+    pub(super) outages: Option<Strikes>,
+    pub(super) brownouts: Option<Strikes>,
+    pub(super) account: HeadAccount,
+    pub(super) probe_error: Keyed,
+    pub(super) probe_loss: Keyed,
+}
+
+impl HeadState {
+    pub(super) fn out(&self) -> bool {
+        self.outages.as_ref().is_some_and(Strikes::lasts)
+    }
+}
+
+/// One cluster of the simulated world.
+pub(super) struct ClusterSide {
+    pub(super) state: ClusterState,
+    pub(super) noise: Noise,
+    pub(super) days: Vec<f32>,
+    pub(super) probe_error: Keyed,
+    pub(super) probe_loss: Keyed,
+}
+
+/// The heads as the scenario has them, without mailboxes.
+pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
+    let model = &scenario.model;
+    let head = |head: &crate::scenario::model::HeadModel| HeadState {
+        lane: Lane::new(),
+        mailboxes: 0,
+        activity_micro_op_s: 0,
+        users: 0.0,
+        backlog: 0.0,
+        repeated: 0.0,
+        purges: 0,
+        capacity: head.capacity.ops_per_second(),
+        told: None,
+        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
+        outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
+        brownouts: head
+            .brownouts
+            .map(|brownouts| Strikes::new(brownouts.hazard, draws.stream(Purpose::Brownout, &head.name))),
+        account: HeadAccount::default(),
+        probe_error: draws.keyed(Purpose::Probe, &head.name),
+        probe_loss: draws.keyed(Purpose::ProbeLoss, &head.name),
+    };
+    model.heads.iter().map(head).collect()
+}
+
+/// The clusters as the scenario has them, without mailboxes.
+pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
+    let model = &scenario.model;
+    let plans = &scenario.plan.placement.clusters;
+    let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
+        state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
+        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
+        days: Vec::new(),
+        probe_error: draws.keyed(Purpose::Probe, &cluster.name),
+        probe_loss: draws.keyed(Purpose::ProbeLoss, &cluster.name),
+    };
+    model.clusters.iter().zip(plans).map(side).collect()
+}
