@@ -194,13 +194,8 @@ impl Session {
 
     /// The id of an effect without a job.
     fn effect(&mut self) -> EffectId {
-        self.effect_in(EffectId::NO_SLOT)
-    }
-
-    #[inline]
-    fn effect_in(&mut self, slot: u16) -> EffectId {
         self.sequence += 1;
-        EffectId::new(self.number, self.sequence, slot)
+        EffectId::new(self.number, self.sequence, EffectId::NO_SLOT)
     }
 
     fn announce(&mut self, milestone: Milestone, out: &mut Vec<Command>) {

@@ -83,25 +83,9 @@ impl Session {
     #[inline]
     fn start_copies(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) -> Binding {
         loop {
-            let lane = &mut self.lanes[head.index()];
-            let (mailbox, urgent) = match lane.candidate(&self.mailboxes, &self.waves) {
-                Ok(candidate) => candidate,
-                Err(binding) => return binding,
-            };
-            let Some(slot) = self.jobs.next_slot() else { return Binding::Mover };
-            let bytes = self.mailboxes.bytes(mailbox);
-            let reserved = self.clusters.need(bytes);
-            match self.clusters.place(now, reserved) {
-                Choice::At(cluster) => {
-                    self.start_copy((mailbox, urgent), (head, cluster), slot, (bytes, reserved), out);
-                    let lane = &self.lanes[head.index()];
-                    if lane.is_full() {
-                        return lane.cap(&self.plan.heads[head.index()].throttle);
-                    }
-                }
-                Choice::NoRoom => return Binding::NoRoom,
-                Choice::Stale => return Binding::Outage,
-                Choice::TooLarge => {
+            match self.start_what_fits(now, head, out) {
+                Ok(binding) => return binding,
+                Err(mailbox) => {
                     self.set_aside_waiting(mailbox, head, out);
                     if self.lanes[head.index()].left() == 0 {
                         return Binding::NotItsTurn;
@@ -111,46 +95,47 @@ impl Session {
         }
     }
 
+    /// The same up to a mailbox that no cluster can ever take: that one is the error.
     #[inline]
-    fn start_copy(
-        &mut self,
-        (mailbox, urgent): (MailboxId, bool),
-        (from, to): (HeadId, ClusterId),
-        slot: u16,
-        (bytes, reserved): (Bytes, Bytes),
-        out: &mut Vec<Command>,
-    ) {
-        if self.opened & (1 << to.index()) == 0 {
-            self.opened |= 1 << to.index();
-            self.announce(Milestone::ClusterOpened { cluster: to }, out);
+    fn start_what_fits(&mut self, now: Time, from: HeadId, out: &mut Vec<Command>) -> Result<Binding, MailboxId> {
+        let Self { number, sequence, plan, mailboxes, lanes, clusters, jobs, waves, opened, .. } = self;
+        let lane = &mut lanes[from.index()];
+        let mut effect_in = |slot| {
+            *sequence += 1;
+            EffectId::new(*number, *sequence, slot)
+        };
+        loop {
+            let (mailbox, urgent) = match lane.candidate(mailboxes, waves) {
+                Ok(candidate) => candidate,
+                Err(binding) => return Ok(binding),
+            };
+            let Some(slot) = jobs.next_slot() else { return Ok(Binding::Mover) };
+            let bytes = mailboxes.bytes(mailbox);
+            let reserved = clusters.need(bytes);
+            let to = match clusters.place(now, reserved) {
+                Choice::At(cluster) => cluster,
+                Choice::NoRoom => return Ok(Binding::NoRoom),
+                Choice::Stale => return Ok(Binding::Outage),
+                Choice::TooLarge => return Err(mailbox),
+            };
+            if *opened & (1 << to.index()) == 0 {
+                *opened |= 1 << to.index();
+                let (effect, milestone) = (effect_in(EffectId::NO_SLOT), Milestone::ClusterOpened { cluster: to });
+                out.push(Command::Announce { effect, milestone });
+            }
+            lane.start_copy(to, urgent);
+            let (attempt, begins) = mailboxes.start_copy(mailbox);
+            if begins {
+                waves.begin();
+            }
+            let effect = effect_in(slot);
+            let (stage, abandoned, due) = (Stage::Copying, None, Time::NEVER);
+            jobs.start(Job { effect, reserved, mailbox, head: from, cluster: to, stage, abandoned, due });
+            out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
+            if lane.is_full() {
+                return Ok(lane.cap(&plan.heads[from.index()].throttle));
+            }
         }
-        let effect = self.effect_in(slot);
-        let lane = &mut self.lanes[from.index()];
-        if urgent {
-            lane.queue.pop_urgent();
-        } else {
-            lane.queue.pop_order();
-        }
-        lane.waiting -= 1;
-        lane.copying += 1;
-        lane.jobs_on[to.index()] += 1;
-        if !self.mailboxes.begun(mailbox) {
-            self.mailboxes.set_begun(mailbox);
-            self.waves.begin();
-        }
-        self.mailboxes.set_phase(mailbox, Phase::Copying);
-        self.jobs.start(Job {
-            effect,
-            reserved,
-            mailbox,
-            head: from,
-            cluster: to,
-            stage: Stage::Copying,
-            abandoned: None,
-            due: Time::NEVER,
-        });
-        let attempt = self.mailboxes.attempts(mailbox).saturating_add(1);
-        out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
     }
 
     /// Sets a mailbox aside that no cluster can ever take.
@@ -274,15 +259,20 @@ impl Session {
         out.push(Command::SetIntake { effect, cluster });
     }
 
-    /// Announces shares of progress that have been reached.
+    /// Announces shares of progress that have been reached: those of a head, then those of all.
     #[inline]
-    pub(super) fn announce_shares(&mut self, head: Option<HeadId>, out: &mut Vec<Command>) {
-        loop {
-            let shares = match head {
-                Some(head) => &mut self.lanes[head.index()].shares,
-                None => &mut self.shares,
-            };
-            let Some(milestone) = shares.take_reached() else { return };
+    pub(super) fn announce_shares(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        if self.lanes[head.index()].shares.is_reached() || self.shares.is_reached() {
+            self.announce_reached(head, out);
+        }
+    }
+
+    #[cold]
+    fn announce_reached(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        while let Some(milestone) = self.lanes[head.index()].shares.take_reached() {
+            self.announce(milestone, out);
+        }
+        while let Some(milestone) = self.shares.take_reached() {
             self.announce(milestone, out);
         }
     }

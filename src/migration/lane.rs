@@ -10,7 +10,7 @@ use super::plan::{HeadPlan, Overlap, ThrottlePlan, WindowLimit};
 use super::progress::{Account, Shares};
 use super::throttle::{Sample, Throttle, fresh_until};
 use super::window::Cursor;
-use crate::fleet::{MailboxId, STORES_MAX};
+use crate::fleet::{ClusterId, MailboxId, STORES_MAX};
 use crate::units::{Rate, Span, Time};
 
 /// Whether a head counts as emptied.
@@ -138,6 +138,19 @@ impl Lane {
             purges: Purges::default(),
             jobs_on: [0; STORES_MAX],
         }
+    }
+
+    /// The candidate's copy to a cluster begins.
+    #[inline]
+    pub(super) fn start_copy(&mut self, to: ClusterId, urgent: bool) {
+        if urgent {
+            self.queue.pop_urgent();
+        } else {
+            self.queue.pop_order();
+        }
+        self.waiting -= 1;
+        self.copying += 1;
+        self.jobs_on[to.index()] += 1;
     }
 
     /// Mailboxes that are still to leave the head.

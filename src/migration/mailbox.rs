@@ -99,9 +99,20 @@ impl Mailboxes {
         self.states[mailbox.index()].begun
     }
 
+    /// A job begins to copy it: says which attempt that is, from 1, and whether it is the first job of this session.
     #[inline]
-    pub(super) fn set_begun(&mut self, mailbox: MailboxId) {
-        self.states[mailbox.index()].begun = true;
+    pub(super) fn start_copy(&mut self, mailbox: MailboxId) -> (u8, bool) {
+        let state = &mut self.states[mailbox.index()];
+        state.phase = Phase::Copying;
+        let begins = !std::mem::replace(&mut state.begun, true);
+        (state.attempts.saturating_add(1), begins)
+    }
+
+    /// It lives on its cluster; the attempts that its old copy's purge may take are its own.
+    #[inline]
+    pub(super) fn set_moved(&mut self, mailbox: MailboxId) {
+        let state = &mut self.states[mailbox.index()];
+        (state.phase, state.attempts) = (Phase::Moved, 0);
     }
 
     /// The size as far as is known.

@@ -75,10 +75,15 @@ impl Shares {
         self.next = self.ahead.last().map_or(u64::MAX, |(count, _)| *count);
     }
 
-    /// A share that has been reached and not yet been announced.
+    /// Whether a share has been reached that was not yet announced.
     #[inline]
+    pub(super) const fn is_reached(&self) -> bool {
+        self.left >= self.next
+    }
+
+    /// A share that has been reached and not yet been announced.
     pub(super) fn take_reached(&mut self) -> Option<Milestone> {
-        if self.left < self.next {
+        if !self.is_reached() {
             return None;
         }
         let (_, share) = self.ahead.pop()?;

@@ -86,9 +86,7 @@ impl Session {
         self.shares.add();
         self.waves.end();
         if let Some(purge_after) = self.plan.copy.purge_after {
-            self.mailboxes.set_phase(job.mailbox, Phase::Moved);
-            // The attempts that its purge may take are its own.
-            self.mailboxes.set_attempts(job.mailbox, 0);
+            self.mailboxes.set_moved(job.mailbox);
             let due = now + purge_after;
             lane.purges.due.push_back((due, job.mailbox));
             self.wake = self.wake.min((purge_wake(due), Reason::Purge));
@@ -101,10 +99,8 @@ impl Session {
     /// What may follow once a job has ended: a share reached, an empty head, the next copy.
     #[inline]
     fn after_an_end(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        self.announce_shares(Some(head), out);
-        self.announce_shares(None, out);
-        let lane = &self.lanes[head.index()];
-        if lane.waiting == 0 {
+        self.announce_shares(head, out);
+        if self.lanes[head.index()].waiting == 0 {
             self.check_emptied(head, out);
         }
         let lane = &self.lanes[head.index()];

@@ -82,9 +82,8 @@ impl Session {
         }
         self.set_intake(out);
         self.announce_opened(&start.facts.fleet, out);
-        self.announce_shares(None, out);
         for head in 0..self.lanes.len() {
-            self.announce_shares(Some(HeadId(head as u8)), out);
+            self.announce_shares(HeadId(head as u8), out);
             self.check_emptied(HeadId(head as u8), out);
         }
         self.refresh_all(now, out);
