@@ -127,7 +127,9 @@ impl Station {
     /// curve was last asked is mostly enough, the series around there giving the response at its end; longer steps ask the
     /// curve again, and those that leave the bracket are halved instead. At saturation the copies share what the fixed
     /// load leaves over.
-    pub(crate) fn solve(&mut self, movers: &mut [Mover]) {
+    #[inline]
+    pub(crate) fn solve(&mut self, movers: &mut impl AsMut<[Mover]>) {
+        let movers = movers.as_mut();
         let asked: f64 = movers.iter().map(|mover| mover.load).sum();
         let mut low = self.alone();
         if asked == 0.0 || low >= self.saturation {
@@ -227,7 +229,7 @@ mod tests {
         Mover { load, per_copy, cluster_wait: 0.0, ceiling: 1.0, speed: 0.0 }
     }
 
-    fn solve(station: &mut Station, fixed: f64, movers: &mut [Mover]) -> f64 {
+    fn solve(station: &mut Station, fixed: f64, movers: &mut impl AsMut<[Mover]>) -> f64 {
         station.set_load(fixed, station.capacity);
         station.solve(movers);
         station.utilisation
@@ -271,6 +273,10 @@ mod tests {
                 let mut movers = [900.0, 500.0, rate].map(|rate| mover(0.0, rate));
                 for (mover, copies) in movers.iter_mut().zip(copies) {
                     mover.load = mover.per_copy * copies;
+                }
+                if copies == [0.0; 3] {
+                    // Nobody waits.
+                    continue;
                 }
                 let mut exact = movers;
                 let u = solve(&mut station, users, &mut movers);

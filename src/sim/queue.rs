@@ -175,37 +175,46 @@ impl SortedKeys {
 }
 
 /// The due time of a place at which nothing is due.
-pub(crate) const NEVER: i64 = i64::MAX;
+pub(crate) const NEVER: i64 = i64::MAX >> CHILD_BITS;
 
-/// Children of a node of `Dues`: one cache line of instants.
-const CHILDREN: usize = 8;
+/// Children of a node of `Dues`: one cache line.
+const CHILDREN: usize = 1 << CHILD_BITS;
+const CHILD_BITS: u32 = 3;
 
-/// Stands for a place in a group that has fewer than eight.
-const NOWHERE: u16 = u16::MAX;
+/// The instants of eight children, each with the child's number in its lowest bits.
+type Node = [i64; CHILDREN];
 
 /// When something is due at each of a fixed number of places, in microseconds; knows the first, and of those due at once
-/// the lowest place. A tree of winners, eight below each: a change costs a look at eight for each level.
+/// the lowest place. A tree of least instants, eight below each: a change costs a look at eight for each level.
 #[derive(Clone, Debug)]
 pub(crate) struct Dues {
-    due: Vec<[i64; CHILDREN]>,
-    /// Above them, level by level: the place that wins in each group of eight.
-    winners: Vec<Vec<u16>>,
+    /// The nodes, from the places up to a single one.
+    levels: Vec<Vec<Node>>,
     first: (usize, i64),
+}
+
+/// An instant with a child's number: of children due at once the least is that of the lowest.
+#[inline]
+fn child(place: usize, due: i64) -> i64 {
+    (due << CHILD_BITS) | (place % CHILDREN) as i64
+}
+
+/// The least of eight.
+#[inline]
+fn least(node: &Node) -> i64 {
+    let halves: [i64; 4] = std::array::from_fn(|place| node[place].min(node[place + 4]));
+    halves[0].min(halves[1]).min(halves[2].min(halves[3]))
 }
 
 impl Dues {
     /// So many places, at none of which anything is due.
     pub(crate) fn new(places: usize) -> Self {
-        let due = vec![[NEVER; CHILDREN]; places.max(1).div_ceil(CHILDREN)];
-        let mut winners = Vec::new();
-        let (mut groups, mut width) = (due.len(), CHILDREN);
-        while groups > 1 {
-            let of_group = |group: usize| if group < groups { (group * width) as u16 } else { NOWHERE };
-            winners.push((0..groups.next_multiple_of(CHILDREN)).map(of_group).collect::<Vec<u16>>());
-            groups = groups.div_ceil(CHILDREN);
-            width *= CHILDREN;
+        let node = std::array::from_fn(|place| child(place, NEVER));
+        let mut levels = vec![vec![node; places.max(1).div_ceil(CHILDREN)]];
+        while let Some(nodes) = levels.last().map(Vec::len).filter(|nodes| *nodes > 1) {
+            levels.push(vec![node; nodes.div_ceil(CHILDREN)]);
         }
-        Self { due, winners, first: (0, NEVER) }
+        Self { levels, first: (0, NEVER) }
     }
 
     /// The place that is due first, and when.
@@ -214,49 +223,32 @@ impl Dues {
         self.first
     }
 
-    /// Sets the instant of a place.
+    /// Sets the instant of a place, at the latest `NEVER`.
     #[inline]
     pub(crate) fn set(&mut self, place: usize, due: i64) {
-        let group = place / CHILDREN;
-        let dues = &mut self.due[group];
-        if std::mem::replace(&mut dues[place % CHILDREN], due) == due {
-            return;
-        }
-        if self.winners.is_empty() && place != self.first.0 {
-            // The first of a single group loses only to what is due before it.
-            if (due, place) < (self.first.1, self.first.0) {
-                self.first = (place, due);
-            }
-            return;
-        }
-        let (mut winner, mut least) = (0, dues[0]);
-        for (place, due) in dues.iter().enumerate().skip(1) {
-            (winner, least) = if *due < least { (place, *due) } else { (winner, least) };
-        }
-        self.first = (group * CHILDREN + winner, least);
-        if !self.winners.is_empty() {
-            self.rise(group);
+        if let [only] = self.levels.as_mut_slice()
+            && let [node] = only.as_mut_slice()
+        {
+            node[place % CHILDREN] = child(place, due);
+            let least = least(node);
+            self.first = ((least & (CHILDREN as i64 - 1)) as usize, least >> CHILD_BITS);
+        } else {
+            self.set_below(place, due);
         }
     }
 
-    /// Takes the winner of a group up to the top.
-    fn rise(&mut self, mut group: usize) {
-        for level in &mut self.winners {
-            level[group] = self.first.0 as u16;
-            group /= CHILDREN;
-            let due = |place: u16| {
-                let group = self.due.get(usize::from(place) / CHILDREN);
-                group.map_or(NEVER, |dues| dues[usize::from(place) % CHILDREN])
-            };
-            let mut first = (usize::MAX, NEVER);
-            for place in &level[group * CHILDREN..(group + 1) * CHILDREN] {
-                let due = due(*place);
-                if due < first.1 || (due == first.1 && usize::from(*place) < first.0) {
-                    first = (usize::from(*place), due);
-                }
-            }
-            self.first = first;
+    /// `set` where there is more than one node.
+    #[inline(never)]
+    fn set_below(&mut self, mut place: usize, mut due: i64) {
+        for nodes in &mut self.levels {
+            let node = &mut nodes[place / CHILDREN];
+            node[place % CHILDREN] = child(place, due);
+            due = least(node) >> CHILD_BITS;
+            place /= CHILDREN;
         }
+        let down = self.levels.iter().rev();
+        let digit = |node: &Node| (least(node) & (CHILDREN as i64 - 1)) as usize;
+        self.first = (down.fold(0, |place, nodes| place * CHILDREN + digit(&nodes[place])), due);
     }
 }
 

@@ -106,7 +106,20 @@ impl Sharing {
         side.into_clusters_milli_op_s += flow.cluster_milli_op_s;
         side.active |= 1 << cluster.0;
         self.copies += 1;
-        self.dirty |= 1 << head.0;
+        self.changed(head, at);
+    }
+
+    /// Copies of a head have come or gone on a pair: its speeds have to be found anew, unless nothing can slow them down.
+    #[inline]
+    fn changed(&mut self, head: HeadId, at: usize) {
+        let side = &self.heads[head.index()];
+        let waits = side.copies_milli_op_s + side.into_clusters_milli_op_s > 0;
+        let pair = &self.pairs[at];
+        if waits || self.capped || self.copies > self.free_copies || !pair.is_at_full_speed() {
+            self.dirty |= 1 << head.0;
+        } else {
+            self.due.set(at, pair.due());
+        }
     }
 
     /// A copy is suspended or given up; its remaining work stays in `flow`.
@@ -147,7 +160,7 @@ impl Sharing {
             self.due.set(at, NEVER);
         }
         self.copies -= 1;
-        self.dirty |= 1 << head.0;
+        self.changed(head, at);
     }
 
     /// Sets the load of a head that does not depend on the speed of copies, in operations a second, and its capacity.
@@ -217,16 +230,28 @@ impl Sharing {
                 self.go_at_full_speed(now, head);
                 continue;
             }
-            self.solve_head(head, false);
             let mut active = self.heads[head].active;
+            if active.is_power_of_two() {
+                // Filling in sequence, a head's copies nearly always go to one cluster.
+                let own = self.solve_only_pair(head, active.trailing_zeros() as usize);
+                self.set_own_speed(now, head, &mut active, own);
+                continue;
+            }
+            self.solve_head(head, false);
             for place in 0..self.movers.len() {
-                let at = head * self.clusters.len() + active.trailing_zeros() as usize;
-                active &= active - 1;
                 let own = self.movers[place].speed;
-                let limit = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
-                self.set_speed(now, at, own, limit);
+                self.set_own_speed(now, head, &mut active, own);
             }
         }
+    }
+
+    /// Sets the speed that no cap holds of the first of a head's `active` pairs, and takes it from them.
+    #[inline]
+    fn set_own_speed(&mut self, now: Time, head: usize, active: &mut u64, own: f64) {
+        let at = head * self.clusters.len() + active.trailing_zeros() as usize;
+        *active &= *active - 1;
+        let limit = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
+        self.set_speed(now, at, own, limit);
     }
 
     /// Copies that ask nothing of any store, and that no cap holds, wait for nobody.
@@ -243,7 +268,19 @@ impl Sharing {
         }
     }
 
+    /// `solve_head` for a head with a single active pair, without ceilings; gives its speed.
+    #[inline]
+    fn solve_only_pair(&mut self, head: usize, cluster: usize) -> f64 {
+        let pair = &self.pairs[head * self.clusters.len() + cluster];
+        let mut only = [mover(pair, self.clusters[cluster].wait_s, 1.0)];
+        let side = &mut self.heads[head];
+        side.solved = side.station.load_bits();
+        side.station.solve(&mut only);
+        only[0].speed
+    }
+
     /// Solves one head's fixed point into `movers`, one for each of its active pairs.
+    #[inline(never)]
     fn solve_head(&mut self, head: usize, capped: bool) {
         let Self { heads, clusters, pairs, movers, .. } = self;
         let side = &mut heads[head];
@@ -253,16 +290,8 @@ impl Sharing {
         while active != 0 {
             let place = active.trailing_zeros() as usize;
             active &= active - 1;
-            let pair = &pairs[from + place];
-            let copies = 1.0 / f64::from(pair.len() as u32);
-            let load = pair.head_milli_op_s as i64 as f64 * 1e-3;
-            movers.push(Mover {
-                load,
-                per_copy: load * copies,
-                cluster_wait: pair.cluster_milli_op_s as i64 as f64 * 1e-3 * copies * clusters[place].wait_s,
-                ceiling: if capped { self.ceilings[from + place] } else { 1.0 },
-                speed: 1.0,
-            });
+            let ceiling = if capped { self.ceilings[from + place] } else { 1.0 };
+            movers.push(mover(&pairs[from + place], clusters[place].wait_s, ceiling));
         }
         side.solved = side.station.load_bits();
         side.station.solve(movers);
@@ -356,6 +385,20 @@ impl Sharing {
     #[inline]
     fn pair(&self, head: HeadId, cluster: ClusterId) -> usize {
         head.index() * self.clusters.len() + cluster.index()
+    }
+}
+
+/// A pair's copies as the head sees them, with the cluster's response time so much above that of an idle one.
+#[inline]
+fn mover(pair: &Pair, cluster_wait_s: f64, ceiling: f64) -> Mover {
+    let copies = 1.0 / f64::from(pair.len() as u32);
+    let load = pair.head_milli_op_s as i64 as f64 * 1e-3;
+    Mover {
+        load,
+        per_copy: load * copies,
+        cluster_wait: pair.cluster_milli_op_s as i64 as f64 * 1e-3 * copies * cluster_wait_s,
+        ceiling,
+        speed: 1.0,
     }
 }
 

@@ -108,6 +108,12 @@ impl Pair {
         self.marks.is_empty()
     }
 
+    /// Whether its copies go as fast as they can, and were found to wait for nothing.
+    #[inline]
+    pub(crate) fn is_at_full_speed(&self) -> bool {
+        self.speed == Speed::FULL && self.limit == Limit::Own
+    }
+
     /// A copy begins, or goes on.
     #[inline]
     pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) {
@@ -170,7 +176,7 @@ impl Pair {
         match self.speed {
             Speed(0) => NEVER,
             Speed::FULL => self.at + left.div_ceil(1 << FRACTION) as i64,
-            Speed(speed) => self.at.saturating_add(left.div_ceil(u64::from(speed)).min(NEVER as u64) as i64),
+            Speed(speed) => self.at.saturating_add(left.div_ceil(u64::from(speed)) as i64).min(NEVER),
         }
     }
 
