@@ -4,11 +4,13 @@
 //! and simulation run this unchanged.
 //!
 //! [`Migration::step`] takes in one event and says what is to be done about it. The modules compute and return: which
-//! mailbox next (`order`), to which cluster (`place`), how fast (`throttle`), when (`window`), what after a failure
-//! (`attempt`), how far (`progress`); the branches are here and in `react` (events) and `dispatch` (what to start).
+//! mailbox next (`order`), to which cluster (`place`) and how full it may be by now (`fill`), how fast (`throttle`), when
+//! (`window`), what after a failure (`attempt`), how far (`progress`); the branches are here and in `react` (events) and
+//! `dispatch` (what to start).
 
 mod attempt;
 mod dispatch;
+mod fill;
 mod jobs;
 mod lane;
 mod mailbox;

@@ -1,16 +1,10 @@
-//! To which cluster: fill estimates, thresholds, reservations.
-//!
-//! A fill estimate never forgets anything that may be on its way: the last sample, what was committed since it was
-//! measured, all reservations, and the intake and growth assumed for its age. Bytes that a sample already shows may be
-//! counted twice until the next one: the error is always on the side of too full.
+//! To which cluster: the order of filling, thresholds, reservations.
 
-use super::plan::{ClusterPlan, Placement, PlacementPlan};
+use super::fill::Cluster;
+use super::plan::{Placement, PlacementPlan};
 use super::throttle::Sample;
 use crate::fleet::{ClusterId, STORES_MAX};
-use crate::units::{Bytes, Rate, Share, Span, Time};
-
-/// Past states of the committed total that are kept to find what was committed before a late sample was measured.
-const CHECKPOINTS: usize = 8;
+use crate::units::{Bytes, Share, Span, Time};
 
 /// Where a mailbox can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,25 +17,6 @@ pub(super) enum Choice {
     Stale,
     /// Nowhere ever: it is larger than any cluster's threshold.
     TooLarge,
-}
-
-#[derive(Clone, Debug)]
-struct Cluster {
-    threshold: Bytes,
-    reopen_at: Bytes,
-    assumed_intake: Rate,
-    in_service: bool,
-    closed: bool,
-    full: bool,
-    sample: Option<Sample>,
-    used: Bytes,
-    /// All bytes ever committed here, and what of them the last sample cannot have missed.
-    committed: Bytes,
-    committed_in_sample: Bytes,
-    /// A ring of past states of `committed`, and the place of the newest.
-    checkpoints: [(Time, Bytes); CHECKPOINTS],
-    newest: usize,
-    reserved: Bytes,
 }
 
 /// All clusters, in the order of filling.
@@ -64,22 +39,8 @@ const _: () = assert!(STORES_MAX <= 64, "a bit for each cluster in `newly_full`"
 
 impl Clusters {
     pub(super) fn new(now: Time, plan: &PlacementPlan, open: &[ClusterId]) -> Self {
-        let cluster = |plan_of: &ClusterPlan| Cluster {
-            threshold: plan_of.threshold(),
-            reopen_at: plan_of.threshold().saturating_sub(plan_of.rated.share(plan.reopen_below)),
-            assumed_intake: plan_of.assumed_intake,
-            in_service: false,
-            closed: false,
-            full: false,
-            sample: None,
-            used: Bytes::ZERO,
-            committed: Bytes::ZERO,
-            committed_in_sample: Bytes::ZERO,
-            checkpoints: [(Time::default(), Bytes::ZERO); CHECKPOINTS],
-            newest: 0,
-            reserved: Bytes::ZERO,
-        };
-        let mut clusters: Vec<Cluster> = plan.clusters.iter().map(cluster).collect();
+        let mut clusters: Vec<Cluster> =
+            plan.clusters.iter().map(|cluster| Cluster::new(cluster, plan.reopen_below)).collect();
         for id in open {
             clusters[id.index()].in_service = true;
         }
@@ -204,31 +165,13 @@ impl Clusters {
     /// Turns a reservation into something that lives there.
     #[inline]
     pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Bytes) {
-        let cluster = &mut self.list[cluster.index()];
-        cluster.reserved -= reserved;
-        cluster.committed += reserved;
+        self.list[cluster.index()].commit(reserved);
     }
 
     /// Takes in a sample. One older than the last is ignored, and so is one from before the session: it may miss what an
     /// earlier session has committed since, of which this one knows nothing.
     pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
-        let cluster = &mut self.list[id.index()];
-        if sample.measured_at < self.since || cluster.sample.is_some_and(|last| last.measured_at > sample.measured_at) {
-            return;
-        }
-        let before = cluster.checkpoints.iter().filter(|(at, _)| *at <= sample.measured_at);
-        let counted = before.map(|(_, committed)| *committed).max().unwrap_or_default();
-        cluster.committed_in_sample = cluster.committed_in_sample.max(counted);
-        // Far enough apart that the oldest one lies before what a sample as late as this one can show.
-        let delay = now.since(sample.measured_at).micros();
-        if now.since(cluster.checkpoints[cluster.newest].0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
-            cluster.newest = (cluster.newest + 1) % CHECKPOINTS;
-            cluster.checkpoints[cluster.newest] = (now, cluster.committed);
-        }
-        cluster.sample = Some(sample);
-        cluster.used = used;
-        if cluster.full && cluster.estimate(now) <= cluster.reopen_at {
-            cluster.full = false;
+        if sample.measured_at >= self.since && self.list[id.index()].sampled(now, sample, used) {
             self.first = 0;
         }
     }
@@ -292,28 +235,11 @@ impl Clusters {
     }
 }
 
-impl Cluster {
-    #[inline]
-    fn takes(&self) -> bool {
-        self.in_service && !self.closed && !self.full
-    }
-
-    #[inline]
-    fn fresh(&self, now: Time, limit: Span) -> bool {
-        self.sample.is_some_and(|sample| now <= sample.measured_at + limit)
-    }
-
-    #[inline]
-    fn estimate(&self, now: Time) -> Bytes {
-        let age = self.sample.map_or(Span::ZERO, |sample| now.since(sample.measured_at));
-        self.used + (self.committed - self.committed_in_sample) + self.reserved + self.assumed_intake.over(age)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::plan::ClusterPlan;
     use super::*;
-    use crate::units::Latency;
+    use crate::units::{Latency, Rate};
 
     fn plan(rule: Placement) -> PlacementPlan {
         let cluster = ClusterPlan {
