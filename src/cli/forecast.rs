@@ -133,11 +133,14 @@ fn about(arguments: &Arguments, source: &Source) -> About {
     }
 }
 
-/// The command that gives these numbers again; it names the file without its folders, which are this machine's affair.
+/// The command that gives these numbers again, from the same folder. The folders of an absolute path are this machine's
+/// affair and stay unnamed.
 fn command(arguments: &Arguments) -> String {
     let scenario = &arguments.scenario;
     let mut words = vec!["drawdown".into(), "forecast".into()];
-    words.push(quoted(&scenario.scenario.file_name().unwrap_or_default().to_string_lossy()));
+    let path = &scenario.scenario;
+    let named = if path.is_relative() { path.as_os_str() } else { path.file_name().unwrap_or_default() };
+    words.push(quoted(&named.to_string_lossy()));
     for setting in &scenario.overrides {
         words.extend(["--set".into(), quoted(setting)]);
     }
