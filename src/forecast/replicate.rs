@@ -3,9 +3,7 @@
 //! The result is the same for any number of threads: replications are collected in their order, and everything after
 //! that works on the ordered list.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// How many replications there shall be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub struct Watch<'a> {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batches<T> {
-    /// The replications, in order of their numbers.
+    /// The replications, in order of their numbers and without a gap.
     pub done: Vec<T>,
     /// Whether the rule was satisfied.
     pub enough: bool,
@@ -55,28 +53,31 @@ pub fn replicate<W, T>(
     enough: impl Fn(&[T]) -> bool,
 ) -> Batches<T>
 where
-    W: Default + Send,
+    W: Default,
     T: Send,
 {
     let mut done = Vec::with_capacity(amount.minimum as usize);
     let (mut from, mut to) = (0, amount.minimum.min(amount.maximum));
     let finished = AtomicU32::new(0);
     loop {
-        let batch: Vec<Option<T>> = (from..to)
-            .into_par_iter()
-            .map_init(W::default, |kept, replication| {
-                if watch.stop.load(Ordering::Relaxed) {
-                    return None;
+        // Each thread takes the next number when it is free, so that none waits for another's share.
+        let next = AtomicU64::new(u64::from(from));
+        let by_thread = rayon::broadcast(|_| {
+            let (mut kept, mut mine) = (W::default(), Vec::new());
+            while !watch.stop.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= u64::from(to) {
+                    break;
                 }
-                let result = one(replication, kept);
+                mine.push((number, one(number as u32, &mut kept)));
                 (watch.progress)(finished.fetch_add(1, Ordering::Relaxed) + 1, to);
-                Some(result)
-            })
-            .collect();
-        let planned = batch.len();
-        let before = done.len();
-        done.extend(batch.into_iter().flatten());
-        let interrupted = done.len() - before < planned;
+            }
+            mine
+        });
+        let mut batch: Vec<(u64, T)> = by_thread.into_iter().flatten().collect();
+        batch.sort_unstable_by_key(|(number, _)| *number);
+        let interrupted = batch.len() < (to - from) as usize;
+        done.extend(batch.into_iter().map(|(_, result)| result));
         let enough = !interrupted && enough(&done);
         if interrupted || enough || to >= amount.maximum {
             return Batches { done, enough, interrupted };
@@ -132,7 +133,16 @@ mod tests {
         };
         let some = pool(1).install(|| replicate(Amount::exactly(100), quiet(&stop), one, |_| true));
         assert!(some.interrupted && !some.enough);
-        assert!(some.done.contains(&4) && some.done.len() < 100);
+        assert_eq!(some.done, [0, 1, 2, 3, 4]);
+        // What has begun is completed: with several threads too, the numbers that are done have no gap.
+        let stop = AtomicBool::new(false);
+        let one = |r: u32, (): &mut ()| {
+            stop.fetch_or(r == 40, Ordering::Relaxed);
+            r
+        };
+        let some = pool(4).install(|| replicate(Amount::exactly(100_000), quiet(&stop), one, |_| true));
+        assert!(some.interrupted && some.done.len() > 40);
+        assert!(some.done.iter().zip(0..).all(|(done, number)| *done == number));
     }
 
     #[test]
