@@ -92,8 +92,8 @@ impl Host for Instant {
     }
 
     #[inline]
-    fn perform(&mut self, now: Time, command: Command) -> Result<(), Infallible> {
-        match command {
+    fn perform(&mut self, now: Time, command: &Command) -> Result<(), Infallible> {
+        match *command {
             Command::StartCopy { effect, bytes, .. } => {
                 self.copies.push_back((now + Span::from_secs(1), effect, bytes));
             }

@@ -19,7 +19,7 @@ pub trait Host {
     ///
     /// # Errors
     /// When the host itself fails; trouble in the world is an event.
-    fn perform(&mut self, now: Time, command: Command) -> Result<(), Self::Error>;
+    fn perform(&mut self, now: Time, command: &Command) -> Result<(), Self::Error>;
 
     /// Waits for the next event, at the latest until `until`, when it yields `Event::Wake`. The first event of a session
     /// is `Event::Started`.
@@ -48,18 +48,24 @@ pub fn run_observed<H: Host>(
     mut observe: impl FnMut(&Migration, Time, &Event, &[Command]),
 ) -> Result<Time, H::Error> {
     let mut commands = Vec::with_capacity(64);
-    let (mut now, mut event) = host.wait(start)?;
+    let mut until = start;
     loop {
+        // The event stays where the host has put it: at this rate even a copy of it shows.
+        let arrived = host.wait(until);
+        let (now, event) = match arrived {
+            Ok((now, ref event)) => (now, event),
+            Err(error) => return Err(error),
+        };
         commands.clear();
-        let next = machine.step(now, &event, &mut commands);
-        observe(machine, now, &event, &commands);
-        host.record(now, &event, &commands)?;
+        let next = machine.step(now, event, &mut commands);
+        observe(machine, now, event, &commands);
+        host.record(now, event, &commands)?;
         for command in &commands {
-            host.perform(now, *command)?;
+            host.perform(now, command)?;
         }
         match next {
             Next::Finished => return Ok(now),
-            Next::Wait { until, .. } => (now, event) = host.wait(until)?,
+            Next::Wait { until: latest, .. } => until = latest,
         }
     }
 }

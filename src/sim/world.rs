@@ -297,8 +297,8 @@ impl Host for World<'_> {
     }
 
     #[inline]
-    fn perform(&mut self, _now: Time, command: Command) -> Result<(), Infallible> {
-        match command {
+    fn perform(&mut self, _now: Time, command: &Command) -> Result<(), Infallible> {
+        match *command {
             Command::StartCopy { effect, mailbox, from, to, attempt, .. } => {
                 self.start_copy(effect, mailbox, from, to, attempt);
             }

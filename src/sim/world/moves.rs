@@ -30,7 +30,12 @@ impl World<'_> {
         let home = self.places[row].head();
         let state = &mut self.heads[head.index()];
         let refused = if state.out() { Some(Fault::Unreachable) } else { (home != Some(head)).then_some(Fault::Gone) };
-        let mut job = Job {
+        let setup = self.scenario.plan.copy.setup;
+        let (phase, fault, allowed) = match refused {
+            Some(_) => (Phase::Refused, refused, false),
+            None => (Phase::SettingUp, fault, state.lane.start(effect)),
+        };
+        *self.free_slot(effect) = Job {
             effect,
             bytes: Bytes::new(whole(bytes)),
             flow,
@@ -40,18 +45,13 @@ impl World<'_> {
             head,
             cluster,
             attempt,
-            phase: Phase::SettingUp,
-            allowed: false,
+            phase,
+            allowed,
         };
-        let setup = self.scenario.plan.copy.setup;
         if refused.is_some() {
-            (job.phase, job.fault) = (Phase::Refused, refused);
-            self.put(job);
             return self.set_timer(setup.max(TIMEOUT), effect.slot());
         }
-        job.allowed = state.lane.start(effect);
         self.changed |= 1 << head.0;
-        self.put(job);
         self.setups.push_back((self.now + setup, effect));
         self.setup_at = self.setup_at.min(self.now + setup);
     }
@@ -139,7 +139,7 @@ impl World<'_> {
         let out = self.heads[head.index()].out();
         let fault = out.then_some(Fault::Unreachable);
         let messages = f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
-        self.put(Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE });
+        *self.free_slot(effect) = Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE };
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
@@ -325,16 +325,17 @@ impl World<'_> {
         }
     }
 
+    /// The slot of a job that begins.
     #[inline]
-    fn put(&mut self, job: Job) {
-        let slot = job.effect.slot();
-        assert!(slot < EffectId::NO_SLOT, "{:?} has no slot", job.effect);
-        if usize::from(slot) >= self.jobs.len() {
-            self.jobs.resize(usize::from(slot) + 1, Job::FREE);
+    fn free_slot(&mut self, effect: EffectId) -> &mut Job {
+        let slot = usize::from(effect.slot());
+        assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
+        if slot >= self.jobs.len() {
+            self.jobs.resize(slot + 1, Job::FREE);
         }
-        let old = &mut self.jobs[usize::from(slot)];
-        assert!(old.phase == Phase::Free, "slot {slot} is taken by {:?}", old.effect);
-        *old = job;
+        let job = &mut self.jobs[slot];
+        assert!(job.phase == Phase::Free, "slot {slot} is taken by {:?}", job.effect);
+        job
     }
 
     #[inline]
