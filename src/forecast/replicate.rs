@@ -138,6 +138,10 @@ mod tests {
         let stop = AtomicBool::new(false);
         let one = |r: u32, (): &mut ()| {
             stop.fetch_or(r == 40, Ordering::Relaxed);
+            // Those that come later wait for it, however the threads are scheduled.
+            while r > 40 && !stop.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
             r
         };
         let some = pool(4).install(|| replicate(Amount::exactly(100_000), quiet(&stop), one, |_| true));
