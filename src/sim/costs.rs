@@ -4,6 +4,7 @@ use super::number::whole;
 use super::transfer::{Flow, Work};
 use crate::migration::plan::CopyPlan;
 use crate::scenario::model::Cost;
+use crate::units::Span;
 
 /// The costs of a scenario as factors, so that a move needs one division.
 #[derive(Clone, Copy, Debug)]
@@ -14,13 +15,31 @@ pub(crate) struct Costs {
     slow_above: f64,
     slow_extra: f64,
     change_per_s: f64,
+    /// Seconds of set-up.
+    setup_s: f64,
     /// Thousandths of an operation.
     head_message: f64,
     head_byte: f64,
     cluster_message: f64,
     cluster_byte: f64,
     /// Microseconds to purge a message.
-    pub(crate) purge_message_us: f64,
+    purge_message_us: f64,
+    /// Microseconds.
+    switch_us: f64,
+    lock_us: f64,
+    lock_message_us: f64,
+    hold_at_most_us: f64,
+}
+
+/// What a switch takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Switching {
+    /// All of it.
+    pub(crate) wait: Span,
+    /// Its user is locked out for so long.
+    pub(crate) lock: Span,
+    /// The user would be locked out for longer than the plan allows: it backs out.
+    pub(crate) too_long: bool,
 }
 
 impl Costs {
@@ -32,16 +51,39 @@ impl Costs {
             slow_above: if cost.slow_above == u32::MAX { f64::INFINITY } else { f64::from(cost.slow_above) },
             slow_extra: cost.slow_extra,
             change_per_s: cost.change_per_day / 86_400.0,
+            setup_s: plan.setup.secs(),
             head_message: cost.head_per_message.get() * 1e3,
             head_byte: cost.head_per_megabyte.get() * 1e-3,
             cluster_message: cost.cluster_per_message.get() * 1e3,
             cluster_byte: cost.cluster_per_megabyte.get() * 1e-3,
             purge_message_us: 1e6 / cost.purge_rate,
+            switch_us: cost.switch.micros() as f64,
+            lock_us: cost.lock.micros() as f64,
+            lock_message_us: cost.lock_per_thousand.micros() as f64 * 1e-3,
+            hold_at_most_us: plan.hold_at_most.micros() as f64,
         }
     }
 
-    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over it. It
-    /// ends after `part` of its work.
+    /// How long removing an old copy takes.
+    #[inline]
+    pub(crate) fn purge(&self, messages: f64) -> Span {
+        Span::from_micros(whole(messages * self.purge_message_us) as i64)
+    }
+
+    /// What a switch takes: the lock grows with the names that are compared.
+    #[inline]
+    pub(crate) fn switch(&self, messages: u32) -> Switching {
+        let lock_us = self.lock_us + self.lock_message_us * f64::from(messages);
+        let held_us = lock_us.min(self.hold_at_most_us);
+        Switching {
+            wait: Span::from_micros(whole(self.switch_us + held_us) as i64),
+            lock: Span::from_micros(whole(held_us) as i64),
+            too_long: lock_us > self.hold_at_most_us,
+        }
+    }
+
+    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over its
+    /// set-up, in which folders are listed, and its work. It ends after `part` of its work.
     #[inline]
     pub(crate) fn flow(&self, bytes: f64, messages: f64, part: f64) -> Flow {
         let mut alone_s = (bytes * self.byte_s).max(messages * self.message_s);
@@ -53,12 +95,14 @@ impl Costs {
         if alone_s <= 0.0 {
             return Flow::NONE;
         }
-        let a_second = 1.0 / alone_s;
+        let whole_s = alone_s + self.setup_s;
+        let over = 1.0 / (alone_s * whole_s);
+        let (a_second, a_second_of_work) = (over * alone_s, over * whole_s);
         Flow {
             work: Work::from_micros(alone_s * part * 1e6),
             head_milli_op_s: whole((messages * self.head_message + bytes * self.head_byte) * a_second),
             cluster_milli_op_s: whole((messages * self.cluster_message + bytes * self.cluster_byte) * a_second),
-            bytes_s: whole(bytes * a_second),
+            bytes_s: whole(bytes * a_second_of_work),
         }
     }
 }
@@ -69,10 +113,11 @@ mod tests {
     use crate::sim::testing::quiet;
     use crate::units::{Ops, Rate};
 
-    /// 10 MB/s, 50 messages a second; 10 op a message and 2 op a MB on the head, 4 op a message on the cluster.
+    /// 10 MB/s, 50 messages a second, no set-up; 10 op a message and 2 op a MB on the head, 4 op a message on the cluster.
     fn costs(change: impl FnOnce(&mut Cost)) -> Costs {
         let (mut plan, mut model) = quiet(1);
         (plan.copy.stream, plan.copy.messages_per_ks) = (Rate::per_second(10_000_000), 50_000);
+        plan.copy.setup = Span::ZERO;
         model.cost.head_per_message = Ops::new(10.0);
         model.cost.head_per_megabyte = Ops::new(2.0);
         model.cost.cluster_per_message = Ops::new(4.0);
@@ -89,6 +134,16 @@ mod tests {
         let many = costs(|_| {}).flow(1e8, 1_000.0, 0.5);
         assert_eq!(many.work, Work::from_micros(10e6));
         assert_eq!((many.head_milli_op_s, many.cluster_milli_op_s, many.bytes_s), (510_000, 200_000, 5_000_000));
+    }
+
+    #[test]
+    fn operations_spread_over_set_up_and_work_and_bytes_over_the_work() {
+        let (mut plan, mut model) = quiet(1);
+        (plan.copy.stream, plan.copy.setup) = (Rate::per_second(10_000_000), Span::from_secs(2));
+        model.cost.head_per_message = Ops::new(10.0);
+        let flow = Costs::new(&plan.copy, &model.cost).flow(8e7, 100.0, 1.0);
+        // 8 s of work and 2 s of set-up: 1,000 op in 10 s, 80 MB in 8 s.
+        assert_eq!((flow.work, flow.head_milli_op_s, flow.bytes_s), (Work::from_micros(8e6), 100_000, 10_000_000));
     }
 
     #[test]

@@ -171,6 +171,40 @@ impl Station {
         self.leave_over(movers);
     }
 
+    /// `solve` for the copies of a single pair without a ceiling; gives their speed. Where one step from where the curve was
+    /// last asked is enough, as nearly always, it is taken right here.
+    ///
+    /// With the response as its series `w(d)`, load and utilisation agree where `(F - u C) (a + p w) + L` is zero: the
+    /// excess load times what a second of work takes, which needs no division and has the same root.
+    #[inline]
+    pub(crate) fn solve_one(&mut self, mover: Mover) -> f64 {
+        let (at, ref response) = self.warm;
+        let still = 1.0 + mover.cluster_wait;
+        let takes = still + mover.per_copy * (response.seconds - self.idle_s);
+        let free = self.fixed - at * self.capacity;
+        let (rise, bend, third) =
+            (mover.per_copy * response.slope_s, mover.per_copy * response.bend_s, mover.per_copy * response.third_s);
+        let excess = Excess {
+            value: free * takes + mover.load,
+            slope: free * rise - self.capacity * takes,
+            bend: free * bend - 2.0 * self.capacity * rise,
+            third: free * third - 3.0 * self.capacity * bend,
+        };
+        let step = excess.step();
+        let (to, reach) = (at + step, self.series * (self.limit - at));
+        if step.abs() < reach && at < self.saturation && to >= self.alone() {
+            let speed = 1.0 / (still + mover.per_copy * (response.seconds_at_distance(step) - self.idle_s));
+            let load = self.fixed + mover.load * speed;
+            if speed <= 1.0 && load <= self.saturation * self.capacity {
+                self.utilisation = load * self.share;
+                return speed;
+            }
+        }
+        let mut only = [mover];
+        self.solve(&mut only);
+        only[0].speed
+    }
+
     /// Sets the copies' speeds at a utilisation; says by how much they then ask for more than it stands for.
     #[inline]
     fn excess(&self, at: f64, response: Response, movers: &mut [Mover]) -> Excess {
@@ -294,6 +328,39 @@ mod tests {
                 for (mover, exact) in movers.iter().zip(exact) {
                     prop_assert!((mover.speed / exact.speed - 1.0).abs() < 5e-5, "{mover:?} for {exact:?}");
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_single_pair_is_followed_like_any_other(
+            steps in prop::collection::vec((200.0..1_500.0_f64, 1_u32..40, -300.0..300.0_f64, 0.0..0.5_f64), 1..60),
+        ) {
+            let curve = preset("specsfs2008-fas3140").unwrap();
+            let mut station = Station::new(curve.clone(), 9_000.0);
+            let mut users = 4_000.0_f64;
+            for (per_copy, copies, change, cluster_wait) in steps {
+                users = (users + change).clamp(0.0, 12_000.0);
+                let mover = Mover { cluster_wait, ..mover(per_copy * f64::from(copies), per_copy) };
+                station.set_load(users, 9_000.0);
+                let speed = station.solve_one(mover);
+                let u = station.utilisation;
+                if users >= curve.saturation() * 9_000.0 {
+                    prop_assert!(speed.abs() < f64::EPSILON, "{speed} at {u}");
+                    continue;
+                }
+                // Bisection, slow and obvious.
+                let (mut low, mut high) = (0.0, curve.saturation());
+                for _ in 0..60 {
+                    let at = 0.5 * (low + high);
+                    let load = users + mover.load * mover.own_speed(curve.response_s(at) - curve.response_s(0.0));
+                    if load > at * 9_000.0 { low = at } else { high = at }
+                }
+                prop_assume!(high < curve.saturation() - 1e-9);
+                let expected = mover.own_speed(curve.response_s(high) - curve.response_s(0.0));
+                prop_assert!((u - high).abs() < 1e-5, "{u} for {high}");
+                prop_assert!((speed / expected - 1.0).abs() < 5e-5, "{speed} for {expected}");
             }
         }
     }

@@ -39,12 +39,16 @@ pub(crate) struct Job {
     pub(crate) mailbox: MailboxId,
     /// Messages when the copy began.
     pub(crate) messages: u32,
+    /// What its user asks for, in millionths of an operation a second.
+    pub(crate) activity_micro_op_s: u32,
     /// How the present phase will fail, if it will.
     pub(crate) fault: Option<Fault>,
     /// From where.
     pub(crate) head: HeadId,
     /// To where.
     pub(crate) cluster: ClusterId,
+    /// The place of the pair of both.
+    pub(crate) pair: u16,
     /// Which attempt, from 1.
     pub(crate) attempt: u8,
     /// What is happening.
@@ -61,9 +65,11 @@ impl Job {
         flow: Flow::NONE,
         mailbox: MailboxId(0),
         messages: 0,
+        activity_micro_op_s: 0,
         fault: None,
         head: HeadId(0),
         cluster: ClusterId(0),
+        pair: 0,
         attempt: 0,
         phase: Phase::Free,
         allowed: false,
@@ -106,6 +112,12 @@ impl Lane {
         } else {
             self.suspended.retain(|other| *other != effect);
         }
+    }
+
+    /// Whether any copy may not progress.
+    #[inline]
+    pub(crate) const fn has_suspended(&self) -> bool {
+        !self.suspended.is_empty()
     }
 
     /// Sets how many may progress; `excess` and `next_to_go` have to be asked after it.

@@ -4,7 +4,7 @@
 use super::fill::{Demand, Scratch, fill};
 use super::head::{Mover, Station};
 use super::queue::{Dues, NEVER};
-use super::transfer::{Flow, Pair, Speed};
+use super::transfer::{Flow, Pair};
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::message::Limit;
 use crate::scenario::model::Model;
@@ -20,12 +20,10 @@ struct HeadSide {
     station: Station,
     /// The bits of the load and capacity for which the speeds were last found.
     solved: (u64, u64),
-    /// The clusters to which copies are under way, a bit each.
+    /// The clusters to which copies are under way or being set up, a bit each.
     active: u64,
-    /// What its copies ask of it at full speed, in thousandths of an operation a second.
-    copies_milli_op_s: u64,
-    /// The same of all clusters together.
-    into_clusters_milli_op_s: u64,
+    /// What its copies ask of it and of their clusters at full speed, in thousandths of an operation a second.
+    asking_milli_op_s: u64,
     rate: Rate,
 }
 
@@ -48,7 +46,7 @@ pub(crate) struct Sharing {
     dirty: u64,
     /// ... and a bit a head whose load or capacity is not the one that they were found for.
     reloaded: u64,
-    /// Copies under way, and how many of them no cap on bytes can ever hold.
+    /// Copies whose work is under way, and how many of them no cap on bytes can ever hold.
     copies: u64,
     free_copies: u64,
     stream: Rate,
@@ -68,8 +66,7 @@ impl Sharing {
             station: Station::new(head.latency.clone(), head.capacity.ops_per_second()),
             solved: (0, 0),
             active: 0,
-            copies_milli_op_s: 0,
-            into_clusters_milli_op_s: 0,
+            asking_milli_op_s: 0,
             rate: Rate::UNLIMITED,
         };
         let cluster =
@@ -96,37 +93,56 @@ impl Sharing {
         made
     }
 
-    /// A copy begins or goes on.
+    /// The place of the pair of a head and a cluster.
     #[inline]
-    pub(crate) fn join(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &Flow) {
-        let at = self.pair(head, cluster);
-        self.pairs[at].join(now, slot, flow);
+    pub(crate) fn pair(&self, head: HeadId, cluster: ClusterId) -> u16 {
+        (head.index() * self.clusters.len() + cluster.index()) as u16
+    }
+
+    /// A copy begins its set-up, or goes on after a pause: from now on it asks for operations.
+    #[inline]
+    pub(crate) fn enter(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
+        self.pairs[usize::from(at)].enter(flow);
         let side = &mut self.heads[head.index()];
-        side.copies_milli_op_s += flow.head_milli_op_s;
-        side.into_clusters_milli_op_s += flow.cluster_milli_op_s;
         side.active |= 1 << cluster.0;
-        self.copies += 1;
-        self.changed(head, at);
+        side.asking_milli_op_s += flow.asks_milli_op_s();
+        self.dirty |= u64::from(side.asking_milli_op_s > 0) << head.0;
     }
 
-    /// Copies of a head have come or gone on a pair: its speeds have to be found anew, unless nothing can slow them down.
+    /// A copy asks for nothing any more: it has ended, or is suspended or given up. Says whether that changes speeds.
     #[inline]
-    fn changed(&mut self, head: HeadId, at: usize) {
-        let side = &self.heads[head.index()];
-        let waits = side.copies_milli_op_s + side.into_clusters_milli_op_s > 0;
-        let pair = &self.pairs[at];
-        if waits || self.capped || self.copies > self.free_copies || !pair.is_at_full_speed() {
-            self.dirty |= 1 << head.0;
-        } else {
-            self.due.set(at, pair.due());
+    pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> bool {
+        let side = &mut self.heads[head.index()];
+        let asked = side.asking_milli_op_s > 0;
+        self.dirty |= u64::from(asked) << head.0;
+        side.asking_milli_op_s -= flow.asks_milli_op_s();
+        let pair = &mut self.pairs[usize::from(at)];
+        pair.quit(flow);
+        if pair.is_empty() {
+            side.active &= !(1 << cluster.0);
+            self.due.set(usize::from(at), NEVER);
         }
+        asked
     }
 
-    /// A copy is suspended or given up; its remaining work stays in `flow`.
-    pub(crate) fn leave(&mut self, now: Time, head: HeadId, cluster: ClusterId, slot: u16, flow: &mut Flow) {
-        let at = self.pair(head, cluster);
-        self.pairs[at].leave(now, slot, flow);
-        self.forget(head, cluster, at, flow);
+    /// The work of a copy that has entered begins, or goes on.
+    #[inline]
+    pub(crate) fn join(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &Flow) {
+        let pair = &mut self.pairs[usize::from(at)];
+        self.copies += 1;
+        if pair.join(now, slot, flow) {
+            self.due.set(usize::from(at), pair.due());
+        }
+        self.weigh_caps(head);
+    }
+
+    /// The work of a copy is broken off; what remains of it stays in `flow`. `quit` has to follow.
+    pub(crate) fn leave(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &mut Flow) {
+        let pair = &mut self.pairs[usize::from(at)];
+        pair.leave(now, slot, flow);
+        self.copies -= 1;
+        self.due.set(usize::from(at), pair.due());
+        self.weigh_caps(head);
     }
 
     /// The pair whose copy ends first, and when, in microseconds.
@@ -143,24 +159,25 @@ impl Sharing {
 
     /// What the copy that ended had asked for; says what held its pair.
     #[inline]
-    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, flow: &Flow) -> Limit {
-        let at = self.pair(head, cluster);
-        self.pairs[at].forget(flow);
-        self.forget(head, cluster, at, flow);
-        self.pairs[at].limit
+    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> Limit {
+        self.copies -= 1;
+        // Where speeds are found anew, so is when the next copy ends.
+        if !self.quit(head, cluster, at, flow) {
+            self.due.set(usize::from(at), self.pairs[usize::from(at)].due());
+        }
+        self.weigh_caps(head);
+        let pair = &mut self.pairs[usize::from(at)];
+        pair.bytes_s -= flow.bytes_s;
+        pair.limit
     }
 
+    /// Work has begun or is over: where caps may bind, speeds have to be found anew. Elsewhere they hang on what copies
+    /// ask for alone.
     #[inline]
-    fn forget(&mut self, head: HeadId, cluster: ClusterId, at: usize, flow: &Flow) {
-        let side = &mut self.heads[head.index()];
-        side.copies_milli_op_s -= flow.head_milli_op_s;
-        side.into_clusters_milli_op_s -= flow.cluster_milli_op_s;
-        if self.pairs[at].is_empty() {
-            side.active &= !(1 << cluster.0);
-            self.due.set(at, NEVER);
+    fn weigh_caps(&mut self, head: HeadId) {
+        if self.capped || self.copies > self.free_copies {
+            self.dirty |= 1 << head.0;
         }
-        self.copies -= 1;
-        self.changed(head, at);
     }
 
     /// Sets the load of a head that does not depend on the speed of copies, in operations a second, and its capacity.
@@ -169,7 +186,7 @@ impl Sharing {
         let side = &mut self.heads[head.index()];
         side.station.set_load(fixed, capacity);
         // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
-        let asked = side.copies_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
+        let asked = side.asking_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
         self.reloaded = self.reloaded & !(1 << head.0) | u64::from(asked) << head.0;
     }
 
@@ -196,9 +213,9 @@ impl Sharing {
     /// Utilisation of a head, copies included, as of the last `settle`.
     #[inline]
     pub(crate) fn utilisation(&self, head: HeadId) -> f64 {
-        let HeadSide { station, copies_milli_op_s, .. } = &self.heads[head.index()];
-        // Where no copy asks anything of the head, none waits for it, and nothing is solved for.
-        if *copies_milli_op_s == 0 { station.alone() } else { station.utilisation }
+        let HeadSide { station, asking_milli_op_s, .. } = &self.heads[head.index()];
+        // Where no copy asks for anything, none waits, and nothing is solved for.
+        if *asking_milli_op_s == 0 { station.alone() } else { station.utilisation }
     }
 
     /// What all copies into a cluster ask of it at their present speeds, in operations a second.
@@ -226,57 +243,54 @@ impl Sharing {
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
-            if self.heads[head].copies_milli_op_s + self.heads[head].into_clusters_milli_op_s == 0 {
+            let active = self.heads[head].active;
+            if self.heads[head].asking_milli_op_s == 0 {
                 self.go_at_full_speed(now, head);
-                continue;
-            }
-            let mut active = self.heads[head].active;
-            if active.is_power_of_two() {
+            } else if active.is_power_of_two() {
                 // Filling in sequence, a head's copies nearly always go to one cluster.
-                let own = self.solve_only_pair(head, active.trailing_zeros() as usize);
-                self.set_own_speed(now, head, &mut active, own);
-                continue;
-            }
-            self.solve_head(head, false);
-            for place in 0..self.movers.len() {
-                let own = self.movers[place].speed;
-                self.set_own_speed(now, head, &mut active, own);
+                self.find_only_pair(now, head, active.trailing_zeros() as usize);
+            } else {
+                self.find_pairs(now, head);
             }
         }
     }
 
-    /// Sets the speed that no cap holds of the first of a head's `active` pairs, and takes it from them.
+    /// The speed of a head's only pair.
     #[inline]
-    fn set_own_speed(&mut self, now: Time, head: usize, active: &mut u64, own: f64) {
-        let at = head * self.clusters.len() + active.trailing_zeros() as usize;
-        *active &= *active - 1;
-        let limit = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
-        self.set_speed(now, at, own, limit);
+    fn find_only_pair(&mut self, now: Time, head: usize, cluster: usize) {
+        let at = head * self.clusters.len() + cluster;
+        let pair = &mut self.pairs[at];
+        let mover = mover(pair, self.clusters[cluster].wait_s, 1.0);
+        let side = &mut self.heads[head];
+        side.solved = side.station.load_bits();
+        let speed = side.station.solve_one(mover);
+        pair.run(now, speed, own_limit(speed));
+        self.due.set(at, pair.due());
+    }
+
+    /// The speeds of a head's pairs, where no cap binds.
+    #[inline(never)]
+    fn find_pairs(&mut self, now: Time, head: usize) {
+        self.solve_head(head, false);
+        let mut active = self.heads[head].active;
+        for mover in &self.movers {
+            let at = head * self.clusters.len() + active.trailing_zeros() as usize;
+            active &= active - 1;
+            let pair = &mut self.pairs[at];
+            pair.run(now, mover.speed, own_limit(mover.speed));
+            self.due.set(at, pair.due());
+        }
     }
 
     /// Copies that ask nothing of any store, and that no cap holds, wait for nobody.
-    #[inline]
     fn go_at_full_speed(&mut self, now: Time, head: usize) {
         let mut active = self.heads[head].active;
         while active != 0 {
             let at = head * self.clusters.len() + active.trailing_zeros() as usize;
             active &= active - 1;
-            let pair = &mut self.pairs[at];
-            (pair.share, pair.limit) = (1.0, Limit::Own);
-            pair.set_speed(now, Speed::FULL);
-            self.due.set(at, pair.due());
+            self.pairs[at].run(now, 1.0, Limit::Own);
+            self.due.set(at, self.pairs[at].due());
         }
-    }
-
-    /// `solve_head` for a head with a single active pair, without ceilings; gives its speed.
-    #[inline]
-    fn solve_only_pair(&mut self, head: usize, cluster: usize) -> f64 {
-        let pair = &self.pairs[head * self.clusters.len() + cluster];
-        let mut only = [mover(pair, self.clusters[cluster].wait_s, 1.0)];
-        let side = &mut self.heads[head];
-        side.solved = side.station.load_bits();
-        side.station.solve(&mut only);
-        only[0].speed
     }
 
     /// Solves one head's fixed point into `movers`, one for each of its active pairs.
@@ -319,10 +333,10 @@ impl Sharing {
                 break;
             }
         }
-        for place in 0..self.demands.len() {
-            let Demand { pair, speed, own, held_by, .. } = self.demands[place];
-            let own = if own < HELD_BELOW { Limit::Head } else { Limit::Own };
-            self.set_speed(now, pair, speed, held_by.unwrap_or(own));
+        for Demand { pair: at, speed, own, held_by, .. } in &self.demands {
+            let pair = &mut self.pairs[*at];
+            pair.run(now, *speed, held_by.unwrap_or(own_limit(*own)));
+            self.due.set(*at, pair.due());
         }
         (self.dirty, self.reloaded, self.capped) = (0, 0, true);
     }
@@ -354,14 +368,6 @@ impl Sharing {
         }
     }
 
-    #[inline]
-    fn set_speed(&mut self, now: Time, at: usize, share: f64, limit: Limit) {
-        let pair = &mut self.pairs[at];
-        (pair.share, pair.limit) = (share, limit);
-        pair.set_speed(now, Speed::from_share(share));
-        self.due.set(at, pair.due());
-    }
-
     /// How many copies fit under the least cap at full speed: so many need no look at the caps.
     fn count_free_copies(&mut self) {
         let caps = self.heads.iter().map(|head| head.rate).chain(self.clusters.iter().map(|cluster| cluster.ingest));
@@ -381,17 +387,33 @@ impl Sharing {
         heads.into_iter().any(|(head, pairs)| head.active != 0 && over(&mut pairs.iter(), head.rate))
             || self.clusters.iter().enumerate().any(|(place, side)| over(&mut of_cluster(place), side.ingest))
     }
+}
 
-    #[inline]
-    fn pair(&self, head: HeadId, cluster: ClusterId) -> usize {
-        head.index() * self.clusters.len() + cluster.index()
-    }
+/// One over a whole number; up to some number from a table, since the search for speeds waits for each of its divisions.
+#[inline]
+fn reciprocal(number: u32) -> f64 {
+    const TABLE: [f64; 128] = {
+        let mut table = [f64::INFINITY; 128];
+        let mut number = 1;
+        while number < 128 {
+            table[number] = 1.0 / number as f64;
+            number += 1;
+        }
+        table
+    };
+    TABLE.get(number as usize).map_or_else(|| 1.0 / f64::from(number), |value| *value)
+}
+
+/// What holds a pair that no cap holds.
+#[inline]
+fn own_limit(speed: f64) -> Limit {
+    if speed < HELD_BELOW { Limit::Head } else { Limit::Own }
 }
 
 /// A pair's copies as the head sees them, with the cluster's response time so much above that of an idle one.
 #[inline]
 fn mover(pair: &Pair, cluster_wait_s: f64, ceiling: f64) -> Mover {
-    let copies = 1.0 / f64::from(pair.len() as u32);
+    let copies = reciprocal(pair.copies);
     let load = pair.head_milli_op_s as i64 as f64 * 1e-3;
     Mover {
         load,
@@ -415,11 +437,14 @@ mod tests {
         let (head, cluster) = (HeadId(0), ClusterId(1));
         let mut flow = Flow { work: Work::from_micros(1e6), head_milli_op_s: 9_000, cluster_milli_op_s: 0, bytes_s: 1 };
         sharing.set_head(head, 900.0, 9_000.0);
-        sharing.join(Time::default(), head, cluster, 0, &flow);
+        let at = sharing.pair(head, cluster);
+        sharing.enter(head, cluster, at, &flow);
+        sharing.join(Time::default(), head, at, 0, &flow);
         sharing.settle(Time::default());
         let busy = sharing.utilisation(head);
         assert!(busy > 0.1 && busy < 0.101, "{busy}");
-        sharing.leave(Time::from_unix_micros(10), head, cluster, 0, &mut flow);
+        sharing.leave(Time::from_unix_micros(10), head, at, 0, &mut flow);
+        sharing.quit(head, cluster, at, &flow);
         sharing.settle(Time::from_unix_micros(10));
         assert!((sharing.utilisation(head) - 0.1).abs() < 1e-12);
     }

@@ -59,6 +59,12 @@ pub(crate) struct Flow {
 impl Flow {
     /// Nothing to be done.
     pub(crate) const NONE: Self = Self { work: Work(0), head_milli_op_s: 0, cluster_milli_op_s: 0, bytes_s: 0 };
+
+    /// What it asks of both stores together at full speed, in thousandths of an operation a second.
+    #[inline]
+    pub(crate) fn asks_milli_op_s(&self) -> u64 {
+        self.head_milli_op_s + self.cluster_milli_op_s
+    }
 }
 
 /// All copies under way between one head and one cluster.
@@ -68,11 +74,13 @@ pub(crate) struct Pair {
     at: i64,
     speed: Speed,
     marks: SortedKeys,
+    /// Copies that ask for operations: those whose work is under way, and those being set up.
+    pub(crate) copies: u32,
     /// Sum over its copies, as in `Flow`.
     pub(crate) head_milli_op_s: u64,
     /// Sum over its copies.
     pub(crate) cluster_milli_op_s: u64,
-    /// Sum over its copies.
+    /// Sum over the copies whose work is under way.
     pub(crate) bytes_s: u64,
     /// Its speed as it was found, as a share of full speed.
     pub(crate) share: f64,
@@ -88,6 +96,7 @@ impl Pair {
             at: 0,
             speed: Speed::FULL,
             marks: SortedKeys::with_capacity(copies),
+            copies: 0,
             head_milli_op_s: 0,
             cluster_milli_op_s: 0,
             bytes_s: 0,
@@ -96,27 +105,31 @@ impl Pair {
         }
     }
 
-    /// How many copies are under way.
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Whether there is none.
+    /// Whether there is no copy, not even one being set up.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.marks.is_empty()
+        self.copies == 0
     }
 
-    /// Whether its copies go as fast as they can, and were found to wait for nothing.
+    /// A copy asks for operations from now on.
     #[inline]
-    pub(crate) fn is_at_full_speed(&self) -> bool {
-        self.speed == Speed::FULL && self.limit == Limit::Own
+    pub(crate) fn enter(&mut self, flow: &Flow) {
+        self.copies += 1;
+        self.head_milli_op_s += flow.head_milli_op_s;
+        self.cluster_milli_op_s += flow.cluster_milli_op_s;
     }
 
-    /// A copy begins, or goes on.
+    /// A copy asks for nothing any more.
     #[inline]
-    pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) {
+    pub(crate) fn quit(&mut self, flow: &Flow) {
+        self.copies -= 1;
+        self.head_milli_op_s -= flow.head_milli_op_s;
+        self.cluster_milli_op_s -= flow.cluster_milli_op_s;
+    }
+
+    /// The work of a copy begins, or goes on; says whether it will be the first to end.
+    #[inline]
+    pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) -> bool {
         if self.marks.is_empty() {
             // Nobody depends on the clock: starting again at zero keeps it small.
             self.clock = 0;
@@ -124,13 +137,11 @@ impl Pair {
         } else {
             self.advance(now);
         }
-        self.marks.push(Key::new((self.clock + flow.work.0).div_ceil(1 << SLOT_BITS), slot));
-        self.head_milli_op_s += flow.head_milli_op_s;
-        self.cluster_milli_op_s += flow.cluster_milli_op_s;
         self.bytes_s += flow.bytes_s;
+        self.marks.push(Key::new((self.clock + flow.work.0).div_ceil(1 << SLOT_BITS), slot))
     }
 
-    /// A copy is suspended or given up: takes it out and leaves in `flow` what was still to be done.
+    /// The work of a copy is broken off: takes it out and leaves in `flow` what was still to be done.
     pub(crate) fn leave(&mut self, now: Time, slot: u16, flow: &mut Flow) {
         self.advance(now);
         let key = self.marks.remove(slot);
@@ -138,27 +149,25 @@ impl Pair {
         assert!(key.is_some(), "the copy in slot {slot} is not under way");
         // Real ends are rounded up, so the clock may have passed a mark within the microsecond.
         flow.work = Work(mark.saturating_sub(self.clock));
-        self.forget(flow);
+        self.bytes_s -= flow.bytes_s;
     }
 
-    /// The copy that ends at `now`, whose instant `due` has told.
+    /// The copy that ends at `now`, whose instant `due` has told; its bytes have to be taken from the sum.
     #[inline]
     pub(crate) fn pop(&mut self, now: Time) -> Option<u16> {
         self.advance(now);
         self.marks.pop().map(Key::slot)
     }
 
-    /// Takes what a copy asked for out of the sums.
+    /// From now on the copies progress at this share of their full speed, held by `limit`.
     #[inline]
-    pub(crate) fn forget(&mut self, flow: &Flow) {
-        self.head_milli_op_s -= flow.head_milli_op_s;
-        self.cluster_milli_op_s -= flow.cluster_milli_op_s;
-        self.bytes_s -= flow.bytes_s;
+    pub(crate) fn run(&mut self, now: Time, share: f64, limit: Limit) {
+        (self.share, self.limit) = (share, limit);
+        self.set_speed(now, Speed::from_share(share));
     }
 
-    /// From now on the copies progress at this speed.
     #[inline]
-    pub(crate) fn set_speed(&mut self, now: Time, speed: Speed) {
+    fn set_speed(&mut self, now: Time, speed: Speed) {
         if speed != self.speed {
             self.advance(now);
             self.speed = speed;
@@ -273,7 +282,7 @@ mod tests {
                     prop_assert_eq!(pair.due(), twin.due());
                     now = twin.due();
                     let ended = pair.pop(time(now)).unwrap();
-                    pair.forget(&flows[usize::from(ended)]);
+                    pair.bytes_s -= flows[usize::from(ended)].bytes_s;
                     let first = twin.pop(now);
                     if first != ended {
                         // A tie within the microsecond: take the same one out of the twin.
@@ -302,13 +311,13 @@ mod tests {
                         flows.push(flow(whole(size, part)));
                         // Between marks the clock is rounded up to what a mark can hold; align both.
                         pair.advance(time(now));
-                        let start = if pair.is_empty() { 0 } else { pair.clock };
+                        let start = if pair.marks.is_empty() { 0 } else { pair.clock };
                         let mark = (start + flows[usize::from(slot)].work.0).div_ceil(1 << SLOT_BITS) << SLOT_BITS;
                         pair.join(time(now), slot, &flows[usize::from(slot)]);
                         twin.copies.push((slot, mark - start));
                     }
                 }
-                prop_assert_eq!(pair.len(), twin.copies.len());
+                prop_assert_eq!(pair.marks.len(), twin.copies.len());
                 let sum: u64 = twin.copies.iter().map(|(slot, _)| flows[usize::from(*slot)].bytes_s).sum();
                 prop_assert_eq!(pair.bytes_s, sum);
             }

@@ -44,8 +44,8 @@ pub(crate) struct World<'s> {
     run: RunId,
     draws: Draws,
     attempts: AttemptDraws,
+    start: Time,
     now: Time,
-    started: bool,
     fleet: Arc<Fleet>,
     places: Vec<Place>,
     heads: Vec<HeadState>,
@@ -55,6 +55,10 @@ pub(crate) struct World<'s> {
     changed: u64,
     jobs: Vec<Job>,
     costs: Costs,
+    /// The heads, a bit each, whose copies weigh on them by their number; and the share of switches that back out.
+    streams_weigh: u64,
+    switch_faults: f64,
+    setup: Span,
     /// Set-ups all take equally long, so that the first to begin is the first to end.
     setups: VecDeque<(Time, EffectId)>,
     setup_at: Time,
@@ -69,8 +73,6 @@ pub(crate) struct World<'s> {
     day_ends: Time,
     probe_at: Time,
     probe_number: u64,
-    /// Room for what a probe is wrong by.
-    errors: Vec<f64>,
     samples: VecDeque<(Time, Event)>,
     agenda: BTreeMap<(Time, u64), Agenda>,
     entered: u64,
@@ -118,8 +120,8 @@ impl<'s> World<'s> {
                 transient: attempt(Purpose::Transient),
                 switch: attempt(Purpose::Switch),
             },
+            start: scenario.as_of,
             now: scenario.as_of,
-            started: false,
             fleet,
             places,
             heads: stores::heads(scenario, draws),
@@ -128,6 +130,9 @@ impl<'s> World<'s> {
             changed: 0,
             jobs: Vec::with_capacity(2 * copies),
             costs: Costs::new(&scenario.plan.copy, &scenario.model.cost),
+            streams_weigh: if scenario.model.cost.head_per_stream.ops_per_second() > 0.0 { u64::MAX } else { 0 },
+            switch_faults: scenario.model.faults.switch,
+            setup: scenario.plan.copy.setup,
             setups: VecDeque::with_capacity(2 * copies),
             setup_at: Time::NEVER,
             timers: MinHeap::default(),
@@ -140,7 +145,6 @@ impl<'s> World<'s> {
             day_ends: scenario.as_of + Span::from_secs(86_400),
             probe_at: scenario.as_of,
             probe_number: 0,
-            errors: Vec::new(),
             samples: VecDeque::new(),
             agenda: BTreeMap::new(),
             entered: 0,
@@ -161,6 +165,8 @@ impl<'s> World<'s> {
         };
         world.count_mailboxes();
         world.enter_fixed_dates();
+        let started = world.started();
+        world.tell(started);
         world
     }
 
@@ -177,7 +183,7 @@ impl<'s> World<'s> {
         }
     }
 
-    fn start(&self) -> Event {
+    fn started(&self) -> Event {
         let open = (0..self.clusters.len()).filter(|cluster| self.clusters[*cluster].state.in_service);
         let facts = Facts {
             fleet: Arc::clone(&self.fleet),
@@ -315,16 +321,7 @@ impl Host for World<'_> {
 
     #[inline]
     fn wait(&mut self, until: Time) -> Result<(Time, Event), Infallible> {
-        if !self.started {
-            self.started = true;
-            return Ok((self.now, self.start()));
-        }
         loop {
-            if !self.ready.is_empty()
-                && let Some(event) = self.ready.pop_front()
-            {
-                return Ok((self.now, event));
-            }
             self.refresh_heads();
             self.sharing.settle(self.now);
             let (pair, copy_at) = self.sharing.first_due();

@@ -8,9 +8,8 @@ use super::World;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{Event, Order};
 use crate::sim::account::HeadStep;
-use crate::sim::draw::{Keyed, Purpose, unit};
+use crate::sim::draw::{Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
-use crate::sim::number::{exp, normal_quantiles};
 use crate::units::{Bytes, Latency, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
@@ -41,6 +40,12 @@ impl World<'_> {
         self.calendar_at = self.calendar_at.min(at);
     }
 
+    /// Tells the machine of something at once, before anything else of this instant.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.ready.push_back(event);
+        self.calendar_at = self.now;
+    }
+
     /// Enters what is known from the start.
     pub(super) fn enter_fixed_dates(&mut self) {
         let scenario = self.scenario;
@@ -56,11 +61,14 @@ impl World<'_> {
         self.enter(scenario.horizon, Agenda::Horizon);
     }
 
-    /// Does one thing of the calendar that is due now; the arrival of a sample is an event.
-    #[cold]
+    /// Does one thing of the calendar that is due now, or hands out what the machine is to be told at once; the arrival of
+    /// a sample is an event.
+    #[inline(never)]
     pub(super) fn pass_calendar(&mut self) -> Option<Event> {
         let mut arrived = None;
-        if self.tick_at == self.now {
+        if let Some(event) = self.ready.pop_front() {
+            arrived = Some(event);
+        } else if self.tick_at == self.now {
             self.tick();
             self.tick_at = self.now + self.scenario.model.load.step;
         } else if self.probe_at == self.now {
@@ -74,6 +82,9 @@ impl World<'_> {
         }
         let sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
         self.calendar_at = self.tick_at.min(self.probe_at).min(sample_at).min(self.entry_at);
+        if !self.ready.is_empty() {
+            self.calendar_at = self.now;
+        }
         arrived
     }
 
@@ -81,18 +92,18 @@ impl World<'_> {
         match entry {
             Agenda::Opens(cluster) => {
                 self.clusters[cluster.index()].state.in_service = true;
-                self.ready.push_back(Event::ClusterOpened { cluster });
+                self.tell(Event::ClusterOpened { cluster });
             }
             Agenda::Deletion(mailbox) => self.delete(mailbox),
             Agenda::Audit(head) => {
                 let users_left = self.users_left(head);
-                self.ready.push_back(Event::HeadAudited { head, users_left, folders_left: users_left });
+                self.tell(Event::HeadAudited { head, users_left, folders_left: users_left });
             }
-            Agenda::Operator(order) => self.ready.push_back(Event::Operator(order)),
+            Agenda::Operator(order) => self.tell(Event::Operator(order)),
             Agenda::Hour(number) => self.begin_hour(number),
             Agenda::Horizon => {
                 self.ended = true;
-                self.ready.push_back(Event::Operator(Order::EndSession));
+                self.tell(Event::Operator(Order::EndSession));
             }
         }
     }
@@ -269,38 +280,35 @@ impl World<'_> {
         }
     }
 
-    /// Takes a sample of every store; it arrives later, or never. The error is lognormal with median 1.
+    /// Takes a sample of every store; it arrives later, or never.
     fn probe(&mut self) {
-        let probe = self.scenario.model.probe;
+        let Self { scenario, heads, clusters, sharing, samples, .. } = self;
         let number = self.probe_number;
         self.probe_number += 1;
-        let (measured_at, arrives) = (self.now, self.now + probe.delay);
-        self.draw_errors(number);
-        let mut errors = self.errors.chunks_exact(2);
-        let mut factors = || errors.next().map_or((1.0, 1.0), |pair| (pair[0], pair[1]));
-        for (place, state) in self.heads.iter().enumerate() {
-            let (by_load, by_latency) = factors();
-            if state.out() || lost(probe.loss, state.probe_loss, number) {
+        let (measured_at, arrives) = (self.now, self.now + scenario.model.probe.delay);
+        for (place, (state, model)) in heads.iter_mut().zip(&scenario.model.heads).enumerate() {
+            if state.out() || state.probe.is_lost(number) {
                 continue;
             }
             let head = HeadId(place as u8);
-            let utilisation = self.sharing.utilisation(head);
-            let latency = self.scenario.model.heads[place].latency.response_s(utilisation);
+            let utilisation = sharing.utilisation(head);
+            let latency = model.latency.response_s(utilisation);
+            let (by_load, by_latency) = state.probe.factors(number);
             let event = Event::HeadSampled {
                 head,
                 measured_at,
                 utilisation: Share::from_fraction_up(utilisation * by_load),
                 latency: Latency::from_secs_up(latency * by_latency),
             };
-            self.samples.push_back((arrives, event));
+            samples.push_back((arrives, event));
         }
-        for (place, side) in self.clusters.iter().enumerate() {
-            let (by_load, by_latency) = factors();
-            if lost(probe.loss, side.probe_loss, number) {
+        for (place, (side, model)) in clusters.iter_mut().zip(&scenario.model.clusters).enumerate() {
+            if side.probe.is_lost(number) {
                 continue;
             }
             let utilisation = side.state.utilisation;
-            let latency = self.scenario.model.clusters[place].latency.response_s(utilisation);
+            let latency = model.latency.response_s(utilisation);
+            let (by_load, by_latency) = side.probe.factors(number);
             let event = Event::ClusterSampled {
                 cluster: ClusterId(place as u8),
                 measured_at,
@@ -308,30 +316,9 @@ impl World<'_> {
                 utilisation: Share::from_fraction_up(utilisation * by_load),
                 latency: Latency::from_secs_up(latency * by_latency),
             };
-            self.samples.push_back((arrives, event));
+            samples.push_back((arrives, event));
         }
     }
-
-    /// The factors by which a probe is wrong: of load and latency, store by store.
-    fn draw_errors(&mut self, number: u64) {
-        let sigma = self.scenario.model.probe.noise_sigma;
-        self.errors.clear();
-        if sigma == 0.0 {
-            return;
-        }
-        let stores = self.heads.iter().map(|head| head.probe_error);
-        for keyed in stores.chain(self.clusters.iter().map(|cluster| cluster.probe_error)) {
-            self.errors.extend([keyed.unit(2 * number), keyed.unit(2 * number + 1)]);
-        }
-        normal_quantiles(&mut self.errors);
-        for error in &mut self.errors {
-            *error = exp(sigma * *error);
-        }
-    }
-}
-
-fn lost(share: f64, draw: Keyed, number: u64) -> bool {
-    share > 0.0 && draw.unit(number) < share
 }
 
 fn poisson(mean: f64, stream: &mut impl Rng) -> f64 {

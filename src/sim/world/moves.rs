@@ -3,6 +3,7 @@
 use super::{Place, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Event, Fault};
+use crate::sim::costs::Switching;
 use crate::sim::draw::attempt_of;
 use crate::sim::job::{Job, Phase};
 use crate::sim::number::whole;
@@ -23,37 +24,49 @@ impl World<'_> {
         attempt: u8,
     ) {
         let row = mailbox.index();
+        if self.heads[head.index()].out() || self.places[row].head() != Some(head) {
+            return self.refuse(effect, mailbox, head, cluster);
+        }
         let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
         let messages = f64::from(self.fleet.messages[row]) * self.growth;
+        // All columns are read where mailboxes come in their order: later, they come as they end.
+        let activity_micro_op_s = self.fleet.activity_micro_op_s[row];
         let (fault, part) = self.copy_fault(mailbox, attempt);
         let flow = self.costs.flow(bytes, messages, part);
-        let home = self.places[row].head();
-        let state = &mut self.heads[head.index()];
-        let refused = if state.out() { Some(Fault::Unreachable) } else { (home != Some(head)).then_some(Fault::Gone) };
-        let setup = self.scenario.plan.copy.setup;
-        let (phase, fault, allowed) = match refused {
-            Some(_) => (Phase::Refused, refused, false),
-            None => (Phase::SettingUp, fault, state.lane.start(effect)),
-        };
+        let pair = self.sharing.pair(head, cluster);
+        let allowed = self.heads[head.index()].lane.start(effect);
+        if allowed {
+            self.sharing.enter(head, cluster, pair, &flow);
+            self.changed |= self.streams_weigh & (1 << head.0);
+        }
         *self.free_slot(effect) = Job {
             effect,
             bytes: Bytes::new(whole(bytes)),
             flow,
             mailbox,
             messages: whole(messages) as u32,
+            activity_micro_op_s,
             fault,
             head,
             cluster,
+            pair,
             attempt,
-            phase,
+            phase: Phase::SettingUp,
             allowed,
         };
-        if refused.is_some() {
-            return self.set_timer(setup.max(TIMEOUT), effect.slot());
+        if self.setups.is_empty() {
+            self.setup_at = self.now + self.setup;
         }
-        self.changed |= 1 << head.0;
-        self.setups.push_back((self.now + setup, effect));
-        self.setup_at = self.setup_at.min(self.now + setup);
+        self.setups.push_back((self.now + self.setup, effect));
+    }
+
+    /// Begins a copy that cannot be made: the machine will be told after a while.
+    #[cold]
+    fn refuse(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId, cluster: ClusterId) {
+        let why = if self.heads[head.index()].out() { Fault::Unreachable } else { Fault::Gone };
+        let (fault, phase) = (Some(why), Phase::Refused);
+        *self.free_slot(effect) = Job { effect, mailbox, head, cluster, fault, phase, ..Job::FREE };
+        self.set_timer(self.setup.max(TIMEOUT), effect.slot());
     }
 
     /// Whether this attempt will fail, and after which part of its work.
@@ -86,7 +99,7 @@ impl World<'_> {
         }
         if job.allowed {
             job.phase = Phase::Flowing;
-            self.sharing.join(self.now, job.head, job.cluster, slot, &job.flow);
+            self.sharing.join(self.now, job.head, job.pair, slot, &job.flow);
         } else {
             job.phase = Phase::Suspended;
         }
@@ -96,11 +109,15 @@ impl World<'_> {
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
         let job = &mut self.jobs[usize::from(slot)];
-        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
-        let limit = self.sharing.ended(head, cluster, &job.flow);
+        let Job { effect, head, cluster, pair, bytes, messages, fault, .. } = *job;
+        let limit = self.sharing.ended(head, cluster, pair, &job.flow);
         job.phase = Phase::Copied;
-        self.heads[head.index()].lane.end(effect, true);
-        self.take_turns(head);
+        let lane = &mut self.heads[head.index()].lane;
+        lane.end(effect, true);
+        if lane.has_suspended() {
+            self.take_turns(head);
+        }
+        self.changed |= self.streams_weigh & (1 << head.0);
         let state = &mut self.clusters[cluster.index()].state;
         let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
         if let Some(fault) = fault {
@@ -114,22 +131,18 @@ impl World<'_> {
     #[inline]
     pub(super) fn switch(&mut self, effect: EffectId) {
         let slot = effect.slot();
-        let (plan, model) = (&self.scenario.plan.copy, &self.scenario.model);
         let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
         let Some(job) = self.jobs.get_mut(usize::from(slot)).filter(of_effect) else { return };
-        let names = model.cost.lock_per_thousand.micros() as f64 * f64::from(job.messages) * 1e-3;
-        let lock = model.cost.lock + Span::from_micros(names as i64);
-        let mut wait = model.cost.switch + lock.min(plan.hold_at_most);
-        let mut fault = (lock > plan.hold_at_most).then_some(Fault::HoldTooLong);
+        let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
+        let mut fault = too_long.then_some(Fault::HoldTooLong);
+        let backs_out = self.switch_faults;
         if self.heads[job.head.index()].out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
-        } else if model.faults.switch > 0.0
-            && self.attempts.switch.unit(attempt_of(job.mailbox.0, job.attempt)) < model.faults.switch
-        {
+        } else if backs_out > 0.0 && self.attempts.switch.unit(attempt_of(job.mailbox.0, job.attempt)) < backs_out {
             fault = fault.or(Some(Fault::Transient));
         }
-        self.locked += lock.min(plan.hold_at_most);
+        self.locked += lock;
         (job.phase, job.fault) = (Phase::Switching, fault);
         self.set_timer(wait, slot);
     }
@@ -143,7 +156,7 @@ impl World<'_> {
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
-            self.set_timer(Span::from_micros(whole(messages * self.costs.purge_message_us) as i64), slot);
+            self.set_timer(self.costs.purge(messages), slot);
             self.heads[head.index()].purges += 1;
             self.changed |= 1 << head.0;
         }
@@ -154,11 +167,11 @@ impl World<'_> {
     pub(super) fn end_timer(&mut self) -> Option<Event> {
         let slot = self.timers.pop()?.slot();
         self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
-        let Job { effect, mailbox, head, cluster, bytes, fault, phase, .. } = self.jobs[usize::from(slot)];
+        let job = &mut self.jobs[usize::from(slot)];
+        let Job { effect, mailbox, head, cluster, bytes, activity_micro_op_s: activity, fault, phase, .. } = *job;
         match (phase, fault) {
             (Phase::Switching, None) => {
-                self.jobs[usize::from(slot)].phase = Phase::Free;
-                let activity = self.fleet.activity_micro_op_s[mailbox.index()];
+                job.phase = Phase::Free;
                 self.places[mailbox.index()] = Place(Place::MOVED);
                 let state = &mut self.heads[head.index()];
                 state.mailboxes -= 1;
@@ -168,7 +181,7 @@ impl World<'_> {
                 Some(Event::SwitchEnded { effect })
             }
             (Phase::Purging, None) => {
-                self.jobs[usize::from(slot)].phase = Phase::Free;
+                job.phase = Phase::Free;
                 self.heads[head.index()].purges -= 1;
                 self.changed |= 1 << head.0;
                 Some(Event::PurgeEnded { effect })
@@ -179,11 +192,11 @@ impl World<'_> {
                 Some(Event::SwitchFailed { effect, fault })
             }
             (Phase::Purging, Some(fault)) => {
-                self.jobs[usize::from(slot)].phase = Phase::Free;
+                job.phase = Phase::Free;
                 Some(Event::PurgeFailed { effect, fault })
             }
             (Phase::Refused, fault) => {
-                self.jobs[usize::from(slot)].phase = Phase::Free;
+                job.phase = Phase::Free;
                 Some(Event::CopyFailed { effect, fault: fault.unwrap_or(Fault::Unreachable) })
             }
             (Phase::Free | Phase::SettingUp | Phase::Flowing | Phase::Suspended | Phase::Copied, _) => {
@@ -204,13 +217,16 @@ impl World<'_> {
     /// Ends a job now, whatever it is doing; the machine is told unless it waits for nothing. `take_turns` has to follow.
     #[cold]
     pub(super) fn break_off(&mut self, slot: u16, fault: Fault) {
-        let Job { effect, head, cluster, bytes, phase, allowed, .. } = self.jobs[usize::from(slot)];
+        let Job { effect, head, cluster, pair, bytes, phase, allowed, .. } = self.jobs[usize::from(slot)];
         let event = match phase {
             Phase::Free => return,
             Phase::SettingUp | Phase::Flowing | Phase::Suspended => {
+                let flow = &mut self.jobs[usize::from(slot)].flow;
                 if phase == Phase::Flowing {
-                    let job = &mut self.jobs[usize::from(slot)];
-                    self.sharing.leave(self.now, head, cluster, slot, &mut job.flow);
+                    self.sharing.leave(self.now, head, pair, slot, flow);
+                }
+                if allowed {
+                    self.sharing.quit(head, cluster, pair, flow);
                 }
                 self.heads[head.index()].lane.end(effect, allowed);
                 Some(Event::CopyFailed { effect, fault })
@@ -236,7 +252,9 @@ impl World<'_> {
         };
         self.jobs[usize::from(slot)].phase = Phase::Free;
         self.changed |= 1 << head.0;
-        self.ready.extend(event);
+        if let Some(event) = event {
+            self.tell(event);
+        }
     }
 
     /// A head stops answering: all that is under way on it fails, except what waits for its switch.
@@ -257,7 +275,7 @@ impl World<'_> {
         let state = &mut self.heads[head.index()];
         state.mailboxes -= 1;
         state.activity_micro_op_s -= u64::from(self.fleet.activity_micro_op_s[mailbox.index()]);
-        self.ready.push_back(Event::MailboxGone { mailbox });
+        self.tell(Event::MailboxGone { mailbox });
         let of_it = |job: &Job| job.mailbox == mailbox && job.phase != Phase::Free && job.phase != Phase::Purging;
         if let Some(slot) = self.jobs.iter().position(of_it) {
             self.break_off(slot as u16, Fault::Gone);
@@ -292,21 +310,22 @@ impl World<'_> {
             // A set-up goes on; what it may do then is asked at its end.
             if job.phase == Phase::Flowing {
                 job.phase = Phase::Suspended;
-                self.sharing.leave(self.now, head, job.cluster, effect.slot(), &mut job.flow);
+                self.sharing.leave(self.now, head, job.pair, effect.slot(), &mut job.flow);
             }
+            self.sharing.quit(head, job.cluster, job.pair, &job.flow);
         }
         self.going = going;
     }
 
     /// Lets suspended copies of a head go on, as many as its pace allows.
-    #[inline]
     fn take_turns(&mut self, head: HeadId) {
         while let Some(effect) = self.heads[head.index()].lane.next_to_go() {
             let job = &mut self.jobs[usize::from(effect.slot())];
             job.allowed = true;
+            self.sharing.enter(head, job.cluster, job.pair, &job.flow);
             if job.phase == Phase::Suspended {
                 job.phase = Phase::Flowing;
-                self.sharing.join(self.now, head, job.cluster, effect.slot(), &job.flow);
+                self.sharing.join(self.now, head, job.pair, effect.slot(), &job.flow);
             }
         }
         self.changed |= 1 << head.0;
@@ -340,7 +359,7 @@ impl World<'_> {
 
     #[inline]
     fn set_timer(&mut self, wait: Span, slot: u16) {
-        let at = (self.now + wait).since(self.scenario.as_of).micros();
+        let at = (self.now + wait).since(self.start).micros();
         // Keys reach 71 years; what takes longer is as good as never.
         let key = Key::new((at as u64).min((1 << 51) - 1), slot);
         self.timers.push(key);
@@ -355,6 +374,6 @@ impl World<'_> {
 
     #[inline]
     fn time_of(&self, key: Key) -> Time {
-        self.scenario.as_of + Span::from_micros(key.order() as i64)
+        self.start + Span::from_micros(key.order() as i64)
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::fleet::{HeadId, Home};
 use crate::scenario::Scenario;
+use crate::scenario::model::Probe;
 use crate::sim::account::HeadAccount;
 use crate::sim::cluster::ClusterState;
 use crate::sim::draw::{Draws, Keyed, Purpose};
 use crate::sim::health::Strikes;
 use crate::sim::job::Lane;
 use crate::sim::load::Noise;
+use crate::sim::number::{exp, normal_quantiles};
 
 /// What is true of a mailbox, in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +60,7 @@ pub(super) struct HeadState {
     pub(super) outages: Option<Strikes>,
     pub(super) brownouts: Option<Strikes>,
     pub(super) account: HeadAccount,
-    pub(super) probe_error: Keyed,
-    pub(super) probe_loss: Keyed,
+    pub(super) probe: ProbeDraws,
 }
 
 impl HeadState {
@@ -73,8 +74,65 @@ pub(super) struct ClusterSide {
     pub(super) state: ClusterState,
     pub(super) noise: Noise,
     pub(super) days: Vec<f32>,
-    pub(super) probe_error: Keyed,
-    pub(super) probe_loss: Keyed,
+    pub(super) probe: ProbeDraws,
+}
+
+/// By what the samples of one store are wrong, and which of them are lost: draws by the number of the probe.
+#[derive(Clone, Debug)]
+pub(super) struct ProbeDraws {
+    error: Keyed,
+    loss: Keyed,
+    sigma: f64,
+    lost_share: f64,
+    /// The first probe of the block that was drawn last, and that block's factors: of load and of latency in turn.
+    from: u64,
+    factors: Vec<f64>,
+}
+
+impl ProbeDraws {
+    /// Probes that are drawn at once: several numbers of a block are worked on at a time.
+    const BLOCK: u64 = 64;
+
+    fn new(probe: &Probe, draws: Draws, name: &str) -> Self {
+        Self {
+            error: draws.keyed(Purpose::Probe, name),
+            loss: draws.keyed(Purpose::ProbeLoss, name),
+            sigma: probe.noise_sigma,
+            lost_share: probe.loss,
+            from: 0,
+            factors: Vec::new(),
+        }
+    }
+
+    /// Whether the sample of this probe never arrives.
+    #[inline]
+    pub(super) fn is_lost(&self, number: u64) -> bool {
+        self.lost_share > 0.0 && self.loss.unit(number) < self.lost_share
+    }
+
+    /// The factors by which load and latency are wrong in this probe: lognormal with median 1.
+    #[inline]
+    pub(super) fn factors(&mut self, number: u64) -> (f64, f64) {
+        if self.sigma == 0.0 {
+            return (1.0, 1.0);
+        }
+        if self.factors.is_empty() || number - self.from >= Self::BLOCK {
+            self.draw(number);
+        }
+        let at = 2 * (number - self.from) as usize;
+        (self.factors[at], self.factors[at + 1])
+    }
+
+    #[inline(never)]
+    fn draw(&mut self, number: u64) {
+        self.from = number - number % Self::BLOCK;
+        self.factors.resize(2 * Self::BLOCK as usize, 0.0);
+        self.error.units(2 * self.from, &mut self.factors);
+        normal_quantiles(&mut self.factors);
+        for factor in &mut self.factors {
+            *factor = exp(self.sigma * *factor);
+        }
+    }
 }
 
 /// The heads as the scenario has them, without mailboxes.
@@ -96,8 +154,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
             .brownouts
             .map(|brownouts| Strikes::new(brownouts.hazard, draws.stream(Purpose::Brownout, &head.name))),
         account: HeadAccount::default(),
-        probe_error: draws.keyed(Purpose::Probe, &head.name),
-        probe_loss: draws.keyed(Purpose::ProbeLoss, &head.name),
+        probe: ProbeDraws::new(&model.probe, draws, &head.name),
     };
     model.heads.iter().map(head).collect()
 }
@@ -110,8 +167,7 @@ pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
         state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
         noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
         days: Vec::new(),
-        probe_error: draws.keyed(Purpose::Probe, &cluster.name),
-        probe_loss: draws.keyed(Purpose::ProbeLoss, &cluster.name),
+        probe: ProbeDraws::new(&model.probe, draws, &cluster.name),
     };
     model.clusters.iter().zip(plans).map(side).collect()
 }
