@@ -205,7 +205,7 @@ impl World<'_> {
         let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
         self.intake_rest = bytes.fract();
         let activity = accounts * population.activity.ops_per_second() * 1e6;
-        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u32);
+        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u64);
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
