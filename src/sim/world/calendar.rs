@@ -10,7 +10,8 @@ use crate::migration::message::{Event, Order};
 use crate::sim::account::HeadStep;
 use crate::sim::draw::{Keyed, Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
-use crate::sim::number::{exp, normal_quantiles};
+use crate::sim::number::exp;
+use crate::sim::table::normal_quantiles;
 use crate::units::{Bytes, Latency, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
