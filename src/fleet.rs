@@ -54,6 +54,9 @@ pub struct Home(u8);
 impl Home {
     const CLUSTER: u8 = 0x80;
 
+    /// How many homes there can be: for lists by home.
+    pub const COUNT: usize = 1 << u8::BITS;
+
     /// On the old storage.
     #[must_use]
     #[inline]
@@ -66,6 +69,20 @@ impl Home {
     #[inline]
     pub const fn cluster(cluster: ClusterId) -> Self {
         Self(cluster.0 | Self::CLUSTER)
+    }
+
+    /// The home's place in lists by home.
+    #[must_use]
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Whether it has left the old storage.
+    #[must_use]
+    #[inline]
+    pub const fn is_cluster(self) -> bool {
+        self.0 & Self::CLUSTER != 0
     }
 
     /// The cluster, for a mailbox that has left the old storage.
@@ -81,6 +98,16 @@ impl Home {
     pub const fn as_head(self) -> Option<HeadId> {
         if self.0 & Self::CLUSTER == 0 { Some(HeadId(self.0)) } else { None }
     }
+}
+
+/// Rows that are counted at a time: no more than a byte can count, and whole vectors of 16 bytes.
+const COUNTED: usize = 240;
+
+/// Counts the rows of a column of single bytes that pass a test: several at once.
+#[inline]
+pub fn count<T>(column: &[T], passes: impl Fn(&T) -> bool) -> u32 {
+    let block = |rows: &[T]| rows.iter().fold(0_u8, |count, row| count.wrapping_add(u8::from(passes(row))));
+    column.chunks(COUNTED).map(|rows| u32::from(block(rows))).sum()
 }
 
 /// Facts about the mailboxes at one moment, a column a fact; row `i` is `MailboxId(i)`.
@@ -119,5 +146,43 @@ impl Fleet {
     #[inline]
     pub fn ids(&self) -> impl Iterator<Item = MailboxId> + use<> {
         (0..self.len()).map(|row| MailboxId(row as u32))
+    }
+
+    /// Of the mailboxes that lived on a head before the migration began: all, and those that have left the old storage.
+    #[must_use]
+    pub fn counts(&self, head: HeadId) -> (u64, u64) {
+        let all = count(&self.origin, |origin| *origin == head);
+        let left = self.origin.chunks(COUNTED).zip(self.home.chunks(COUNTED)).map(|(origins, homes)| {
+            let left = |(origin, home): (&HeadId, &Home)| u8::from((*origin == head) & home.is_cluster());
+            u64::from(origins.iter().zip(homes).map(left).fold(0_u8, u8::wrapping_add))
+        });
+        (u64::from(all), left.sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_those_of_a_loop() {
+        for rows in [0, 1, 239, 240, 241, 2_500] {
+            let head = |row: u32| HeadId((row % 7 % 3) as u8);
+            let home =
+                |row: u32| if row % 5 < 2 { Home::cluster(ClusterId((row % 2) as u8)) } else { Home::head(head(row)) };
+            let (origin, home): (Vec<_>, Vec<_>) = (0..rows).map(|row| (head(row), home(row))).unzip();
+            let fleet = Fleet { origin, home, ..Fleet::default() };
+            for head in (0..4).map(HeadId) {
+                let of_head: Vec<&Home> = fleet
+                    .origin
+                    .iter()
+                    .zip(&fleet.home)
+                    .filter(|(origin, _)| **origin == head)
+                    .map(|(_, home)| home)
+                    .collect();
+                let left = of_head.iter().filter(|home| home.as_cluster().is_some()).count();
+                assert_eq!(fleet.counts(head), (of_head.len() as u64, left as u64), "{head:?} of {rows}");
+            }
+        }
     }
 }

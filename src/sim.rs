@@ -14,6 +14,7 @@ mod number;
 mod population;
 mod queue;
 mod sharing;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

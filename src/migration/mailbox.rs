@@ -51,18 +51,13 @@ pub(super) struct Mailboxes {
 
 impl Mailboxes {
     pub(super) fn new(fleet: &Arc<Fleet>) -> Self {
-        let state = |home: &Home| State {
-            phase: if home.as_cluster().is_some() { Phase::Settled } else { Phase::Waiting },
-            attempts: 0,
-            changed: false,
-            begun: false,
-        };
-        Self {
-            fleet: Arc::clone(fleet),
-            states: fleet.home.iter().map(state).collect(),
-            found: Vec::new(),
-            changed: BTreeMap::new(),
+        let mut states = vec![State { phase: Phase::Waiting, attempts: 0, changed: false, begun: false }; fleet.len()];
+        for (state, home) in states.iter_mut().zip(&fleet.home) {
+            if home.is_cluster() {
+                state.phase = Phase::Settled;
+            }
         }
+        Self { fleet: Arc::clone(fleet), states, found: Vec::new(), changed: BTreeMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -8,13 +8,13 @@ use super::attempt::FaultRate;
 use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
-use super::message::{Command, Milestone, Reason, Start};
+use super::message::{Command, Facts, Milestone, Reason, Start};
 use super::order::{self, Queue, Waves};
 use super::place::Clusters;
-use super::plan::Plan;
+use super::plan::{Plan, Within};
 use super::progress::Shares;
 use super::window::WARNING;
-use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::Time;
 
 impl Session {
@@ -30,8 +30,9 @@ impl Session {
         for &(mailbox, _) in &facts.set_aside {
             leave(&mut mailboxes, mailbox, Phase::SetAside);
         }
-        let counts = counts(plan, &facts.fleet);
-        let mut lanes = lanes(now, plan, &facts.fleet, &mailboxes, &counts);
+        let counts: Vec<(u64, u64)> =
+            (0..plan.heads.len()).map(|head| facts.fleet.counts(HeadId(head as u8))).collect();
+        let mut lanes = lanes(now, plan, facts, &mailboxes, &counts);
         if !facts.set_aside.is_empty() {
             for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
                 if let Some(head) = mailboxes.head(mailbox) {
@@ -93,8 +94,14 @@ impl Session {
 impl Session {
     /// Announces the clusters that hold mailboxes already, as shares that have been reached already are announced too.
     fn announce_opened(&mut self, fleet: &Fleet, out: &mut Vec<Command>) {
-        let held = fleet.home.iter().filter_map(|home| home.as_cluster());
-        self.opened = held.fold(0, |opened, cluster| opened | 1 << cluster.index());
+        let mut held = [false; Home::COUNT];
+        for home in &fleet.home {
+            held[home.index()] = true;
+        }
+        let opened = (0..self.plan.placement.clusters.len())
+            .filter(|place| held[Home::cluster(ClusterId(*place as u8)).index()])
+            .fold(0, |opened, place| opened | 1 << place);
+        self.opened = opened;
         for place in 0..self.plan.placement.clusters.len() {
             if self.opened & (1 << place) != 0 {
                 self.announce(Milestone::ClusterOpened { cluster: ClusterId(place as u8) }, out);
@@ -110,18 +117,25 @@ fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) {
     }
 }
 
-fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes, counts: &[(u64, u64)]) -> Vec<Lane> {
+fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &[(u64, u64)]) -> Vec<Lane> {
+    let fleet = &facts.fleet;
     // One pass over the fleet for all heads.
     let room = |(all, left): &(u64, u64)| Vec::with_capacity((all - left) as usize);
     let mut waiting_on: Vec<Vec<MailboxId>> = counts.iter().map(room).collect();
     for (row, home) in fleet.home.iter().enumerate() {
-        let mailbox = MailboxId(row as u32);
-        if let Some(head) = home.as_head().filter(|_| mailboxes.phase(mailbox) == Phase::Waiting) {
-            waiting_on[head.index()].push(mailbox);
+        if let Some(head) = home.as_head() {
+            waiting_on[head.index()].push(MailboxId(row as u32));
         }
     }
+    let all_wait = plan.order.excluded.is_empty() && facts.set_aside.is_empty();
     let lane = |(head, mut waiting): (HeadId, Vec<MailboxId>)| {
-        order::sort(plan.order.within, fleet, &mut waiting);
+        if !all_wait {
+            waiting.retain(|id| mailboxes.phase(*id) == Phase::Waiting);
+        }
+        // Rows come in the order of the inventory.
+        if plan.order.within != Within::Inventory {
+            order::sort(plan.order.within, fleet, &mut waiting);
+        }
         let of_head = |(id, _): &&(MailboxId, Time)| {
             fleet.home.get(id.index()).is_some_and(|home| home.as_head() == Some(head))
                 && mailboxes.phase(*id) == Phase::Waiting
@@ -144,17 +158,6 @@ fn lanes(now: Time, plan: &Plan, fleet: &Fleet, mailboxes: &Mailboxes, counts: &
         lane
     };
     waiting_on.into_iter().enumerate().map(|(head, waiting)| lane((HeadId(head as u8), waiting))).collect()
-}
-
-/// By head: mailboxes that lived there before the migration, and how many of them have left.
-fn counts(plan: &Plan, fleet: &Fleet) -> Vec<(u64, u64)> {
-    let mut counts = vec![(0, 0); plan.heads.len()];
-    for (origin, home) in fleet.origin.iter().zip(&fleet.home) {
-        let (all, left) = &mut counts[origin.index()];
-        *all += 1;
-        *left += u64::from(home.as_cluster().is_some());
-    }
-    counts
 }
 
 fn most_jobs(plan: &Plan) -> usize {

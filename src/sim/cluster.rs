@@ -76,14 +76,14 @@ impl ClusterState {
     #[inline]
     pub(crate) fn switch(&mut self, bytes: Bytes, activity_micro_op_s: u32) {
         self.still -= bytes.get();
-        self.settle(bytes, activity_micro_op_s);
+        self.settle(bytes, u64::from(activity_micro_op_s));
         self.highest_placement = self.highest_placement.max(self.used());
     }
 
-    /// Somebody lives here who did not before: moved before the start, or a new account.
-    pub(crate) fn settle(&mut self, bytes: Bytes, activity_micro_op_s: u32) {
+    /// Somebody lives here who did not before: those moved before the start, or a new account.
+    pub(crate) fn settle(&mut self, bytes: Bytes, activity_micro_op_s: u64) {
         self.resident += bytes.get();
-        self.activity_micro_op_s += u64::from(activity_micro_op_s);
+        self.activity_micro_op_s += activity_micro_op_s;
     }
 
     /// Those who live here grow by this share of their size.

@@ -61,7 +61,7 @@ impl Draws {
     /// Draws by number: of a mailbox, an attempt, a sample.
     pub(crate) fn keyed(self, purpose: Purpose, entity: &str) -> Keyed {
         let (key, _) = self.hash(purpose, entity);
-        Keyed { first: key as u64, second: (key >> 64) as u64 }
+        Keyed { mask: key as u64, factor: (key >> 64) as u64 | 1 }
     }
 
     fn hash(self, purpose: Purpose, entity: &str) -> (u128, u128) {
@@ -77,25 +77,27 @@ impl Draws {
     }
 }
 
-/// A family of independent draws, one for each number: two bijective 64-bit finalisers in a row over a counter, keyed
-/// between (Stafford's mix 13, and Evensen's `moremur`), so that neighbours have nothing in common.
+/// A family of independent draws, one for each number: two folded multiplications, each the exclusive or of the halves of
+/// a 128-bit product, as in wyhash (Wang Yi, 2019) and its heirs. The first is keyed on both sides, so that neither
+/// neighbours nor families have anything in common; one alone would leave neighbours in step.
+///
+/// A folded multiplication by zero forgets its other side. Here the other side never depends on what is drawn for: it is
+/// an odd key, then an odd constant, so that products differ wherever numbers do, and zero is the product of one number
+/// alone. Folded, two of them may agree, as often as independent draws do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keyed {
-    first: u64,
-    second: u64,
+    mask: u64,
+    /// Odd.
+    factor: u64,
 }
 
 impl Keyed {
     /// 64 random bits of the number `item`.
     #[inline]
     pub(crate) const fn bits(self, item: u64) -> u64 {
-        let z = self.first.wrapping_add(item.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let z = (z ^ (z >> 31)).wrapping_add(self.second);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x3c79_ac49_2ba7_b653);
-        let z = (z ^ (z >> 33)).wrapping_mul(0x1c69_b3f7_4ac4_ae35);
-        z ^ (z >> 27)
+        /// Odd, and without a pattern in its bits: a multiplier of Evensen's `rrmxmx` (2018).
+        const FACTOR: u64 = 0x9fb2_1c65_1e98_df25;
+        folded_product(folded_product(item ^ self.mask, self.factor), FACTOR)
     }
 
     /// A uniform number within (0, 1), never either end.
@@ -103,13 +105,12 @@ impl Keyed {
     pub(crate) fn unit(self, item: u64) -> f64 {
         unit(self.bits(item))
     }
+}
 
-    /// Uniform numbers of `from` and those after it, one each.
-    pub(crate) fn units(self, from: u64, out: &mut [f64]) {
-        for (item, out) in (from..).zip(out) {
-            *out = self.unit(item);
-        }
-    }
+#[inline]
+const fn folded_product(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// A uniform number within (0, 1) from 52 of the bits, in the middle of its cell.
@@ -182,6 +183,81 @@ mod tests {
             let correlation = sum / f64::from(n) * 12.0;
             // Standard deviation 1 / sqrt(n) = 0.0032.
             assert!(correlation.abs() < 0.016, "correlation {correlation}");
+        }
+    }
+
+    /// How far the number of differences in each bit is from half of them, in standard deviations: the worst of all.
+    fn worst_bit(differences: impl Iterator<Item = u64>) -> f64 {
+        let (mut counts, mut all) = ([0_u64; 64], 0.0);
+        for differs in differences {
+            all += 1.0;
+            for (bit, count) in (0..).zip(&mut counts) {
+                *count += differs >> bit & 1;
+            }
+        }
+        let off = |count: &u64| (*count as f64 - 0.5 * all).abs() / (0.25_f64 * all).sqrt();
+        counts.iter().map(off).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn every_bit_of_a_number_turns_each_bit_of_its_draw_half_the_time() {
+        for seed in 0..3 {
+            let keyed = draws(seed, 1).keyed(Purpose::Size, "mailboxes");
+            for bit in 0..64 {
+                // Numbers without that bit, so that no pair counts twice.
+                let items = (0..20_000_u64).map(|item| (item >> bit << 1 << bit) | (item & ((1 << bit) - 1)));
+                let worst = worst_bit(items.map(|item| keyed.bits(item) ^ keyed.bits(item | (1 << bit))));
+                // The worst of 12,288 counts: more than five and a half deviations once in two thousand such tests.
+                assert!(worst < 5.5, "seed {seed}, bit {bit}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn factors_that_differ_in_one_bit_have_nothing_in_common() {
+        // Another mask is another order of the same numbers, which the test above is about.
+        for seed in 0..3 {
+            let keyed = draws(seed, 1).keyed(Purpose::Size, "mailboxes");
+            // A factor is always odd.
+            for bit in 1..64 {
+                let other = Keyed { factor: keyed.factor ^ (1 << bit), ..keyed };
+                let worst = worst_bit((0..20_000).map(|item| keyed.bits(item) ^ other.bits(item)));
+                assert!(worst < 5.5, "seed {seed}, bit {bit}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_of_neighbours_attempts_and_purposes_are_uniform() {
+        const SIDE: usize = 64;
+        let (cells, each) = (SIDE * SIDE, 50);
+        for seed in 0..4 {
+            let keyed = draws(seed, 2).keyed(Purpose::Transient, "mailboxes");
+            let other = draws(seed, 2).keyed(Purpose::Switch, "mailboxes");
+            let pairs: [&dyn Fn(u64) -> u64; 6] = [
+                &|item| keyed.bits(item + 1),
+                &|item| keyed.bits(item + 2),
+                &|item| keyed.bits(item + 3),
+                &|item| keyed.bits(item + 100),
+                &|item| keyed.bits(attempt_of(item as u32, 1)),
+                &|item| other.bits(item),
+            ];
+            // The highest bits, which `unit` takes first, and some in the middle.
+            for (pair, second) in pairs.iter().enumerate() {
+                for shift in [58, 30] {
+                    let cell = |bits: u64| (bits >> shift) as usize % SIDE;
+                    let mut counts = vec![0_f64; cells];
+                    for item in 0..(cells * each) as u64 {
+                        counts[cell(keyed.bits(item)) * SIDE + cell(second(item))] += 1.0;
+                    }
+                    let chi: f64 = counts.iter().map(|count| (count - each as f64).powi(2) / each as f64).sum();
+                    // 4,095 degrees of freedom: standard deviation 90.5; four of them on either side.
+                    assert!(
+                        (3_733.0..4_457.0).contains(&chi),
+                        "seed {seed}, pair {pair}, shift {shift}: chi square {chi}"
+                    );
+                }
+            }
         }
     }
 

@@ -29,10 +29,11 @@ pub(crate) fn exp(x: f64) -> f64 {
 /// checks of a conversion.
 #[inline]
 pub(crate) fn whole(x: f64) -> u64 {
-    /// 2^52: numbers above it have no digits behind the point.
+    /// 2^52: numbers above it have no digits behind the point, and below twice as much the number is their last 52 bits.
     const WHOLE: f64 = 4_503_599_627_370_496.0;
-    let bounded = if x > 0.0 { x.min(WHOLE * 0.5) } else { 0.0 };
-    (bounded + WHOLE).to_bits() - WHOLE.to_bits()
+    let bounded = if x > 0.0 { x } else { 0.0 };
+    let bounded = if bounded < WHOLE * 0.5 { bounded } else { WHOLE * 0.5 };
+    (bounded + WHOLE).to_bits() & ((1 << 52) - 1)
 }
 
 /// The natural logarithm of a positive normal number, within 1e-14 of its value.
@@ -58,41 +59,9 @@ fn tail(z: f64) -> f64 {
 }
 
 /// The quantile of the standard normal distribution at `p` within (0, 1): algorithm AS 241, PPND16 (Wichura, 1988).
-#[inline]
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     if (p - 0.5).abs() <= CENTRE { central_quantile(p) } else { outer_quantile(p) }
 }
-
-/// Puts the standard normal quantiles of `p` in its place, the same bits as one by one: the formula of the centre for all
-/// of them, several at once, and then the few that lie outside again.
-pub(crate) fn normal_quantiles(p: &mut [f64]) {
-    if p.len() < BLOCK / 8 {
-        for value in p {
-            *value = normal_quantile(*value);
-        }
-        return;
-    }
-    for block in p.chunks_mut(BLOCK) {
-        let (mut outer, mut places) = ([0.0; BLOCK], [0_usize; BLOCK]);
-        let mut count = 0;
-        for (place, &at) in block.iter().enumerate() {
-            (outer[count], places[count]) = (at, place);
-            count += usize::from((at - 0.5).abs() > CENTRE);
-        }
-        for value in block.iter_mut() {
-            *value = central_quantile(*value);
-        }
-        for value in &mut outer[..count] {
-            *value = outer_quantile(*value);
-        }
-        for (place, value) in places[..count].iter().zip(&outer) {
-            block[*place] = *value;
-        }
-    }
-}
-
-/// Numbers that are worked on at once; they stay in the first cache.
-pub(crate) const BLOCK: usize = 256;
 
 /// How far from a half the formula of the centre holds.
 const CENTRE: f64 = 0.425;
@@ -208,16 +177,6 @@ mod tests {
             assert!((ln(x) - x.ln()).abs() < 1e-14 * (1.0 + x.ln().abs()), "ln({x})");
         }
         assert!(ln(1.0).abs() < f64::MIN_POSITIVE);
-    }
-
-    #[test]
-    fn many_quantiles_are_those_of_one_by_one() {
-        let p: Vec<f64> = (1..3_000).map(|i| f64::from(i * i) / 9e6).chain([1e-15, 1e-12, 1.0 - 1e-13]).collect();
-        let mut many = p.clone();
-        normal_quantiles(&mut many);
-        for (p, z) in p.iter().zip(&many) {
-            assert_eq!(z.to_bits(), normal_quantile(*p).to_bits(), "at {p}");
-        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! share already moved changes no mailbox's size, messages, activity or group.
 
 use super::draw::{Draws, Keyed, Purpose};
-use super::number::{self, exp, ln, normal_quantiles, whole};
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use super::number::{exp, ln, whole};
+use super::table::{Tables, probability, tables};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, count};
 use crate::migration::plan::{Plan, Within};
 use crate::scenario::Scenario;
 use crate::scenario::model::Population;
@@ -18,149 +19,148 @@ const ENTITY: &str = "population";
 /// Draws the fleet into `fleet`, whose memory is used again.
 pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
     let population = &scenario.model.population;
-    draw_sizes(population, draws, fleet);
+    draw_mailboxes(population, draws, fleet);
     assign_heads(population, fleet);
     settle_moved(scenario, fleet);
 }
 
-fn draw_sizes(population: &Population, draws: Draws, fleet: &mut Fleet) {
-    let count = population.mailboxes as usize;
+fn draw_mailboxes(population: &Population, draws: Draws, fleet: &mut Fleet) {
+    let rows = population.mailboxes as usize;
     let law = MailboxDraw::new(population, draws);
-    fleet.bytes.clear();
-    fleet.messages.clear();
-    fleet.activity_micro_op_s.clear();
-    fleet.bytes.reserve_exact(count);
-    fleet.messages.reserve_exact(count);
-    fleet.activity_micro_op_s.reserve_exact(count);
-    let mut block = Block::default();
-    for from in (0..count).step_by(number::BLOCK) {
-        law.draw(from as u64, number::BLOCK.min(count - from), &mut block);
-        fleet.bytes.extend(block.bytes.iter().map(|bytes| Bytes::new(whole(*bytes))));
-        fleet.messages.extend(block.messages.iter().map(|messages| whole(*messages).min(u64::from(u32::MAX)) as u32));
-        fleet.activity_micro_op_s.extend(block.activity.iter().map(|activity| whole(*activity) as u32));
+    // Written over, not cleared: memory that was used before is touched once.
+    fleet.bytes.resize(rows, Bytes::ZERO);
+    fleet.messages.resize(rows, 0);
+    fleet.activity_micro_op_s.resize(rows, 0);
+    let columns = fleet.bytes.iter_mut().zip(&mut fleet.messages).zip(&mut fleet.activity_micro_op_s);
+    for (row, ((bytes, messages), activity)) in (0..rows as u64).zip(columns) {
+        let (size, z) = law.size(row);
+        *bytes = Bytes::new(whole(size));
+        *messages = law.messages(row, size);
+        *activity = law.activity(row, z);
     }
     fleet.group.clear();
     if population.groups > 0 {
         let groups = draws.keyed(Purpose::Group, ENTITY);
         let of = |row: u64| ((u128::from(groups.bits(row)) * u128::from(population.groups)) >> 64) as u32;
-        fleet.group.extend((0..count as u64).map(of));
+        fleet.group.extend((0..rows as u64).map(of));
     }
-}
-
-/// What is drawn for a block of rows. Each draw goes through the whole block before the next, so that the compiler works
-/// on several rows at once.
-#[derive(Default)]
-struct Block {
-    bytes: Vec<f64>,
-    /// The size's place as a standard normal number, for what is correlated with it.
-    size_z: Vec<f64>,
-    messages: Vec<f64>,
-    activity: Vec<f64>,
 }
 
 /// The laws of a mailbox's size, messages and activity, and the draws behind them.
 struct MailboxDraw {
+    tables: &'static Tables,
     sizes: Keyed,
     median_log: f64,
     sigma: f64,
     max: f64,
-    body: f64,
-    tail_from: f64,
-    tail_power: f64,
+    tail: Option<Tail>,
     means: Keyed,
-    message_log: f64,
+    /// Messages a byte: the logarithm of the median, its spread, and the number where there is no spread.
+    per_byte_log: f64,
     message_sigma: f64,
+    per_byte: f64,
     activities: Keyed,
+    /// In millionths of an operation a second: the mean, and the whole number of it where there is no spread.
     activity: f64,
-    spread: f64,
+    activity_of_all: u32,
+    activity_log: f64,
     along: f64,
     across: f64,
+}
+
+/// The largest mailboxes, where they have a law of their own.
+struct Tail {
+    /// The share of mailboxes below it.
+    body: f64,
+    from_log: f64,
+    power: f64,
 }
 
 impl MailboxDraw {
     fn new(population: &Population, draws: Draws) -> Self {
         let law = &population.size;
-        let (sigma, along) = (population.message_sigma, population.activity_size_correlation);
+        let message_sigma = population.message_sigma;
+        // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
+        let per_byte_log = -(ln(population.message_mean.get().max(1) as f64) + 0.5 * message_sigma * message_sigma);
+        let activity = population.activity.ops_per_second() * 1e6;
+        let (spread, correlation) = (population.activity_sigma, population.activity_size_correlation);
         Self {
+            tables: tables(),
             sizes: draws.keyed(Purpose::Size, ENTITY),
             median_log: ln(law.median.get().max(1) as f64),
             sigma: law.sigma,
             max: law.max.get() as f64,
-            body: 1.0 - law.tail.map_or(0.0, |tail| tail.share.fraction()),
-            tail_from: law.tail.map_or(0.0, |tail| tail.from.get() as f64),
-            tail_power: law.tail.map_or(0.0, |tail| -1.0 / tail.alpha),
+            tail: law.tail.map(|tail| Tail {
+                body: 1.0 - tail.share.fraction(),
+                from_log: ln(tail.from.get().max(1) as f64),
+                power: -1.0 / tail.alpha,
+            }),
             means: draws.keyed(Purpose::MessageSize, ENTITY),
-            // The mean over all messages is the harmonic mean over mailboxes: half the variance above it lies the median.
-            message_log: ln(population.message_mean.get().max(1) as f64) + 0.5 * sigma * sigma,
-            message_sigma: sigma,
+            per_byte_log,
+            message_sigma,
+            per_byte: exp(per_byte_log),
             activities: draws.keyed(Purpose::Activity, ENTITY),
-            activity: population.activity.ops_per_second() * 1e6,
-            spread: population.activity_sigma,
-            along,
-            across: (1.0 - along * along).max(0.0).sqrt(),
+            activity,
+            activity_of_all: nearest(activity),
+            // The mean of a lognormal law lies half the variance above its median.
+            activity_log: -0.5 * spread * spread,
+            along: spread * correlation,
+            across: spread * (1.0 - correlation * correlation).max(0.0).sqrt(),
         }
     }
 
-    fn draw(&self, from: u64, rows: usize, block: &mut Block) {
-        for column in [&mut block.bytes, &mut block.size_z, &mut block.messages, &mut block.activity] {
-            column.resize(rows, 0.0);
+    /// Bytes, and their place as a standard normal number, for what is correlated with it: lognormal, above the body's
+    /// share of a Pareto tail.
+    #[inline]
+    fn size(&self, row: u64) -> (f64, f64) {
+        let bits = self.sizes.bits(row);
+        let Some(tail) = &self.tail else {
+            let z = self.tables.normal(bits);
+            return (self.lognormal_size(z), z);
+        };
+        let p = probability(bits);
+        if p < tail.body {
+            let z = self.tables.normal_quantile(p / tail.body);
+            return (self.lognormal_size(z), z);
         }
-        self.draw_bytes(from, block);
-        self.draw_messages(from, block);
-        self.draw_activity(from, block);
+        let above = (1.0 - p) / (1.0 - tail.body);
+        let size = self.tables.exp(tail.from_log + tail.power * ln(above));
+        (size.min(self.max), self.tables.normal(bits))
     }
 
-    /// Sizes: lognormal, above the body's share of a Pareto tail.
-    fn draw_bytes(&self, from: u64, block: &mut Block) {
-        let Block { bytes, size_z, .. } = block;
-        self.sizes.units(from, bytes);
-        if self.body >= 1.0 {
-            size_z.copy_from_slice(bytes);
-            normal_quantiles(size_z);
-            for (bytes, z) in bytes.iter_mut().zip(&*size_z) {
-                *bytes = exp(self.median_log + self.sigma * z).min(self.max);
-            }
-            return;
-        }
-        for (z, p) in size_z.iter_mut().zip(&*bytes) {
-            *z = if *p < self.body { p / self.body } else { *p };
-        }
-        normal_quantiles(size_z);
-        for (bytes, z) in bytes.iter_mut().zip(&*size_z) {
-            let size = exp(self.median_log + self.sigma * z);
-            let above = (1.0 - *bytes) / (1.0 - self.body);
-            *bytes = if *bytes < self.body { size } else { self.tail_from * exp(self.tail_power * ln(above)) };
-            *bytes = bytes.min(self.max);
-        }
+    #[inline]
+    fn lognormal_size(&self, z: f64) -> f64 {
+        let size = self.tables.exp(self.median_log + self.sigma * z);
+        if size < self.max { size } else { self.max }
     }
 
-    fn draw_messages(&self, from: u64, block: &mut Block) {
-        let Block { bytes, messages, .. } = block;
-        if self.message_sigma > 0.0 {
-            self.means.units(from, messages);
-            normal_quantiles(messages);
-        }
-        for (messages, bytes) in messages.iter_mut().zip(bytes) {
-            let count = *bytes * exp(-(self.message_log + self.message_sigma * *messages));
-            // Nothing at all is in no message; anything else is in one at least.
-            *messages = if *bytes < 0.5 { 0.0 } else { count.max(1.0) };
-        }
+    #[inline]
+    fn messages(&self, row: u64, bytes: f64) -> u32 {
+        let per_byte = if self.message_sigma > 0.0 {
+            let z = self.tables.normal(self.means.bits(row));
+            self.tables.exp(self.per_byte_log + self.message_sigma * z)
+        } else {
+            self.per_byte
+        };
+        let count = bytes * per_byte;
+        // Nothing at all is in no message; anything else is in one at least.
+        if bytes < 0.5 { 0 } else { nearest(if count > 1.0 { count } else { 1.0 }) }
     }
 
-    fn draw_activity(&self, from: u64, block: &mut Block) {
-        let Block { size_z, activity, .. } = block;
-        if self.spread == 0.0 {
-            return activity.fill(self.activity);
+    #[inline]
+    fn activity(&self, row: u64, size_z: f64) -> u32 {
+        if self.activity_log == 0.0 {
+            return self.activity_of_all;
         }
-        if self.across > 0.0 {
-            self.activities.units(from, activity);
-            normal_quantiles(activity);
-        }
-        for (activity, z) in activity.iter_mut().zip(size_z) {
-            let log = self.spread * (self.along * *z + self.across * *activity) - 0.5 * self.spread * self.spread;
-            *activity = self.activity * exp(log);
-        }
+        let own = if self.across > 0.0 { self.tables.normal(self.activities.bits(row)) } else { 0.0 };
+        nearest(self.activity * self.tables.exp(self.along * size_z + self.across * own + self.activity_log))
     }
+}
+
+/// The nearest whole number to one that is not negative; the largest there is for more.
+#[inline]
+fn nearest(x: f64) -> u32 {
+    (x + 0.5) as u32
 }
 
 /// Gives each row to the head that is furthest behind its share: exact counts, evenly interleaved, without chance.
@@ -215,10 +215,13 @@ fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
         if share.ppm() == 0 {
             continue;
         }
-        let of_head = |row: &u32| fleet.origin[*row as usize] == *head;
-        let mut rows: Vec<u32> = (0..fleet.len() as u32).filter(of_head).collect();
-        let moved = share.of_count(rows.len() as u64) as usize;
-        rows.retain(|row| excluded.binary_search(&MailboxId(*row)).is_err());
+        let all = count(&fleet.origin, |origin| origin == head);
+        let moved = share.of_count(u64::from(all)) as usize;
+        let may_move =
+            |row: &u32| fleet.origin[*row as usize] == *head && excluded.binary_search(&MailboxId(*row)).is_err();
+        // Rows come in the order of the inventory: then the first are enough.
+        let enough = if plan.order.within == Within::Inventory { moved } else { fleet.len() };
+        let mut rows: Vec<u32> = (0..fleet.len() as u32).filter(may_move).take(enough).collect();
         let moved = moved.min(rows.len());
         sort_first(plan, fleet, &mut rows, moved);
         for row in &rows[..moved] {

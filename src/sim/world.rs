@@ -21,7 +21,7 @@ use super::population;
 use super::queue::MinHeap;
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
-use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
+use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
 use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
@@ -171,15 +171,23 @@ impl<'s> World<'s> {
     }
 
     fn count_mailboxes(&mut self) {
-        for (row, home) in self.fleet.home.iter().enumerate() {
-            let activity = self.fleet.activity_micro_op_s[row];
-            if let Some(head) = home.as_head() {
-                let head = &mut self.heads[head.index()];
-                head.mailboxes += 1;
-                head.activity_micro_op_s += u64::from(activity);
-            } else if let Some(cluster) = home.as_cluster() {
-                self.clusters[cluster.index()].state.settle(self.fleet.bytes[row], activity);
-            }
+        // By home, without a question which kind of home it is.
+        let mut activity_micro_op_s = [0_u64; Home::COUNT];
+        let mut bytes = [Bytes::ZERO; Home::COUNT];
+        let facts = self.fleet.activity_micro_op_s.iter().zip(&self.fleet.bytes);
+        for (home, (activity, size)) in self.fleet.home.iter().zip(facts) {
+            let home = home.index();
+            activity_micro_op_s[home] += u64::from(*activity);
+            bytes[home] += *size;
+        }
+        for (place, head) in self.heads.iter_mut().enumerate() {
+            let here = Home::head(HeadId(place as u8));
+            head.mailboxes = fleet::count(&self.fleet.home, |home| *home == here);
+            head.activity_micro_op_s = activity_micro_op_s[here.index()];
+        }
+        for (place, cluster) in self.clusters.iter_mut().enumerate() {
+            let home = Home::cluster(ClusterId(place as u8)).index();
+            cluster.state.settle(bytes[home], activity_micro_op_s[home]);
         }
     }
 
@@ -274,19 +282,28 @@ impl<'s> World<'s> {
     /// every cluster.
     #[cold]
     fn users_left(&self, head: HeadId) -> u32 {
+        /// Mailboxes that are looked at together.
+        const PLACES: usize = 1_024;
         let plan = &self.scenario.plan;
         let largest = plan.placement.clusters.iter().map(crate::migration::plan::ClusterPlan::threshold).max();
         let largest = largest.unwrap_or(Bytes::ZERO);
         let mut excluded = plan.order.excluded.clone();
         excluded.sort_unstable();
-        let left = self.places.iter().enumerate().filter(|(row, place)| {
-            let bytes = self.fleet.bytes[*row];
-            place.head() == Some(head)
-                && !place.failed()
-                && bytes + bytes.share(plan.placement.slack) <= largest
-                && excluded.binary_search(&MailboxId(*row as u32)).is_err()
-        });
-        left.count() as u32
+        let mut left = 0;
+        for (block, places) in self.places.chunks(PLACES).enumerate() {
+            // When a head is audited hardly anybody is left on it: most blocks hold nobody, which is quickly seen.
+            if !places.iter().fold(false, |any, place| any | place.unexcused_on(head)) {
+                continue;
+            }
+            for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
+                let bytes = self.fleet.bytes[row];
+                left += u32::from(
+                    bytes + bytes.share(plan.placement.slack) <= largest
+                        && excluded.binary_search(&MailboxId(row as u32)).is_err(),
+                );
+            }
+        }
+        left
     }
 }
 

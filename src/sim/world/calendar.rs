@@ -216,7 +216,7 @@ impl World<'_> {
         let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
         self.intake_rest = bytes.fract();
         let activity = accounts * population.activity.ops_per_second() * 1e6;
-        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u32);
+        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u64);
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
@@ -286,7 +286,7 @@ impl World<'_> {
         let number = self.probe_number;
         self.probe_number += 1;
         let (measured_at, arrives) = (self.now, self.now + scenario.model.probe.delay);
-        for (place, (state, model)) in heads.iter_mut().zip(&scenario.model.heads).enumerate() {
+        for (place, (state, model)) in heads.iter().zip(&scenario.model.heads).enumerate() {
             if state.out() || state.probe.is_lost(number) {
                 continue;
             }
@@ -302,7 +302,7 @@ impl World<'_> {
             };
             samples.push_back((arrives, event));
         }
-        for (place, (side, model)) in clusters.iter_mut().zip(&scenario.model.clusters).enumerate() {
+        for (place, (side, model)) in clusters.iter().zip(&scenario.model.clusters).enumerate() {
             if side.probe.is_lost(number) {
                 continue;
             }

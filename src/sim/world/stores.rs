@@ -9,7 +9,7 @@ use crate::sim::draw::{Draws, Keyed, Purpose};
 use crate::sim::health::Strikes;
 use crate::sim::job::Lane;
 use crate::sim::load::Noise;
-use crate::sim::number::{exp, normal_quantiles};
+use crate::sim::table::tables;
 
 /// What is true of a mailbox, in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,10 @@ impl Place {
         if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
     }
 
-    /// Whether the last attempt to move it failed for a reason of its own.
-    pub(super) const fn failed(self) -> bool {
-        self.0 & (Self::MOVED | Self::FAILED) == Self::FAILED
+    /// Whether it lives on this head and the last attempt to move it, if any, did not fail: one comparison of the byte.
+    #[inline]
+    pub(super) const fn unexcused_on(self, head: HeadId) -> bool {
+        self.0 == head.0
     }
 }
 
@@ -78,29 +79,21 @@ pub(super) struct ClusterSide {
 }
 
 /// By what the samples of one store are wrong, and which of them are lost: draws by the number of the probe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ProbeDraws {
     error: Keyed,
     loss: Keyed,
     sigma: f64,
     lost_share: f64,
-    /// The first probe of the block that was drawn last, and that block's factors: of load and of latency in turn.
-    from: u64,
-    factors: Vec<f64>,
 }
 
 impl ProbeDraws {
-    /// Probes that are drawn at once: several numbers of a block are worked on at a time.
-    const BLOCK: u64 = 64;
-
     fn new(probe: &Probe, draws: Draws, name: &str) -> Self {
         Self {
             error: draws.keyed(Purpose::Probe, name),
             loss: draws.keyed(Purpose::ProbeLoss, name),
             sigma: probe.noise_sigma,
             lost_share: probe.loss,
-            from: 0,
-            factors: Vec::new(),
         }
     }
 
@@ -112,26 +105,13 @@ impl ProbeDraws {
 
     /// The factors by which load and latency are wrong in this probe: lognormal with median 1.
     #[inline]
-    pub(super) fn factors(&mut self, number: u64) -> (f64, f64) {
+    pub(super) fn factors(&self, number: u64) -> (f64, f64) {
         if self.sigma == 0.0 {
             return (1.0, 1.0);
         }
-        if self.factors.is_empty() || number - self.from >= Self::BLOCK {
-            self.draw(number);
-        }
-        let at = 2 * (number - self.from) as usize;
-        (self.factors[at], self.factors[at + 1])
-    }
-
-    #[inline(never)]
-    fn draw(&mut self, number: u64) {
-        self.from = number - number % Self::BLOCK;
-        self.factors.resize(2 * Self::BLOCK as usize, 0.0);
-        self.error.units(2 * self.from, &mut self.factors);
-        normal_quantiles(&mut self.factors);
-        for factor in &mut self.factors {
-            *factor = exp(self.sigma * *factor);
-        }
+        let tables = tables();
+        let factor = |item| tables.exp(self.sigma * tables.normal(self.error.bits(item)));
+        (factor(2 * number), factor(2 * number + 1))
     }
 }
 
