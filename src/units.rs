@@ -44,6 +44,8 @@ pub struct Ops(f64);
 impl Time {
     /// Later than every date that the program can reach.
     pub const NEVER: Self = Self(i64::MAX);
+    /// Earlier than every date that the program can reach.
+    pub const LONG_AGO: Self = Self(i64::MIN);
 
     /// The instant this many microseconds after 1970-01-01 00:00 UTC.
     #[must_use]
@@ -270,9 +272,19 @@ impl Sub for Bytes {
     /// When more is taken than there is: that is a mistake in our own accounts.
     #[inline]
     fn sub(self, other: Self) -> Self {
-        assert!(self.0 >= other.0, "taking {} bytes from {}", other.0, self.0);
-        Self(self.0 - other.0)
+        match self.0.checked_sub(other.0) {
+            Some(left) => Self(left),
+            None => too_few(self.0, other.0),
+        }
     }
+}
+
+/// Out of the way, so that a difference costs two instructions.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn too_few(there: u64, taken: u64) -> ! {
+    panic!("taking {taken} bytes from {there}")
 }
 
 impl SubAssign for Bytes {
