@@ -22,6 +22,9 @@ pub(crate) struct Costs {
     head_byte: f64,
     cluster_message: f64,
     cluster_byte: f64,
+    /// What a copy, and a purge, weighs on its head by its mere presence, in operations a second.
+    pub(crate) stream_op_s: f64,
+    pub(crate) purge_op_s: f64,
     /// Microseconds to purge a message.
     purge_message_us: f64,
     /// Microseconds.
@@ -56,6 +59,8 @@ impl Costs {
             head_byte: cost.head_per_megabyte.get() * 1e-3,
             cluster_message: cost.cluster_per_message.get() * 1e3,
             cluster_byte: cost.cluster_per_megabyte.get() * 1e-3,
+            stream_op_s: cost.head_per_stream.ops_per_second(),
+            purge_op_s: cost.purge_per_message.get() * cost.purge_rate,
             purge_message_us: 1e6 / cost.purge_rate,
             switch_us: cost.switch.micros() as f64,
             lock_us: cost.lock.micros() as f64,

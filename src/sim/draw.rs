@@ -120,15 +120,10 @@ pub(crate) fn unit(bits: u64) -> f64 {
     f64::from_bits((bits >> 12) | 0x3ff0_0000_0000_0000) - (1.0 - 0.5 / (1_u64 << 52) as f64)
 }
 
-/// The number of an attempt on a mailbox, for `Keyed`.
-#[inline]
-pub(crate) const fn attempt_of(mailbox: u32, attempt: u8) -> u64 {
-    ((attempt as u64) << 32) | mailbox as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::attempts::item_of;
     use rand::Rng;
 
     fn draws(seed: u64, replication: u32) -> Draws {
@@ -174,10 +169,10 @@ mod tests {
         let n = 100_000_u32;
         let mut sums = [0.0; 3];
         for mailbox in 0..n {
-            let here = keyed.unit(attempt_of(mailbox, 1)) - 0.5;
-            sums[0] += here * (keyed.unit(attempt_of(mailbox + 1, 1)) - 0.5);
-            sums[1] += here * (keyed.unit(attempt_of(mailbox, 2)) - 0.5);
-            sums[2] += here * (other.unit(attempt_of(mailbox, 1)) - 0.5);
+            let here = keyed.unit(item_of(mailbox, 1)) - 0.5;
+            sums[0] += here * (keyed.unit(item_of(mailbox + 1, 1)) - 0.5);
+            sums[1] += here * (keyed.unit(item_of(mailbox, 2)) - 0.5);
+            sums[2] += here * (other.unit(item_of(mailbox, 1)) - 0.5);
         }
         for sum in sums {
             let correlation = sum / f64::from(n) * 12.0;
@@ -239,7 +234,7 @@ mod tests {
                 &|item| keyed.bits(item + 2),
                 &|item| keyed.bits(item + 3),
                 &|item| keyed.bits(item + 100),
-                &|item| keyed.bits(attempt_of(item as u32, 1)),
+                &|item| keyed.bits(item_of(item as u32, 1)),
                 &|item| other.bits(item),
             ];
             // The highest bits, which `unit` takes first, and some in the middle.

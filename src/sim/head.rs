@@ -31,6 +31,8 @@ impl Mover {
 /// A step that is shorter than this share of the way to the knee's limit needs no second look at the curve: the series of
 /// the response around its beginning, whose terms left out are of the fourth order, gives speeds to a hundred-thousandth.
 const SERIES: f64 = 0.06;
+/// So often a single pair looks at the curve before its root is searched for within a bracket.
+const LOOKS: usize = 4;
 /// For curves with kinks no series reaches beyond the next one: there a utilisation found is off by less than this.
 const CLOSE: f64 = 1e-7;
 
@@ -178,31 +180,43 @@ impl Station {
     /// excess load times what a second of work takes, which needs no division and has the same root.
     #[inline]
     pub(crate) fn solve_one(&mut self, mover: Mover) -> f64 {
-        let (at, ref response) = self.warm;
         let still = 1.0 + mover.cluster_wait;
-        let takes = still + mover.per_copy * (response.seconds - self.idle_s);
-        let free = self.fixed - at * self.capacity;
-        let (rise, bend, third) =
-            (mover.per_copy * response.slope_s, mover.per_copy * response.bend_s, mover.per_copy * response.third_s);
-        let excess = Excess {
-            value: free * takes + mover.load,
-            slope: free * rise - self.capacity * takes,
-            bend: free * bend - 2.0 * self.capacity * rise,
-            third: free * third - 3.0 * self.capacity * bend,
-        };
-        let step = excess.step();
-        let (to, reach) = (at + step, self.series * (self.limit - at));
-        if step.abs() < reach && at < self.saturation && to >= self.alone() {
-            let speed = 1.0 / (still + mover.per_copy * (response.seconds_at_distance(step) - self.idle_s));
-            let load = self.fixed + mover.load * speed;
-            if speed <= 1.0 && load <= self.saturation * self.capacity {
-                self.utilisation = load * self.share;
+        let (mut at, mut response) = self.warm;
+        for _ in 0..LOOKS {
+            let step = self.excess_of_one(at, &response, &mover, still).step();
+            let to = at + step;
+            if to < self.alone() || to >= self.saturation {
+                break;
+            }
+            if step.abs() < self.series * (self.limit - at) {
+                let speed = 1.0 / (still + mover.per_copy * (response.seconds_at_distance(step) - self.idle_s));
+                let load = self.fixed + mover.load * speed;
+                if load > self.saturation * self.capacity || speed > 1.0 {
+                    break;
+                }
+                (self.utilisation, self.warm) = (load * self.share, (at, response));
                 return speed;
             }
+            (at, response) = (to, self.curve.response(to));
         }
         let mut only = [mover];
         self.solve(&mut only);
         only[0].speed
+    }
+
+    /// The excess of a single pair, times what a second of its work takes.
+    #[inline]
+    fn excess_of_one(&self, at: f64, response: &Response, mover: &Mover, still: f64) -> Excess {
+        let takes = still + mover.per_copy * (response.seconds - self.idle_s);
+        let free = self.fixed - at * self.capacity;
+        let (rise, bend, third) =
+            (mover.per_copy * response.slope_s, mover.per_copy * response.bend_s, mover.per_copy * response.third_s);
+        Excess {
+            value: free * takes + mover.load,
+            slope: free * rise - self.capacity * takes,
+            bend: free * bend - 2.0 * self.capacity * rise,
+            third: free * third - 3.0 * self.capacity * bend,
+        }
     }
 
     /// Sets the copies' speeds at a utilisation; says by how much they then ask for more than it stands for.

@@ -29,94 +29,11 @@ impl Key {
     }
 }
 
-/// A 4-ary heap of keys, the least first. Children of one parent share a cache line.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MinHeap {
-    keys: Vec<Key>,
-}
-
-impl MinHeap {
-    /// Whether there is none.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The least key.
-    #[inline]
-    pub(crate) fn peek(&self) -> Option<Key> {
-        self.keys.first().copied()
-    }
-
-    /// Adds a key.
-    #[inline]
-    pub(crate) fn push(&mut self, key: Key) {
-        self.keys.push(key);
-        self.rise(self.keys.len() - 1);
-    }
-
-    /// Removes the least key.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Key> {
-        let winner = *self.keys.first()?;
-        let last = self.keys.pop()?;
-        if let Some(first) = self.keys.first_mut() {
-            *first = last;
-            self.sink(0);
-        }
-        Some(winner)
-    }
-
-    /// Removes the key of a slot, wherever it is; looks at all keys, so it is for rare cases.
-    pub(crate) fn remove(&mut self, slot: u16) -> Option<Key> {
-        let place = self.keys.iter().position(|key| key.slot() == slot)?;
-        let key = self.keys.swap_remove(place);
-        if place < self.keys.len() {
-            self.sink(place);
-            self.rise(place);
-        }
-        Some(key)
-    }
-
-    fn rise(&mut self, mut place: usize) {
-        let key = self.keys[place];
-        while place > 0 {
-            let parent = (place - 1) / 4;
-            if self.keys[parent] <= key {
-                break;
-            }
-            self.keys[place] = self.keys[parent];
-            place = parent;
-        }
-        self.keys[place] = key;
-    }
-
-    fn sink(&mut self, mut place: usize) {
-        let key = self.keys[place];
-        loop {
-            let first = place * 4 + 1;
-            if first >= self.keys.len() {
-                break;
-            }
-            let end = (first + 4).min(self.keys.len());
-            let mut winner = first;
-            for child in first + 1..end {
-                if self.keys[child] < self.keys[winner] {
-                    winner = child;
-                }
-            }
-            if self.keys[winner] >= key {
-                break;
-            }
-            self.keys[place] = self.keys[winner];
-            place = winner;
-        }
-        self.keys[place] = key;
-    }
-}
+/// So many keys are looked through rather than halved.
+const FEW: usize = 8;
 
 /// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
-/// hundreds of keys costs less than keeping a heap.
+/// hundreds of keys costs less than keeping a heap; for a few it is looked for one by one from the end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SortedKeys {
     keys: Vec<Key>,
@@ -149,7 +66,12 @@ impl SortedKeys {
     /// Adds a key; says whether it is the least now.
     #[inline]
     pub(crate) fn push(&mut self, key: Key) -> bool {
-        let place = self.keys.partition_point(|other| *other > key);
+        let few = self.keys.len() <= FEW;
+        let place = if few {
+            self.keys.iter().rposition(|other| *other > key).map_or(0, |place| place + 1)
+        } else {
+            self.keys.partition_point(|other| *other > key)
+        };
         let least = place == self.keys.len();
         self.keys.insert(place, key);
         least
@@ -294,29 +216,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_heap_gives_the_same_as_a_sorted_list(steps in prop::collection::vec((0_u8..4, 0_u64..50), 1..300)) {
-            let (mut heap, mut list) = (MinHeap::default(), Vec::<Key>::new());
-            let mut sorted = SortedKeys::with_capacity(4);
+        fn keys_come_out_as_from_a_list_sorted_anew(steps in prop::collection::vec((0_u8..4, 0_u64..50), 1..300)) {
+            let (mut sorted, mut list) = (SortedKeys::with_capacity(4), Vec::<Key>::new());
             for (number, (kind, order)) in steps.into_iter().enumerate() {
                 match kind {
                     0 => {
                         let first = (!list.is_empty()).then(|| list.remove(0));
-                        prop_assert_eq!((heap.pop(), sorted.pop()), (first, first));
+                        prop_assert_eq!(sorted.pop(), first);
                     }
                     1 if !list.is_empty() => {
                         let key = list.remove(order as usize % list.len());
-                        prop_assert_eq!((heap.remove(key.slot()), sorted.remove(key.slot())), (Some(key), Some(key)));
+                        prop_assert_eq!(sorted.remove(key.slot()), Some(key));
                     }
                     _ => {
                         let key = Key::new(order, number as u16);
-                        heap.push(key);
-                        sorted.push(key);
+                        let least = sorted.push(key);
+                        prop_assert_eq!(least, list.iter().all(|other| *other > key));
                         list.push(key);
                         list.sort_unstable();
                     }
                 }
-                prop_assert_eq!((heap.peek(), sorted.peek()), (list.first().copied(), list.first().copied()));
-                prop_assert_eq!((heap.is_empty(), sorted.len()), (list.is_empty(), list.len()));
+                prop_assert_eq!((sorted.peek(), sorted.len()), (list.first().copied(), list.len()));
             }
         }
 

@@ -13,14 +13,6 @@ pub(crate) fn tables() -> &'static Tables {
     &TABLES
 }
 
-/// Puts the standard normal quantiles of `p` in its place.
-pub(crate) fn normal_quantiles(p: &mut [f64]) {
-    let tables = tables();
-    for value in p {
-        *value = tables.normal_quantile(*value);
-    }
-}
-
 /// Segments of each octave of the tail's probability: so many bits of its fraction choose one.
 const SEGMENT_BITS: u32 = 4;
 /// The octaves that the lowest bits of an exponent tell apart; of these, 53 can be drawn.

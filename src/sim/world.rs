@@ -14,11 +14,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::costs::Costs;
-use super::draw::{Draws, Keyed, Purpose};
+use super::attempts::AttemptDraws;
+use super::draw::Draws;
 use super::job::Job;
 use super::load::WeekClock;
 use super::population;
-use super::queue::MinHeap;
+use super::queue::SortedKeys;
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
@@ -31,12 +32,6 @@ use calendar::Agenda;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
 
-/// The keyed draws of attempts.
-struct AttemptDraws {
-    permanent: Keyed,
-    transient: Keyed,
-    switch: Keyed,
-}
 
 /// The world of one replication.
 pub(crate) struct World<'s> {
@@ -55,14 +50,13 @@ pub(crate) struct World<'s> {
     changed: u64,
     jobs: Vec<Job>,
     costs: Costs,
-    /// The heads, a bit each, whose copies weigh on them by their number; and the share of switches that back out.
+    /// The heads, a bit each, whose copies weigh on them by their number.
     streams_weigh: u64,
-    switch_faults: f64,
     setup: Span,
     /// Set-ups all take equally long, so that the first to begin is the first to end.
     setups: VecDeque<(Time, EffectId)>,
     setup_at: Time,
-    timers: MinHeap,
+    timers: SortedKeys,
     timer_at: Time,
     /// Room to put a head's copies in order.
     going: Vec<EffectId>,
@@ -108,18 +102,13 @@ impl<'s> World<'s> {
         let mut places = std::mem::take(&mut workspace.places);
         places.clear();
         places.extend(fleet.home.iter().map(|home| Place::of(*home)));
-        let attempt = |purpose| draws.keyed(purpose, "mailboxes");
         // Room for what the plan usually has under way at once: the event loop allocates nothing.
         let copies =
             scenario.plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum::<usize>().min(4_096);
         let mut world = Self {
             run,
             draws,
-            attempts: AttemptDraws {
-                permanent: attempt(Purpose::Permanent),
-                transient: attempt(Purpose::Transient),
-                switch: attempt(Purpose::Switch),
-            },
+            attempts: AttemptDraws::new(&scenario.model.faults, draws),
             start: scenario.as_of,
             now: scenario.as_of,
             fleet,
@@ -131,11 +120,10 @@ impl<'s> World<'s> {
             jobs: Vec::with_capacity(2 * copies),
             costs: Costs::new(&scenario.plan.copy, &scenario.model.cost),
             streams_weigh: if scenario.model.cost.head_per_stream.ops_per_second() > 0.0 { u64::MAX } else { 0 },
-            switch_faults: scenario.model.faults.switch,
             setup: scenario.plan.copy.setup,
             setups: VecDeque::with_capacity(2 * copies),
             setup_at: Time::NEVER,
-            timers: MinHeap::default(),
+            timers: SortedKeys::with_capacity(2 * copies),
             timer_at: Time::NEVER,
             going: Vec::with_capacity(copies),
             ready: VecDeque::new(),
@@ -272,9 +260,8 @@ impl<'s> World<'s> {
             return;
         }
         state.told = Some(now);
-        let cost = &self.scenario.model.cost;
-        let streams = f64::from(state.lane.allowed) * cost.head_per_stream.ops_per_second();
-        let purges = f64::from(state.purges) * cost.purge_per_message.get() * cost.purge_rate;
+        let streams = f64::from(state.lane.allowed) * self.costs.stream_op_s;
+        let purges = f64::from(state.purges) * self.costs.purge_op_s;
         self.sharing.set_head(head, state.users + state.repeated + streams + purges, state.capacity);
     }
 

@@ -88,6 +88,7 @@ impl World<'_> {
         arrived
     }
 
+    #[inline(never)]
     fn pass_entry(&mut self, entry: Agenda) {
         match entry {
             Agenda::Opens(cluster) => {
@@ -126,6 +127,7 @@ impl World<'_> {
     }
 
     /// A step of the load: closes the last one's accounts, lets trouble strike and end, and sets the next one's load.
+    #[inline(never)]
     fn tick(&mut self) {
         let passed = self.now.since(self.ticked_at);
         self.ticked_at = self.now;
@@ -281,6 +283,7 @@ impl World<'_> {
     }
 
     /// Takes a sample of every store; it arrives later, or never.
+    #[inline(never)]
     fn probe(&mut self) {
         let Self { scenario, heads, clusters, sharing, samples, .. } = self;
         let number = self.probe_number;

@@ -4,7 +4,6 @@ use super::{Place, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::costs::Switching;
-use crate::sim::draw::attempt_of;
 use crate::sim::job::{Job, Phase};
 use crate::sim::number::whole;
 use crate::sim::queue::Key;
@@ -31,7 +30,7 @@ impl World<'_> {
         let messages = f64::from(self.fleet.messages[row]) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
         let activity_micro_op_s = self.fleet.activity_micro_op_s[row];
-        let (fault, part) = self.copy_fault(mailbox, attempt);
+        let (fault, part) = self.attempts.copy(mailbox.0, attempt);
         let flow = self.costs.flow(bytes, messages, part);
         let pair = self.sharing.pair(head, cluster);
         let allowed = self.heads[head.index()].lane.start(effect);
@@ -67,25 +66,6 @@ impl World<'_> {
         let (fault, phase) = (Some(why), Phase::Refused);
         *self.free_slot(effect) = Job { effect, mailbox, head, cluster, fault, phase, ..Job::FREE };
         self.set_timer(self.setup.max(TIMEOUT), effect.slot());
-    }
-
-    /// Whether this attempt will fail, and after which part of its work.
-    #[inline]
-    fn copy_fault(&self, mailbox: MailboxId, attempt: u8) -> (Option<Fault>, f64) {
-        let faults = &self.scenario.model.faults;
-        if faults.permanent > 0.0 {
-            let draw = self.attempts.permanent.unit(u64::from(mailbox.0));
-            if draw < faults.permanent {
-                return (Some(Fault::Permanent), draw / faults.permanent);
-            }
-        }
-        if faults.transient > 0.0 {
-            let draw = self.attempts.transient.unit(attempt_of(mailbox.0, attempt));
-            if draw < faults.transient {
-                return (Some(Fault::Transient), draw / faults.transient);
-            }
-        }
-        (None, 1.0)
     }
 
     #[inline]
@@ -135,11 +115,10 @@ impl World<'_> {
         let Some(job) = self.jobs.get_mut(usize::from(slot)).filter(of_effect) else { return };
         let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
         let mut fault = too_long.then_some(Fault::HoldTooLong);
-        let backs_out = self.switch_faults;
         if self.heads[job.head.index()].out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
-        } else if backs_out > 0.0 && self.attempts.switch.unit(attempt_of(job.mailbox.0, job.attempt)) < backs_out {
+        } else if self.attempts.switch(job.mailbox.0, job.attempt) {
             fault = fault.or(Some(Fault::Transient));
         }
         self.locked += lock;
