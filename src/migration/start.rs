@@ -101,10 +101,9 @@ impl Session {
         for home in &fleet.home {
             held[home.index()] = true;
         }
-        let opened = (0..self.plan.placement.clusters.len())
+        self.opened = (0..self.plan.placement.clusters.len())
             .filter(|place| held[Home::cluster(ClusterId(*place as u8)).index()])
             .fold(0, |opened, place| opened | 1 << place);
-        self.opened = opened;
         for place in 0..self.plan.placement.clusters.len() {
             if self.opened & (1 << place) != 0 {
                 self.announce(Milestone::ClusterOpened { cluster: ClusterId(place as u8) }, out);

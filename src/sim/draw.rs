@@ -237,9 +237,9 @@ mod tests {
                 &|item| keyed.bits(item_of(item as u32, 1)),
                 &|item| other.bits(item),
             ];
-            // The highest bits, which `unit` takes first, and some in the middle.
+            // The highest bits, which `unit` takes first, some in the middle, and the lowest, the side of a normal number.
             for (pair, second) in pairs.iter().enumerate() {
-                for shift in [58, 30] {
+                for shift in [58, 30, 0] {
                     let cell = |bits: u64| (bits >> shift) as usize % SIDE;
                     let mut counts = vec![0_f64; cells];
                     for item in 0..(cells * each) as u64 {
