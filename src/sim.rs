@@ -2,6 +2,7 @@
 //! not exist.
 
 mod account;
+mod ahead;
 mod attempts;
 mod cluster;
 mod costs;

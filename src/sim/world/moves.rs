@@ -23,9 +23,11 @@ impl World<'_> {
         attempt: u8,
     ) {
         let row = mailbox.index();
-        if self.heads[head.index()].out() || self.places[row].head() != Some(head) {
+        let state = &mut self.heads[head.index()];
+        if state.out() || self.places[row].head() != Some(head) {
             return self.refuse(effect, mailbox, head, cluster);
         }
+        state.begun.copy(row, &self.fleet);
         let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
         let messages = f64::from(self.fleet.messages[row]) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
@@ -128,7 +130,9 @@ impl World<'_> {
 
     pub(super) fn purge(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId) {
         let slot = effect.slot();
-        let out = self.heads[head.index()].out();
+        let state = &mut self.heads[head.index()];
+        state.purged.purge(mailbox.index(), &self.fleet);
+        let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
         let messages = f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
         *self.free_slot(effect) = Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE };

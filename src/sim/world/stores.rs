@@ -4,6 +4,7 @@ use crate::fleet::{HeadId, Home};
 use crate::scenario::Scenario;
 use crate::scenario::model::Probe;
 use crate::sim::account::HeadAccount;
+use crate::sim::ahead::Ahead;
 use crate::sim::cluster::ClusterState;
 use crate::sim::draw::{Draws, Keyed, Purpose};
 use crate::sim::health::Strikes;
@@ -41,6 +42,9 @@ impl Place {
 /// One head of the simulated world.
 pub(super) struct HeadState {
     pub(super) lane: Lane,
+    /// How far its mailboxes have been begun, and their old copies purged.
+    pub(super) begun: Ahead,
+    pub(super) purged: Ahead,
     /// Mailboxes that live here.
     pub(super) mailboxes: u32,
     /// What their users ask for, in millionths of an operation a second, mean of a week.
@@ -120,6 +124,8 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
     let model = &scenario.model;
     let head = |head: &crate::scenario::model::HeadModel| HeadState {
         lane: Lane::new(),
+        begun: Ahead::default(),
+        purged: Ahead::default(),
         mailboxes: 0,
         activity_micro_op_s: 0,
         users: 0.0,
