@@ -5,12 +5,16 @@
 //!
 //! [`Migration::step`] takes in one event and says what is to be done about it. The modules compute and return: which
 //! mailbox next (`order`), to which cluster (`place`) and how full it may be by now (`fill`), how fast (`throttle`), when
-//! (`window`), what after a failure (`attempt`), how far (`progress`); the branches are here and in `react` (events) and
-//! `dispatch` (what to start).
+//! (`window`), what after a failure (`attempt`), how far (`progress`); the branches are here and in `react` (events),
+//! `dispatch` (what to start) and `purge` (old copies).
+//!
+//! Nearly every step is the end of a copy, a switch or a purge after which things go on as before. What would be asked then
+//! is worked out once (`gate`), and every short cut falls back on the way that asks everything.
 
 mod attempt;
 mod dispatch;
 mod fill;
+mod gate;
 mod jobs;
 mod lane;
 mod mailbox;
@@ -20,6 +24,7 @@ pub(crate) mod order;
 mod place;
 pub mod plan;
 mod progress;
+mod purge;
 mod react;
 mod start;
 mod throttle;
@@ -55,6 +60,10 @@ struct Session {
     number: u16,
     sequence: u64,
     plan: Arc<Plan>,
+    /// What the plan says of purges and switches: asked too often to be looked up there.
+    purge_after: Option<Span>,
+    purge_streams: u16,
+    switches: u16,
     mailboxes: Mailboxes,
     lanes: Vec<Lane>,
     clusters: Clusters,
@@ -93,16 +102,34 @@ impl Migration {
 
     /// Takes in one event and says what is to be done about it; `now` never goes back. Events before `Started` change
     /// nothing.
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) -> Next {
+        // Nearly always nothing is due yet, and nothing is left to be settled afterwards.
+        let finished = if let Some(session) = &mut self.session
+            && now < session.wake.0
+            && session.react(now, event, out)
+        {
+            !session.is_settled(now) && session.settle(now, false, out)
+        } else {
+            self.step_due(now, event, out)
+        };
+        match &self.session {
+            Some(_) if finished => Next::Finished,
+            Some(session) => Next::Wait { until: session.wake.0, why: session.wake.1 },
+            None => Next::Wait { until: Time::NEVER, why: Reason::Idle },
+        }
+    }
+
+    /// A step at which something is due, or with which a session begins, or before the first one or after the last. Says
+    /// whether nothing is left to be done.
+    #[inline(never)]
+    fn step_due(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) -> bool {
         if let Event::Started(start) = event {
             self.begin(now, start, out);
         }
-        let Some(session) = &mut self.session else {
-            return Next::Wait { until: Time::NEVER, why: Reason::Idle };
-        };
+        let Some(session) = &mut self.session else { return false };
         if session.ended {
-            return Next::Finished;
+            return true;
         }
         // First the calendar: nothing may start on a pace that a window has just taken back. An order of the same instant
         // comes before it, and everything else that is due comes after the event, which may stop it.
@@ -111,10 +138,7 @@ impl Migration {
             session.set_paces(now, out);
         }
         session.react(now, event, out);
-        if due || session.unsettled || now >= session.wake.0 || session.waves.is_full() {
-            session.settle(now, due, out);
-        }
-        session.next(now)
+        session.settle(now, due, out)
     }
 
     #[cold]
@@ -213,21 +237,37 @@ impl Session {
         }
     }
 
-    /// What few events call for: waves, what is due, the next head's turn, the next wake-up.
+    /// Whether an event has left nothing to be done but to wait.
+    #[inline(always)]
+    fn is_settled(&self, now: Time) -> bool {
+        now < self.wake.0 && !self.unsettled && !self.waves.is_full() && (!self.all_emptied || !self.purged())
+    }
+
+    /// What few events call for: waves, what is due, the next head's turn, the next wake-up. Says whether nothing is left to
+    /// be done.
     #[inline(never)]
-    fn settle(&mut self, now: Time, due: bool, out: &mut Vec<Command>) {
-        if self.ended {
-            return;
+    fn settle(&mut self, now: Time, due: bool, out: &mut Vec<Command>) -> bool {
+        if !self.ended && (due || self.unsettled || now >= self.wake.0 || self.waves.is_full()) {
+            if self.waves.is_full() {
+                self.advance_waves(now, out);
+            }
+            if self.unsettled {
+                self.renew_wake(now);
+            }
+            if due || now >= self.wake.0 {
+                self.due(now, out);
+            }
+            self.pass_turn(now, out);
+            if self.unsettled {
+                self.renew_wake(now);
+            }
         }
-        if self.waves.is_full() {
-            self.advance_waves(now, out);
+        if self.ended || (self.all_emptied && self.purged()) {
+            return true;
         }
-        self.renew_wake(now);
-        if due || now >= self.wake.0 {
-            self.due(now, out);
-        }
-        self.pass_turn(now, out);
-        self.renew_wake(now);
+        let (until, why) = self.wake;
+        assert!(until > now, "a wake-up for {why:?} at {until:?} does not lie ahead of {now:?}");
+        false
     }
 
     /// Gives the next head its turn where the plan's overlap allows.
@@ -243,30 +283,22 @@ impl Session {
         }
     }
 
-    /// What the loop has to do next.
-    #[inline]
-    fn next(&self, now: Time) -> Next {
-        if self.ended || (self.all_emptied && self.purged()) {
-            return Next::Finished;
-        }
-        let (until, why) = self.wake;
-        assert!(until > now, "a wake-up for {why:?} at {until:?} does not lie ahead of {now:?}");
-        Next::Wait { until, why }
-    }
-
+    #[inline(never)]
     fn purged(&self) -> bool {
-        self.plan.copy.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
+        self.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
     }
 
-    /// Computes `wake` anew where something has changed it, after everything due until `now` has been done. Once a step is
-    /// enough, however much of it has changed.
+    /// Computes `wake` anew, after everything due until `now` has been done. Once a step is enough, however much of what it
+    /// depends on has changed.
     fn renew_wake(&mut self, now: Time) {
-        if std::mem::take(&mut self.unsettled) {
-            let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
-            let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
-            let dues = self.lanes.iter().zip(&self.plan.heads).map(|(lane, head)| lane.next_due(now, head));
-            self.wake = dues.fold(soak.min(warning), Ord::min);
+        self.unsettled = false;
+        let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
+        let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
+        let mut wake = soak.min(warning);
+        for (lane, head) in self.lanes.iter().zip(&self.plan.heads) {
+            wake = lane.next_due(now, head).min(wake);
         }
+        self.wake = wake;
     }
 }
 

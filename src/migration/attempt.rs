@@ -53,15 +53,24 @@ pub(super) fn counts(fault: Fault) -> bool {
 pub(super) struct FaultRate {
     failed: u64,
     seen: u8,
+    /// Successes since the last failure: nothing hangs on them before the next one.
+    passed: u64,
 }
 
 impl FaultRate {
-    /// Takes in a result; says whether too many of the last ones failed.
+    /// Takes in a success.
     #[inline]
-    pub(super) fn record(&mut self, plan: &AttemptPlan, failed: bool) -> bool {
-        self.failed = (self.failed << 1) | u64::from(failed);
-        self.seen = self.seen.saturating_add(1);
-        if !failed || self.seen < plan.fault_window {
+    pub(super) fn pass(&mut self) {
+        // No count of attempts comes near the end of this range.
+        self.passed = self.passed.wrapping_add(1);
+    }
+
+    /// Takes in a failure; says whether too many of the last attempts failed.
+    pub(super) fn fail(&mut self, plan: &AttemptPlan) -> bool {
+        let passed = std::mem::take(&mut self.passed).min(64) as u32;
+        self.failed = (self.failed.checked_shl(passed).unwrap_or(0) << 1) | 1;
+        self.seen = self.seen.saturating_add(passed as u8 + 1);
+        if self.seen < plan.fault_window {
             return false;
         }
         let window = u64::from(plan.fault_window.clamp(1, 64));
@@ -105,7 +114,13 @@ mod tests {
     #[test]
     fn more_than_the_limit_of_the_last_attempts_must_fail_before_the_machine_stops() {
         let mut rate = FaultRate::default();
-        let stops: Vec<bool> = [1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1].map(|failed| rate.record(&PLAN, failed == 1)).into();
+        let mut stops = Vec::new();
+        for failed in [true, true, true, false, false, false, false, false, true, true, true] {
+            if !failed {
+                rate.pass();
+            }
+            stops.push(failed && rate.fail(&PLAN));
+        }
         assert_eq!(stops.iter().position(|stop| *stop), Some(8), "{stops:?}: the window is full from the eighth on");
     }
 }

@@ -1,18 +1,22 @@
-//! What is started: copies up to the pace, switches, purges, audits; and what is announced along the way.
+//! What is started: copies up to the pace, switches, audits; and what is announced along the way.
 
 use super::Session;
-use super::jobs::{Job, Stage};
+use super::gate::Gate;
+use super::jobs::{Job, Kind, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
 use super::order::WaveStep;
 use super::place::Choice;
-use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::units::{Bytes, Time};
+use crate::fleet::{HeadId, MailboxId};
+use crate::units::Time;
 
 impl Session {
     /// Asks for the pace that is allowed now where it has changed, and starts what it allows, on every head.
     pub(super) fn refresh_all(&mut self, now: Time, out: &mut Vec<Command>) {
+        for lane in &mut self.lanes {
+            lane.gate = Gate::CLOSED;
+        }
         for head in 0..self.lanes.len() {
             self.refresh(now, HeadId(head as u8), out);
         }
@@ -30,16 +34,25 @@ impl Session {
         let lane = &mut self.lanes[head.index()];
         let allowed = lane.allowed(now, &self.plan.heads[head.index()], paused);
         if lane.pace != Some(allowed) {
-            lane.pace = Some(allowed);
             let Pace { streams, rate } = allowed;
+            (lane.pace, lane.streams, lane.gate) = (Some(allowed), streams, Gate::CLOSED);
             let effect = self.effect();
             out.push(Command::SetPace { effect, head, streams, rate });
         }
     }
 
-    /// The same on one head, and starts what it allows.
+    /// The same on one head, and starts what it allows, after something has changed there.
     pub(super) fn refresh(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        self.lanes[head.index()].gate = Gate::CLOSED;
+        self.refresh_due(now, head, out);
+    }
+
+    /// The same after nothing has changed but the time.
+    fn refresh_due(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.set_pace(now, head, out);
+        if self.lanes[head.index()].gate.is_closed() {
+            self.open_gate(head);
+        }
         self.purge(now, head, out);
         self.fill(now, head, out);
         self.unsettled = true;
@@ -48,12 +61,47 @@ impl Session {
     /// Starts copies until something binds, and accounts the time to it.
     #[inline]
     pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        #[cfg(test)]
+        self.check_gates();
+        let lane = &mut self.lanes[head.index()];
+        if lane.is_empty() {
+            return lane.account.set(now, Binding::NotItsTurn);
+        }
+        if !lane.is_steady(now) || !lane.is_bound_as_before() {
+            self.fill_anew(now, head, out);
+        }
+    }
+
+    /// Works out anew what a lane may do until something changes.
+    fn open_gate(&mut self, head: HeadId) {
+        let (paused, purges_held) = (self.paused(), self.purges_held || self.cohort != Time::NEVER);
+        let plan = &self.plan.heads[head.index()].throttle;
+        self.lanes[head.index()].open_gate(plan, paused, purges_held);
+    }
+
+    /// An open gate says what asking everything anew would.
+    #[cfg(test)]
+    pub(super) fn check_gates(&self) {
+        let (paused, purges_held) = (self.paused(), self.purges_held || self.cohort != Time::NEVER);
+        for (lane, plan) in self.lanes.iter().zip(&self.plan.heads) {
+            let (gate, anew) = (lane.gate, lane.new_gate(&plan.throttle, paused, purges_held));
+            assert!(gate.is_closed() || gate == anew, "{gate:?} is not {anew:?}");
+            assert!([Time::LONG_AGO, anew.purges_until].contains(&gate.purges_until), "{gate:?} is not {anew:?}");
+        }
+    }
+
+    /// The same with everything asked again.
+    #[inline(never)]
+    pub(super) fn fill_anew(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let lane = &mut self.lanes[head.index()];
         if lane.is_empty() {
             return lane.account.set(now, Binding::NotItsTurn);
         }
         if !lane.ready.is_empty() {
             self.issue_switches(now, head, out);
+        }
+        if self.lanes[head.index()].gate.is_closed() {
+            self.open_gate(head);
         }
         let paused = self.paused();
         let blocked = self.lanes[head.index()].blocked(now, &self.plan.heads[head.index()].throttle, paused);
@@ -109,7 +157,9 @@ impl Session {
                 Ok(candidate) => candidate,
                 Err(binding) => return Ok(binding),
             };
-            let Some(slot) = jobs.next_slot() else { return Ok(Binding::Mover) };
+            if !jobs.has_room() {
+                return Ok(Binding::Mover);
+            }
             let bytes = mailboxes.bytes(mailbox);
             let reserved = clusters.need(bytes);
             let to = match clusters.place(now, reserved) {
@@ -123,14 +173,16 @@ impl Session {
                 let (effect, milestone) = (effect_in(EffectId::NO_SLOT), Milestone::ClusterOpened { cluster: to });
                 out.push(Command::Announce { effect, milestone });
             }
-            lane.start_copy(to, urgent);
+            if urgent {
+                lane.start_urgent_copy(to);
+            } else {
+                lane.start_copy(to);
+            }
             let (attempt, begins) = mailboxes.start_copy(mailbox);
             if begins {
                 waves.begin();
             }
-            let effect = effect_in(slot);
-            let (stage, abandoned, due) = (Stage::Copying, None, Time::NEVER);
-            jobs.start(Job { effect, reserved, mailbox, head: from, cluster: to, stage, abandoned, due });
+            let effect = jobs.start(&mut effect_in, Kind::Copy { mailbox, head: from, cluster: to, reserved });
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
             if lane.is_full() {
                 return Ok(lane.cap(&plan.heads[from.index()].throttle));
@@ -193,66 +245,15 @@ impl Session {
         }
     }
 
-    /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
-    pub(super) fn purge(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        let Some(purge_after) = self.plan.copy.purge_after else { return };
-        let paused = self.paused() || self.purges_held;
-        let Self { plan, lanes, jobs, sequence, .. } = self;
-        let lane = &mut lanes[head.index()];
-        let well =
-            lane.pace.is_some_and(|pace| pace.streams > 0) && lane.fresh(now, &plan.heads[head.index()].throttle);
-        if paused || !well {
-            return;
-        }
-        let purges = &mut lane.purges;
-        while purges.running < plan.copy.purge_streams {
-            let Some(slot) = jobs.next_slot() else { return };
-            let Some((due, mailbox)) = purges.pop(now) else { break };
-            // When it was switched.
-            if due - purge_after >= self.cohort {
-                purges.kept += 1;
-                continue;
-            }
-            purges.running += 1;
-            *sequence += 1;
-            let effect = EffectId::new(self.number, *sequence, slot);
-            let (reserved, cluster) = (Bytes::ZERO, ClusterId(0));
-            let (stage, abandoned) = (Stage::Purging, None);
-            jobs.start(Job { effect, reserved, mailbox, head, cluster, stage, abandoned, due });
-            out.push(Command::Purge { effect, mailbox, from: head });
-        }
-        if purges.due.front().is_none_or(|(due, _)| *due > now) {
-            self.await_purges(now, head, out);
-        }
-    }
-
-    /// No old copy is due any more: says when the next one is, or that all are gone.
-    fn await_purges(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        if let Some(due) = self.lanes[head.index()].purges.next_due().filter(|due| *due > now) {
-            self.wake = self.wake.min((due, Reason::Purge));
-        }
-        self.check_purged(head, out);
-    }
-
-    /// Announces a head whose old copies are gone.
-    pub(super) fn check_purged(&mut self, head: HeadId, out: &mut Vec<Command>) {
-        let lane = &mut self.lanes[head.index()];
-        let gone = lane.purges.is_empty() && lane.purges.kept == 0 && lane.emptied == Emptied::Yes;
-        if !gone || lane.purges.done || self.plan.copy.purge_after.is_none() {
-            return;
-        }
-        lane.purges.done = true;
-        self.announce(Milestone::HeadPurged { head }, out);
-        if self.lanes.iter().all(|lane| lane.purges.done) {
-            self.announce(Milestone::Decommissioned, out);
-        }
-    }
-
     /// Sends new accounts to the first cluster that takes mailboxes; when none does, where they went before.
+    #[inline]
     pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
-        if self.intake.is_some_and(|cluster| self.clusters.takes(cluster)) {
-            return;
+        if !self.intake.is_some_and(|cluster| self.clusters.takes(cluster)) {
+            self.renew_intake(out);
         }
+    }
+
+    fn renew_intake(&mut self, out: &mut Vec<Command>) {
         let Some(cluster) = self.clusters.first_open() else { return };
         self.intake = Some(cluster);
         let effect = self.effect();
@@ -268,7 +269,7 @@ impl Session {
     }
 
     #[cold]
-    fn announce_reached(&mut self, head: HeadId, out: &mut Vec<Command>) {
+    pub(super) fn announce_reached(&mut self, head: HeadId, out: &mut Vec<Command>) {
         while let Some(milestone) = self.lanes[head.index()].shares.take_reached() {
             self.announce(milestone, out);
         }
@@ -285,10 +286,12 @@ impl Session {
                 if self.mailboxes.phase(mailbox) == Phase::BackingOff {
                     self.mailboxes.set_phase(mailbox, Phase::Waiting);
                     lane.queue.push_urgent(mailbox);
+                    lane.gate = Gate::CLOSED;
                 }
             }
             while let Some(mailbox) = lane.queue.pop_scheduled(now) {
                 lane.queue.push_urgent(mailbox);
+                lane.gate = Gate::CLOSED;
             }
         }
         if self.windows_end_warning.is_some_and(|at| at <= now) {
@@ -296,7 +299,9 @@ impl Session {
             self.announce(Milestone::WindowsEnd, out);
         }
         self.advance_waves(now, out);
-        self.refresh_all(now, out);
+        for head in 0..self.lanes.len() {
+            self.refresh_due(now, HeadId(head as u8), out);
+        }
     }
 
     /// Takes the waves on as far as they are due: a wave may hold no mailbox, or have begun with what went before it.

@@ -23,6 +23,7 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     pub(super) effect: EffectId,
+    /// Room kept on the cluster, for a copy.
     pub(super) reserved: Bytes,
     pub(super) mailbox: MailboxId,
     pub(super) head: HeadId,
@@ -32,6 +33,15 @@ pub(super) struct Job {
     pub(super) abandoned: Option<Fault>,
     /// When the grace of the old copy ended, for a purge.
     pub(super) due: Time,
+}
+
+/// What a job is to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Move a mailbox.
+    Copy { mailbox: MailboxId, head: HeadId, cluster: ClusterId, reserved: Bytes },
+    /// Purge an old copy whose grace ended at `due`.
+    Purge { mailbox: MailboxId, head: HeadId, due: Time },
 }
 
 /// All jobs.
@@ -58,18 +68,32 @@ impl Jobs {
         Self { slots: vec![empty; most], free: (0..most as u16).rev().collect() }
     }
 
-    /// The slot that the next job will take.
+    /// Whether another job can start.
     #[inline]
-    pub(super) fn next_slot(&self) -> Option<u16> {
-        self.free.last().copied()
+    pub(super) fn has_room(&self) -> bool {
+        !self.free.is_empty()
     }
 
-    /// Starts a job in `next_slot`.
-    #[inline]
-    pub(super) fn start(&mut self, job: Job) {
-        let slot = self.free.pop();
-        assert_eq!(slot, Some(job.effect.slot()), "a job starts in the slot that its effect names");
-        self.slots[usize::from(job.effect.slot())] = job;
+    /// Starts a job in a free slot, from which `effect` makes its id; only what that kind of job needs is written. Whether
+    /// there is room is asked before: nothing may have been reserved for a job that cannot start.
+    #[inline(always)]
+    pub(super) fn start(&mut self, effect: impl FnOnce(u16) -> EffectId, kind: Kind) -> EffectId {
+        let Some(slot) = self.free.pop() else { panic!("a job starts where there is no slot: {kind:?}") };
+        let effect = effect(slot);
+        let job = &mut self.slots[usize::from(slot)];
+        job.effect = effect;
+        job.abandoned = None;
+        match kind {
+            Kind::Copy { mailbox, head, cluster, reserved } => {
+                (job.mailbox, job.head, job.cluster, job.reserved) = (mailbox, head, cluster, reserved);
+                job.stage = Stage::Copying;
+            }
+            Kind::Purge { mailbox, head, due } => {
+                (job.mailbox, job.head, job.due) = (mailbox, head, due);
+                job.stage = Stage::Purging;
+            }
+        }
+        effect
     }
 
     /// The job of an effect that has not ended; `None` for late and unknown ids.
@@ -81,12 +105,14 @@ impl Jobs {
 
     /// Ends the job of an effect, if it has not ended, and gives it back.
     #[inline]
-    pub(super) fn take(&mut self, effect: EffectId, stage: Stage) -> Option<Job> {
-        let job = self.find(effect, stage)?;
-        let ended = *job;
+    pub(super) fn take(&mut self, effect: EffectId, stage: Stage) -> Option<&Job> {
+        let job = self.slots.get_mut(usize::from(effect.slot()))?;
+        if job.effect != effect || job.stage != stage {
+            return None;
+        }
         job.stage = Stage::Free;
         self.free.push(effect.slot());
-        Some(ended)
+        Some(job)
     }
 
     /// Ends a job: its id is unknown from now on.

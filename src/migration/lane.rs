@@ -1,14 +1,15 @@
 //! One head's lane: its queue, its pace, its jobs, its purges. It computes; the machine decides.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
+use super::gate::Gate;
 use super::mailbox::{Mailboxes, Phase};
 use super::message::{Binding, EffectId, Limit, Reason};
 use super::order::{Queue, Waves};
 use super::plan::{HeadPlan, Overlap, ThrottlePlan, WindowLimit};
 use super::progress::{Account, Shares};
-use super::throttle::{Sample, Throttle, fresh_until};
+use super::purge::Purges;
+use super::throttle::{Sample, Throttle};
 use super::window::Cursor;
 use crate::fleet::{ClusterId, MailboxId, STORES_MAX};
 use crate::units::{Rate, Span, Time};
@@ -36,6 +37,10 @@ pub(super) struct Pace {
 pub(super) struct Lane {
     pub(super) turn: bool,
     pub(super) pace: Option<Pace>,
+    /// The streams of that pace.
+    pub(super) streams: u16,
+    /// Closed by whoever changes what it depends on.
+    pub(super) gate: Gate,
     pub(super) copying: u16,
     pub(super) switching: u16,
     /// Waiting or backing off.
@@ -49,6 +54,8 @@ pub(super) struct Lane {
     pub(super) window: WindowLimit,
     pub(super) operator_cap: u16,
     pub(super) sample: Option<Sample>,
+    /// Until when that sample counts; long ago without one.
+    pub(super) fresh_until: Time,
     pub(super) held_by: Limit,
     pub(super) account: Account,
     pub(super) shares: Shares,
@@ -56,57 +63,6 @@ pub(super) struct Lane {
     pub(super) purges: Purges,
     /// Jobs under way to each cluster: whose samples concern this head.
     pub(super) jobs_on: [u16; STORES_MAX],
-}
-
-/// Old copies of one head that wait to be purged.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Purges {
-    /// In order of their dates, since all are kept equally long.
-    pub(super) due: VecDeque<(Time, MailboxId)>,
-    /// Failed ones: when to try again, and when their grace ended.
-    pub(super) retries: BinaryHeap<Reverse<(Time, Time, MailboxId)>>,
-    pub(super) running: u16,
-    /// Old copies that stay: a stopped cohort's, and those that could not be purged.
-    pub(super) kept: u32,
-    pub(super) done: bool,
-}
-
-impl Purges {
-    /// Tries again at `at` to purge an old copy whose grace ended at `due`.
-    pub(super) fn retry(&mut self, at: Time, due: Time, mailbox: MailboxId) {
-        self.retries.push(Reverse((at, due, mailbox)));
-    }
-
-    /// The next old copy that may be purged by its date, and when its grace ended.
-    pub(super) fn pop(&mut self, now: Time) -> Option<(Time, MailboxId)> {
-        if let Some(&Reverse((at, due, mailbox))) = self.retries.peek()
-            && at <= now
-        {
-            self.retries.pop();
-            return Some((due, mailbox));
-        }
-        match self.due.front() {
-            Some(&(due, _)) if due <= now => self.due.pop_front(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.due.is_empty() && self.retries.is_empty() && self.running == 0
-    }
-
-    /// When the next old copy is looked at.
-    pub(super) fn next_due(&self) -> Option<Time> {
-        let retry = self.retries.peek().map(|Reverse((at, ..))| *at);
-        let first = self.due.front().map(|(due, _)| purge_wake(*due));
-        retry.into_iter().chain(first).min()
-    }
-}
-
-/// When an old copy whose grace ends at `due` is looked at: on the minute. After days of grace nothing hangs on seconds,
-/// and the copies of one minute need one wake-up.
-pub(super) fn purge_wake(due: Time) -> Time {
-    due.rounded_up(Span::from_secs(60))
 }
 
 /// An instant at which something is due, and what.
@@ -120,6 +76,8 @@ impl Lane {
         Self {
             turn: false,
             pace: None,
+            streams: 0,
+            gate: Gate::CLOSED,
             copying: 0,
             switching: 0,
             waiting: 0,
@@ -131,6 +89,7 @@ impl Lane {
             window: WindowLimit::OPEN,
             operator_cap: u16::MAX,
             sample: None,
+            fresh_until: Time::LONG_AGO,
             held_by: Limit::Own,
             account: Account::new(now),
             shares,
@@ -140,17 +99,35 @@ impl Lane {
         }
     }
 
-    /// The candidate's copy to a cluster begins.
+    /// The copy of the order's next candidate to a cluster begins, on a lane that has a stream for it.
     #[inline]
-    pub(super) fn start_copy(&mut self, to: ClusterId, urgent: bool) {
-        if urgent {
-            self.queue.pop_urgent();
-        } else {
-            self.queue.pop_order();
-        }
+    pub(super) fn start_copy(&mut self, to: ClusterId) {
+        self.queue.pop_order();
+        self.count_copy(to);
+    }
+
+    /// The same, in the place of a copy that has ended.
+    #[inline(always)]
+    pub(super) fn replace_copy(&mut self, to: ClusterId) {
+        self.queue.pop_order();
         self.waiting -= 1;
-        self.copying += 1;
-        self.jobs_on[to.index()] += 1;
+        let jobs_on = &mut self.jobs_on[to.index()];
+        *jobs_on = jobs_on.wrapping_add(1);
+    }
+
+    /// The same for a candidate that goes ahead of the order.
+    pub(super) fn start_urgent_copy(&mut self, to: ClusterId) {
+        self.queue.pop_urgent();
+        self.count_copy(to);
+    }
+
+    #[inline]
+    fn count_copy(&mut self, to: ClusterId) {
+        self.waiting -= 1;
+        // Neither comes near its end: there are no more copies than streams, and no more jobs than slots.
+        self.copying = self.copying.wrapping_add(1);
+        let jobs_on = &mut self.jobs_on[to.index()];
+        *jobs_on = jobs_on.wrapping_add(1);
     }
 
     /// Mailboxes that are still to leave the head.
@@ -168,7 +145,7 @@ impl Lane {
     /// Whether so few wait that the next head may be near its turn.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.waiting < u32::from(self.pace.map_or(0, |pace| pace.streams)) + self.queue.scheduled()
+        self.waiting < u32::from(self.streams) + self.queue.scheduled()
     }
 
     /// Whether the next head may begin. Mailboxes that wait for a date of their own hold no other head up.
@@ -177,28 +154,50 @@ impl Lane {
         let empty = self.emptied == Emptied::Yes || (by_hand > 0 && self.left() <= by_hand);
         match overlap {
             Overlap::None => empty,
-            Overlap::Tail => {
-                let streams = self.pace.map_or(0, |pace| pace.streams);
-                empty || self.waiting.saturating_sub(by_hand) < u32::from(streams)
-            }
+            Overlap::Tail => empty || self.waiting.saturating_sub(by_hand) < u32::from(self.streams),
         }
     }
 
     /// The pace that throttle, calendar and operator allow now.
+    #[inline(always)]
     pub(super) fn allowed(&mut self, now: Time, plan: &HeadPlan, paused: bool) -> Pace {
-        self.window = self.cursor.limit(&plan.windows, now);
+        if self.cursor.may_change(now) {
+            self.window = self.cursor.limit(&plan.windows, now);
+            self.gate = Gate::CLOSED;
+        }
         let streams = self.throttle.streams().min(self.window.streams).min(self.operator_cap);
         Pace { streams: if paused { 0 } else { streams }, rate: plan.throttle.rate.min(self.window.rate) }
     }
 
-    pub(super) fn fresh(&self, now: Time, plan: &ThrottlePlan) -> bool {
-        fresh_until(self.sample, plan.sample_limit).is_some_and(|until| now <= until)
+    /// Takes a sample in, or the fact that the last one says nothing any more.
+    pub(super) fn set_sample(&mut self, sample: Option<Sample>, plan: &ThrottlePlan) {
+        self.sample = sample;
+        self.fresh_until = sample.map_or(Time::LONG_AGO, |sample| sample.measured_at + plan.sample_limit);
+        self.gate = Gate::CLOSED;
+    }
+
+    #[inline]
+    pub(super) fn fresh(&self, now: Time) -> bool {
+        now <= self.fresh_until
+    }
+
+    /// Whether the end of a switch may have made room for a copy: one that ends while all streams are used and nothing is
+    /// copied yet changes nothing of what binds.
+    #[inline]
+    pub(super) fn may_start(&self) -> bool {
+        self.copying == 0 || !self.is_full() || !self.ready.is_empty()
+    }
+
+    /// Whether the end of a switch may call for anything.
+    #[inline]
+    pub(super) fn goes_on_at_an_end(&self) -> bool {
+        self.may_start() || self.waiting == 0 || self.queue.scheduled() > 0
     }
 
     /// Whether all permitted streams are used.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.copying >= self.pace.map_or(0, |pace| pace.streams)
+        self.copying >= self.streams
     }
 
     /// What keeps the lane from starting anything at all, if something does.
@@ -208,7 +207,7 @@ impl Lane {
             Some(Binding::NotItsTurn)
         } else if paused {
             Some(Binding::Paused)
-        } else if !self.fresh(now, plan) {
+        } else if !self.fresh(now) {
             Some(Binding::Outage)
         } else if self.is_full() {
             Some(self.cap(plan))
@@ -229,13 +228,57 @@ impl Lane {
         } else if throttle < plan.ceiling() || throttle == 0 {
             Binding::Throttle
         } else {
-            match self.held_by {
-                Limit::Own => Binding::Mover,
-                Limit::Head => Binding::StreamCap,
-                Limit::Pace | Limit::Link => Binding::Link,
-                Limit::Ingest => Binding::Ingest,
+            bound_by(self.held_by)
+        }
+    }
+
+    /// Notes what held back a copy that has ended.
+    #[inline]
+    pub(super) fn note_limit(&mut self, limit: Limit) {
+        if self.held_by != limit {
+            self.held_by = limit;
+            if self.gate.full_by_limit {
+                self.gate.full = bound_by(limit);
             }
         }
+    }
+
+    /// Works out anew what the lane may do until something changes.
+    pub(super) fn open_gate(&mut self, plan: &ThrottlePlan, paused: bool, purges_held: bool) {
+        self.gate = self.new_gate(plan, paused, purges_held);
+    }
+
+    /// What `blocked` and the purges' conditions come to as long as nothing of this lane is changed but its numbers.
+    pub(super) fn new_gate(&self, plan: &ThrottlePlan, paused: bool, purges_held: bool) -> Gate {
+        let urgent = self.queue.peek_urgent().is_some();
+        let (until, streams, full) = match (urgent, self.turn, paused) {
+            (false, false, _) => (Time::NEVER, 0, Binding::NotItsTurn),
+            (false, true, true) => (Time::NEVER, 0, Binding::Paused),
+            (false, true, false) => (self.fresh_until, self.streams, self.cap(plan)),
+            // What goes ahead of the order is looked at each time: for copies the gate stays closed.
+            (true, ..) => (Time::LONG_AGO, 0, Binding::NotItsTurn),
+        };
+        let purges_may_run = !paused && !purges_held && self.streams > 0;
+        Gate {
+            until,
+            streams,
+            full,
+            full_by_limit: full == bound_by(self.held_by),
+            plenty: if urgent { 0 } else { (u32::from(self.streams) + self.queue.scheduled()).max(1) },
+            purges_until: if purges_may_run { self.fresh_until } else { Time::LONG_AGO },
+        }
+    }
+
+    /// Whether nothing but the number of copies may keep the lane from starting one, and it is far from its end.
+    #[inline]
+    pub(super) fn is_steady(&self, now: Time) -> bool {
+        now <= self.gate.until && self.waiting > self.gate.plenty && self.ready.is_empty()
+    }
+
+    /// Whether as many copies are under way as may be, and what binds then is what has bound already.
+    #[inline]
+    pub(super) fn is_bound_as_before(&self) -> bool {
+        self.copying >= self.gate.streams && self.account.binding() == self.gate.full
     }
 
     /// Whether the throttle's own pace is what holds the copies back.
@@ -275,22 +318,37 @@ impl Lane {
     }
 
     /// The next thing of this lane that is due.
+    #[inline]
     pub(super) fn next_due(&self, now: Time, plan: &HeadPlan) -> Due {
         let mut next = NOTHING_DUE;
-        let mut consider = |due: Option<Time>, why| {
-            if let Some(due) = due {
-                next = next.min((due, why));
+        // In the order of the reasons, so that of several at one instant the first counts.
+        let mut consider = |due: Time, why| {
+            if due < next.0 {
+                next = (due, why);
             }
         };
-        consider(self.queue.next_retry(), Reason::Retry);
-        consider(self.queue.next_scheduled(), Reason::Schedule);
-        consider(self.cursor.next_change(&plan.windows, now), Reason::Window);
-        // What is due but may not be purged now is taken up when that changes, which is an event.
-        consider(self.purges.next_due().filter(|due| *due > now), Reason::Purge);
-        if self.left() > 0 && self.account.binding() != Binding::Outage {
-            let stale = fresh_until(self.sample, plan.throttle.sample_limit).map(|until| until + Span::TICK);
-            consider(stale.filter(|stale| *stale > now), Reason::SampleAge);
+        if self.fresh_until >= now && self.account.binding() != Binding::Outage && !self.is_empty() {
+            consider(self.fresh_until + Span::TICK, Reason::SampleAge);
         }
+        consider(self.cursor.next_change(&plan.windows, now).unwrap_or(Time::NEVER), Reason::Window);
+        consider(self.queue.next_retry().unwrap_or(Time::NEVER), Reason::Retry);
+        // What is due but may not be purged now is taken up when that changes, which is an event.
+        let purge = self.purges.next_due();
+        if purge > now {
+            consider(purge, Reason::Purge);
+        }
+        consider(self.queue.next_scheduled().unwrap_or(Time::NEVER), Reason::Schedule);
         next
+    }
+}
+
+/// What binds when all permitted streams are used, each held back by this.
+#[inline]
+fn bound_by(limit: Limit) -> Binding {
+    match limit {
+        Limit::Own => Binding::Mover,
+        Limit::Head => Binding::StreamCap,
+        Limit::Pace | Limit::Link => Binding::Link,
+        Limit::Ingest => Binding::Ingest,
     }
 }

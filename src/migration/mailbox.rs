@@ -30,12 +30,28 @@ pub enum Phase {
     Gone,
 }
 
+const _: () = assert!(Phase::Waiting as u8 == 0, "a mailbox that nothing has happened to is all zeros");
+
 #[derive(Clone, Copy, Debug)]
 struct State {
     phase: Phase,
     attempts: u8,
     changed: bool,
     begun: bool,
+}
+
+/// A mailbox that waits, has never been tried, and is as the facts have it.
+pub(super) struct Untouched<'a> {
+    state: &'a mut State,
+    pub(super) bytes: Bytes,
+}
+
+impl Untouched<'_> {
+    /// Its first job begins to copy it.
+    #[inline]
+    pub(super) fn start_copy(self) {
+        (self.state.phase, self.state.begun) = (Phase::Copying, true);
+    }
 }
 
 /// All mailboxes.
@@ -106,6 +122,15 @@ impl Mailboxes {
         state.phase = Phase::Copying;
         let begins = !std::mem::replace(&mut state.begun, true);
         (state.attempts.saturating_add(1), begins)
+    }
+
+    /// A mailbox, if it waits, has never been tried, and is as the facts have it: nearly every one.
+    #[inline(always)]
+    pub(super) fn untouched(&mut self, mailbox: MailboxId) -> Option<Untouched<'_>> {
+        let state = &mut self.states[mailbox.index()];
+        let State { phase, attempts, changed, begun } = *state;
+        let untouched = u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) == 0;
+        untouched.then(|| Untouched { state, bytes: self.fleet.bytes[mailbox.index()] })
     }
 
     /// It lives on its cluster; the attempts that its old copy's purge may take are its own.

@@ -4,7 +4,7 @@ use super::Session;
 use super::jobs::Stage;
 use super::lane::Emptied;
 use super::mailbox::Phase;
-use super::message::{Command, Fault, Order};
+use super::message::{Command, Fault, Order, Reason};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::Time;
 
@@ -31,7 +31,8 @@ impl Session {
                 self.paused_by_operator = true;
             }
             Order::EndSession => {
-                self.ended = true;
+                // Whatever comes next finds the session's end due.
+                (self.ended, self.wake) = (true, (Time::LONG_AGO, Reason::Idle));
                 return;
             }
         }

@@ -57,7 +57,8 @@ impl Queue {
 
     #[inline]
     pub(super) fn pop_order(&mut self) {
-        self.taken += 1;
+        // The candidate was there to be looked at, so this does not pass the order's length.
+        self.taken = self.taken.wrapping_add(1);
     }
 
     pub(super) fn push_urgent(&mut self, mailbox: MailboxId) {
@@ -108,10 +109,12 @@ impl Queue {
         self.scheduled.len() as u32
     }
 
+    #[inline]
     pub(super) fn next_retry(&self) -> Option<Time> {
         self.retries.peek().map(|Reverse((due, _))| *due)
     }
 
+    #[inline]
     pub(super) fn next_scheduled(&self) -> Option<Time> {
         self.scheduled.last().map(|(due, _)| *due)
     }
@@ -147,8 +150,8 @@ pub(super) struct Waves {
     mailboxes: u64,
     begun: u64,
     limit: u64,
-    /// Begun and not yet ended.
-    open: u64,
+    /// Ended, of those that have begun.
+    over: u64,
     state: WaveState,
 }
 
@@ -160,7 +163,7 @@ impl Waves {
             mailboxes,
             begun: 0,
             limit: u64::MAX,
-            open: 0,
+            over: 0,
             state: WaveState::Over,
         };
         made.enter(0);
@@ -184,24 +187,25 @@ impl Waves {
 
     #[inline]
     pub(super) fn begin(&mut self) {
-        self.begun += 1;
-        self.open += 1;
+        self.begun = self.begun.wrapping_add(1);
     }
 
     #[inline]
     pub(super) fn end(&mut self) {
-        self.open -= 1;
+        // No count of moves comes near the end of its range.
+        self.over = self.over.wrapping_add(1);
+        assert!(self.over <= self.begun, "{} moves are over of {} that have begun", self.over, self.begun);
     }
 
     /// A mailbox that had ended is tried again.
     pub(super) fn reopen(&mut self) {
-        self.open += 1;
+        self.over -= 1;
     }
 
     /// Whether the wave's state may have to change; cheap enough to ask at every step.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.begun >= self.limit && self.open == 0
+        self.begun == self.over && self.begun >= self.limit
     }
 
     /// What is to be done about the waves now.
@@ -233,6 +237,7 @@ impl Waves {
         }
     }
 
+    #[inline]
     pub(super) fn soak_ends(&self) -> Option<Time> {
         match self.state {
             WaveState::Soaking { until, .. } => Some(until),

@@ -4,7 +4,7 @@ use super::fill::Cluster;
 use super::plan::{Placement, PlacementPlan};
 use super::throttle::Sample;
 use crate::fleet::{ClusterId, STORES_MAX};
-use crate::units::{Bytes, Share, Span, Time};
+use crate::units::{Bytes, Share, Time};
 
 /// Where a mailbox can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,6 @@ pub(super) struct Clusters {
     list: Vec<Cluster>,
     rule: Placement,
     slack: Share,
-    sample_limit: Span,
     /// When the session began.
     since: Time,
     /// The first cluster that may take a mailbox, for sequential filling; earlier ones are full, closed or not in service.
@@ -40,16 +39,15 @@ const _: () = assert!(STORES_MAX <= 64, "a bit for each cluster in `newly_full`"
 impl Clusters {
     pub(super) fn new(now: Time, plan: &PlacementPlan, open: &[ClusterId]) -> Self {
         let mut clusters: Vec<Cluster> =
-            plan.clusters.iter().map(|cluster| Cluster::new(cluster, plan.reopen_below)).collect();
+            plan.clusters.iter().map(|cluster| Cluster::new(cluster, plan.reopen_below, plan.sample_limit)).collect();
         for id in open {
-            clusters[id.index()].in_service = true;
+            clusters[id.index()].set_in_service(true);
         }
         let largest_threshold = clusters.iter().map(|cluster| cluster.threshold).max().unwrap_or_default();
         Self {
             list: clusters,
             rule: plan.rule,
             slack: plan.slack,
-            sample_limit: plan.sample_limit,
             since: now,
             first: 0,
             largest_threshold,
@@ -60,7 +58,16 @@ impl Clusters {
     /// The room that is reserved for a mailbox of this size.
     #[inline]
     pub(super) fn need(&self, bytes: Bytes) -> Bytes {
-        bytes + bytes.share(self.slack)
+        if self.slack == Share::ZERO { bytes } else { bytes + bytes.share(self.slack) }
+    }
+
+    /// Reserves `need` on the cluster that took the last one, where sequential filling has ample room for it there and
+    /// something has been placed before: `opened` has a bit for each such cluster.
+    #[inline(always)]
+    pub(super) fn place_as_before(&mut self, now: Time, need: Bytes, opened: u64) -> Option<ClusterId> {
+        let cluster = self.list.get_mut(self.first)?;
+        let usual = self.rule == Placement::Sequential && opened >> (self.first % STORES_MAX) & 1 != 0;
+        (usual && cluster.reserve_amply(now, need)).then_some(ClusterId(self.first as u8))
     }
 
     /// Chooses a cluster with room for `need` and reserves it.
@@ -74,26 +81,13 @@ impl Clusters {
             Placement::LeastFilled => self.least_filled(now, need),
         };
         if let Choice::At(cluster) = choice {
-            self.list[cluster.index()].reserved += need;
+            self.list[cluster.index()].reserve(need);
         }
         choice
     }
 
     #[inline]
     fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
-        // Nearly always the cluster that took the last one.
-        if let Some(cluster) = self.list.get(self.first)
-            && cluster.takes()
-            && cluster.fresh(now, self.sample_limit)
-            && cluster.estimate(now) + need <= cluster.threshold
-        {
-            return Choice::At(ClusterId(self.first as u8));
-        }
-        self.search_room(now, need)
-    }
-
-    #[cold]
-    fn search_room(&mut self, now: Time, need: Bytes) -> Choice {
         while self.list.get(self.first).is_some_and(|cluster| !cluster.takes()) {
             self.first += 1;
         }
@@ -102,13 +96,13 @@ impl Clusters {
             if !cluster.takes() || need > cluster.threshold {
                 continue;
             }
-            if !cluster.fresh(now, self.sample_limit) {
+            if !cluster.fresh(now) {
                 return Choice::Stale;
             }
             if cluster.estimate(now) + need <= cluster.threshold {
                 return Choice::At(ClusterId(place as u8));
             }
-            cluster.full = true;
+            cluster.refuse();
             self.newly_full |= 1 << place;
         }
         Choice::NoRoom
@@ -121,13 +115,13 @@ impl Clusters {
             if !cluster.takes() || need > cluster.threshold {
                 continue;
             }
-            if !cluster.fresh(now, self.sample_limit) {
+            if !cluster.fresh(now) {
                 stale = true;
                 continue;
             }
             let with = cluster.estimate(now) + need;
             if with > cluster.threshold {
-                cluster.full = true;
+                cluster.refuse();
                 self.newly_full |= 1 << place;
                 continue;
             }
@@ -144,22 +138,21 @@ impl Clusters {
     }
 
     /// Corrects a reservation to the true size once the copy has shown it.
+    /// Says whether the cluster stays within its threshold with everything on its way.
     #[inline]
-    pub(super) fn correct(&mut self, cluster: ClusterId, reserved: Bytes, bytes: Bytes) {
-        let cluster = &mut self.list[cluster.index()];
-        cluster.reserved = cluster.reserved - reserved + bytes;
+    pub(super) fn correct(&mut self, now: Time, cluster: ClusterId, reserved: Bytes, bytes: Bytes) -> bool {
+        self.list[cluster.index()].correct(now, reserved, bytes)
     }
 
     /// Looks again before a switch: whether the cluster stays within its threshold with everything on its way.
     #[inline]
     pub(super) fn holds(&self, now: Time, cluster: ClusterId) -> bool {
-        let cluster = &self.list[cluster.index()];
-        cluster.estimate(now) <= cluster.threshold
+        self.list[cluster.index()].holds(now)
     }
 
     /// Gives a reservation back.
     pub(super) fn release(&mut self, cluster: ClusterId, reserved: Bytes) {
-        self.list[cluster.index()].reserved -= reserved;
+        self.list[cluster.index()].release(reserved);
     }
 
     /// Turns a reservation into something that lives there.
@@ -177,12 +170,12 @@ impl Clusters {
     }
 
     pub(super) fn set_in_service(&mut self, id: ClusterId, in_service: bool) {
-        self.list[id.index()].in_service = in_service;
+        self.list[id.index()].set_in_service(in_service);
         self.first = 0;
     }
 
     pub(super) fn set_closed(&mut self, id: ClusterId, closed: bool) {
-        self.list[id.index()].closed = closed;
+        self.list[id.index()].set_closed(closed);
         self.first = 0;
     }
 
@@ -193,6 +186,7 @@ impl Clusters {
     }
 
     /// Whether mailboxes may be placed there as far as is known.
+    #[inline]
     pub(super) fn takes(&self, id: ClusterId) -> bool {
         self.list[id.index()].takes()
     }
@@ -219,14 +213,25 @@ impl Clusters {
         Some(ClusterId(place as u8))
     }
 
-    /// The last sample of a cluster.
-    pub(super) fn sample(&self, id: ClusterId) -> Option<Sample> {
-        self.list[id.index()].sample
+    /// The worst of `sample` and the last samples of the clusters that concern a head: those that its jobs go to, and the
+    /// first one that takes mailboxes.
+    pub(super) fn worst(&self, sample: Sample, jobs_on: &[u16; STORES_MAX]) -> Sample {
+        let (mut worst, mut open) = (sample, false);
+        for (cluster, jobs) in self.list.iter().zip(jobs_on) {
+            let first = !open && cluster.takes();
+            open |= first;
+            if (first || *jobs > 0)
+                && let Some(sample) = cluster.sample
+            {
+                worst = worst.worst(sample);
+            }
+        }
+        worst
     }
 
     /// Bytes reserved on a cluster: exactly what is in flight to it.
     pub(super) fn reserved(&self, id: ClusterId) -> Bytes {
-        self.list[id.index()].reserved
+        self.list[id.index()].reserved()
     }
 
     /// How full a cluster may be by now, everything on its way included.
@@ -239,7 +244,7 @@ impl Clusters {
 mod tests {
     use super::super::plan::ClusterPlan;
     use super::*;
-    use crate::units::{Latency, Rate};
+    use crate::units::{Latency, Rate, Span};
 
     fn plan(rule: Placement) -> PlacementPlan {
         let cluster = ClusterPlan {
@@ -367,10 +372,8 @@ mod tests {
     fn a_copy_that_outgrew_its_room_does_not_fit_any_more() {
         let mut clusters = open(Placement::Sequential);
         clusters.place(second(1), Bytes::new(390));
-        clusters.correct(A, Bytes::new(390), Bytes::new(401));
-        assert!(!clusters.holds(second(1), A));
-        clusters.correct(A, Bytes::new(401), Bytes::new(400));
-        assert!(clusters.holds(second(1), A));
+        assert!(!clusters.correct(second(1), A, Bytes::new(390), Bytes::new(401)));
+        assert!(clusters.correct(second(1), A, Bytes::new(401), Bytes::new(400)));
         assert_eq!(clusters.reserved(A), Bytes::new(400));
     }
 

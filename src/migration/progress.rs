@@ -26,6 +26,7 @@ impl Account {
         }
     }
 
+    #[inline]
     pub(super) fn binding(&self) -> Binding {
         self.binding
     }
@@ -59,10 +60,12 @@ impl Shares {
         Self { head, mailboxes, left, ahead, next }
     }
 
-    /// One more has left.
+    /// One more has left; says whether a share has been reached that was not yet announced.
     #[inline]
-    pub(super) fn add(&mut self) {
-        self.left += 1;
+    pub(super) fn add(&mut self) -> bool {
+        // No count of mailboxes comes near the end of this range.
+        self.left = self.left.wrapping_add(1);
+        self.is_reached()
     }
 
     /// A mailbox was found that the facts did not know.

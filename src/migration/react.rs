@@ -2,31 +2,56 @@
 
 use super::Session;
 use super::attempt::{self, Verdict};
-use super::jobs::{Job, Stage};
-use super::lane::{Emptied, purge_wake};
+use super::gate::Gate;
+use super::jobs::{Job, Kind, Stage};
+use super::lane::Emptied;
 use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
+use super::purge::{foresees, purge_wake};
 use super::throttle::{Guard, Sample};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::units::{Bytes, Time};
 
 impl Session {
-    /// Takes an event in. What is said of heads and clusters that the plan does not know changes nothing.
-    #[inline]
-    pub(super) fn react(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) {
+    /// Takes an event in, unless it begins a session; says whether it has. What is said of heads and clusters that the plan
+    /// does not know changes nothing.
+    #[inline(always)]
+    pub(super) fn react(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) -> bool {
+        #[cfg(test)]
+        self.check_gates();
         match *event {
             Event::CopyEnded { effect, bytes, limit, .. } => self.copy_ended(now, effect, bytes, limit, out),
             Event::SwitchEnded { effect } => self.switch_ended(now, effect, out),
             Event::PurgeEnded { effect } => self.purge_ended(now, effect, out),
-            Event::CopyFailed { effect, fault } => self.copy_failed(now, effect, fault, out),
-            Event::SwitchFailed { effect, fault } => self.switch_failed(now, effect, fault, out),
-            Event::PurgeFailed { effect, fault } => self.purge_failed(now, effect, fault, out),
             Event::HeadSampled { head, measured_at, utilisation, latency } => {
                 self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, out);
             }
             Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
                 self.cluster_sampled(now, cluster, Sample { measured_at, utilisation, latency }, used, out);
             }
+            Event::Started(_) => return false,
+            Event::Wake
+            | Event::ClusterOpened { .. }
+            | Event::ClusterClosed { .. }
+            | Event::CopyFailed { .. }
+            | Event::SwitchFailed { .. }
+            | Event::PurgeFailed { .. }
+            | Event::MailboxFound { .. }
+            | Event::MailboxGone { .. }
+            | Event::MailboxChanged { .. }
+            | Event::HeadAudited { .. }
+            | Event::Operator(_) => self.react_rarely(now, event, out),
+        }
+        true
+    }
+
+    /// Takes in an event of a kind that is rare.
+    #[inline(never)]
+    fn react_rarely(&mut self, now: Time, event: &Event, out: &mut Vec<Command>) {
+        match *event {
+            Event::CopyFailed { effect, fault } => self.copy_failed(now, effect, fault, out),
+            Event::SwitchFailed { effect, fault } => self.switch_failed(now, effect, fault, out),
+            Event::PurgeFailed { effect, fault } => self.purge_failed(now, effect, fault, out),
             Event::ClusterOpened { cluster } => self.cluster_in_service(now, cluster, true, out),
             Event::ClusterClosed { cluster } => self.cluster_in_service(now, cluster, false, out),
             Event::MailboxFound { mailbox, home, bytes } => self.mailbox_found(now, mailbox, home, bytes, out),
@@ -40,64 +65,104 @@ impl Session {
                 self.head_audited(now, head, users_left == 0 && folders_left == 0, out);
             }
             Event::Operator(order) => self.ordered(now, order, out),
-            // A session has begun already; what a wake-up is for is found by looking at what is due.
-            Event::Started(_) | Event::Wake => {}
+            // A session has begun already; what a wake-up is for is found by looking at what is due; the others are not rare.
+            Event::Started(_)
+            | Event::Wake
+            | Event::CopyEnded { .. }
+            | Event::SwitchEnded { .. }
+            | Event::PurgeEnded { .. }
+            | Event::HeadSampled { .. }
+            | Event::ClusterSampled { .. } => {}
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
         let paused = self.paused();
-        let Some(job) = self.jobs.find(effect, Stage::Copying) else { return };
-        let (head, mailbox) = (job.head, job.mailbox);
-        let lane = &mut self.lanes[head.index()];
-        lane.held_by = limit;
-        lane.copying -= 1;
-        if let Some(why) = job.abandoned {
-            let job = *job;
-            self.give_up(now, &job, why, out);
-            return self.after_an_end(now, head, out);
+        let Self { lanes, jobs, clusters, mailboxes, waves, .. } = self;
+        let Some(job) = jobs.find(effect, Stage::Copying) else { return };
+        let from = job.head;
+        let lane = &mut lanes[from.index()];
+        lane.note_limit(limit);
+        if job.abandoned.is_some() {
+            return self.abandoned_copy_ended(now, effect, out);
         }
-        self.faults.record(&self.plan.attempts, false);
-        self.clusters.correct(job.cluster, job.reserved, bytes);
+        self.faults.pass();
+        let holds = clusters.correct(now, job.cluster, job.reserved, bytes);
         job.reserved = bytes;
         // What nothing stands in the way of switches at once; the rest waits for its turn, or has outgrown its cluster.
-        let free = !paused && lane.ready.is_empty() && lane.switching < self.plan.copy.switches;
-        if free && self.clusters.holds(now, job.cluster) {
+        if holds && !paused && lane.ready.is_empty() && lane.switching < self.switches {
             job.stage = Stage::Switching;
             lane.switching += 1;
-            self.mailboxes.set_phase(mailbox, Phase::Switching);
+            mailboxes.set_phase(job.mailbox, Phase::Switching);
             out.push(Command::Switch { effect });
         } else {
             job.stage = Stage::Copied;
             lane.ready.push_back(effect);
         }
-        self.fill(now, head, out);
+        // Nearly always the next mailbox's copy takes this one's place, while what bound goes on to bind.
+        if lane.is_steady(now)
+            && lane.copying == lane.gate.streams
+            && lane.account.binding() == lane.gate.full
+            && waves.admits()
+            && jobs.has_room()
+            && let Some(mailbox) = lane.queue.peek_order()
+            && let Some(untouched) = mailboxes.untouched(mailbox)
+            && let bytes = untouched.bytes
+            && let reserved = clusters.need(bytes)
+            && let Some(to) = clusters.place_as_before(now, reserved, self.opened)
+        {
+            untouched.start_copy();
+            lane.replace_copy(to);
+            waves.begin();
+            self.sequence += 1;
+            let effect = |slot| EffectId::new(self.number, self.sequence, slot);
+            let effect = jobs.start(effect, Kind::Copy { mailbox, head: from, cluster: to, reserved });
+            out.push(Command::StartCopy { effect, mailbox, from, to, attempt: 1, bytes });
+            return;
+        }
+        lane.copying -= 1;
+        self.fill(now, from, out);
     }
 
-    #[inline]
+    #[cold]
+    fn abandoned_copy_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
+        if let Some(job) = self.jobs.find(effect, Stage::Copying).copied()
+            && let Some(why) = job.abandoned
+        {
+            self.lanes[job.head.index()].copying -= 1;
+            self.give_up(now, &job, why, out);
+            self.after_an_end(now, job.head, out);
+        }
+    }
+
+    #[inline(never)]
     fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.take(effect, Stage::Switching) else { return };
+        let (head, mailbox) = (job.head, job.mailbox);
         self.clusters.commit(job.cluster, job.reserved);
-        let lane = &mut self.lanes[job.head.index()];
+        let lane = &mut self.lanes[head.index()];
         lane.switching -= 1;
         lane.jobs_on[job.cluster.index()] -= 1;
-        lane.shares.add();
-        self.shares.add();
+        let reached = lane.shares.add() | self.shares.add();
         self.waves.end();
-        if let Some(purge_after) = self.plan.copy.purge_after {
-            self.mailboxes.set_moved(job.mailbox);
+        if let Some(purge_after) = self.purge_after {
+            self.mailboxes.set_moved(mailbox);
             let due = now + purge_after;
-            lane.purges.due.push_back((due, job.mailbox));
-            self.wake = self.wake.min((purge_wake(due), Reason::Purge));
+            lane.purges.due.push((due, mailbox));
+            if !foresees(self.wake, due) {
+                self.wake = (purge_wake(due), Reason::Purge);
+            }
         } else {
-            self.mailboxes.set_phase(job.mailbox, Phase::Settled);
+            self.mailboxes.set_phase(mailbox, Phase::Settled);
         }
-        self.after_an_end(now, job.head, out);
+        if reached || lane.goes_on_at_an_end() {
+            self.after_an_end(now, head, out);
+        }
     }
 
     /// What may follow once a job has ended: a share reached, an empty head, the next copy.
-    #[inline]
+    #[inline(never)]
     fn after_an_end(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.announce_shares(head, out);
         if self.lanes[head.index()].waiting == 0 {
@@ -106,27 +171,14 @@ impl Session {
         let lane = &self.lanes[head.index()];
         // What is scheduled by hand holds no other head up once all else has gone.
         self.unsettled |= lane.queue.scheduled() > 0;
-        // A switch that ends while all streams are used and nothing is copied yet changes nothing of what binds.
-        if lane.copying == 0 || !lane.is_full() || !lane.ready.is_empty() {
+        if lane.may_start() {
             self.fill(now, head, out);
-        }
-    }
-
-    fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
-        self.mailboxes.set_phase(job.mailbox, Phase::Settled);
-        let purges = &mut self.lanes[job.head.index()].purges;
-        purges.running -= 1;
-        let last = purges.due.is_empty();
-        self.purge(now, job.head, out);
-        if last {
-            self.check_purged(job.head, out);
         }
     }
 
     #[cold]
     fn purge_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
+        let Some(job) = self.jobs.take(effect, Stage::Purging).copied() else { return };
         let failed = self.mailboxes.attempts(job.mailbox).saturating_add(u8::from(attempt::counts(fault)));
         self.mailboxes.set_attempts(job.mailbox, failed);
         let purges = &mut self.lanes[job.head.index()].purges;
@@ -173,7 +225,7 @@ impl Session {
         lane.jobs_on[job.cluster.index()] -= 1;
         if fault == Fault::Unreachable {
             // Whatever the last sample said is no longer true.
-            lane.sample = None;
+            lane.set_sample(None, &self.plan.heads[job.head.index()].throttle);
         }
         match attempt::verdict(&self.plan.attempts, fault, failed) {
             Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
@@ -187,7 +239,7 @@ impl Session {
         }
         if fault == Fault::VerifyFailed {
             self.stop(now, StopCause::VerifyFailed, out);
-        } else if counts && self.faults.record(&self.plan.attempts, true) {
+        } else if counts && self.faults.fail(&self.plan.attempts) {
             self.stop(now, StopCause::FaultRate, out);
         }
     }
@@ -218,6 +270,7 @@ impl Session {
                 let lane = &mut self.lanes[head.index()];
                 lane.waiting -= 1;
                 lane.queue.remove_dated(mailbox);
+                lane.gate = Gate::CLOSED;
                 self.forget(mailbox, head);
             }
             Phase::Copying | Phase::Switching => {
@@ -276,17 +329,10 @@ impl Session {
         if lane.sample.is_some_and(|last| last.measured_at >= sample.measured_at) {
             return;
         }
-        lane.sample = Some(sample);
         // The worst of the stores that this head's moves touch governs.
-        let first = self.clusters.first_open();
-        let mut worst = sample;
-        for place in 0..self.clusters.len() {
-            let cluster = ClusterId(place as u8);
-            if lane.jobs_on[place] > 0 || first == Some(cluster) {
-                worst = self.clusters.sample(cluster).map_or(worst, |sample| worst.worst(sample));
-            }
-        }
+        let worst = self.clusters.worst(sample, &lane.jobs_on);
         let plan = &self.plan.heads[head.index()].throttle;
+        lane.set_sample(Some(sample), plan);
         let used = lane.uses_throttle();
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
             self.abandon_copies(head, out);

@@ -45,6 +45,9 @@ impl Session {
             number: start.session,
             sequence: 0,
             plan: Arc::clone(plan),
+            purge_after: plan.copy.purge_after,
+            purge_streams: plan.copy.purge_streams,
+            switches: plan.copy.switches,
             mailboxes,
             lanes,
             clusters: Clusters::new(now, &plan.placement, &facts.open),
@@ -74,7 +77,7 @@ impl Session {
             for &(mailbox, switched) in &start.facts.unpurged {
                 self.mailboxes.set_phase(mailbox, Phase::Moved);
                 let origin = start.facts.fleet.origin[mailbox.index()];
-                self.lanes[origin.index()].purges.due.push_back((switched + purge_after, mailbox));
+                self.lanes[origin.index()].purges.due.push((switched + purge_after, mailbox));
             }
         }
         if let Some(&first) = self.plan.order.heads.first() {

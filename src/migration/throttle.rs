@@ -182,11 +182,6 @@ fn slope_at(table: &[(Latency, Latency)], latency: Latency) -> i64 {
     slope.max(1)
 }
 
-/// The age at which a sample counts no more.
-pub(super) fn fresh_until(sample: Option<Sample>, limit: Span) -> Option<Time> {
-    sample.map(|sample| sample.measured_at + limit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,15 +7,35 @@ use crate::units::{Span, Time};
 pub(super) const WARNING: Span = Span::from_secs(7 * 86_400);
 
 /// A place in a calendar that only moves forward.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     /// Changes that have passed.
     passed: usize,
+    /// When the limit last read may change; long ago before the calendar has been read.
+    until: Time,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { passed: 0, until: Time::LONG_AGO }
+    }
 }
 
 impl Cursor {
     /// The limit at `now`. Past the calendar's end nothing may move: nobody said what holds there.
     pub(super) fn limit(&mut self, windows: &Windows, now: Time) -> WindowLimit {
+        let limit = self.read(windows, now);
+        self.until = self.read_next_change(windows, now).unwrap_or(Time::NEVER);
+        limit
+    }
+
+    /// Whether the limit may be another one than when it was last read.
+    #[inline]
+    pub(super) fn may_change(&self, now: Time) -> bool {
+        now >= self.until
+    }
+
+    fn read(&mut self, windows: &Windows, now: Time) -> WindowLimit {
         if windows.end.is_some_and(|end| now >= end) {
             return WindowLimit { streams: 0, ..WindowLimit::OPEN };
         }
@@ -26,7 +46,15 @@ impl Cursor {
     }
 
     /// The next instant after `now` at which the limit may change.
+    #[inline]
     pub(super) fn next_change(self, windows: &Windows, now: Time) -> Option<Time> {
+        if now < self.until {
+            return Some(self.until).filter(|until| *until < Time::NEVER);
+        }
+        self.read_next_change(windows, now)
+    }
+
+    fn read_next_change(self, windows: &Windows, now: Time) -> Option<Time> {
         let change = windows.changes.get(self.passed).map(|(at, _)| *at);
         let next = match (change, windows.end) {
             (Some(change), Some(end)) => Some(change.min(end)),
