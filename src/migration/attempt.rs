@@ -114,8 +114,13 @@ mod tests {
     #[test]
     fn more_than_the_limit_of_the_last_attempts_must_fail_before_the_machine_stops() {
         let mut rate = FaultRate::default();
-        let mut record = |failed| if failed == 1 { rate.fail(&PLAN) } else { (rate.pass(), false).1 };
-        let stops: Vec<bool> = [1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1].map(&mut record).into();
+        let mut stops = Vec::new();
+        for failed in [true, true, true, false, false, false, false, false, true, true, true] {
+            if !failed {
+                rate.pass();
+            }
+            stops.push(failed && rate.fail(&PLAN));
+        }
         assert_eq!(stops.iter().position(|stop| *stop), Some(8), "{stops:?}: the window is full from the eighth on");
     }
 }

@@ -65,10 +65,10 @@ impl Session {
                 self.head_audited(now, head, users_left == 0 && folders_left == 0, out);
             }
             Event::Operator(order) => self.ordered(now, order, out),
-            // A session has begun already; what a wake-up is for is found by looking at what is due.
-            Event::Started(_) | Event::Wake => {}
-            // Taken in above.
-            Event::CopyEnded { .. }
+            // A session has begun already; what a wake-up is for is found by looking at what is due; the others are not rare.
+            Event::Started(_)
+            | Event::Wake
+            | Event::CopyEnded { .. }
             | Event::SwitchEnded { .. }
             | Event::PurgeEnded { .. }
             | Event::HeadSampled { .. }
