@@ -1,8 +1,9 @@
 //! The jobs under way: a fixed number of slots, found by the effect's id without a search.
 
 use super::message::{EffectId, Fault};
+use super::purge::Run;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::units::{Bytes, Time};
+use crate::units::Bytes;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub(super) struct Job {
     pub(super) stage: Stage,
     /// Given up, and why; its end is still to come.
     pub(super) abandoned: Option<Fault>,
-    /// When the grace of the old copy ended, for a purge.
-    pub(super) due: Time,
+    /// The old copies, for a purge.
+    pub(super) run: Run,
 }
 
 /// What a job is to do.
@@ -40,8 +41,8 @@ pub(super) struct Job {
 pub(super) enum Kind {
     /// Move a mailbox.
     Copy { mailbox: MailboxId, head: HeadId, cluster: ClusterId, reserved: Bytes },
-    /// Purge an old copy whose grace ended at `due`.
-    Purge { mailbox: MailboxId, head: HeadId, due: Time },
+    /// Purge a run of old copies.
+    Purge { head: HeadId, run: Run },
 }
 
 /// All jobs.
@@ -63,7 +64,7 @@ impl Jobs {
             cluster: ClusterId(0),
             stage: Stage::Free,
             abandoned: None,
-            due: Time::NEVER,
+            run: Run::NONE,
         };
         Self { slots: vec![empty; most], free: (0..most as u16).rev().collect() }
     }
@@ -88,8 +89,8 @@ impl Jobs {
                 (job.mailbox, job.head, job.cluster, job.reserved) = (mailbox, head, cluster, reserved);
                 job.stage = Stage::Copying;
             }
-            Kind::Purge { mailbox, head, due } => {
-                (job.mailbox, job.head, job.due) = (mailbox, head, due);
+            Kind::Purge { head, run } => {
+                (job.head, job.run) = (head, run);
                 job.stage = Stage::Purging;
             }
         }

@@ -157,12 +157,12 @@ pub enum Event {
         /// Why.
         fault: Fault,
     },
-    /// The old copy is gone.
+    /// The old copies are gone.
     PurgeEnded {
         /// The purge.
         effect: EffectId,
     },
-    /// The old copy, or a part of it, is still there.
+    /// One of the old copies, or a part of it, is still there.
     PurgeFailed {
         /// The purge.
         effect: EffectId,
@@ -201,6 +201,37 @@ pub enum Event {
     },
     /// An order of the operator.
     Operator(Order),
+}
+
+/// Mailboxes whose old copies one purge removes: one or more, as many as a command has room for. After days of grace
+/// nothing hangs on seconds, and a purge for each mailbox would be a third of all that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    mailboxes: [MailboxId; Self::MOST],
+    count: u8,
+}
+
+impl Batch {
+    /// How many there can be.
+    pub const MOST: usize = 4;
+
+    /// The first of these mailboxes, `MOST` at most.
+    #[must_use]
+    pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
+        let mut batch = Self { mailboxes: [MailboxId(0); Self::MOST], count: 0 };
+        for (place, mailbox) in batch.mailboxes.iter_mut().zip(mailboxes) {
+            *place = mailbox;
+            batch.count += 1;
+        }
+        batch
+    }
+
+    /// The mailboxes.
+    #[must_use]
+    #[inline]
+    pub fn mailboxes(&self) -> &[MailboxId] {
+        &self.mailboxes[..usize::from(self.count)]
+    }
 }
 
 /// What an operator can order while the migration runs.
@@ -267,13 +298,14 @@ pub enum Command {
         /// Why, for the record.
         why: Fault,
     },
-    /// Remove the old copy of a moved mailbox.
+    /// Remove the old copies of some moved mailboxes, one after the other. One that is gone already is no fault; where one
+    /// cannot be removed the purge has failed, and the machine asks for each of them again by itself.
     Purge {
         /// The purge.
         effect: EffectId,
-        /// The mailbox.
-        mailbox: MailboxId,
-        /// The head that holds the old copy.
+        /// The mailboxes.
+        batch: Batch,
+        /// The head that holds the old copies.
         from: HeadId,
     },
     /// The pace from now on: a contract on the copies under way.

@@ -2,34 +2,52 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::Session;
+use super::attempt::{self, Verdict};
 use super::jobs::{Kind, Stage};
 use super::lane::{Due, Emptied};
 use super::mailbox::Phase;
-use super::message::{Command, EffectId, Milestone, Reason};
+use super::message::{Batch, Command, EffectId, Fault, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
 use crate::units::{Span, Time};
 
-/// Old copies of one head that wait to be purged.
+/// Old copies of one head.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Purges {
-    /// In order of their dates, since all are kept equally long; each mailbox moves once, so none are removed.
+    /// When the grace of each ends: in that order, since all are kept equally long. Each mailbox moves once, and what has
+    /// been taken stays where it is.
     pub(super) due: Vec<(Time, MailboxId)>,
     /// How many of them have been taken.
     taken: usize,
-    /// Failed ones: when to try again, and when their grace ended.
-    retries: BinaryHeap<Reverse<(Time, Time, MailboxId)>>,
+    /// The places of failed ones, and when to try again.
+    retries: BinaryHeap<Reverse<(Time, u32)>>,
     pub(super) running: u16,
     /// Old copies that stay: a stopped cohort's, and those that could not be purged.
     pub(super) kept: u32,
     pub(super) done: bool,
 }
 
+/// Old copies that are next to each other in `Purges::due`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    first: u32,
+    count: u8,
+}
+
+impl Run {
+    pub(super) const NONE: Self = Self { first: 0, count: 0 };
+
+    fn places(self) -> Range<usize> {
+        self.first as usize..self.first as usize + usize::from(self.count)
+    }
+}
+
 impl Purges {
-    /// Tries again at `at` to purge an old copy whose grace ended at `due`.
-    pub(super) fn retry(&mut self, at: Time, due: Time, mailbox: MailboxId) {
-        self.retries.push(Reverse((at, due, mailbox)));
+    /// The mailboxes of a run.
+    pub(super) fn mailboxes(&self, run: Run) -> impl Iterator<Item = MailboxId> {
+        self.due[run.places()].iter().map(|(_, mailbox)| *mailbox)
     }
 
     /// The next one whose grace ends, of those never tried.
@@ -38,17 +56,26 @@ impl Purges {
         self.due.get(self.taken).copied()
     }
 
-    /// The next old copy that may be purged by its date, and when its grace ended.
-    fn pop(&mut self, now: Time) -> Option<(Time, MailboxId)> {
-        if let Some(&Reverse((at, due, mailbox))) = self.retries.peek()
+    /// The next old copies that may be purged by their date: one that has failed by itself, others as many as go together.
+    fn pop(&mut self, now: Time) -> Option<Run> {
+        if let Some(&Reverse((at, first))) = self.retries.peek()
             && at <= now
         {
             self.retries.pop();
-            return Some((due, mailbox));
+            return Some(Run { first, count: 1 });
         }
-        let first = self.first().filter(|(due, _)| *due <= now);
-        self.taken += usize::from(first.is_some());
-        first
+        let waiting = self.due[self.taken..].iter().take(Batch::MOST);
+        let count = waiting.take_while(|(due, _)| *due <= now).count();
+        let run = Run { first: self.taken as u32, count: count as u8 };
+        self.taken += count;
+        (count > 0).then_some(run)
+    }
+
+    /// Keeps those of a run for ever whose grace ends at `from` or later: they are its last ones.
+    fn keep(&mut self, run: Run, from: Time) -> Run {
+        let kept = self.due[run.places()].iter().filter(|(due, _)| *due >= from).count();
+        self.kept += kept as u32;
+        Run { count: run.count - kept as u8, ..run }
     }
 
     #[inline]
@@ -60,7 +87,7 @@ impl Purges {
     #[inline]
     pub(super) fn next_due(&self) -> Time {
         let first = self.first().map_or(Time::NEVER, |(due, _)| purge_wake(due));
-        self.retries.peek().map_or(first, |Reverse((at, ..))| first.min(*at))
+        self.retries.peek().map_or(first, |Reverse((at, _))| first.min(*at))
     }
 }
 
@@ -78,47 +105,51 @@ pub(super) fn foresees(wake: Due, due: Time) -> bool {
 }
 
 impl Session {
-    #[inline(never)]
     pub(super) fn purge_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.find(effect, Stage::Purging) else { return };
-        let head = job.head;
-        self.mailboxes.set_phase(job.mailbox, Phase::Settled);
-        let lane = &mut self.lanes[head.index()];
-        let purges = &mut lane.purges;
-        let next = purges.first();
-        if let Some((due, mailbox)) = next
-            && now <= lane.gate.purges_until
-            && purges.retries.is_empty()
-        {
-            // Nearly always the next one takes the place of the one that has ended, or has to wait for its date.
-            if due <= now && purges.running == self.purge_streams {
-                purges.taken += 1;
-                self.sequence += 1;
-                let effect = EffectId::new(self.number, self.sequence, effect.slot());
-                (job.effect, job.mailbox, job.due) = (effect, mailbox, due);
-                out.push(Command::Purge { effect, mailbox, from: head });
-            } else {
-                purges.running -= 1;
-                self.jobs.end(effect);
-            }
-            match purges.first() {
-                Some((due, _)) if due > now => {
-                    if !foresees(self.wake, due) {
-                        self.wake = (purge_wake(due), Reason::Purge);
-                    }
-                    return;
-                }
-                Some(_) if purges.running == self.purge_streams => return,
-                Some(_) | None => {}
-            }
-        } else {
-            purges.running -= 1;
-            self.jobs.end(effect);
+        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
+        let (head, run) = (job.head, job.run);
+        let purges = &mut self.lanes[head.index()].purges;
+        for mailbox in purges.mailboxes(run) {
+            self.mailboxes.set_phase(mailbox, Phase::Settled);
         }
+        purges.running -= 1;
+        let last = purges.first().is_none();
         self.purge(now, head, out);
-        if next.is_none() {
+        if last {
             self.check_purged(head, out);
         }
+    }
+
+    /// Tries the old copies of a purge that has failed again, each by itself: one of them may be to blame.
+    #[cold]
+    pub(super) fn purge_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
+        let Some(job) = self.jobs.take(effect, Stage::Purging) else { return };
+        let (head, run) = (job.head, job.run);
+        let purges = &mut self.lanes[head.index()].purges;
+        purges.running -= 1;
+        // An attempt counts against a mailbox that was alone.
+        let counts = u8::from(attempt::counts(fault) && run.count == 1);
+        for place in run.places() {
+            let (_, mailbox) = purges.due[place];
+            let failed = self.mailboxes.attempts(mailbox).saturating_add(counts);
+            self.mailboxes.set_attempts(mailbox, failed);
+            let verdict = match attempt::verdict(&self.plan.attempts, fault, failed) {
+                Verdict::SetAside | Verdict::Forget if run.count > 1 => {
+                    Verdict::Blameless(attempt::backoff(&self.plan.attempts, 1))
+                }
+                verdict => verdict,
+            };
+            match verdict {
+                Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
+                    purges.retries.push(Reverse((now + wait, place as u32)));
+                }
+                Verdict::SetAside => purges.kept += 1,
+                Verdict::Forget => self.mailboxes.set_phase(mailbox, Phase::Settled),
+            }
+        }
+        self.purge(now, head, out);
+        self.check_purged(head, out);
+        self.unsettled = true;
     }
 
     /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
@@ -146,17 +177,19 @@ impl Session {
             if !jobs.has_room() {
                 return;
             }
-            let Some((due, mailbox)) = purges.pop(now) else { break };
-            // When it was switched.
-            if due - purge_after >= self.cohort {
-                purges.kept += 1;
-                continue;
+            let Some(mut run) = purges.pop(now) else { break };
+            if self.cohort != Time::NEVER {
+                // By when they were switched.
+                run = purges.keep(run, self.cohort + purge_after);
+                if run.count == 0 {
+                    continue;
+                }
             }
             purges.running += 1;
             *sequence += 1;
             let effect = |slot| EffectId::new(self.number, *sequence, slot);
-            let effect = jobs.start(effect, Kind::Purge { mailbox, head, due });
-            out.push(Command::Purge { effect, mailbox, from: head });
+            let effect = jobs.start(effect, Kind::Purge { head, run });
+            out.push(Command::Purge { effect, batch: Batch::new(purges.mailboxes(run)), from: head });
         }
         if purges.first().is_none_or(|(due, _)| due > now) {
             self.await_purges(now, head, out);

@@ -177,25 +177,6 @@ impl Session {
     }
 
     #[cold]
-    fn purge_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
-        let Some(job) = self.jobs.take(effect, Stage::Purging).copied() else { return };
-        let failed = self.mailboxes.attempts(job.mailbox).saturating_add(u8::from(attempt::counts(fault)));
-        self.mailboxes.set_attempts(job.mailbox, failed);
-        let purges = &mut self.lanes[job.head.index()].purges;
-        purges.running -= 1;
-        match attempt::verdict(&self.plan.attempts, fault, failed) {
-            Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
-                purges.retry(now + wait, job.due, job.mailbox);
-            }
-            Verdict::SetAside => purges.kept += 1,
-            Verdict::Forget => self.mailboxes.set_phase(job.mailbox, Phase::Settled),
-        }
-        self.purge(now, job.head, out);
-        self.check_purged(job.head, out);
-        self.unsettled = true;
-    }
-
-    #[cold]
     fn copy_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
         self.lanes[job.head.index()].copying -= 1;

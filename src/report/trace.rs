@@ -73,7 +73,11 @@ impl<'a> TraceLines<'a> {
                 Some(format!("({streams} streams, {:.1} MB/s)", rate.bytes_per_second() as f64 / 1e6))
             }
             Command::Announce { milestone, .. } => Some(format!("({})", self.scenario.milestone_name(milestone))),
-            Command::Switch { .. } | Command::Purge { .. } | Command::SetIntake { .. } | Command::Audit { .. } => None,
+            Command::Purge { batch, .. } => match batch.mailboxes().len() {
+                1 => None,
+                many => Some(format!("and {} more", many - 1)),
+            },
+            Command::Switch { .. } | Command::SetIntake { .. } | Command::Audit { .. } => None,
         }
     }
 

@@ -98,8 +98,10 @@ impl Jobs {
                 self.put(effect, (mailbox, from, Some(to)));
                 ("StartCopy", self.find(effect))
             }
-            Command::Purge { mailbox, from, .. } => {
-                self.put(effect, (mailbox, from, None));
+            Command::Purge { batch, from, .. } => {
+                // Named by the first of them.
+                let first = batch.mailboxes().first().copied().unwrap_or(MailboxId(0));
+                self.put(effect, (first, from, None));
                 ("Purge", self.find(effect))
             }
             Command::Switch { .. } => ("Switch", self.find(effect)),

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::costs::Costs;
 use super::attempts::AttemptDraws;
+use super::costs::Costs;
 use super::draw::Draws;
 use super::job::Job;
 use super::load::WeekClock;
@@ -31,7 +31,6 @@ use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
-
 
 /// The world of one replication.
 pub(crate) struct World<'s> {
@@ -314,7 +313,7 @@ impl Host for World<'_> {
             }
             Command::Switch { effect } => self.switch(effect),
             Command::Abandon { effect, .. } => self.abandon(effect),
-            Command::Purge { effect, mailbox, from } => self.purge(effect, mailbox, from),
+            Command::Purge { effect, batch, from } => self.purge(effect, batch.mailboxes(), from),
             Command::SetPace { head, streams, rate, .. } => self.set_pace(head, streams, rate),
             Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
             Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),

@@ -6,7 +6,7 @@ use super::plans::secs;
 use super::world::{Doing, Job, Live, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
-use crate::migration::message::{Command, EffectId, Event, Fault, Milestone, Next, Order, StopCause};
+use crate::migration::message::{Batch, Command, EffectId, Event, Fault, Milestone, Next, Order, StopCause};
 use crate::migration::plan::{Go, Overlap, Plan};
 use crate::units::{Bytes, Span, Time};
 
@@ -129,7 +129,7 @@ impl Oracle {
             *heard = Some(world.now);
         }
         if let Event::PurgeFailed { .. } = event {
-            world.oracle.purge_failed.insert(job.mailbox);
+            world.oracle.purge_failed.extend(world.purging[&effect].mailboxes());
         }
         world.jobs.remove(&effect);
     }
@@ -161,7 +161,12 @@ impl Oracle {
                 let reserved = bytes + bytes.share(world.plan.placement.slack);
                 Self::assert_room(world, to, reserved, command);
             }
-            Command::Purge { mailbox, from, .. } => Self::judge_purge(world, mailbox, from),
+            Command::Purge { batch, from, .. } => {
+                assert!(!batch.mailboxes().is_empty(), "{command:?} of nothing");
+                for mailbox in batch.mailboxes() {
+                    Self::judge_purge(world, *mailbox, from);
+                }
+            }
             Command::SetPace { head, streams, .. } => {
                 let most = world.oracle.most_streams(&world.plan, head, world.now);
                 assert!(streams <= most, "{command:?} above {most}");
@@ -209,6 +214,10 @@ impl Oracle {
         assert!(switched < oracle.cohort && !oracle.kept.contains(&mailbox), "{mailbox:?} belongs to a stopped cohort");
         assert!(!oracle.halted() && !oracle.purges_held && oracle.fresh(&world.plan, from, now), "{mailbox:?}");
         assert!(world.jobs.values().all(|job| job.mailbox != mailbox), "{mailbox:?} purged beside another job");
+        let under_way = |(effect, batch): (&EffectId, &Batch)| {
+            world.jobs.contains_key(effect) && batch.mailboxes().contains(&mailbox)
+        };
+        assert!(!world.purging.iter().any(under_way), "{mailbox:?} is being purged already");
     }
 
     fn judge_milestone(world: &mut World, milestone: Milestone) {

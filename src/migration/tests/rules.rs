@@ -353,12 +353,54 @@ fn a_new_session_goes_on_from_facts() {
     assert_eq!(attempt, Some(3));
     let effect = desk.started_copies()[0];
     desk.tell(60, Event::Wake);
-    assert!(desk.said.iter().any(|c| matches!(c, Command::Purge { mailbox: MailboxId(0), .. })), "{:?}", desk.said);
+    assert!(
+        desk.said.iter().any(|c| matches!(c, Command::Purge { batch, .. } if batch.mailboxes() == [MailboxId(0)])),
+        "{:?}",
+        desk.said
+    );
     desk.tell(61, Event::CopyFailed { effect, fault: Fault::Transient });
     assert_eq!(desk.machine.set_aside(HEAD), 2, "the third failure is the last one");
     let late = EffectId::new(0, 7, 0);
     desk.tell(62, Event::SwitchEnded { effect: late });
     assert!(desk.said.is_empty(), "an effect of another session");
+}
+
+#[test]
+fn old_copies_are_purged_a_few_at_a_time_and_each_by_itself_after_a_fault() {
+    let mut fleet = fleet(&[(0, 10); 7]);
+    fleet.home[..6].fill(Home::cluster(A));
+    let mut plan = plain(1);
+    (plan.copy.purge_after, plan.copy.purge_streams) = (Some(crate::units::Span::from_secs(100)), 2);
+    let backoff = plan.attempts.backoff.micros() / 1_000_000;
+    let unpurged = (0..6).map(|row| (MailboxId(row), at(-50))).collect();
+    let facts = Facts { fleet: Arc::new(fleet), unpurged, open: vec![A, B], ..Facts::default() };
+    let mut desk = Desk::started(plan, facts);
+    desk.sample(1, 10);
+    desk.tell(60, Event::Wake);
+    let batches = |said: &[Command]| -> Vec<(EffectId, Vec<u32>)> {
+        let batch = |command: &Command| match command {
+            Command::Purge { effect, batch, .. } => Some((*effect, batch.mailboxes().iter().map(|id| id.0).collect())),
+            _ => None,
+        };
+        said.iter().filter_map(batch).collect()
+    };
+    let first = batches(&desk.said);
+    assert_eq!(first.iter().map(|(_, rows)| rows.clone()).collect::<Vec<_>>(), [vec![0, 1, 2, 3], vec![4, 5]]);
+    // Whatever it was, one of the four may be to blame: the others are not set aside with it.
+    desk.tell(61, Event::PurgeFailed { effect: first[0].0, fault: Fault::Permanent });
+    desk.tell(62, Event::PurgeEnded { effect: first[1].0 });
+    assert!((4..6).all(|row| desk.machine.phase(MailboxId(row)) == Some(Phase::Settled)));
+    desk.sample(61 + backoff, 10);
+    let mut again = batches(&desk.said);
+    while let Some((effect, rows)) = again.pop() {
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let (fault, blamed) = (Fault::Permanent, rows == [2]);
+        let end = if blamed { Event::PurgeFailed { effect, fault } } else { Event::PurgeEnded { effect } };
+        desk.tell(62 + backoff, end);
+        again.extend(batches(&desk.said));
+    }
+    let settled: Vec<bool> = (0..4).map(|row| desk.machine.phase(MailboxId(row)) == Some(Phase::Settled)).collect();
+    assert_eq!(settled, [true, true, false, true]);
 }
 
 #[test]

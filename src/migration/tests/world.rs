@@ -9,7 +9,7 @@ use super::oracle::Oracle;
 use super::plans::{percent, secs};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
+    Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
 };
 use crate::migration::plan::Plan;
 use crate::migration::{Migration, Phase};
@@ -67,6 +67,8 @@ pub(super) struct World {
     pub(super) committed: Vec<(Time, ClusterId, Bytes)>,
     pub(super) delivered: BTreeMap<ClusterId, u64>,
     pub(super) jobs: BTreeMap<EffectId, Job>,
+    /// What each purge ever asked for removes.
+    pub(super) purging: BTreeMap<EffectId, Batch>,
     pub(super) in_service: BTreeSet<ClusterId>,
     pub(super) oracle: Oracle,
     pub(super) agenda: BTreeMap<(Time, u64), Agenda>,
@@ -91,6 +93,7 @@ impl World {
             committed: Vec::new(),
             delivered: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            purging: BTreeMap::new(),
             in_service: clusters.collect(),
             oracle: Oracle::new(&plan),
             agenda: BTreeMap::new(),
@@ -223,9 +226,11 @@ impl World {
                 self.jobs.get_mut(&effect).unwrap().doing = Doing::Switching;
                 self.end_in(effect, &[2, 1, 20]);
             }
-            Command::Purge { effect, mailbox, from } => {
+            Command::Purge { effect, batch, from } => {
                 let (to, doing, reserved) = (ClusterId(0), Doing::Purging, Bytes::ZERO);
+                let mailbox = batch.mailboxes()[0];
                 self.jobs.insert(effect, Job { mailbox, from, to, doing, abandoned: false, reserved });
+                self.purging.insert(effect, batch);
                 self.end_in(effect, &[2, 1, 20]);
             }
             Command::Abandon { effect, .. } => {
@@ -325,7 +330,9 @@ impl World {
             }
             Doing::Purging if fails => Event::PurgeFailed { effect, fault: self.dice.pick(&faults) },
             Doing::Purging => {
-                self.old.remove(&job.mailbox);
+                for mailbox in self.purging[&effect].mailboxes() {
+                    self.old.remove(mailbox);
+                }
                 Event::PurgeEnded { effect }
             }
             Doing::Copied => return,

@@ -128,14 +128,18 @@ impl World<'_> {
         self.set_timer(wait, slot);
     }
 
-    pub(super) fn purge(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId) {
+    pub(super) fn purge(&mut self, effect: EffectId, mailboxes: &[MailboxId], head: HeadId) {
         let slot = effect.slot();
         let state = &mut self.heads[head.index()];
-        state.purged.purge(mailbox.index(), &self.fleet);
+        let (mut messages, mut first) = (0.0, MailboxId(0));
+        for mailbox in mailboxes {
+            state.purged.purge(mailbox.index(), &self.fleet);
+            messages += f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
+            first = *mailbox;
+        }
         let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
-        let messages = f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
-        *self.free_slot(effect) = Job { effect, mailbox, head, fault, phase: Phase::Purging, ..Job::FREE };
+        *self.free_slot(effect) = Job { effect, mailbox: first, head, fault, phase: Phase::Purging, ..Job::FREE };
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
