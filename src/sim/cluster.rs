@@ -16,8 +16,9 @@ pub(crate) struct ClusterState {
     fraction: f64,
     /// What those who live here ask for, in millionths of an operation a second, mean of a week.
     pub(crate) activity_micro_op_s: u64,
-    /// Utilisation as of the last step of the load.
+    /// Utilisation and response time as of the last step of the load.
     pub(crate) utilisation: f64,
+    pub(crate) response_s: f64,
     /// Whether mailboxes can be placed here.
     pub(crate) in_service: bool,
     rated: Bytes,
@@ -33,6 +34,7 @@ impl ClusterState {
             fraction: 0.0,
             activity_micro_op_s: 0,
             utilisation: 0.0,
+            response_s: model.latency.response_s(0.0),
             in_service,
             rated: plan.rated,
             highest_placement: Bytes::ZERO,

@@ -15,8 +15,6 @@ pub(crate) struct Costs {
     slow_above: f64,
     slow_extra: f64,
     change_per_s: f64,
-    /// Seconds of set-up.
-    setup_s: f64,
     /// Thousandths of an operation.
     head_message: f64,
     head_byte: f64,
@@ -54,7 +52,6 @@ impl Costs {
             slow_above: if cost.slow_above == u32::MAX { f64::INFINITY } else { f64::from(cost.slow_above) },
             slow_extra: cost.slow_extra,
             change_per_s: cost.change_per_day / 86_400.0,
-            setup_s: plan.setup.secs(),
             head_message: cost.head_per_message.get() * 1e3,
             head_byte: cost.head_per_megabyte.get() * 1e-3,
             cluster_message: cost.cluster_per_message.get() * 1e3,
@@ -87,8 +84,8 @@ impl Costs {
         }
     }
 
-    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over its
-    /// set-up, in which folders are listed, and its work. It ends after `part` of its work.
+    /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over its work.
+    /// It ends after `part` of it.
     #[inline]
     pub(crate) fn flow(&self, bytes: f64, messages: f64, part: f64) -> Flow {
         let mut alone_s = (bytes * self.byte_s).max(messages * self.message_s);
@@ -100,14 +97,12 @@ impl Costs {
         if alone_s <= 0.0 {
             return Flow::NONE;
         }
-        let whole_s = alone_s + self.setup_s;
-        let over = 1.0 / (alone_s * whole_s);
-        let (a_second, a_second_of_work) = (over * alone_s, over * whole_s);
+        let a_second = 1.0 / alone_s;
         Flow {
             work: Work::from_micros(alone_s * part * 1e6),
             head_milli_op_s: whole((messages * self.head_message + bytes * self.head_byte) * a_second),
             cluster_milli_op_s: whole((messages * self.cluster_message + bytes * self.cluster_byte) * a_second),
-            bytes_s: whole(bytes * a_second_of_work),
+            bytes_s: whole(bytes * a_second),
         }
     }
 }
@@ -118,11 +113,10 @@ mod tests {
     use crate::sim::testing::quiet;
     use crate::units::{Ops, Rate};
 
-    /// 10 MB/s, 50 messages a second, no set-up; 10 op a message and 2 op a MB on the head, 4 op a message on the cluster.
+    /// 10 MB/s, 50 messages a second; 10 op a message and 2 op a MB on the head, 4 op a message on the cluster.
     fn costs(change: impl FnOnce(&mut Cost)) -> Costs {
         let (mut plan, mut model) = quiet(1);
         (plan.copy.stream, plan.copy.messages_per_ks) = (Rate::per_second(10_000_000), 50_000);
-        plan.copy.setup = Span::ZERO;
         model.cost.head_per_message = Ops::new(10.0);
         model.cost.head_per_megabyte = Ops::new(2.0);
         model.cost.cluster_per_message = Ops::new(4.0);
@@ -139,16 +133,6 @@ mod tests {
         let many = costs(|_| {}).flow(1e8, 1_000.0, 0.5);
         assert_eq!(many.work, Work::from_micros(10e6));
         assert_eq!((many.head_milli_op_s, many.cluster_milli_op_s, many.bytes_s), (510_000, 200_000, 5_000_000));
-    }
-
-    #[test]
-    fn operations_spread_over_set_up_and_work_and_bytes_over_the_work() {
-        let (mut plan, mut model) = quiet(1);
-        (plan.copy.stream, plan.copy.setup) = (Rate::per_second(10_000_000), Span::from_secs(2));
-        model.cost.head_per_message = Ops::new(10.0);
-        let flow = Costs::new(&plan.copy, &model.cost).flow(8e7, 100.0, 1.0);
-        // 8 s of work and 2 s of set-up: 1,000 op in 10 s, 80 MB in 8 s.
-        assert_eq!((flow.work, flow.head_milli_op_s, flow.bytes_s), (Work::from_micros(8e6), 100_000, 10_000_000));
     }
 
     #[test]

@@ -29,8 +29,8 @@ impl Key {
     }
 }
 
-/// So many keys are looked through rather than halved.
-const FEW: usize = 8;
+/// A new key moves past so many one by one.
+const FEW: usize = 16;
 
 /// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
 /// hundreds of keys costs less than keeping a heap; for a few it is looked for one by one from the end.
@@ -66,15 +66,20 @@ impl SortedKeys {
     /// Adds a key; says whether it is the least now.
     #[inline]
     pub(crate) fn push(&mut self, key: Key) -> bool {
-        let few = self.keys.len() <= FEW;
-        let place = if few {
-            self.keys.iter().rposition(|other| *other > key).map_or(0, |place| place + 1)
-        } else {
-            self.keys.partition_point(|other| *other > key)
-        };
-        let least = place == self.keys.len();
-        self.keys.insert(place, key);
-        least
+        let last = self.keys.len();
+        if last > FEW {
+            let place = self.keys.partition_point(|other| *other > key);
+            self.keys.insert(place, key);
+            return place == last;
+        }
+        self.keys.push(key);
+        let mut place = last;
+        while place > 0 && self.keys[place - 1] < key {
+            self.keys[place] = self.keys[place - 1];
+            place -= 1;
+        }
+        self.keys[place] = key;
+        place == last
     }
 
     /// Removes the least key.

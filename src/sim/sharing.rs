@@ -44,8 +44,10 @@ pub(crate) struct Sharing {
     due: Dues,
     /// A bit a head whose speeds have to be found anew ...
     dirty: u64,
-    /// ... and a bit a head whose load or capacity is not the one that they were found for.
+    /// ... a bit a head whose load or capacity is not the one that they were found for ...
     reloaded: u64,
+    /// ... and a bit a head for which a cluster's response or a cap has changed.
+    affected: u64,
     /// Copies whose work is under way, and how many of them no cap on bytes can ever hold.
     copies: u64,
     free_copies: u64,
@@ -79,6 +81,7 @@ impl Sharing {
             due: Dues::new(pairs),
             dirty: 0,
             reloaded: 0,
+            affected: 0,
             copies: 0,
             free_copies: 0,
             stream,
@@ -195,7 +198,7 @@ impl Sharing {
         if self.heads[head.index()].rate != rate {
             self.heads[head.index()].rate = rate;
             self.count_free_copies();
-            self.dirty |= 1 << head.0;
+            self.affected |= 1 << head.0;
         }
     }
 
@@ -205,7 +208,7 @@ impl Sharing {
         if side.wait_s.to_bits() != wait_s.to_bits() {
             side.wait_s = wait_s;
             for (place, head) in self.heads.iter().enumerate() {
-                self.dirty |= (head.active >> cluster.0 & 1) << place;
+                self.affected |= (head.active >> cluster.0 & 1) << place;
             }
         }
     }
@@ -227,7 +230,7 @@ impl Sharing {
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
     #[inline]
     pub(crate) fn settle(&mut self, now: Time) {
-        if self.dirty | self.reloaded != 0 {
+        if self.dirty | self.reloaded | self.affected != 0 {
             self.find_speeds(now);
         }
     }
@@ -238,8 +241,10 @@ impl Sharing {
             return;
         }
         // Where caps stop binding, pairs of other heads may speed up too.
-        let mut heads = if self.capped { u64::MAX >> (64 - self.heads.len()) } else { self.dirty | self.reloaded };
-        (self.dirty, self.reloaded, self.capped) = (0, 0, false);
+        let all = if self.capped { u64::MAX >> (64 - self.heads.len()) } else { 0 };
+        let elsewhere = self.reloaded | self.affected | all;
+        let mut heads = self.dirty | elsewhere;
+        (self.dirty, self.reloaded, self.affected, self.capped) = (0, 0, 0, false);
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
@@ -248,23 +253,28 @@ impl Sharing {
                 self.go_at_full_speed(now, head);
             } else if active.is_power_of_two() {
                 // Filling in sequence, a head's copies nearly always go to one cluster.
-                self.find_only_pair(now, head, active.trailing_zeros() as usize);
+                let alike = elsewhere >> head & 1 == 0;
+                self.find_only_pair(now, head, active.trailing_zeros() as usize, alike);
             } else {
                 self.find_pairs(now, head);
             }
         }
     }
 
-    /// The speed of a head's only pair.
+    /// The speed of a head's only pair. Where nothing but its copies has changed, and they ask for what they asked for when
+    /// it was last found, it is what it was: as long as messages bind, one copy is like another.
     #[inline]
-    fn find_only_pair(&mut self, now: Time, head: usize, cluster: usize) {
+    fn find_only_pair(&mut self, now: Time, head: usize, cluster: usize, alike: bool) {
         let at = head * self.clusters.len() + cluster;
         let pair = &mut self.pairs[at];
-        let mover = mover(pair, self.clusters[cluster].wait_s, 1.0);
-        let side = &mut self.heads[head];
-        side.solved = side.station.load_bits();
-        let speed = side.station.solve_one(mover);
-        pair.run(now, speed, own_limit(speed));
+        if !alike || !pair.asks_as_found() {
+            let mover = mover(pair, self.clusters[cluster].wait_s, 1.0);
+            let side = &mut self.heads[head];
+            side.solved = side.station.load_bits();
+            let speed = side.station.solve_one(mover);
+            pair.run(now, speed, own_limit(speed));
+            pair.found_alone();
+        }
         self.due.set(at, pair.due());
     }
 
@@ -338,7 +348,7 @@ impl Sharing {
             pair.run(now, *speed, held_by.unwrap_or(own_limit(*own)));
             self.due.set(*at, pair.due());
         }
-        (self.dirty, self.reloaded, self.capped) = (0, 0, true);
+        (self.dirty, self.reloaded, self.affected, self.capped) = (0, 0, 0, true);
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.

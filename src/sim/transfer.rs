@@ -67,6 +67,18 @@ impl Flow {
     }
 }
 
+/// What the copies of a pair ask for together: how many there are, and thousandths of an operation a second at full speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    copies: u32,
+    head_milli_op_s: u64,
+    cluster_milli_op_s: u64,
+}
+
+/// A pair whose copies ask for so small a part more or less of what they asked for keeps its speed, which is found to a
+/// hundred-thousandth.
+const ALIKE: u64 = 100_000;
+
 /// All copies under way between one head and one cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
@@ -82,6 +94,8 @@ pub(crate) struct Pair {
     pub(crate) cluster_milli_op_s: u64,
     /// Sum over the copies whose work is under way.
     pub(crate) bytes_s: u64,
+    /// What its copies asked for when its speed was last found, if they were alone on their head.
+    found: Option<Asked>,
     /// Its speed as it was found, as a share of full speed.
     pub(crate) share: f64,
     /// What holds it.
@@ -100,6 +114,7 @@ impl Pair {
             head_milli_op_s: 0,
             cluster_milli_op_s: 0,
             bytes_s: 0,
+            found: None,
             share: 1.0,
             limit: Limit::Own,
         }
@@ -159,10 +174,26 @@ impl Pair {
         self.marks.pop().map(Key::slot)
     }
 
+    /// Whether the copies, alone on their head, ask for what they asked for when their speed was last found.
+    #[inline]
+    pub(crate) fn asks_as_found(&self) -> bool {
+        let Some(found) = self.found else { return false };
+        found.copies == self.copies
+            && found.head_milli_op_s.abs_diff(self.head_milli_op_s) <= found.head_milli_op_s / ALIKE
+            && found.cluster_milli_op_s.abs_diff(self.cluster_milli_op_s) <= found.cluster_milli_op_s / ALIKE
+    }
+
+    /// Notes that the speed was found for what the copies ask for now, alone on their head.
+    #[inline]
+    pub(crate) fn found_alone(&mut self) {
+        let Self { copies, head_milli_op_s, cluster_milli_op_s, .. } = *self;
+        self.found = Some(Asked { copies, head_milli_op_s, cluster_milli_op_s });
+    }
+
     /// From now on the copies progress at this share of their full speed, held by `limit`.
     #[inline]
     pub(crate) fn run(&mut self, now: Time, share: f64, limit: Limit) {
-        (self.share, self.limit) = (share, limit);
+        (self.share, self.limit, self.found) = (share, limit, None);
         self.set_speed(now, Speed::from_share(share));
     }
 

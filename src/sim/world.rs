@@ -25,7 +25,7 @@ use super::{Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
+use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Milestone, Order, Start};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
@@ -297,11 +297,8 @@ impl Host for World<'_> {
     type Error = Infallible;
 
     #[inline]
-    fn record(&mut self, _now: Time, event: &Event, _commands: &[Command]) -> Result<(), Infallible> {
+    fn record(&mut self, _now: Time, _event: &Event, _commands: &[Command]) -> Result<(), Infallible> {
         self.steps += 1;
-        if let Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } = event {
-            self.faults += u64::from(*fault != Fault::Abandoned && *fault != Fault::Gone);
-        }
         Ok(())
     }
 

@@ -254,8 +254,8 @@ impl World<'_> {
             let cluster = &mut self.clusters[place];
             let users = cluster.state.activity_micro_op_s as f64 * 1e-6 * weight * cluster.noise.next();
             cluster.state.utilisation = (users + copies) / model.capacity.ops_per_second();
-            let wait_s = model.latency.response_s(cluster.state.utilisation) - model.latency.response_s(0.0);
-            self.sharing.set_wait(id, wait_s);
+            cluster.state.response_s = model.latency.response_s(cluster.state.utilisation);
+            self.sharing.set_wait(id, cluster.state.response_s - model.latency.response_s(0.0));
         }
     }
 
@@ -305,12 +305,11 @@ impl World<'_> {
             };
             samples.push_back((arrives, event));
         }
-        for (place, (side, model)) in clusters.iter().zip(&scenario.model.clusters).enumerate() {
+        for (place, side) in clusters.iter().enumerate() {
             if side.probe.is_lost(number) {
                 continue;
             }
-            let utilisation = side.state.utilisation;
-            let latency = model.latency.response_s(utilisation);
+            let (utilisation, latency) = (side.state.utilisation, side.state.response_s);
             let (by_load, by_latency) = side.probe.factors(number);
             let event = Event::ClusterSampled {
                 cluster: ClusterId(place as u8),

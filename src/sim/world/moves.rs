@@ -184,7 +184,9 @@ impl World<'_> {
             }
             (Phase::Refused, fault) => {
                 job.phase = Phase::Free;
-                Some(Event::CopyFailed { effect, fault: fault.unwrap_or(Fault::Unreachable) })
+                let fault = fault.unwrap_or(Fault::Unreachable);
+                self.count_fault(fault);
+                Some(Event::CopyFailed { effect, fault })
             }
             (Phase::Free | Phase::SettingUp | Phase::Flowing | Phase::Suspended | Phase::Copied, _) => {
                 unreachable!("slot {slot} has a timer while {phase:?}")
@@ -240,8 +242,17 @@ impl World<'_> {
         self.jobs[usize::from(slot)].phase = Phase::Free;
         self.changed |= 1 << head.0;
         if let Some(event) = event {
+            if !matches!(event, Event::PurgeFailed { .. }) {
+                self.count_fault(fault);
+            }
             self.tell(event);
         }
+    }
+
+    /// An attempt to move a mailbox has failed, neither for its owner's sake nor the machine's own.
+    #[cold]
+    fn count_fault(&mut self, fault: Fault) {
+        self.faults += u64::from(fault != Fault::Abandoned && fault != Fault::Gone);
     }
 
     /// A head stops answering: all that is under way on it fails, except what waits for its switch.
@@ -319,6 +330,7 @@ impl World<'_> {
     }
 
     fn failed(&mut self, slot: u16, fault: Fault) {
+        self.count_fault(fault);
         let job = &mut self.jobs[usize::from(slot)];
         job.phase = Phase::Free;
         let own = match fault {
