@@ -440,6 +440,48 @@ mod tests {
     use crate::sim::testing::quiet;
     use crate::sim::transfer::Work;
 
+    /// Copies on one pair, entered and under way from the beginning, and how fast they go.
+    fn busy(asking_milli_op_s: &[u64]) -> (Sharing, f64) {
+        let (_, model) = quiet(10);
+        let mut sharing = Sharing::new(&model, Rate::per_second(10), 4);
+        sharing.set_head(HEAD, 4_000.0, 9_000.0);
+        for (slot, asking) in asking_milli_op_s.iter().enumerate() {
+            sharing.enter(HEAD, CLUSTER, AT, &flow(*asking));
+            sharing.join(Time::default(), HEAD, AT, slot as u16, &flow(*asking));
+        }
+        sharing.settle(Time::default());
+        let share = sharing.pairs[usize::from(AT)].share;
+        (sharing, share)
+    }
+
+    fn flow(head_milli_op_s: u64) -> Flow {
+        Flow { work: Work::from_micros(1e6), head_milli_op_s, cluster_milli_op_s: 0, bytes_s: 1 }
+    }
+
+    const HEAD: HeadId = HeadId(0);
+    const CLUSTER: ClusterId = ClusterId(1);
+    const AT: u16 = 1;
+
+    #[test]
+    fn a_copy_like_the_one_it_follows_changes_no_speed_and_any_other_does() {
+        for (next, alike) in [(900_000, true), (900_005, true), (901_000, false), (450_000, false)] {
+            let (mut sharing, before) = busy(&[900_000; 3]);
+            sharing.leave(Time::from_unix_micros(10), HEAD, AT, 0, &mut flow(900_000));
+            sharing.quit(HEAD, CLUSTER, AT, &flow(900_000));
+            sharing.enter(HEAD, CLUSTER, AT, &flow(next));
+            sharing.settle(Time::from_unix_micros(10));
+            let after = sharing.pairs[usize::from(AT)].share;
+            assert_eq!(after.to_bits() == before.to_bits(), alike, "{next}: {before} and {after}");
+            let (_, anew) = busy(&[900_000, 900_000, next]);
+            assert!((after / anew - 1.0).abs() < 1e-5, "{next}: {after} for {anew}");
+        }
+        // What else the head is asked for changes the speed of the same copies.
+        let (mut sharing, before) = busy(&[900_000; 3]);
+        sharing.set_head(HEAD, 5_000.0, 9_000.0);
+        sharing.settle(Time::from_unix_micros(10));
+        assert!(sharing.pairs[usize::from(AT)].share < before);
+    }
+
     #[test]
     fn the_last_copy_takes_its_load_with_it() {
         let (_, model) = quiet(10);
