@@ -177,6 +177,7 @@ impl Session {
                 lane.start_urgent_copy(to);
             } else {
                 lane.start_copy(to);
+                lane.queue.bring_in(mailboxes);
             }
             let (attempt, begins) = mailboxes.start_copy(mailbox);
             if begins {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::mailbox::{Mailboxes, block_at};
 use super::plan::{Go, Wave, Within};
 use crate::fleet::{Fleet, MailboxId};
 use crate::units::{Share, Span, Time};
@@ -59,6 +60,14 @@ impl Queue {
     pub(super) fn pop_order(&mut self) {
         // The candidate was there to be looked at, so this does not pass the order's length.
         self.taken = self.taken.wrapping_add(1);
+    }
+
+    /// Brings in what will be read of the order's block that has just been reached, if one has.
+    #[inline(always)]
+    pub(super) fn bring_in(&self, mailboxes: &Mailboxes) {
+        if let Some(block) = block_at(&self.order, self.taken) {
+            mailboxes.bring_in_copies(block);
+        }
     }
 
     pub(super) fn push_urgent(&mut self, mailbox: MailboxId) {

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use super::Session;
 use super::jobs::{Kind, Stage};
 use super::lane::{Due, Emptied};
-use super::mailbox::Phase;
+use super::mailbox::{Mailboxes, Phase, block_at};
 use super::message::{Command, EffectId, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
 use crate::units::{Span, Time};
@@ -36,6 +36,14 @@ impl Purges {
     #[inline]
     fn first(&self) -> Option<(Time, MailboxId)> {
         self.due.get(self.taken).copied()
+    }
+
+    /// Brings in what will be read of the block that has just been reached, if one has.
+    #[inline(always)]
+    fn bring_in(&self, mailboxes: &Mailboxes) {
+        if let Some(block) = block_at(&self.due, self.taken) {
+            mailboxes.bring_in_purges(block);
+        }
     }
 
     /// The next old copy that may be purged by its date, and when its grace ended.
@@ -97,6 +105,7 @@ impl Session {
                 let effect = EffectId::new(self.number, self.sequence, effect.slot());
                 (job.effect, job.mailbox, job.due) = (effect, mailbox, due);
                 out.push(Command::Purge { effect, mailbox, from: head });
+                purges.bring_in(&self.mailboxes);
             } else {
                 purges.running -= 1;
                 self.jobs.end(effect);
@@ -147,6 +156,7 @@ impl Session {
                 return;
             }
             let Some((due, mailbox)) = purges.pop(now) else { break };
+            purges.bring_in(&self.mailboxes);
             // When it was switched.
             if due - purge_after >= self.cohort {
                 purges.kept += 1;

@@ -114,6 +114,7 @@ impl Session {
         {
             untouched.start_copy();
             lane.replace_copy(to);
+            lane.queue.bring_in(mailboxes);
             waves.begin();
             self.sequence += 1;
             let effect = |slot| EffectId::new(self.number, self.sequence, slot);

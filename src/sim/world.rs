@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::costs::Costs;
 use super::attempts::AttemptDraws;
+use super::costs::Costs;
 use super::draw::Draws;
 use super::job::Job;
 use super::load::WeekClock;
@@ -31,7 +31,6 @@ use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
-
 
 /// The world of one replication.
 pub(crate) struct World<'s> {
