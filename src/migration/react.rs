@@ -226,7 +226,7 @@ impl Session {
         lane.jobs_on[job.cluster.index()] -= 1;
         if fault == Fault::Unreachable {
             // Whatever the last sample said is no longer true.
-            lane.set_sample(None, &self.plan.heads[job.head.index()].throttle);
+            lane.drop_sample();
         }
         match attempt::verdict(&self.plan.attempts, fault, failed) {
             Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
@@ -333,12 +333,20 @@ impl Session {
         // The worst of the stores that this head's moves touch governs.
         let worst = self.clusters.worst(sample, &lane.jobs_on);
         let plan = &self.plan.heads[head.index()].throttle;
-        lane.set_sample(Some(sample), plan);
-        let used = lane.uses_throttle();
+        lane.set_sample(sample);
+        let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
+            lane.gate = Gate::CLOSED;
             self.abandon_copies(head, out);
         }
-        self.refresh(now, head, out);
+        let (paused, purges_held) = (self.paused(), self.holds_purges());
+        let lane = &mut self.lanes[head.index()];
+        if lane.gate.is_closed() || lane.throttle.streams() != streams {
+            return self.refresh(now, head, out);
+        }
+        // Nearly always the pace stays what it is.
+        lane.keep_gate_open(paused, purges_held);
+        self.go_on(now, head, out);
     }
 
     fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {
