@@ -102,7 +102,7 @@ impl Lane {
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
-            purges: Purges::default(),
+            purges: Purges::new(0),
             jobs_on: [0; STORES_MAX],
         }
     }
@@ -362,14 +362,12 @@ impl Lane {
         }
         // The calendar has been read until now: whatever changes there is due, and read first.
         consider(self.cursor.next_change(), Reason::Window);
-        consider(self.queue.next_retry().unwrap_or(Time::NEVER), Reason::Retry);
         // What is due but may not be purged now is taken up when that changes, which is an event.
-        let purge = self.purges.next_due();
-        if purge > now {
-            consider(purge, Reason::Purge);
+        let purge = self.purges.next_due(next.0);
+        if purge > now && purge < next.0 {
+            next = (purge, Reason::Purge);
         }
-        consider(self.queue.next_scheduled().unwrap_or(Time::NEVER), Reason::Schedule);
-        next
+        next.min(self.queue.next_dated())
     }
 }
 

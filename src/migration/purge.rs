@@ -12,12 +12,13 @@ use crate::fleet::{HeadId, MailboxId};
 use crate::units::{Span, Time};
 
 /// Old copies of one head that wait to be purged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Purges {
     /// In order of their dates, since all are kept equally long; each mailbox moves once, so none are removed.
-    pub(super) due: Vec<(Time, MailboxId)>,
-    /// How many of them have been taken.
+    due: Vec<(Time, MailboxId)>,
+    /// How many of them have been taken, and when the grace of the next one ends; never where none is left.
     taken: usize,
+    next: Time,
     /// Failed ones: when to try again, and when their grace ended.
     retries: BinaryHeap<Reverse<(Time, Time, MailboxId)>>,
     pub(super) running: u16,
@@ -27,15 +28,40 @@ pub(super) struct Purges {
 }
 
 impl Purges {
+    /// With room for so many: a step allocates nothing.
+    pub(super) fn new(room: u32) -> Self {
+        Self {
+            due: Vec::with_capacity(room as usize),
+            taken: 0,
+            next: Time::NEVER,
+            retries: BinaryHeap::new(),
+            running: 0,
+            kept: 0,
+            done: false,
+        }
+    }
+
+    /// An old copy may be purged from `due` on, which lies no earlier than those of all before it.
+    #[inline(always)]
+    pub(super) fn push(&mut self, due: Time, mailbox: MailboxId) {
+        self.due.push((due, mailbox));
+        if self.next == Time::NEVER {
+            self.next = due;
+        }
+    }
+
     /// Tries again at `at` to purge an old copy whose grace ended at `due`.
     pub(super) fn retry(&mut self, at: Time, due: Time, mailbox: MailboxId) {
         self.retries.push(Reverse((at, due, mailbox)));
     }
 
-    /// The next one whose grace ends, of those never tried.
-    #[inline]
-    fn first(&self) -> Option<(Time, MailboxId)> {
-        self.due.get(self.taken).copied()
+    /// Takes the next one whose grace ends, of those never tried; one must be left.
+    #[inline(always)]
+    fn take(&mut self) -> (Time, MailboxId) {
+        let first = self.due[self.taken];
+        self.taken += 1;
+        self.next = self.due.get(self.taken).map_or(Time::NEVER, |(due, _)| *due);
+        first
     }
 
     /// Brings in what will be read of the block that has just been reached, if one has.
@@ -54,9 +80,7 @@ impl Purges {
             self.retries.pop();
             return Some((due, mailbox));
         }
-        let first = self.first().filter(|(due, _)| *due <= now);
-        self.taken += usize::from(first.is_some());
-        first
+        (self.next <= now).then(|| self.take())
     }
 
     #[inline]
@@ -64,10 +88,10 @@ impl Purges {
         self.taken == self.due.len() && self.retries.is_empty() && self.running == 0
     }
 
-    /// When the next old copy is looked at; never where none is left.
-    #[inline]
-    pub(super) fn next_due(&self) -> Time {
-        let first = self.first().map_or(Time::NEVER, |(due, _)| purge_wake(due));
+    /// When the next old copy is looked at, where that is before `limit`; otherwise any time from `limit` on.
+    #[inline(always)]
+    pub(super) fn next_due(&self, limit: Time) -> Time {
+        let first = if self.next < limit { purge_wake(self.next) } else { Time::NEVER };
         self.retries.peek().map_or(first, |Reverse((at, ..))| first.min(*at))
     }
 }
@@ -93,58 +117,61 @@ impl Session {
         self.mailboxes.set_phase(job.mailbox, Phase::Settled);
         let lane = &mut self.lanes[head.index()];
         let purges = &mut lane.purges;
-        let next = purges.first();
-        if let Some((due, mailbox)) = next
-            && now <= lane.gate.purges_until
-            && purges.retries.is_empty()
-        {
+        let next = purges.next;
+        if next < Time::NEVER && now <= lane.gate.purges_until && purges.retries.is_empty() {
             // Nearly always the next one takes the place of the one that has ended, or has to wait for its date.
-            if due <= now && purges.running == self.purge_streams {
-                purges.taken += 1;
+            if next <= now && purges.running == self.purge_streams {
+                let (due, mailbox) = purges.take();
                 self.sequence += 1;
                 let effect = EffectId::new(self.number, self.sequence, effect.slot());
                 (job.effect, job.mailbox, job.due) = (effect, mailbox, due);
                 out.push(Command::Purge { effect, mailbox, from: head });
                 purges.bring_in(&self.mailboxes);
+                if purges.next <= now {
+                    return;
+                }
             } else {
                 purges.running -= 1;
                 self.jobs.end(effect);
             }
-            match purges.first() {
-                Some((due, _)) if due > now => {
-                    if !foresees(self.wake, due) {
-                        self.wake = (purge_wake(due), Reason::Purge);
-                    }
-                    return;
+            let next = purges.next;
+            if next > now && next < Time::NEVER {
+                if !foresees(self.wake, next) {
+                    self.wake = (purge_wake(next), Reason::Purge);
                 }
-                Some(_) if purges.running == self.purge_streams => return,
-                Some(_) | None => {}
+                return;
             }
         } else {
             purges.running -= 1;
             self.jobs.end(effect);
         }
         self.purge(now, head, out);
-        if next.is_none() {
+        if next == Time::NEVER {
             self.check_purged(head, out);
         }
     }
 
     /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
+    #[inline(always)]
     pub(super) fn purge(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        let Some(purge_after) = self.purge_after else { return };
         let lane = &self.lanes[head.index()];
         let purges = &lane.purges;
         // Nearly always nothing is due, nor will it be before the next wake-up; or nothing is left.
-        let idle = match purges.first() {
-            Some((due, _)) => due > now && foresees(self.wake, due),
-            None => purges.done || purges.running > 0 || lane.emptied != Emptied::Yes,
+        let idle = if purges.next < Time::NEVER {
+            purges.next > now && foresees(self.wake, purges.next)
+        } else {
+            purges.done || purges.running > 0 || lane.emptied != Emptied::Yes
         };
-        if idle && purges.retries.is_empty() {
-            return;
+        if !idle || !purges.retries.is_empty() {
+            self.purge_due(now, head, out);
         }
+    }
+
+    #[inline(never)]
+    fn purge_due(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        let Some(purge_after) = self.purge_after else { return };
         let paused = self.paused() || self.purges_held;
-        let Self { lanes, jobs, sequence, .. } = self;
+        let Self { lanes, jobs, sequence, mailboxes, .. } = self;
         let lane = &mut lanes[head.index()];
         let well = lane.streams > 0 && lane.fresh(now);
         if paused || !well {
@@ -156,7 +183,7 @@ impl Session {
                 return;
             }
             let Some((due, mailbox)) = purges.pop(now) else { break };
-            purges.bring_in(&self.mailboxes);
+            purges.bring_in(mailboxes);
             // When it was switched.
             if due - purge_after >= self.cohort {
                 purges.kept += 1;
@@ -168,14 +195,14 @@ impl Session {
             let effect = jobs.start(effect, Kind::Purge { mailbox, head, due });
             out.push(Command::Purge { effect, mailbox, from: head });
         }
-        if purges.first().is_none_or(|(due, _)| due > now) {
+        if purges.next > now {
             self.await_purges(now, head, out);
         }
     }
 
     /// No old copy is due any more: says when the next one is, or that all are gone.
     fn await_purges(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        let due = self.lanes[head.index()].purges.next_due();
+        let due = self.lanes[head.index()].purges.next_due(Time::NEVER);
         if due > now && due < Time::NEVER {
             self.wake = self.wake.min((due, Reason::Purge));
         }

@@ -150,7 +150,7 @@ impl Session {
         if let Some(purge_after) = self.purge_after {
             self.mailboxes.set_moved(mailbox);
             let due = now + purge_after;
-            lane.purges.due.push((due, mailbox));
+            lane.purges.push(due, mailbox);
             if !foresees(self.wake, due) {
                 self.wake = (purge_wake(due), Reason::Purge);
             }
