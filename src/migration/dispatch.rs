@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::gate::Gate;
-use super::jobs::{Job, Kind, Stage};
+use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
@@ -205,7 +205,7 @@ impl Session {
             if begins {
                 waves.begin();
             }
-            let effect = jobs.start(&mut effect_in, Kind::Copy { mailbox, head: from, cluster: to, reserved });
+            let effect = jobs.start_copy(&mut effect_in, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
             if lane.is_full() {
                 return Ok(lane.cap());

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::Session;
-use super::jobs::{Kind, Stage};
+use super::jobs::Stage;
 use super::lane::{Due, Emptied};
 use super::mailbox::{Mailboxes, Phase, block_at};
 use super::message::{Command, EffectId, Milestone, Reason};
@@ -192,7 +192,7 @@ impl Session {
             purges.running += 1;
             *sequence += 1;
             let effect = |slot| EffectId::new(self.number, *sequence, slot);
-            let effect = jobs.start(effect, Kind::Purge { mailbox, head, due });
+            let effect = jobs.start_purge(effect, mailbox, head, due);
             out.push(Command::Purge { effect, mailbox, from: head });
         }
         if purges.next > now {

@@ -3,7 +3,7 @@
 use super::Session;
 use super::attempt::{self, Verdict};
 use super::gate::Gate;
-use super::jobs::{Job, Kind, Stage};
+use super::jobs::{Job, Stage};
 use super::lane::Emptied;
 use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
@@ -118,7 +118,7 @@ impl Session {
             waves.begin();
             self.sequence += 1;
             let effect = |slot| EffectId::new(self.number, self.sequence, slot);
-            let effect = jobs.start(effect, Kind::Copy { mailbox, head: from, cluster: to, reserved });
+            let effect = jobs.start_copy(effect, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt: 1, bytes });
             return;
         }
