@@ -295,8 +295,8 @@ impl Session {
         let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
         let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
         let mut wake = soak.min(warning);
-        for (lane, head) in self.lanes.iter().zip(&self.plan.heads) {
-            wake = lane.next_due(now, head).min(wake);
+        for lane in &self.lanes {
+            wake = lane.next_due(now).min(wake);
         }
         self.wake = wake;
     }

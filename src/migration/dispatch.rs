@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::gate::Gate;
-use super::jobs::{Job, Kind, Stage};
+use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
@@ -29,27 +29,36 @@ impl Session {
         }
     }
 
+    #[inline(always)]
     fn set_pace(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let paused = self.paused();
         let lane = &mut self.lanes[head.index()];
-        let allowed = lane.allowed(now, &self.plan.heads[head.index()], paused);
+        lane.read_calendar(now, &self.plan.heads[head.index()].windows);
+        let allowed = lane.allowed(paused);
         if lane.pace != Some(allowed) {
-            let Pace { streams, rate } = allowed;
-            (lane.pace, lane.streams, lane.gate) = (Some(allowed), streams, Gate::CLOSED);
-            let effect = self.effect();
-            out.push(Command::SetPace { effect, head, streams, rate });
+            self.ask_pace(head, allowed, out);
         }
+    }
+
+    #[inline(never)]
+    fn ask_pace(&mut self, head: HeadId, pace: Pace, out: &mut Vec<Command>) {
+        let Pace { streams, rate } = pace;
+        let lane = &mut self.lanes[head.index()];
+        (lane.pace, lane.streams, lane.gate) = (Some(pace), streams, Gate::CLOSED);
+        let effect = self.effect();
+        out.push(Command::SetPace { effect, head, streams, rate });
     }
 
     /// The same on one head, and starts what it allows, after something has changed there.
     pub(super) fn refresh(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.lanes[head.index()].gate = Gate::CLOSED;
-        self.refresh_due(now, head, out);
+        self.set_pace(now, head, out);
+        self.go_on(now, head, out);
     }
 
-    /// The same after nothing has changed but the time.
-    fn refresh_due(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        self.set_pace(now, head, out);
+    /// Does what the head's pace allows after nothing has changed since it was set but the time, or the sample's age.
+    #[inline]
+    pub(super) fn go_on(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         if self.lanes[head.index()].gate.is_closed() {
             self.open_gate(head);
         }
@@ -59,7 +68,7 @@ impl Session {
     }
 
     /// Starts copies until something binds, and accounts the time to it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fill(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         #[cfg(test)]
         self.check_gates();
@@ -73,21 +82,34 @@ impl Session {
     }
 
     /// Works out anew what a lane may do until something changes.
+    #[inline(never)]
     fn open_gate(&mut self, head: HeadId) {
-        let (paused, purges_held) = (self.paused(), self.purges_held || self.cohort != Time::NEVER);
-        let plan = &self.plan.heads[head.index()].throttle;
-        self.lanes[head.index()].open_gate(plan, paused, purges_held);
+        let (paused, purges_held) = (self.paused(), self.holds_purges());
+        self.lanes[head.index()].open_gate(paused, purges_held);
+    }
+
+    /// Whether each old copy has to be looked at before it is purged, or none may be.
+    #[inline(always)]
+    pub(super) fn holds_purges(&self) -> bool {
+        self.purges_held || self.cohort != Time::NEVER
     }
 
     /// An open gate says what asking everything anew would.
     #[cfg(test)]
     pub(super) fn check_gates(&self) {
-        let (paused, purges_held) = (self.paused(), self.purges_held || self.cohort != Time::NEVER);
-        for (lane, plan) in self.lanes.iter().zip(&self.plan.heads) {
-            let (gate, anew) = (lane.gate, lane.new_gate(&plan.throttle, paused, purges_held));
+        let (paused, purges_held) = (self.paused(), self.holds_purges());
+        for lane in &self.lanes {
+            let (gate, anew) = (lane.gate, lane.new_gate(paused, purges_held));
             assert!(gate.is_closed() || gate == anew, "{gate:?} is not {anew:?}");
             assert!([Time::LONG_AGO, anew.purges_until].contains(&gate.purges_until), "{gate:?} is not {anew:?}");
         }
+    }
+
+    /// The pace asked for last is the one that is allowed.
+    #[cfg(test)]
+    fn check_pace(&self, head: usize) {
+        let lane = &self.lanes[head];
+        assert_eq!(lane.pace, Some(lane.allowed(self.paused())), "the pace of head {head} is out of date");
     }
 
     /// The same with everything asked again.
@@ -104,7 +126,7 @@ impl Session {
             self.open_gate(head);
         }
         let paused = self.paused();
-        let blocked = self.lanes[head.index()].blocked(now, &self.plan.heads[head.index()].throttle, paused);
+        let blocked = self.lanes[head.index()].blocked(now, paused);
         let binding = blocked.unwrap_or_else(|| self.start_copies(now, head, out));
         let lane = &mut self.lanes[head.index()];
         // Samples age again from now on; and the next head may have its turn when fewer wait than streams.
@@ -146,7 +168,7 @@ impl Session {
     /// The same up to a mailbox that no cluster can ever take: that one is the error.
     #[inline]
     fn start_what_fits(&mut self, now: Time, from: HeadId, out: &mut Vec<Command>) -> Result<Binding, MailboxId> {
-        let Self { number, sequence, plan, mailboxes, lanes, clusters, jobs, waves, opened, .. } = self;
+        let Self { number, sequence, mailboxes, lanes, clusters, jobs, waves, opened, .. } = self;
         let lane = &mut lanes[from.index()];
         let mut effect_in = |slot| {
             *sequence += 1;
@@ -177,15 +199,16 @@ impl Session {
                 lane.start_urgent_copy(to);
             } else {
                 lane.start_copy(to);
+                lane.queue.bring_in(mailboxes);
             }
             let (attempt, begins) = mailboxes.start_copy(mailbox);
             if begins {
                 waves.begin();
             }
-            let effect = jobs.start(&mut effect_in, Kind::Copy { mailbox, head: from, cluster: to, reserved });
+            let effect = jobs.start_copy(&mut effect_in, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
             if lane.is_full() {
-                return Ok(lane.cap(&plan.heads[from.index()].throttle));
+                return Ok(lane.cap());
             }
         }
     }
@@ -246,7 +269,7 @@ impl Session {
     }
 
     /// Sends new accounts to the first cluster that takes mailboxes; when none does, where they went before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
         if !self.intake.is_some_and(|cluster| self.clusters.takes(cluster)) {
             self.renew_intake(out);
@@ -299,8 +322,11 @@ impl Session {
             self.announce(Milestone::WindowsEnd, out);
         }
         self.advance_waves(now, out);
+        // The paces are set: where anything is due, before the event; and by whatever has changed since.
         for head in 0..self.lanes.len() {
-            self.refresh_due(now, HeadId(head as u8), out);
+            #[cfg(test)]
+            self.check_pace(head);
+            self.go_on(now, HeadId(head as u8), out);
         }
     }
 

@@ -76,12 +76,12 @@ impl Cluster {
             return false;
         }
         // Both times and totals only grow: the newest state from before the sample is the largest.
-        let mut back = (0..CHECKPOINTS).map(|back| self.checkpoints[self.newest.wrapping_sub(back) % CHECKPOINTS]);
-        let counted = back.find(|(at, _)| *at <= sample.measured_at).map_or(Bytes::ZERO, |(_, committed)| committed);
+        let newest = self.checkpoints[self.newest % CHECKPOINTS];
+        let counted = if newest.0 <= sample.measured_at { newest.1 } else { self.committed_before(sample.measured_at) };
         self.committed_in_sample = self.committed_in_sample.max(counted);
         // Far enough apart that the oldest one lies before what a sample as late as this one can show.
         let delay = now.since(sample.measured_at).micros();
-        if now.since(self.checkpoints[self.newest % CHECKPOINTS].0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
+        if now.since(newest.0).micros() >= delay / (CHECKPOINTS as i64 / 2) {
             self.newest = (self.newest + 1) % CHECKPOINTS;
             self.checkpoints[self.newest] = (now, self.committed);
         }
@@ -92,6 +92,13 @@ impl Cluster {
         self.full &= !opens;
         self.renew();
         opens
+    }
+
+    /// What had surely been committed at an instant before the newest checkpoint.
+    #[inline(never)]
+    fn committed_before(&self, at: Time) -> Bytes {
+        let mut back = (1..CHECKPOINTS).map(|back| self.checkpoints[self.newest.wrapping_sub(back) % CHECKPOINTS]);
+        back.find(|(then, _)| *then <= at).map_or(Bytes::ZERO, |(_, committed)| committed)
     }
 
     /// Works out anew until when mailboxes may be placed.

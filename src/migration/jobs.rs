@@ -36,15 +36,6 @@ pub(super) struct Job {
     pub(super) run: Run,
 }
 
-/// What a job is to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    /// Move a mailbox.
-    Copy { mailbox: MailboxId, head: HeadId, cluster: ClusterId, reserved: Bytes },
-    /// Purge a run of old copies.
-    Purge { head: HeadId, run: Run },
-}
-
 /// All jobs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jobs {
@@ -75,26 +66,35 @@ impl Jobs {
         !self.free.is_empty()
     }
 
-    /// Starts a job in a free slot, from which `effect` makes its id; only what that kind of job needs is written. Whether
-    /// there is room is asked before: nothing may have been reserved for a job that cannot start.
+    /// Starts to copy a mailbox in a free slot, from which `effect` makes the job's id; only what this kind of job needs is
+    /// written. Whether there is room is asked before: nothing may have been reserved for a job that cannot start.
     #[inline(always)]
-    pub(super) fn start(&mut self, effect: impl FnOnce(u16) -> EffectId, kind: Kind) -> EffectId {
-        let Some(slot) = self.free.pop() else { panic!("a job starts where there is no slot: {kind:?}") };
-        let effect = effect(slot);
+    pub(super) fn start_copy(
+        &mut self,
+        effect: impl FnOnce(u16) -> EffectId,
+        mailbox: MailboxId,
+        head: HeadId,
+        (cluster, reserved): (ClusterId, Bytes),
+    ) -> EffectId {
+        let job = self.start(effect, Stage::Copying);
+        (job.mailbox, job.head, job.cluster, job.reserved) = (mailbox, head, cluster, reserved);
+        job.effect
+    }
+
+    /// The same to purge a run of old copies.
+    #[inline(always)]
+    pub(super) fn start_purge(&mut self, effect: impl FnOnce(u16) -> EffectId, head: HeadId, run: Run) -> EffectId {
+        let job = self.start(effect, Stage::Purging);
+        (job.head, job.run) = (head, run);
+        job.effect
+    }
+
+    #[inline(always)]
+    fn start(&mut self, effect: impl FnOnce(u16) -> EffectId, stage: Stage) -> &mut Job {
+        let Some(slot) = self.free.pop() else { no_slot(stage) };
         let job = &mut self.slots[usize::from(slot)];
-        job.effect = effect;
-        job.abandoned = None;
-        match kind {
-            Kind::Copy { mailbox, head, cluster, reserved } => {
-                (job.mailbox, job.head, job.cluster, job.reserved) = (mailbox, head, cluster, reserved);
-                job.stage = Stage::Copying;
-            }
-            Kind::Purge { head, run } => {
-                (job.head, job.run) = (head, run);
-                job.stage = Stage::Purging;
-            }
-        }
-        effect
+        (job.effect, job.stage, job.abandoned) = (effect(slot), stage, None);
+        job
     }
 
     /// The job of an effect that has not ended; `None` for late and unknown ids.
@@ -139,4 +139,11 @@ impl Jobs {
     pub(super) fn of_mailbox(&self, mailbox: MailboxId) -> Option<Job> {
         self.iter().find(|job| job.mailbox == mailbox && job.stage != Stage::Purging).copied()
     }
+}
+
+/// Out of the way, so that starting a job writes nothing for the sake of this message.
+#[cold]
+#[inline(never)]
+fn no_slot(stage: Stage) -> ! {
+    panic!("a job starts where there is no slot: {stage:?}")
 }

@@ -6,7 +6,7 @@ use super::gate::Gate;
 use super::mailbox::{Mailboxes, Phase};
 use super::message::{Binding, EffectId, Limit, Reason};
 use super::order::{Queue, Waves};
-use super::plan::{HeadPlan, Overlap, ThrottlePlan, WindowLimit};
+use super::plan::{HeadPlan, Overlap, WindowLimit, Windows};
 use super::progress::{Account, Shares};
 use super::purge::Purges;
 use super::throttle::{Sample, Throttle};
@@ -50,6 +50,11 @@ pub(super) struct Lane {
     /// Copied, and waiting for their turn to switch.
     pub(super) ready: VecDeque<EffectId>,
     pub(super) throttle: Throttle,
+    /// What the plan says of the head, asked too often to be looked up there: the most streams, the cap on the speeds, and
+    /// how long a sample counts.
+    ceiling: u16,
+    rate: Rate,
+    sample_limit: Span,
     pub(super) cursor: Cursor,
     pub(super) window: WindowLimit,
     pub(super) operator_cap: u16,
@@ -85,6 +90,9 @@ impl Lane {
             queue,
             ready: VecDeque::with_capacity(usize::from(plan.throttle.ceiling())),
             throttle: Throttle::new(&plan.throttle, now),
+            ceiling: plan.throttle.ceiling(),
+            rate: plan.throttle.rate,
+            sample_limit: plan.throttle.sample_limit,
             cursor: Cursor::default(),
             window: WindowLimit::OPEN,
             operator_cap: u16::MAX,
@@ -94,7 +102,7 @@ impl Lane {
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
-            purges: Purges::default(),
+            purges: Purges::new(0),
             jobs_on: [0; STORES_MAX],
         }
     }
@@ -158,22 +166,31 @@ impl Lane {
         }
     }
 
-    /// The pace that throttle, calendar and operator allow now.
+    /// Reads the calendar along, where its limit may have changed.
     #[inline(always)]
-    pub(super) fn allowed(&mut self, now: Time, plan: &HeadPlan, paused: bool) -> Pace {
+    pub(super) fn read_calendar(&mut self, now: Time, windows: &Windows) {
         if self.cursor.may_change(now) {
-            self.window = self.cursor.limit(&plan.windows, now);
+            self.window = self.cursor.limit(windows, now);
             self.gate = Gate::CLOSED;
         }
-        let streams = self.throttle.streams().min(self.window.streams).min(self.operator_cap);
-        Pace { streams: if paused { 0 } else { streams }, rate: plan.throttle.rate.min(self.window.rate) }
     }
 
-    /// Takes a sample in, or the fact that the last one says nothing any more.
-    pub(super) fn set_sample(&mut self, sample: Option<Sample>, plan: &ThrottlePlan) {
-        self.sample = sample;
-        self.fresh_until = sample.map_or(Time::LONG_AGO, |sample| sample.measured_at + plan.sample_limit);
-        self.gate = Gate::CLOSED;
+    /// The pace that throttle, calendar and operator allow as far as the calendar has been read.
+    #[inline(always)]
+    pub(super) fn allowed(&self, paused: bool) -> Pace {
+        let streams = self.throttle.streams().min(self.window.streams).min(self.operator_cap);
+        Pace { streams: if paused { 0 } else { streams }, rate: self.rate.min(self.window.rate) }
+    }
+
+    /// The last sample says nothing any more.
+    pub(super) fn drop_sample(&mut self) {
+        (self.sample, self.fresh_until, self.gate) = (None, Time::LONG_AGO, Gate::CLOSED);
+    }
+
+    /// Takes a sample in; the gate is for the caller to open again.
+    #[inline(always)]
+    pub(super) fn set_sample(&mut self, sample: Sample) {
+        (self.sample, self.fresh_until) = (Some(sample), sample.measured_at + self.sample_limit);
     }
 
     #[inline]
@@ -202,7 +219,7 @@ impl Lane {
 
     /// What keeps the lane from starting anything at all, if something does.
     #[inline]
-    pub(super) fn blocked(&self, now: Time, plan: &ThrottlePlan, paused: bool) -> Option<Binding> {
+    pub(super) fn blocked(&self, now: Time, paused: bool) -> Option<Binding> {
         if self.is_empty() || (!self.turn && self.queue.peek_urgent().is_none()) {
             Some(Binding::NotItsTurn)
         } else if paused {
@@ -210,7 +227,7 @@ impl Lane {
         } else if !self.fresh(now) {
             Some(Binding::Outage)
         } else if self.is_full() {
-            Some(self.cap(plan))
+            Some(self.cap())
         } else if !self.ready.is_empty() {
             Some(Binding::Mover)
         } else {
@@ -219,13 +236,13 @@ impl Lane {
     }
 
     /// Which cap it is that all permitted streams are used up to.
-    pub(super) fn cap(&self, plan: &ThrottlePlan) -> Binding {
+    pub(super) fn cap(&self) -> Binding {
         let throttle = self.throttle.streams();
         if self.operator_cap < throttle.min(self.window.streams) {
             Binding::Paused
         } else if self.window.streams < throttle {
             Binding::Window
-        } else if throttle < plan.ceiling() || throttle == 0 {
+        } else if throttle < self.ceiling || throttle == 0 {
             Binding::Throttle
         } else {
             bound_by(self.held_by)
@@ -244,28 +261,41 @@ impl Lane {
     }
 
     /// Works out anew what the lane may do until something changes.
-    pub(super) fn open_gate(&mut self, plan: &ThrottlePlan, paused: bool, purges_held: bool) {
-        self.gate = self.new_gate(plan, paused, purges_held);
+    pub(super) fn open_gate(&mut self, paused: bool, purges_held: bool) {
+        self.gate = self.new_gate(paused, purges_held);
+    }
+
+    /// The same for an open gate where nothing but the sample's age has changed.
+    #[inline(always)]
+    pub(super) fn keep_gate_open(&mut self, paused: bool, purges_held: bool) {
+        let may_run = self.turn && !paused;
+        self.gate.until = if may_run { self.fresh_until } else { Time::NEVER };
+        self.gate.purges_until = self.purges_until(paused, purges_held);
+    }
+
+    #[inline(always)]
+    fn purges_until(&self, paused: bool, purges_held: bool) -> Time {
+        let may_run = !paused && !purges_held && self.streams > 0;
+        if may_run { self.fresh_until } else { Time::LONG_AGO }
     }
 
     /// What `blocked` and the purges' conditions come to as long as nothing of this lane is changed but its numbers.
-    pub(super) fn new_gate(&self, plan: &ThrottlePlan, paused: bool, purges_held: bool) -> Gate {
+    pub(super) fn new_gate(&self, paused: bool, purges_held: bool) -> Gate {
         let urgent = self.queue.peek_urgent().is_some();
         let (until, streams, full) = match (urgent, self.turn, paused) {
             (false, false, _) => (Time::NEVER, 0, Binding::NotItsTurn),
             (false, true, true) => (Time::NEVER, 0, Binding::Paused),
-            (false, true, false) => (self.fresh_until, self.streams, self.cap(plan)),
+            (false, true, false) => (self.fresh_until, self.streams, self.cap()),
             // What goes ahead of the order is looked at each time: for copies the gate stays closed.
             (true, ..) => (Time::LONG_AGO, 0, Binding::NotItsTurn),
         };
-        let purges_may_run = !paused && !purges_held && self.streams > 0;
         Gate {
             until,
             streams,
             full,
             full_by_limit: full == bound_by(self.held_by),
             plenty: if urgent { 0 } else { (u32::from(self.streams) + self.queue.scheduled()).max(1) },
-            purges_until: if purges_may_run { self.fresh_until } else { Time::LONG_AGO },
+            purges_until: self.purges_until(paused, purges_held),
         }
     }
 
@@ -318,8 +348,8 @@ impl Lane {
     }
 
     /// The next thing of this lane that is due.
-    #[inline]
-    pub(super) fn next_due(&self, now: Time, plan: &HeadPlan) -> Due {
+    #[inline(always)]
+    pub(super) fn next_due(&self, now: Time) -> Due {
         let mut next = NOTHING_DUE;
         // In the order of the reasons, so that of several at one instant the first counts.
         let mut consider = |due: Time, why| {
@@ -330,15 +360,14 @@ impl Lane {
         if self.fresh_until >= now && self.account.binding() != Binding::Outage && !self.is_empty() {
             consider(self.fresh_until + Span::TICK, Reason::SampleAge);
         }
-        consider(self.cursor.next_change(&plan.windows, now).unwrap_or(Time::NEVER), Reason::Window);
-        consider(self.queue.next_retry().unwrap_or(Time::NEVER), Reason::Retry);
+        // The calendar has been read until now: whatever changes there is due, and read first.
+        consider(self.cursor.next_change(), Reason::Window);
         // What is due but may not be purged now is taken up when that changes, which is an event.
-        let purge = self.purges.next_due();
-        if purge > now {
-            consider(purge, Reason::Purge);
+        let purge = self.purges.next_due(next.0);
+        if purge > now && purge < next.0 {
+            next = (purge, Reason::Purge);
         }
-        consider(self.queue.next_scheduled().unwrap_or(Time::NEVER), Reason::Schedule);
-        next
+        next.min(self.queue.next_dated())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where every mailbox stands: four bytes each, beside the immutable facts.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::fleet::{Fleet, HeadId, Home, MailboxId};
-use crate::units::Bytes;
+use crate::units::{Bytes, Time};
 
 /// Where a mailbox stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,21 @@ pub enum Phase {
 }
 
 const _: () = assert!(Phase::Waiting as u8 == 0, "a mailbox that nothing has happened to is all zeros");
+
+/// Mailboxes whose columns come from memory together: one by one, each costs a wait for memory; of a block, the waits pass
+/// together.
+const BLOCK: usize = 64;
+
+/// The block that begins at this place of a list, if one does: for lists that are gone through once.
+#[inline(always)]
+pub(super) fn block_at<T>(list: &[T], place: usize) -> Option<&[T]> {
+    if place.is_multiple_of(BLOCK) { list[place..].chunks(BLOCK).next() } else { None }
+}
+
+/// As much as a block of what comes after these places of a list, if one of them is the last of a block.
+pub(super) fn block_after<T>(list: &[T], places: Range<usize>) -> Option<&[T]> {
+    if places.start / BLOCK == places.end / BLOCK { None } else { list[places.end..].chunks(BLOCK).next() }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -128,6 +145,23 @@ impl Mailboxes {
         untouched.then(|| Untouched { state, bytes: self.fleet.bytes[mailbox.index()] })
     }
 
+    /// Brings in what will be read of mailboxes that are to be copied.
+    #[inline(never)]
+    pub(super) fn bring_in_copies(&self, block: &[MailboxId]) {
+        let read = |id: &MailboxId| {
+            let bytes = self.fleet.bytes.get(id.index()).map_or(0, |bytes| bytes.get());
+            bytes ^ self.states.get(id.index()).map_or(0, |state| u64::from(state.attempts))
+        };
+        black_box(block.iter().fold(0, |all, id| all ^ read(id)));
+    }
+
+    /// The same of mailboxes whose old copies are to be purged.
+    #[inline(never)]
+    pub(super) fn bring_in_purges(&self, block: &[(Time, MailboxId)]) {
+        let read = |id: &MailboxId| self.states.get(id.index()).map_or(0, |state| state.attempts);
+        black_box(block.iter().fold(0, |all, (_, id)| all ^ read(id)));
+    }
+
     /// It lives on its cluster; the attempts that its old copy's purge may take are its own.
     #[inline]
     pub(super) fn set_moved(&mut self, mailbox: MailboxId) {
@@ -164,5 +198,29 @@ impl Mailboxes {
         self.found.push(home);
         self.set_bytes(mailbox, bytes);
         mailbox
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_brought_in_where_it_begins_and_the_last_may_be_short() {
+        let list: Vec<usize> = (0..BLOCK + 2).collect();
+        let blocks: Vec<_> = (0..=list.len()).filter_map(|place| block_at(&list, place)).collect();
+        assert_eq!(blocks, [&list[..BLOCK], &list[BLOCK..]]);
+        assert_eq!(block_at(&list[..BLOCK], BLOCK), None, "nothing is left");
+        let after: Vec<_> = [0..4, 60..63, 60..64, 62..65, 65..66].map(|places| block_after(&list, places)).into();
+        assert_eq!(after, [None, None, Some(&list[64..]), Some(&list[65..]), None]);
+        assert_eq!(block_after(&list, BLOCK - 1..BLOCK + 2), None, "nothing is left");
+    }
+
+    #[test]
+    fn mailboxes_that_the_fleet_does_not_know_are_no_trouble_to_bring_in() {
+        let mut mailboxes = Mailboxes::default();
+        let found = mailboxes.add(Home::head(HeadId(0)), Bytes::new(1));
+        mailboxes.bring_in_copies(&[found, MailboxId(7)]);
+        mailboxes.bring_in_purges(&[(Time::NEVER, found), (Time::NEVER, MailboxId(7))]);
     }
 }

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::lane::{Due, NOTHING_DUE};
+use super::mailbox::{Mailboxes, block_at};
+use super::message::Reason;
 use super::plan::{Go, Wave, Within};
 use crate::fleet::{Fleet, MailboxId};
 use crate::units::{Share, Span, Time};
@@ -21,7 +24,7 @@ pub(crate) fn sort(within: Within, fleet: &Fleet, rows: &mut [MailboxId]) {
 }
 
 /// What waits on one head. Entries may be out of date: the mailbox's own phase says whether it still waits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     /// The plan's order, and how much of it has been taken.
     order: Vec<MailboxId>,
@@ -31,12 +34,23 @@ pub(super) struct Queue {
     retries: BinaryHeap<Reverse<(Time, MailboxId)>>,
     /// By falling date.
     scheduled: Vec<(Time, MailboxId)>,
+    /// The earliest of both, kept: it is asked for far more often than it changes.
+    dated: Due,
 }
 
 impl Queue {
     pub(super) fn new(order: Vec<MailboxId>, mut scheduled: Vec<(Time, MailboxId)>) -> Self {
         scheduled.sort_unstable_by(|a, b| b.cmp(a));
-        Self { order, scheduled, ..Self::default() }
+        let (urgent, retries) = (VecDeque::new(), BinaryHeap::new());
+        let mut queue = Self { order, taken: 0, urgent, retries, scheduled, dated: NOTHING_DUE };
+        queue.renew_dated();
+        queue
+    }
+
+    fn renew_dated(&mut self) {
+        let retry = self.retries.peek().map_or(NOTHING_DUE, |Reverse((due, _))| (*due, Reason::Retry));
+        let scheduled = self.scheduled.last().map_or(NOTHING_DUE, |(due, _)| (*due, Reason::Schedule));
+        self.dated = retry.min(scheduled);
     }
 
     /// The next candidate ahead of the plan's order.
@@ -61,6 +75,14 @@ impl Queue {
         self.taken = self.taken.wrapping_add(1);
     }
 
+    /// Brings in what will be read of the order's block that has just been reached, if one has.
+    #[inline(always)]
+    pub(super) fn bring_in(&self, mailboxes: &Mailboxes) {
+        if let Some(block) = block_at(&self.order, self.taken) {
+            mailboxes.bring_in_copies(block);
+        }
+    }
+
     pub(super) fn push_urgent(&mut self, mailbox: MailboxId) {
         self.urgent.push_back(mailbox);
     }
@@ -75,6 +97,7 @@ impl Queue {
 
     pub(super) fn push_retry(&mut self, due: Time, mailbox: MailboxId) {
         self.retries.push(Reverse((due, mailbox)));
+        self.renew_dated();
     }
 
     /// A mailbox whose wait after a failure is over.
@@ -84,6 +107,7 @@ impl Queue {
             return None;
         }
         self.retries.pop();
+        self.renew_dated();
         Some(mailbox)
     }
 
@@ -94,6 +118,7 @@ impl Queue {
             return None;
         }
         self.scheduled.pop();
+        self.renew_dated();
         Some(mailbox)
     }
 
@@ -101,6 +126,7 @@ impl Queue {
     pub(super) fn remove_dated(&mut self, mailbox: MailboxId) {
         self.retries.retain(|Reverse((_, id))| *id != mailbox);
         self.scheduled.retain(|(_, id)| *id != mailbox);
+        self.renew_dated();
     }
 
     /// Mailboxes whose date of their own is still to come.
@@ -109,14 +135,10 @@ impl Queue {
         self.scheduled.len() as u32
     }
 
+    /// When the first mailbox that waits for a date is due, and for which reason.
     #[inline]
-    pub(super) fn next_retry(&self) -> Option<Time> {
-        self.retries.peek().map(|Reverse((due, _))| *due)
-    }
-
-    #[inline]
-    pub(super) fn next_scheduled(&self) -> Option<Time> {
-        self.scheduled.last().map(|(due, _)| *due)
+    pub(super) fn next_dated(&self) -> Due {
+        self.dated
     }
 }
 

@@ -6,21 +6,22 @@ use std::ops::Range;
 
 use super::Session;
 use super::attempt::{self, Verdict};
-use super::jobs::{Kind, Stage};
+use super::jobs::Stage;
 use super::lane::{Due, Emptied};
-use super::mailbox::Phase;
+use super::mailbox::{Mailboxes, Phase, block_after};
 use super::message::{Batch, Command, EffectId, Fault, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
 use crate::units::{Span, Time};
 
 /// Old copies of one head.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Purges {
     /// When the grace of each ends: in that order, since all are kept equally long. Each mailbox moves once, and what has
     /// been taken stays where it is.
-    pub(super) due: Vec<(Time, MailboxId)>,
-    /// How many of them have been taken.
+    due: Vec<(Time, MailboxId)>,
+    /// How many of them have been taken, and when the grace of the next one ends; never where none is left.
     taken: usize,
+    next: Time,
     /// The places of failed ones, and when to try again.
     retries: BinaryHeap<Reverse<(Time, u32)>>,
     pub(super) running: u16,
@@ -45,15 +46,31 @@ impl Run {
 }
 
 impl Purges {
+    /// With room for so many: a step allocates nothing.
+    pub(super) fn new(room: u32) -> Self {
+        Self {
+            due: Vec::with_capacity(room as usize),
+            taken: 0,
+            next: Time::NEVER,
+            retries: BinaryHeap::new(),
+            running: 0,
+            kept: 0,
+            done: false,
+        }
+    }
+
+    /// An old copy may be purged from `due` on, which lies no earlier than those of all before it.
+    #[inline(always)]
+    pub(super) fn push(&mut self, due: Time, mailbox: MailboxId) {
+        self.due.push((due, mailbox));
+        if self.next == Time::NEVER {
+            self.next = due;
+        }
+    }
+
     /// The mailboxes of a run.
     pub(super) fn mailboxes(&self, run: Run) -> impl Iterator<Item = MailboxId> {
         self.due[run.places()].iter().map(|(_, mailbox)| *mailbox)
-    }
-
-    /// The next one whose grace ends, of those never tried.
-    #[inline]
-    fn first(&self) -> Option<(Time, MailboxId)> {
-        self.due.get(self.taken).copied()
     }
 
     /// The next old copies that may be purged by their date: one that has failed by itself, others as many as go together.
@@ -64,11 +81,22 @@ impl Purges {
             self.retries.pop();
             return Some(Run { first, count: 1 });
         }
+        if self.next > now {
+            return None;
+        }
         let waiting = self.due[self.taken..].iter().take(Batch::MOST);
         let count = waiting.take_while(|(due, _)| *due <= now).count();
         let run = Run { first: self.taken as u32, count: count as u8 };
         self.taken += count;
-        (count > 0).then_some(run)
+        self.next = self.due.get(self.taken).map_or(Time::NEVER, |(due, _)| *due);
+        Some(run)
+    }
+
+    /// Brings in what will be read of the block that a run has just reached, if it has.
+    fn bring_in(&self, run: Run, mailboxes: &Mailboxes) {
+        if let Some(block) = block_after(&self.due, run.places()) {
+            mailboxes.bring_in_purges(block);
+        }
     }
 
     /// Keeps those of a run for ever whose grace ends at `from` or later: they are its last ones.
@@ -83,10 +111,10 @@ impl Purges {
         self.taken == self.due.len() && self.retries.is_empty() && self.running == 0
     }
 
-    /// When the next old copy is looked at; never where none is left.
-    #[inline]
-    pub(super) fn next_due(&self) -> Time {
-        let first = self.first().map_or(Time::NEVER, |(due, _)| purge_wake(due));
+    /// When the next old copy is looked at, where that is before `limit`; otherwise any time from `limit` on.
+    #[inline(always)]
+    pub(super) fn next_due(&self, limit: Time) -> Time {
+        let first = if self.next < limit { purge_wake(self.next) } else { Time::NEVER };
         self.retries.peek().map_or(first, |Reverse((at, _))| first.min(*at))
     }
 }
@@ -113,7 +141,7 @@ impl Session {
             self.mailboxes.set_phase(mailbox, Phase::Settled);
         }
         purges.running -= 1;
-        let last = purges.first().is_none();
+        let last = purges.next == Time::NEVER;
         self.purge(now, head, out);
         if last {
             self.check_purged(head, out);
@@ -153,20 +181,26 @@ impl Session {
     }
 
     /// Removes old copies whose date has come, as many at once as the plan allows, while the head is well enough.
+    #[inline(always)]
     pub(super) fn purge(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        let Some(purge_after) = self.purge_after else { return };
         let lane = &self.lanes[head.index()];
         let purges = &lane.purges;
         // Nearly always nothing is due, nor will it be before the next wake-up; or nothing is left.
-        let idle = match purges.first() {
-            Some((due, _)) => due > now && foresees(self.wake, due),
-            None => purges.done || purges.running > 0 || lane.emptied != Emptied::Yes,
+        let idle = if purges.next < Time::NEVER {
+            purges.next > now && foresees(self.wake, purges.next)
+        } else {
+            purges.done || purges.running > 0 || lane.emptied != Emptied::Yes
         };
-        if idle && purges.retries.is_empty() {
-            return;
+        if !idle || !purges.retries.is_empty() {
+            self.purge_due(now, head, out);
         }
+    }
+
+    #[inline(never)]
+    fn purge_due(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
+        let Some(purge_after) = self.purge_after else { return };
         let paused = self.paused() || self.purges_held;
-        let Self { lanes, jobs, sequence, .. } = self;
+        let Self { lanes, jobs, sequence, mailboxes, .. } = self;
         let lane = &mut lanes[head.index()];
         let well = lane.streams > 0 && lane.fresh(now);
         if paused || !well {
@@ -178,6 +212,7 @@ impl Session {
                 return;
             }
             let Some(mut run) = purges.pop(now) else { break };
+            purges.bring_in(run, mailboxes);
             if self.cohort != Time::NEVER {
                 // By when they were switched.
                 run = purges.keep(run, self.cohort + purge_after);
@@ -188,17 +223,17 @@ impl Session {
             purges.running += 1;
             *sequence += 1;
             let effect = |slot| EffectId::new(self.number, *sequence, slot);
-            let effect = jobs.start(effect, Kind::Purge { head, run });
+            let effect = jobs.start_purge(effect, head, run);
             out.push(Command::Purge { effect, batch: Batch::new(purges.mailboxes(run)), from: head });
         }
-        if purges.first().is_none_or(|(due, _)| due > now) {
+        if purges.next > now {
             self.await_purges(now, head, out);
         }
     }
 
     /// No old copy is due any more: says when the next one is, or that all are gone.
     fn await_purges(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
-        let due = self.lanes[head.index()].purges.next_due();
+        let due = self.lanes[head.index()].purges.next_due(Time::NEVER);
         if due > now && due < Time::NEVER {
             self.wake = self.wake.min((due, Reason::Purge));
         }

@@ -3,7 +3,7 @@
 use super::Session;
 use super::attempt::{self, Verdict};
 use super::gate::Gate;
-use super::jobs::{Job, Kind, Stage};
+use super::jobs::{Job, Stage};
 use super::lane::Emptied;
 use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
@@ -114,10 +114,11 @@ impl Session {
         {
             untouched.start_copy();
             lane.replace_copy(to);
+            lane.queue.bring_in(mailboxes);
             waves.begin();
             self.sequence += 1;
             let effect = |slot| EffectId::new(self.number, self.sequence, slot);
-            let effect = jobs.start(effect, Kind::Copy { mailbox, head: from, cluster: to, reserved });
+            let effect = jobs.start_copy(effect, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt: 1, bytes });
             return;
         }
@@ -149,7 +150,7 @@ impl Session {
         if let Some(purge_after) = self.purge_after {
             self.mailboxes.set_moved(mailbox);
             let due = now + purge_after;
-            lane.purges.due.push((due, mailbox));
+            lane.purges.push(due, mailbox);
             if !foresees(self.wake, due) {
                 self.wake = (purge_wake(due), Reason::Purge);
             }
@@ -206,7 +207,7 @@ impl Session {
         lane.jobs_on[job.cluster.index()] -= 1;
         if fault == Fault::Unreachable {
             // Whatever the last sample said is no longer true.
-            lane.set_sample(None, &self.plan.heads[job.head.index()].throttle);
+            lane.drop_sample();
         }
         match attempt::verdict(&self.plan.attempts, fault, failed) {
             Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
@@ -313,12 +314,20 @@ impl Session {
         // The worst of the stores that this head's moves touch governs.
         let worst = self.clusters.worst(sample, &lane.jobs_on);
         let plan = &self.plan.heads[head.index()].throttle;
-        lane.set_sample(Some(sample), plan);
-        let used = lane.uses_throttle();
+        lane.set_sample(sample);
+        let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
+            lane.gate = Gate::CLOSED;
             self.abandon_copies(head, out);
         }
-        self.refresh(now, head, out);
+        let (paused, purges_held) = (self.paused(), self.holds_purges());
+        let lane = &mut self.lanes[head.index()];
+        if lane.gate.is_closed() || lane.throttle.streams() != streams {
+            return self.refresh(now, head, out);
+        }
+        // Nearly always the pace stays what it is.
+        lane.keep_gate_open(paused, purges_held);
+        self.go_on(now, head, out);
     }
 
     fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {

@@ -13,6 +13,7 @@ use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::{Plan, Within};
 use super::progress::Shares;
+use super::purge::Purges;
 use super::window::WARNING;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::Time;
@@ -78,7 +79,7 @@ impl Session {
             for &(mailbox, switched) in &start.facts.unpurged {
                 self.mailboxes.set_phase(mailbox, Phase::Moved);
                 let origin = start.facts.fleet.origin[mailbox.index()];
-                self.lanes[origin.index()].purges.due.push((switched + purge_after, mailbox));
+                self.lanes[origin.index()].purges.push(switched + purge_after, mailbox);
             }
         }
         if let Some(&first) = self.plan.order.heads.first() {
@@ -154,8 +155,7 @@ fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &
         let mut lane = Lane::new(&plan.heads[head.index()], now, Queue::new(waiting, scheduled), shares);
         lane.waiting = count;
         if plan.copy.purge_after.is_some() {
-            // Once, here: a step allocates nothing.
-            lane.purges.due.reserve_exact(count as usize);
+            lane.purges = Purges::new(count);
         }
         lane
     };

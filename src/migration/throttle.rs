@@ -100,8 +100,9 @@ impl Throttle {
         if now + early >= self.next_decision {
             self.pace_milli = decide(plan, self.pace_milli, worst, used);
             // On the plan's own beat, so that samples which jitter around it are not skipped every other time.
-            let behind = now.since(self.next_decision).micros() / plan.every.micros().max(1) + 1;
-            self.next_decision = self.next_decision + plan.every.times(behind);
+            let late = now.since(self.next_decision);
+            let beats = if late < plan.every { 1 } else { late.micros() / plan.every.micros().max(1) + 1 };
+            self.next_decision = self.next_decision + plan.every.times(beats);
         }
         if self.looks_above_abort >= ABORT_LOOKS {
             self.looks_above_abort = 0;

@@ -45,13 +45,10 @@ impl Cursor {
         self.passed.checked_sub(1).map_or(WindowLimit::OPEN, |last| windows.changes[last].1)
     }
 
-    /// The next instant after `now` at which the limit may change.
+    /// When the limit may change after it was last read; never where nothing changes any more.
     #[inline]
-    pub(super) fn next_change(self, windows: &Windows, now: Time) -> Option<Time> {
-        if now < self.until {
-            return Some(self.until).filter(|until| *until < Time::NEVER);
-        }
-        self.read_next_change(windows, now)
+    pub(super) fn next_change(self) -> Time {
+        self.until
     }
 
     fn read_next_change(self, windows: &Windows, now: Time) -> Option<Time> {
@@ -84,10 +81,14 @@ mod tests {
         let at = |seconds| Time::from_unix_micros(0) + Span::from_secs(seconds);
         let windows = Windows { changes: vec![(at(10), WindowLimit::OPEN)], end: Some(at(30)) };
         let mut cursor = Cursor::default();
-        assert_eq!(cursor.next_change(&windows, at(0)), Some(at(10)));
-        cursor.limit(&windows, at(10));
-        assert_eq!(cursor.next_change(&windows, at(10)), Some(at(30)));
-        assert_eq!(cursor.next_change(&windows, at(30)), None, "nothing changes past the end");
-        assert_eq!(Cursor::default().next_change(&Windows::default(), at(0)), None);
+        let mut next_after = |second| {
+            cursor.limit(&windows, at(second));
+            cursor.next_change()
+        };
+        assert_eq!([0, 9, 10, 29].map(&mut next_after), [at(10), at(10), at(30), at(30)]);
+        assert_eq!(next_after(30), Time::NEVER, "nothing changes past the end");
+        let mut cursor = Cursor::default();
+        cursor.limit(&Windows::default(), at(0));
+        assert_eq!(cursor.next_change(), Time::NEVER);
     }
 }
