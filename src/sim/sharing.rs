@@ -97,13 +97,13 @@ impl Sharing {
     }
 
     /// The place of the pair of a head and a cluster.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pair(&self, head: HeadId, cluster: ClusterId) -> u16 {
         (head.index() * self.clusters.len() + cluster.index()) as u16
     }
 
     /// A copy begins its set-up, or goes on after a pause: from now on it asks for operations.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
         self.pairs[usize::from(at)].enter(flow);
         let side = &mut self.heads[head.index()];
@@ -113,7 +113,7 @@ impl Sharing {
     }
 
     /// A copy asks for nothing any more: it has ended, or is suspended or given up. Says whether that changes speeds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> bool {
         let side = &mut self.heads[head.index()];
         let asked = side.asking_milli_op_s > 0;
@@ -129,7 +129,7 @@ impl Sharing {
     }
 
     /// The work of a copy that has entered begins, or goes on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn join(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &Flow) {
         let pair = &mut self.pairs[usize::from(at)];
         self.copies += 1;
@@ -149,19 +149,19 @@ impl Sharing {
     }
 
     /// The pair whose copy ends first, and when, in microseconds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn first_due(&self) -> (usize, i64) {
         self.due.first()
     }
 
     /// Takes out the copy that ends now on the pair; `ended` has to be told what it had asked for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&mut self, now: Time, pair: usize) -> Option<u16> {
         self.pairs[pair].pop(now)
     }
 
     /// What the copy that ended had asked for; says what held its pair.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> Limit {
         self.copies -= 1;
         // Where speeds are found anew, so is when the next copy ends.
@@ -176,7 +176,7 @@ impl Sharing {
 
     /// Work has begun or is over: where caps may bind, speeds have to be found anew. Elsewhere they hang on what copies
     /// ask for alone.
-    #[inline]
+    #[inline(always)]
     fn weigh_caps(&mut self, head: HeadId) {
         if self.capped || self.copies > self.free_copies {
             self.dirty |= 1 << head.0;

@@ -127,7 +127,7 @@ impl Pair {
     }
 
     /// A copy asks for operations from now on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&mut self, flow: &Flow) {
         self.copies += 1;
         self.head_milli_op_s += flow.head_milli_op_s;
@@ -135,7 +135,7 @@ impl Pair {
     }
 
     /// A copy asks for nothing any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn quit(&mut self, flow: &Flow) {
         self.copies -= 1;
         self.head_milli_op_s -= flow.head_milli_op_s;
@@ -143,7 +143,7 @@ impl Pair {
     }
 
     /// The work of a copy begins, or goes on; says whether it will be the first to end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) -> bool {
         if self.marks.is_empty() {
             // Nobody depends on the clock: starting again at zero keeps it small.
@@ -168,7 +168,7 @@ impl Pair {
     }
 
     /// The copy that ends at `now`, whose instant `due` has told; its bytes have to be taken from the sum.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&mut self, now: Time) -> Option<u16> {
         self.advance(now);
         self.marks.pop().map(Key::slot)
@@ -206,7 +206,7 @@ impl Pair {
     }
 
     /// The first instant, in microseconds, at which a copy has ended; `NEVER` without copies, or while they stand still.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn due(&self) -> i64 {
         let Some(first) = self.marks.peek() else { return NEVER };
         let left = (first.order() << SLOT_BITS).saturating_sub(self.clock);
@@ -220,7 +220,7 @@ impl Pair {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, now: Time) {
         let now = now.unix_micros();
         let elapsed = (now - self.at) as u64;
