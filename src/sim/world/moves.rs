@@ -66,7 +66,7 @@ impl World<'_> {
     fn refuse(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId, cluster: ClusterId) {
         let why = if self.heads[head.index()].out() { Fault::Unreachable } else { Fault::Gone };
         let (fault, phase) = (Some(why), Phase::Refused);
-        *self.free_slot(effect) = Job { effect, mailbox, head, cluster, fault, phase, ..Job::FREE };
+        *self.free_slot(effect) = Job { effect, mailbox, fault, head, cluster, phase, ..Job::FREE };
         self.set_timer(self.setup.max(TIMEOUT), effect.slot());
     }
 
@@ -139,7 +139,7 @@ impl World<'_> {
         }
         let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
-        *self.free_slot(effect) = Job { effect, mailbox: first, head, fault, phase: Phase::Purging, ..Job::FREE };
+        *self.free_slot(effect) = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
