@@ -1,6 +1,6 @@
 //! What moving a mailbox costs: its copy's own speed, and what it asks of head and cluster.
 
-use super::number::whole;
+use super::number::whole_of_positive;
 use super::transfer::{Flow, Work};
 use crate::migration::plan::CopyPlan;
 use crate::scenario::model::Cost;
@@ -69,7 +69,7 @@ impl Costs {
     /// How long removing an old copy takes.
     #[inline]
     pub(crate) fn purge(&self, messages: f64) -> Span {
-        Span::from_micros(whole(messages * self.purge_message_us) as i64)
+        Span::from_micros(whole_of_positive(messages * self.purge_message_us) as i64)
     }
 
     /// What a switch takes: the lock grows with the names that are compared.
@@ -78,8 +78,8 @@ impl Costs {
         let lock_us = self.lock_us + self.lock_message_us * f64::from(messages);
         let held_us = lock_us.min(self.hold_at_most_us);
         Switching {
-            wait: Span::from_micros(whole(self.switch_us + held_us) as i64),
-            lock: Span::from_micros(whole(held_us) as i64),
+            wait: Span::from_micros(whole_of_positive(self.switch_us + held_us) as i64),
+            lock: Span::from_micros(whole_of_positive(held_us) as i64),
             too_long: lock_us > self.hold_at_most_us,
         }
     }
@@ -100,9 +100,11 @@ impl Costs {
         let a_second = 1.0 / alone_s;
         Flow {
             work: Work::from_micros(alone_s * part * 1e6),
-            head_milli_op_s: whole((messages * self.head_message + bytes * self.head_byte) * a_second),
-            cluster_milli_op_s: whole((messages * self.cluster_message + bytes * self.cluster_byte) * a_second),
-            bytes_s: whole(bytes * a_second),
+            head_milli_op_s: whole_of_positive((messages * self.head_message + bytes * self.head_byte) * a_second),
+            cluster_milli_op_s: whole_of_positive(
+                (messages * self.cluster_message + bytes * self.cluster_byte) * a_second,
+            ),
+            bytes_s: whole_of_positive(bytes * a_second),
         }
     }
 }

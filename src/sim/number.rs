@@ -36,6 +36,14 @@ pub(crate) fn whole(x: f64) -> u64 {
     (bounded + WHOLE).to_bits() & ((1 << 52) - 1)
 }
 
+/// `whole` of what is known to be zero or more.
+#[inline]
+pub(crate) fn whole_of_positive(x: f64) -> u64 {
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    let bounded = if x < WHOLE * 0.5 { x } else { WHOLE * 0.5 };
+    (bounded + WHOLE).to_bits() & ((1 << 52) - 1)
+}
+
 /// The natural logarithm of a positive normal number, within 1e-14 of its value.
 #[inline]
 pub(crate) fn ln(x: f64) -> f64 {
@@ -183,7 +191,9 @@ mod tests {
     fn whole_numbers_are_the_nearest_and_bounded() {
         for x in [0.0, 0.49, 0.51, 1.0, 2.5, 1e3 + 0.6, 123_456_789_012.4] {
             assert!((whole(x) as f64 - x).abs() <= 0.5, "{x}");
+            assert_eq!(whole_of_positive(x), whole(x), "{x}");
         }
+        assert_eq!(whole_of_positive(f64::INFINITY), 1 << 51);
         assert_eq!([whole(-3.0), whole(f64::NAN), whole(f64::INFINITY)], [0, 0, 1 << 51]);
     }
 

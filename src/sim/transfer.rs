@@ -5,7 +5,7 @@
 //! Progress is work: the time that the copy would take alone on idle stores, in 2^-20 microseconds. It is integral and
 //! only the real end is rounded, up, so nothing drifts.
 
-use super::number::whole;
+use super::number::{whole, whole_of_positive};
 use super::queue::{Key, NEVER, SLOT_BITS, SortedKeys};
 use crate::migration::message::Limit;
 use crate::units::Time;
@@ -24,11 +24,12 @@ pub(crate) struct Work(u64);
 pub(crate) struct Speed(u32);
 
 impl Work {
-    /// The work that takes so many microseconds alone; copies that would take longer than 50 days are taken as that.
+    /// The work that takes so many microseconds alone, zero or more; copies that would take longer than 50 days are taken as that.
     #[inline]
     pub(crate) fn from_micros(micros: f64) -> Self {
         // In steps of what a mark can hold.
-        Self((whole(micros * f64::from(1_u32 << (FRACTION - SLOT_BITS))) << SLOT_BITS).min(REBASE_ABOVE))
+        let steps = whole_of_positive(micros * f64::from(1_u32 << (FRACTION - SLOT_BITS)));
+        Self(steps.min(REBASE_ABOVE >> SLOT_BITS) << SLOT_BITS)
     }
 }
 
@@ -364,6 +365,15 @@ mod tests {
         for slot in [2, 4, 1] {
             assert_eq!(pair.due(), 10);
             assert_eq!(pair.pop(time(10)), Some(slot));
+        }
+    }
+
+    #[test]
+    fn work_of_more_than_fifty_days_is_taken_as_that() {
+        let day = 86_400e6;
+        assert!(Work::from_micros(49.0 * day) < Work::from_micros(50.0 * day));
+        for days in [60.0, 250.0, 1e9, f64::INFINITY] {
+            assert_eq!(Work::from_micros(days * day), Work(REBASE_ABOVE), "{days} days");
         }
     }
 

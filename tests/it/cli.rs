@@ -157,7 +157,9 @@ fn an_interrupted_forecast_keeps_what_is_complete_and_exits_with_12() {
     let folder = tempfile::tempdir().unwrap();
     // Interrupted after a second, and once: without `--foreground` the signal may come to the group a second time.
     let mut command = Command::new("timeout");
-    command.args(["--foreground", "--preserve-status", "--signal=INT", "1"]).arg(assert_cmd::cargo::cargo_bin!("drawdown"));
+    command
+        .args(["--foreground", "--preserve-status", "--signal=INT", "1"])
+        .arg(assert_cmd::cargo::cargo_bin!("drawdown"));
     command.arg("forecast").arg(scenario("opensrs-cluster-b.toml")).arg("--output").arg(folder.path());
     command.args(["--set", "population.mailboxes=2000", "--replications", "1000000"]);
     let assert = command.assert().code(12);

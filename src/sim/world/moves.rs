@@ -5,7 +5,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::costs::Switching;
 use crate::sim::job::{Job, Phase};
-use crate::sim::number::whole;
+use crate::sim::number::whole_of_positive;
 use crate::sim::queue::Key;
 use crate::units::{Bytes, Rate, Span, Time};
 
@@ -42,10 +42,10 @@ impl World<'_> {
         }
         *self.free_slot(effect) = Job {
             effect,
-            bytes: Bytes::new(whole(bytes)),
+            bytes: Bytes::new(whole_of_positive(bytes)),
             flow,
             mailbox,
-            messages: whole(messages) as u32,
+            messages: whole_of_positive(messages) as u32,
             activity_micro_op_s,
             fault,
             head,
