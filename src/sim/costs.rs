@@ -73,7 +73,7 @@ impl Costs {
     }
 
     /// What a switch takes: the lock grows with the names that are compared.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn switch(&self, messages: u32) -> Switching {
         let lock_us = self.lock_us + self.lock_message_us * f64::from(messages);
         let held_us = lock_us.min(self.hold_at_most_us);
@@ -86,7 +86,7 @@ impl Costs {
 
     /// What a copy asks for: its own limit is the slower of bytes and messages; its operations spread evenly over its work.
     /// It ends after `part` of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flow(&self, bytes: f64, messages: f64, part: f64) -> Flow {
         let mut alone_s = (bytes * self.byte_s).max(messages * self.message_s);
         if messages > self.slow_above {

@@ -93,7 +93,7 @@ impl Lane {
     }
 
     /// A copy starts after all others; says whether it may progress.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(&mut self, effect: EffectId) -> bool {
         let goes = self.allowed < self.streams;
         if goes {
@@ -105,7 +105,7 @@ impl Lane {
     }
 
     /// A copy has ended; `next_to_go` has to be asked after it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end(&mut self, effect: EffectId, allowed: bool) {
         if allowed {
             self.allowed -= 1;

@@ -58,13 +58,13 @@ impl SortedKeys {
     }
 
     /// The least key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Option<Key> {
         self.keys.last().copied()
     }
 
     /// Adds a key; says whether it is the least now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, key: Key) -> bool {
         let last = self.keys.len();
         if last > FEW {
@@ -83,7 +83,7 @@ impl SortedKeys {
     }
 
     /// Removes the least key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<Key> {
         self.keys.pop()
     }
@@ -157,7 +157,7 @@ impl Dues {
     }
 
     /// Sets the instant of a place, at the latest `NEVER`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set(&mut self, place: usize, due: i64) {
         if place == self.first && due <= self.leads_until {
             self.due = due;

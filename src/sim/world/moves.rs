@@ -344,7 +344,7 @@ impl World<'_> {
     }
 
     /// The slot of a job that begins.
-    #[inline]
+    #[inline(always)]
     fn free_slot(&mut self, effect: EffectId) -> &mut Job {
         let slot = usize::from(effect.slot());
         assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
@@ -356,7 +356,7 @@ impl World<'_> {
         job
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_timer(&mut self, wait: Span, slot: u16) {
         let at = (self.now + wait).since(self.start).micros();
         // Keys reach 71 years; what takes longer is as good as never.
@@ -371,7 +371,7 @@ impl World<'_> {
         self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
     }
 
-    #[inline]
+    #[inline(always)]
     fn time_of(&self, key: Key) -> Time {
         self.start + Span::from_micros(key.order() as i64)
     }
