@@ -62,9 +62,15 @@ impl Session {
         if self.lanes[head.index()].gate.is_closed() {
             self.open_gate(head);
         }
+        self.use_pace(now, head, out);
+        self.unsettled = true;
+    }
+
+    /// Purges and copies what may be purged and copied at a pace that stays what it is.
+    #[inline]
+    pub(super) fn use_pace(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         self.purge(now, head, out);
         self.fill(now, head, out);
-        self.unsettled = true;
     }
 
     /// Starts copies until something binds, and accounts the time to it.

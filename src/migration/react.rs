@@ -325,9 +325,10 @@ impl Session {
         if lane.gate.is_closed() || lane.throttle.streams() != streams {
             return self.refresh(now, head, out);
         }
-        // Nearly always the pace stays what it is.
+        // Nearly always the pace stays what it is, and so does the next wake-up, unless it waits for a sample's age.
         lane.keep_gate_open(paused, purges_held);
-        self.go_on(now, head, out);
+        self.unsettled |= self.wake.1 == Reason::SampleAge || lane.fresh_until < self.wake.0;
+        self.use_pace(now, head, out);
     }
 
     fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {
