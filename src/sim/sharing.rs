@@ -1,7 +1,9 @@
 //! Which copy goes how fast: pairs, heads and clusters together. Speeds are found lazily, once an instant, and only
 //! where something has changed.
 
-use super::fill::{Demand, Scratch, fill};
+mod capped;
+
+use super::fill::{Demand, Scratch};
 use super::head::{Mover, Station};
 use super::queue::{Dues, NEVER};
 use super::transfer::{Flow, Pair};
@@ -12,8 +14,6 @@ use crate::units::{Rate, Time};
 
 /// A pair slowed below this by the busy head or cluster is held by it.
 const HELD_BELOW: f64 = 0.9;
-/// Caps and latency relieve each other: so often they are weighed against each other at one instant.
-const ROUNDS: usize = 4;
 
 #[derive(Clone, Debug)]
 struct HeadSide {
@@ -319,83 +319,6 @@ impl Sharing {
         }
         side.solved = side.station.load_bits();
         side.station.solve(movers);
-    }
-
-    /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
-    #[cold]
-    fn find_capped(&mut self, now: Time) {
-        self.ceilings.clear();
-        self.ceilings.resize(self.pairs.len(), 1.0);
-        let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
-        let heads = self.heads.iter().map(|head| limit(head.rate));
-        self.caps.clear();
-        self.caps.extend(heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))));
-        for _ in 0..ROUNDS {
-            self.demand();
-            fill(&mut self.demands, &self.caps, self.heads.len(), &mut self.scratch);
-            let mut changed = 0.0_f64;
-            for demand in &self.demands {
-                let ceiling = if demand.held_by.is_some() { demand.speed } else { 1.0 };
-                changed = changed.max((ceiling - self.ceilings[demand.pair]).abs());
-                self.ceilings[demand.pair] = ceiling;
-            }
-            if changed < 1e-7 {
-                break;
-            }
-        }
-        for Demand { pair: at, speed, own, held_by, .. } in &self.demands {
-            let pair = &mut self.pairs[*at];
-            pair.run(now, *speed, held_by.unwrap_or(own_limit(*own)));
-            self.due.set(*at, pair.due());
-        }
-        (self.dirty, self.reloaded, self.affected, self.capped) = (0, 0, 0, true);
-    }
-
-    /// What every pair under way could do at the latencies under the present ceilings.
-    fn demand(&mut self) {
-        self.demands.clear();
-        for head in 0..self.heads.len() {
-            self.solve_head(head, true);
-            let side = &self.heads[head];
-            let wait_s = side.station.wait_s();
-            let mut active = side.active;
-            for mover in &self.movers {
-                let cluster = active.trailing_zeros() as usize;
-                active &= active - 1;
-                let pair = head * self.clusters.len() + cluster;
-                // What the pair could do at this latency without its ceiling: the ceiling may rise again.
-                let own = if mover.speed < mover.ceiling { mover.speed } else { mover.own_speed(wait_s) };
-                self.demands.push(Demand {
-                    pair,
-                    head,
-                    cluster: self.heads.len() + cluster,
-                    bytes_s: self.pairs[pair].bytes_s as f64,
-                    own,
-                    speed: 0.0,
-                    held_by: None,
-                });
-            }
-        }
-    }
-
-    /// How many copies fit under the least cap at full speed: so many need no look at the caps.
-    fn count_free_copies(&mut self) {
-        let caps = self.heads.iter().map(|head| head.rate).chain(self.clusters.iter().map(|cluster| cluster.ingest));
-        let least = caps.min().unwrap_or(Rate::UNLIMITED);
-        let each = self.stream.bytes_per_second().saturating_add(1);
-        self.free_copies = if least == Rate::UNLIMITED { u64::MAX } else { least.bytes_per_second() / each };
-    }
-
-    /// Whether some store is asked for more bytes than it lets through.
-    fn is_tight(&self) -> bool {
-        let width = self.clusters.len();
-        let over = |pairs: &mut dyn Iterator<Item = &Pair>, cap: Rate| {
-            pairs.map(|pair| pair.bytes_s).sum::<u64>() > cap.bytes_per_second()
-        };
-        let heads = self.heads.iter().zip(self.pairs.chunks(width));
-        let of_cluster = |place: usize| self.pairs.iter().skip(place).step_by(width);
-        heads.into_iter().any(|(head, pairs)| head.active != 0 && over(&mut pairs.iter(), head.rate))
-            || self.clusters.iter().enumerate().any(|(place, side)| over(&mut of_cluster(place), side.ingest))
     }
 }
 
