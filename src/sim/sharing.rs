@@ -122,6 +122,7 @@ impl Sharing {
         let pair = &mut self.pairs[usize::from(at)];
         pair.quit(flow);
         if pair.is_empty() {
+            pair.rest();
             side.active &= !(1 << cluster.0);
             self.due.set(usize::from(at), NEVER);
         }
@@ -164,14 +165,15 @@ impl Sharing {
     #[inline(always)]
     pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> Limit {
         self.copies -= 1;
+        let pair = &mut self.pairs[usize::from(at)];
+        pair.bytes_s -= flow.bytes_s;
+        let limit = pair.limit;
         // Where speeds are found anew, so is when the next copy ends.
         if !self.quit(head, cluster, at, flow) {
             self.due.set(usize::from(at), self.pairs[usize::from(at)].due());
         }
         self.weigh_caps(head);
-        let pair = &mut self.pairs[usize::from(at)];
-        pair.bytes_s -= flow.bytes_s;
-        pair.limit
+        limit
     }
 
     /// Work has begun or is over: where caps may bind, speeds have to be found anew. Elsewhere they hang on what copies
@@ -403,6 +405,21 @@ mod tests {
         sharing.set_head(HEAD, 5_000.0, 9_000.0);
         sharing.settle(Time::from_unix_micros(10));
         assert!(sharing.pairs[usize::from(AT)].share < before);
+    }
+
+    #[test]
+    fn a_copy_that_asks_for_nothing_is_not_as_slow_as_those_before_it() {
+        let (mut sharing, before) = busy(&[900_000; 2]);
+        assert!(before < 0.9, "{before}");
+        for slot in 0..2 {
+            sharing.leave(Time::from_unix_micros(10), HEAD, AT, slot, &mut flow(900_000));
+            sharing.quit(HEAD, CLUSTER, AT, &flow(900_000));
+        }
+        sharing.settle(Time::from_unix_micros(10));
+        sharing.enter(HEAD, CLUSTER, AT, &flow(0));
+        sharing.join(Time::from_unix_micros(20), HEAD, AT, 0, &flow(0));
+        sharing.settle(Time::from_unix_micros(20));
+        assert_eq!(sharing.first_due(), (usize::from(AT), 1_000_020));
     }
 
     #[test]

@@ -198,6 +198,12 @@ impl Pair {
         self.set_speed(now, Speed::from_share(share));
     }
 
+    /// No copy is left: what slowed them went with them.
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        (self.share, self.limit, self.found, self.speed) = (1.0, Limit::Own, None, Speed::FULL);
+    }
+
     #[inline]
     fn set_speed(&mut self, now: Time, speed: Speed) {
         if speed != self.speed {
