@@ -38,13 +38,9 @@ const _: () = assert!(Phase::Waiting as u8 == 0, "a mailbox that nothing has hap
 /// together.
 const BLOCK: usize = 64;
 
-/// The block that begins at this place of a list, if one does: for lists that are gone through once.
+/// As much as a block of what comes after these places of a list, if one of them is the last of a block: for lists that are
+/// gone through once.
 #[inline(always)]
-pub(super) fn block_at<T>(list: &[T], place: usize) -> Option<&[T]> {
-    if place.is_multiple_of(BLOCK) { list[place..].chunks(BLOCK).next() } else { None }
-}
-
-/// As much as a block of what comes after these places of a list, if one of them is the last of a block.
 pub(super) fn block_after<T>(list: &[T], places: Range<usize>) -> Option<&[T]> {
     if places.start / BLOCK == places.end / BLOCK { None } else { list[places.end..].chunks(BLOCK).next() }
 }
@@ -206,14 +202,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_is_brought_in_where_it_begins_and_the_last_may_be_short() {
-        let list: Vec<usize> = (0..BLOCK + 2).collect();
-        let blocks: Vec<_> = (0..=list.len()).filter_map(|place| block_at(&list, place)).collect();
-        assert_eq!(blocks, [&list[..BLOCK], &list[BLOCK..]]);
-        assert_eq!(block_at(&list[..BLOCK], BLOCK), None, "nothing is left");
-        let after: Vec<_> = [0..4, 60..63, 60..64, 62..65, 65..66].map(|places| block_after(&list, places)).into();
+    fn a_block_is_brought_in_where_one_ends_and_the_last_may_be_short() {
+        let list: Vec<usize> = (0..2 * BLOCK + 2).collect();
+        let blocks: Vec<_> = (0..list.len()).filter_map(|place| block_after(&list, place..place + 1)).collect();
+        assert_eq!(blocks, [&list[BLOCK..2 * BLOCK], &list[2 * BLOCK..]]);
+        let list = &list[..BLOCK + 2];
+        let after: Vec<_> = [0..4, 60..63, 60..64, 62..65, 65..66].map(|places| block_after(list, places)).into();
         assert_eq!(after, [None, None, Some(&list[64..]), Some(&list[65..]), None]);
-        assert_eq!(block_after(&list, BLOCK - 1..BLOCK + 2), None, "nothing is left");
+        assert_eq!(block_after(list, BLOCK - 1..BLOCK + 2), None, "nothing is left");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::lane::{Due, NOTHING_DUE};
-use super::mailbox::{Mailboxes, block_at};
+use super::mailbox::{Mailboxes, block_after};
 use super::message::Reason;
 use super::plan::{Go, Wave, Within};
 use crate::fleet::{Fleet, MailboxId};
@@ -75,10 +75,10 @@ impl Queue {
         self.taken = self.taken.wrapping_add(1);
     }
 
-    /// Brings in what will be read of the order's block that has just been reached, if one has.
+    /// Brings in what will be read of the order's block that the mailbox taken last has led to, if it has.
     #[inline(always)]
     pub(super) fn bring_in(&self, mailboxes: &Mailboxes) {
-        if let Some(block) = block_at(&self.order, self.taken) {
+        if let Some(block) = block_after(&self.order, self.taken.wrapping_sub(1)..self.taken) {
             mailboxes.bring_in_copies(block);
         }
     }
