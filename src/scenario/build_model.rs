@@ -290,8 +290,10 @@ fn cost(file: &Item, reader: &mut Reader<'_>) -> Cost {
 fn probe(file: &Item, reader: &mut Reader<'_>) -> Probe {
     reader.section();
     let item = file.get("probe").unwrap_or(file);
+    let every = reader.span(item, "every");
     Probe {
-        every: reader.span(item, "every"),
+        every,
+        clusters_every: reader.number_if_any(item, "clusters_every").map_or(every, Span::from_secs_f64),
         delay: reader.span(item, "delay"),
         noise_sigma: reader.number(item, "noise"),
         loss: reader.number(item, "loss"),

@@ -146,7 +146,7 @@ fn throttle(file: &Item, plan: &Item, frame: &Frame, head: usize, reader: &mut R
         pause_above: keys.get("pause_above").map(|item| level(item, reader)),
         abort_above: keys.get("abort_above").map(|item| level(item, reader)),
     };
-    check_sampling(file, chosen, &throttle, reader);
+    check_sampling(file, chosen, "every", throttle.sample_limit, "moving", reader);
     Some(throttle)
 }
 
@@ -229,16 +229,15 @@ fn check_steps(item: &Item, table: &[(Level, u16)], reader: &mut Reader<'_>) {
     }
 }
 
-fn check_sampling(file: &Item, item: &Item, throttle: &ThrottlePlan, reader: &mut Reader<'_>) {
+/// Warns where samples come so seldom, by the probe's key `every`, that `what` would stop before each.
+fn check_sampling(file: &Item, item: &Item, every: &str, limit: Span, what: &str, reader: &mut Reader<'_>) {
     let Some(probe) = file.get("probe") else { return };
-    let age = reader.number(probe, "every") + reader.number(probe, "delay");
-    if throttle.sample_limit.secs() <= age {
-        let message = format!(
-            "sample_limit is {}, but a sample can be {} old before the next one arrives: moving would stop in between",
-            throttle.sample_limit,
-            Span::from_secs_f64(age)
-        );
-        reader.warning(item, message);
+    let every = probe.get(every).or_else(|| probe.get("every")).map_or(0.0, |item| reader.value(item));
+    let age = every + reader.number(probe, "delay");
+    if limit.secs() <= age {
+        let age = Span::from_secs_f64(age);
+        let arrives = format!("a sample can be {age} old before the next one arrives");
+        reader.warning(item, format!("sample_limit is {limit}, but {arrives}: {what} would stop in between"));
     }
 }
 
@@ -281,6 +280,7 @@ fn placement(file: &Item, plan: &Item, model: &Model, reader: &mut Reader<'_>) -
         // The same as the table's defaults.
         None => (Share::from_ppm(50_000), Span::from_secs(900), Share::from_ppm(10_000)),
     };
+    check_sampling(file, table.unwrap_or(plan), "clusters_every", sample_limit, "placement", reader);
     let intake = super::feasible::intake(model);
     let clusters = file.get("cluster").map(Item::list).unwrap_or_default();
     let clusters = clusters.iter().map(|item| {

@@ -269,7 +269,12 @@ static COST: Table = Table {
 static PROBE: Table = Table {
     what: "the probe",
     keys: &[&[
-        or("every", span().from(0.1).to(86_400.0).kind(), Need::Text("60 s"), "A sample of each store this often."),
+        or("every", span().from(0.1).to(86_400.0).kind(), Need::Text("60 s"), "A sample of each head this often."),
+        may(
+            "clusters_every",
+            span().from(0.1).to(86_400.0).kind(),
+            "A sample of each cluster this often; else `every`.",
+        ),
         or("delay", span().to(86_400.0).kind(), Need::Text("0 s"), "How old a sample is when it arrives."),
         or("noise", plain(0.0, 2.0).kind(), Need::Number(0.0), "Standard deviation of its log error."),
         or("loss", share().to(0.99).kind(), Need::Text("0 %"), "Share of samples that never arrive."),

@@ -207,8 +207,10 @@ pub struct Cost {
 /// What the machine sees of the world.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probe {
-    /// A sample of each store this often.
+    /// A sample of each head this often.
     pub every: Span,
+    /// A sample of each cluster this often.
+    pub clusters_every: Span,
     /// How old a sample is when it arrives.
     pub delay: Span,
     /// Standard deviation of the log error of utilisation and latency.

@@ -154,3 +154,20 @@ fn the_integers_of_the_plan_are_exact() {
     assert_eq!(copy.purge_after, Some(Span::from_secs(7 * 86_400)));
     assert_eq!(source.middle().plan.placement.clusters[0].threshold().get(), 19_200_000_000_000);
 }
+
+#[test]
+fn samples_that_come_too_seldom_are_warned_of() {
+    let warnings = |overrides: &[&str]| {
+        let source = read_with("constant-rate.toml", overrides);
+        source.warnings().iter().map(ToString::to_string).filter(|text| text.contains("sample")).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&["probe.every=2 min", "probe.clusters_every=10 min"]), [""; 0]);
+    let [seldom] = &warnings(&["probe.every=2 min", "probe.clusters_every=20 min"])[..] else {
+        panic!("one warning, about the clusters")
+    };
+    assert!(seldom.contains("sample_limit is 15.0 min") && seldom.contains("placement would stop"), "{seldom}");
+    // Without a key of their own clusters are asked as often as heads.
+    let both = warnings(&["probe.every=20 min"]);
+    assert!(both.iter().any(|text| text.contains("moving would stop")), "{both:?}");
+    assert!(both.iter().any(|text| text.contains("placement would stop")), "{both:?}");
+}

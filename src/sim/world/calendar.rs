@@ -72,8 +72,11 @@ impl World<'_> {
             self.tick();
             self.tick_at = self.now + self.scenario.model.load.step;
         } else if self.probe_at == self.now {
-            self.probe();
+            self.probe_heads();
             self.probe_at = self.now + self.scenario.model.probe.every;
+        } else if self.cluster_probe_at == self.now {
+            self.probe_clusters();
+            self.cluster_probe_at = self.now + self.scenario.model.probe.clusters_every;
         } else if self.samples.front().is_some_and(|(at, _)| *at == self.now) {
             arrived = self.samples.pop_front().map(|(_, event)| event);
         } else if let Some((_, entry)) = self.agenda.pop_first() {
@@ -81,7 +84,8 @@ impl World<'_> {
             self.entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
         }
         let sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
-        self.calendar_at = self.tick_at.min(self.probe_at).min(sample_at).min(self.entry_at);
+        let probe_at = self.probe_at.min(self.cluster_probe_at);
+        self.calendar_at = self.tick_at.min(probe_at).min(sample_at).min(self.entry_at);
         if !self.ready.is_empty() {
             self.calendar_at = self.now;
         }
@@ -282,10 +286,10 @@ impl World<'_> {
         }
     }
 
-    /// Takes a sample of every store; it arrives later, or never.
+    /// Takes a sample of every head; it arrives later, or never.
     #[inline(never)]
-    fn probe(&mut self) {
-        let Self { scenario, heads, clusters, sharing, samples, .. } = self;
+    fn probe_heads(&mut self) {
+        let Self { scenario, heads, sharing, samples, .. } = self;
         let number = self.probe_number;
         self.probe_number += 1;
         let (measured_at, arrives) = (self.now, self.now + scenario.model.probe.delay);
@@ -305,6 +309,15 @@ impl World<'_> {
             };
             samples.push_back((arrives, event));
         }
+    }
+
+    /// Takes a sample of every cluster; it arrives later, or never.
+    #[inline(never)]
+    fn probe_clusters(&mut self) {
+        let Self { scenario, clusters, samples, .. } = self;
+        let number = self.cluster_probe_number;
+        self.cluster_probe_number += 1;
+        let (measured_at, arrives) = (self.now, self.now + scenario.model.probe.delay);
         for (place, side) in clusters.iter().enumerate() {
             if side.probe.is_lost(number) {
                 continue;
