@@ -10,6 +10,7 @@
 //! | [`host`] | the one loop that drives the machine |
 //! | [`scenario`] | the checked scenario file: plan, model, forecast settings |
 //! | [`sim`] | the simulated world |
+//! | [`live`] | the real world, beside `sim` |
 //! | [`forecast`] | many replications turned into dates with ranges |
 //! | [`report`] | the forecast as tables and files |
 //! | [`cli`] | the command line |
@@ -20,6 +21,8 @@ pub mod cli;
 pub mod fleet;
 pub mod forecast;
 pub mod host;
+#[cfg(target_os = "linux")]
+pub mod live;
 pub mod migration;
 pub mod report;
 pub mod scenario;

@@ -25,6 +25,7 @@ mod profile;
 mod quantity;
 mod reader;
 mod schema;
+pub mod site;
 mod source;
 mod spread;
 mod tree;

@@ -1,0 +1,1 @@
+//! The machines that serve mailboxes: sessions ended, caches emptied, deliveries waited for.

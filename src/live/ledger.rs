@@ -1,0 +1,1 @@
+//! What has happened, written before anything is done about it.

@@ -1,0 +1,1 @@
+//! One mailbox's files: copied, compared, fenced, removed. Never outside its roots.

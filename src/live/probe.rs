@@ -1,0 +1,1 @@
+//! Load and fill of the stores.

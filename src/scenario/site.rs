@@ -1,0 +1,113 @@
+//! The site: what production alone needs. The simulator, `forecast` and `validate` never open, execute or connect to any
+//! of it.
+
+use std::path::PathBuf;
+
+use crate::units::Span;
+
+/// Where a migration really happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The ledger's file; neither on a head nor on a cluster.
+    pub ledger: PathBuf,
+    /// The socket of a running migration, for `status`, `pause` and so on.
+    pub socket: PathBuf,
+    /// By `HeadId`.
+    pub heads: Vec<Store>,
+    /// By `ClusterId`.
+    pub clusters: Vec<Store>,
+    /// Who lives where.
+    pub directory: Directory,
+    /// The machines that serve the mailboxes; each has to acknowledge a hold. None without a mail server.
+    pub front_ends: Vec<FrontEnd>,
+    /// A command or probe that has not ended by then has failed.
+    pub timeout: Span,
+    /// Deliveries open at the hold may take so long to end; then the switch backs out.
+    pub drain: Span,
+}
+
+/// A head or a cluster as the migration's host sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The folder below which its mailboxes lie.
+    pub root: PathBuf,
+    /// Where its load is read. Its fill is that of the file system at `root`.
+    pub probe: LoadProbe,
+}
+
+/// Where the load of a store is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadProbe {
+    /// A block device, by its name in `/proc/diskstats`: how busy it is, and how long a request takes.
+    Disk(String),
+    /// The NFS mount at the root, in `/proc/self/mountstats`: how long an operation takes. It says no utilisation.
+    Nfs,
+    /// Stalls on any disk, in `/proc/pressure/io`: the share of the time in which something waits. It says no latency.
+    Pressure,
+    /// A program that prints utilisation (0 to 1) and latency (seconds): `0.62 0.0041`.
+    Command(Vec<String>),
+}
+
+/// The database that says who lives where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Which database.
+    pub database: Database,
+    /// What is asked of it.
+    pub statements: Statements,
+}
+
+/// A database of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A connection string, `host=/run/postgresql user=mail dbname=mail`, without the password, which comes from a file.
+    Postgres {
+        /// The connection string.
+        connection: String,
+        /// A file that holds the password alone.
+        password_file: Option<PathBuf>,
+    },
+}
+
+/// The statements of a directory. Values are bound by name: `:user`, `:home`, `:to`, `:epoch`, `:fence`, `:owner`,
+/// `:until`, `:now`; they are never put into the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statements {
+    /// Every user: name, store, path below the store's root, epoch (a whole number), state (`ok` or `hold`).
+    pub list: String,
+    /// One user, the same columns: `:user`.
+    pub user: String,
+    /// Holds a user: `:user`, `:epoch`, `:fence`. No row changed: somebody else has changed the user, or the lease is lost.
+    pub hold: String,
+    /// Moves a held user: `:user`, `:to`, `:epoch`, `:fence`; adds one to the epoch and ends the hold.
+    pub flip: String,
+    /// Ends a hold where the user is: `:user`, `:epoch`, `:fence`.
+    pub release: String,
+    /// Takes the lease: `:owner`, `:now`, `:until`, both in seconds since 1970; gives the new fencing number. No row: somebody
+    /// else has it.
+    pub take_lease: String,
+    /// Extends the lease: `:fence`, `:owner`, `:until`. No row changed: it is lost.
+    pub keep_lease: String,
+    /// Gives the lease back: `:fence`, `:owner`.
+    pub end_lease: String,
+    /// Where new accounts go from now on: `:home`. None: somebody else decides.
+    pub intake: Option<String>,
+}
+
+/// A machine that serves mailboxes. Each command is a program and its arguments, without a shell; `{user}` in an argument
+/// is the mailbox's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontEnd {
+    /// Its name.
+    pub name: String,
+    /// Forgets what it has cached about a user.
+    pub flush: Option<Vec<String>>,
+    /// Ends a user's sessions.
+    pub kick: Option<Vec<String>>,
+    /// Prints a line for each session of a user; a header line that begins with `username` does not count.
+    pub who: Option<Vec<String>>,
+    /// Prints a line for each delivery under way that may be for the user.
+    pub deliveries: Option<Vec<String>>,
+}
