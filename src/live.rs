@@ -5,6 +5,7 @@
 //! | [`clock`] | instants that never go back |
 //! | [`probe`] | load and fill of the stores |
 //! | [`maildir`] | one mailbox's files: copied, compared, fenced, removed |
+//! | [`pace`] | how many copies may progress, and how fast |
 //! | [`directory`] | who lives where, and who may change it |
 //! | [`front`] | the machines that serve mailboxes |
 //! | [`ledger`] | what has happened, before anything is done about it |
@@ -16,5 +17,6 @@ pub mod directory;
 pub mod front;
 pub mod ledger;
 pub mod maildir;
+pub mod pace;
 pub mod probe;
 pub mod wire;
