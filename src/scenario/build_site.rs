@@ -41,7 +41,9 @@ fn stores(file: &Item, site: &Item, frame: &Frame, reader: &mut Reader<'_>) -> [
     reader.section();
     // Without the names of the file's stores nothing can be said about those of the site.
     let certain = [Some(list), file.get("head"), file.get("cluster")];
-    certain.into_iter().for_each(|item| reader.distrust(item));
+    for item in certain {
+        reader.distrust(item);
+    }
     let known: Vec<String> = frame.heads.iter().chain(&frame.clusters).cloned().collect();
     for name in frame.heads.iter().filter(|name| frame.clusters.contains(name) && !name.is_empty()) {
         reader.problem(list, format!("{name} is both a head and a cluster: a site tells stores by their names"));
@@ -117,7 +119,7 @@ fn check_roots(site: &Item, list: &Item, reader: &mut Reader<'_>) {
                 (false, true) => "lies above the root",
                 (false, false) => continue,
             };
-            reader.problem(item, format!("is {:?}, which {how} of {name}, {:?}", root, other));
+            reader.problem(item, format!("is \"{}\", which {how} of {name}, \"{}\"", root.display(), other.display()));
         }
     }
     for key in ["ledger", "socket"] {
@@ -140,13 +142,12 @@ fn ledger(site: &Item, reader: &mut Reader<'_>) -> Option<PathBuf> {
 fn socket(site: &Item, ledger: Option<&PathBuf>, reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.section();
     let given = site.get("socket");
-    let socket = match given {
-        Some(_) => path(site, "socket", reader)?,
-        None => {
-            let mut path = ledger?.clone().into_os_string();
-            path.push(".sock");
-            PathBuf::from(path)
-        }
+    let socket = if given.is_some() {
+        path(site, "socket", reader)?
+    } else {
+        let mut path = ledger?.clone().into_os_string();
+        path.push(".sock");
+        PathBuf::from(path)
     };
     let at = given.or_else(|| site.get("ledger"))?;
     if Some(&socket) == ledger {

@@ -15,8 +15,8 @@ pub(crate) fn hidden(text: &str) -> String {
 fn hide_line(line: &str) -> String {
     let Some(start) = [after_key(line), in_url(line)].into_iter().flatten().min() else { return line.to_owned() };
     let end = line.trim_end_matches(['\n', '\r']).len();
-    let stars = "*".repeat(end.saturating_sub(start));
-    format!("{}{stars}{}", &line[..start], &line[end.max(start)..])
+    let mask = "*".repeat(end.saturating_sub(start));
+    format!("{}{mask}{}", &line[..start], &line[end.max(start)..])
 }
 
 /// Where the value after `password =` begins. `password_file` is another word.

@@ -1,4 +1,4 @@
-//! The statements of a directory when a site gives none, for these tables, which SQLite and PostgreSQL read alike:
+//! The statements of a directory when a site gives none, for these tables, in the SQL that both databases read:
 //!
 //! ```sql
 //! create table mailbox (name text primary key, home text, path text, epoch bigint, state text, fence bigint);
