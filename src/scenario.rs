@@ -3,6 +3,7 @@
 
 mod build_model;
 mod build_plan;
+mod build_site;
 mod calendar;
 mod check;
 pub mod curve;
@@ -10,6 +11,7 @@ mod feasible;
 mod files;
 mod format;
 mod format_plan;
+mod format_site;
 mod frame;
 mod frame_plan;
 mod item;
@@ -25,7 +27,9 @@ mod profile;
 mod quantity;
 mod reader;
 mod schema;
+mod secret;
 pub mod site;
+mod site_sql;
 mod source;
 mod spread;
 mod tree;

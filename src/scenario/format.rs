@@ -4,6 +4,7 @@
 //! its assumptions itself.
 
 use super::format_plan::PLAN;
+use super::format_site::SITE;
 use super::keys::{
     Kind, Need, Table, bytes, count, frequency, growth, latency, may, need, op_rate, ops, or, plain, rate, share, span,
 };
@@ -32,6 +33,11 @@ pub(crate) static FILE: Table = Table {
         or("operator", Kind::Table(&OPERATOR), Need::Empty, "The people who answer."),
         need("users", Kind::Table(&USERS), "What was promised to users."),
         need("plan", Kind::Table(&PLAN), "What the planner decides."),
+        may(
+            "site",
+            Kind::Table(&SITE),
+            "Where the migration really happens: for production alone, never for a forecast.",
+        ),
         or("forecast", Kind::Table(&FORECAST), Need::Empty, "How the forecast is made."),
         or("expect", Kind::Tables(&EXPECT), Need::Empty, "A date that the planner expects: a gate."),
         or("fact", Kind::Tables(&FACT), Need::Empty, "Keys of this file that state a fact, with its source."),

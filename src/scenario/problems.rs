@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::secret::hidden;
+
 /// Problems shown in full; the rest is counted. A broken file can hold millions.
 const SHOWN: usize = 100;
 /// Characters of a source line shown around a problem.
@@ -35,7 +37,7 @@ impl Place {
     /// The stretch itself, shortened to what fits in a message.
     pub(crate) fn excerpt(&self) -> String {
         let text = self.source.text.get(self.span.clone()).unwrap_or_default();
-        let line = text.lines().next().unwrap_or_default().trim();
+        let line = hidden(text.lines().next().unwrap_or_default().trim());
         let short: String = line.chars().take(60).collect();
         if short.len() < text.trim_end().len() { format!("{short} ...") } else { short }
     }
@@ -55,7 +57,8 @@ impl Place {
         let start = self.span.start.min(text.len());
         let line_start = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
         let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
-        let Some(line) = text.get(line_start..line_end) else { return String::new() };
+        let Some(line) = text.get(line_start..line_end).map(hidden) else { return String::new() };
+        let line = line.as_str();
         // A line can be as long as the file: show what lies around the caret.
         let from = floor_boundary(line, (start - line_start).saturating_sub(LINE_SHOWN / 2));
         let to = floor_boundary(line, (from + LINE_SHOWN).min(line.len()));
@@ -82,7 +85,7 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.source.is_override {
-            return write!(f, "--set {}", self.source.text);
+            return write!(f, "--set {}", hidden(&self.source.text));
         }
         let (line, column) = self.line_and_column();
         write!(f, "{}:{line}:{column}", self.source.name)
@@ -111,7 +114,7 @@ impl Problem {
             place: Some(place.clone()),
             file: place.source.name.clone(),
             key: key.to_owned(),
-            message: message.into(),
+            message: hidden(&message.into()),
             suggestion: None,
         }
     }

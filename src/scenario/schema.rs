@@ -165,6 +165,7 @@ mod tests {
         }
         assert!(seen >= 4, "{seen}");
         assert_eq!(faults(include_str!("../../tests/it/every-key.toml")), [""; 0]);
+        assert_eq!(faults(include_str!("../../tests/it/site.toml")), [""; 0]);
         assert_eq!(faults(starter()), [""; 0]);
     }
 

@@ -11,8 +11,9 @@ use super::item::{Amount, Item};
 use super::notes::{self, Note};
 use super::problems::{Problem, Problems};
 use super::reader::{Reader, share};
+use super::site::Site;
 use super::tree::{Data, Entry, Node};
-use super::{ForecastSettings, Scenario, build_model, build_plan, feasible, overrides};
+use super::{ForecastSettings, Scenario, build_model, build_plan, build_site, feasible, overrides};
 
 /// How a scenario is read.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,7 @@ pub struct Source {
     file: Item,
     frame: Frame,
     middle: Scenario,
+    site: Option<Site>,
     uncertain: Vec<UncertainInput>,
     notes: Vec<Note>,
     resolved: String,
@@ -101,7 +103,14 @@ impl Source {
         &self.notes
     }
 
-    /// The whole scenario as canonical TOML: inherited and overridden keys in place, sorted, without comments.
+    /// Where the migration really happens, when the file says so. Nothing of it is opened, executed or connected to here.
+    #[must_use]
+    pub const fn site(&self) -> Option<&Site> {
+        self.site.as_ref()
+    }
+
+    /// The whole scenario as canonical TOML: inherited and overridden keys in place, sorted, without comments. Without
+    /// the site, which changes no forecast and is nobody else's business.
     #[must_use]
     pub fn resolved(&self) -> &str {
         &self.resolved
@@ -131,6 +140,7 @@ impl Source {
         let frame = Frame::read(&file, &mut reader);
         let notes = notes::read(&file, &mut reader);
         let middle = assemble(&file, &frame, &mut reader);
+        let site = build_site::site(&file, &frame, &mut reader);
         let (mut found, warnings) = (reader.problems, reader.warnings);
         problems.append(&mut found);
         let Some(middle) = middle.filter(|_| problems.is_empty()) else { return Err(Problems::new(problems)) };
@@ -145,8 +155,9 @@ impl Source {
         if !problems.is_empty() {
             return Err(Problems::new(problems));
         }
+        files::take(&mut node, "site");
         let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
-        Ok(Self { uncertain: uncertain(&file), file, frame, middle, notes, resolved, warnings })
+        Ok(Self { uncertain: uncertain(&file), file, frame, middle, site, notes, resolved, warnings })
     }
 }
 

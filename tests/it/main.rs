@@ -5,3 +5,4 @@ mod cli;
 mod closed_form;
 mod founding;
 mod good_file;
+mod site;
