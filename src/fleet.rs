@@ -3,18 +3,20 @@
 //! The facts lie in columns (a structure of arrays), 18 bytes a mailbox, are immutable once built and shared between
 //! the migration core and whoever hosts it. This module knows nothing of plans or of time going by.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Bytes;
 
 /// A mailbox: its row in the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MailboxId(pub u32);
 
 /// A controller of the old storage: its place in the scenario's list of heads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HeadId(pub u8);
 
 /// A NAS cluster: its place in the scenario's list of clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterId(pub u8);
 
 /// The largest number of heads, and of clusters, in one scenario.
@@ -48,8 +50,41 @@ impl ClusterId {
 }
 
 /// Where a mailbox lives, in one byte: a head or a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "HomeText", into = "HomeText")]
 pub struct Home(u8);
+
+/// A home as other programs read it: `{"head": 0}`, `{"cluster": 2}`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HomeText {
+    Head(HeadId),
+    Cluster(ClusterId),
+}
+
+impl From<Home> for HomeText {
+    fn from(home: Home) -> Self {
+        match home.as_cluster() {
+            Some(cluster) => Self::Cluster(cluster),
+            None => Self::Head(HeadId(home.0)),
+        }
+    }
+}
+
+impl TryFrom<HomeText> for Home {
+    type Error = String;
+
+    fn try_from(text: HomeText) -> Result<Self, String> {
+        let (HomeText::Head(HeadId(number)) | HomeText::Cluster(ClusterId(number))) = text;
+        if usize::from(number) >= STORES_MAX {
+            return Err(format!("store {number}, where there are {STORES_MAX} at most"));
+        }
+        Ok(match text {
+            HomeText::Head(head) => Self::head(head),
+            HomeText::Cluster(cluster) => Self::cluster(cluster),
+        })
+    }
+}
 
 impl Home {
     const CLUSTER: u8 = 0x80;
@@ -111,7 +146,8 @@ pub fn count<T>(column: &[T], passes: impl Fn(&T) -> bool) -> u32 {
 }
 
 /// Facts about the mailboxes at one moment, a column a fact; row `i` is `MailboxId(i)`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fleet {
     /// Size of the mailbox.
     pub bytes: Vec<Bytes>,

@@ -11,7 +11,7 @@
 //! Nearly every step is the end of a copy, a switch or a purge after which things go on as before. What would be asked then
 //! is worked out once (`gate`), and every short cut falls back on the way that asks everything.
 
-mod attempt;
+pub(crate) mod attempt;
 mod dispatch;
 mod fill;
 mod gate;

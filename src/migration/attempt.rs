@@ -6,7 +6,7 @@ use crate::units::{Share, Span};
 
 /// What to do with a mailbox after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Try again after this time; the attempt counts.
     RetryAfter(Span),
     /// Try again after this time; the mailbox is not to blame.
@@ -18,7 +18,7 @@ pub(super) enum Verdict {
 }
 
 /// Decides after `failed` attempts, this one included.
-pub(super) fn verdict(plan: &AttemptPlan, fault: Fault, failed: u8) -> Verdict {
+pub(crate) fn verdict(plan: &AttemptPlan, fault: Fault, failed: u8) -> Verdict {
     match fault {
         Fault::Gone => Verdict::Forget,
         Fault::Permanent | Fault::Skipped | Fault::VerifyFailed => Verdict::SetAside,
@@ -41,10 +41,20 @@ pub(super) fn backoff(plan: &AttemptPlan, failed: u8) -> Span {
 }
 
 /// Whether a fault says something about how well moving works.
-pub(super) fn counts(fault: Fault) -> bool {
+pub(crate) fn counts(fault: Fault) -> bool {
     match fault {
         Fault::Transient | Fault::Permanent | Fault::VerifyFailed | Fault::HoldTooLong => true,
         Fault::Unreachable | Fault::NoRoom | Fault::Abandoned | Fault::Skipped | Fault::Gone => false,
+    }
+}
+
+/// Why a job is over: what it was given up for, where that says more than the attempt's own end.
+pub(crate) fn cause(abandoned: Option<Fault>, fault: Fault) -> Fault {
+    match abandoned {
+        Some(Fault::Gone) => Fault::Gone,
+        Some(Fault::Skipped) if fault != Fault::Gone => Fault::Skipped,
+        Some(why) if fault == Fault::Abandoned => why,
+        Some(_) | None => fault,
     }
 }
 

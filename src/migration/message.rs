@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::Plan;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::{Bytes, Latency, Rate, Share, Time};
@@ -15,7 +17,7 @@ use crate::units::{Bytes, Latency, Rate, Share, Time};
 pub const CORE_VERSION: u32 = 1;
 
 /// Identifies an effect: session, sequence and the job's slot, packed so that looking a job up needs no search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectId(u64);
 
 impl EffectId {
@@ -58,7 +60,8 @@ impl EffectId {
 }
 
 /// Everything a session starts from: what the user database, the ledger and the disks say together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Start {
     /// Number of this session, from 1.
     pub session: u16,
@@ -72,7 +75,8 @@ pub struct Start {
 
 /// What is where when a session starts. Copies of an earlier session that were under way are reconciled before: they
 /// are either still on their head or already on their cluster.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facts {
     /// Sizes, homes and activity of all mailboxes.
     pub fleet: Arc<Fleet>,
@@ -87,7 +91,8 @@ pub struct Facts {
 }
 
 /// What the machine can learn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The first event of every session.
     Started(Arc<Start>),
@@ -205,7 +210,8 @@ pub enum Event {
 
 /// Mailboxes whose old copies one purge removes: one or more, as many as a command has room for. After days of grace
 /// nothing hangs on seconds, and a purge for each mailbox would be a third of all that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<MailboxId>", into = "Vec<MailboxId>")]
 pub struct Batch {
     mailboxes: [MailboxId; Self::MOST],
     count: u8,
@@ -234,8 +240,27 @@ impl Batch {
     }
 }
 
+impl From<Batch> for Vec<MailboxId> {
+    fn from(batch: Batch) -> Self {
+        batch.mailboxes().to_vec()
+    }
+}
+
+impl TryFrom<Vec<MailboxId>> for Batch {
+    type Error = String;
+
+    fn try_from(mailboxes: Vec<MailboxId>) -> Result<Self, String> {
+        let (count, most) = (mailboxes.len(), Self::MOST);
+        if count > most {
+            return Err(format!("{count} mailboxes in one purge, {most} at most"));
+        }
+        Ok(Self::new(mailboxes))
+    }
+}
+
 /// What an operator can order while the migration runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Start nothing more and suspend all copies.
     Pause,
@@ -269,7 +294,8 @@ pub enum Order {
 }
 
 /// What the machine can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Copy a mailbox to a cluster while its user goes on working.
     StartCopy {
@@ -361,7 +387,8 @@ impl Command {
 }
 
 /// Points in a migration that people wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Milestone {
     /// This share of one head's mailboxes has moved.
     HeadShareMoved {
@@ -416,7 +443,8 @@ pub enum Milestone {
 }
 
 /// Why the machine stopped by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum StopCause {
     /// Too many of the last attempts failed.
     FaultRate,
@@ -432,7 +460,8 @@ pub enum StopCause {
 }
 
 /// What went wrong with one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Something that may not happen again.
     Transient,
@@ -455,7 +484,8 @@ pub enum Fault {
 }
 
 /// What holds a copy back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Limit {
     /// Its own stream and message rate.
     Own,

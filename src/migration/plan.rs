@@ -2,11 +2,14 @@
 //!
 //! Everything here is checked before it gets here: the scenario layer refuses what cannot be meant.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fleet::{HeadId, MailboxId};
 use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
 
 /// The whole plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// A lane a head, by `HeadId`.
     pub heads: Vec<HeadPlan>,
@@ -23,7 +26,8 @@ pub struct Plan {
 }
 
 /// How one head is drained.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HeadPlan {
     /// The pace.
     pub throttle: ThrottlePlan,
@@ -32,7 +36,8 @@ pub struct HeadPlan {
 }
 
 /// In which order mailboxes move.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OrderPlan {
     /// All heads, the first to be drained first.
     pub heads: Vec<HeadId>,
@@ -49,7 +54,8 @@ pub struct OrderPlan {
 }
 
 /// The order within a head; ties go to the lower row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Within {
     /// As the inventory lists them.
     Inventory,
@@ -66,7 +72,8 @@ pub enum Within {
 }
 
 /// Whether heads overlap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Overlap {
     /// The next head begins when this one is empty.
     None,
@@ -75,7 +82,8 @@ pub enum Overlap {
 }
 
 /// A part of the migration that is watched before the rest follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wave {
     /// Of the mailboxes on the old storage when the session starts, counted together with earlier waves.
     pub share: Share,
@@ -86,7 +94,8 @@ pub struct Wave {
 }
 
 /// Who lets the next wave begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Go {
     /// The end of the soak.
     Automatic,
@@ -95,7 +104,8 @@ pub enum Go {
 }
 
 /// To which cluster mailboxes go.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlacementPlan {
     /// The rule.
     pub rule: Placement,
@@ -110,7 +120,8 @@ pub struct PlacementPlan {
 }
 
 /// The placement rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Placement {
     /// One cluster after the other, each to its threshold.
     Sequential,
@@ -119,7 +130,8 @@ pub enum Placement {
 }
 
 /// What the plan says of one cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClusterPlan {
     /// Rated capacity.
     pub rated: Bytes,
@@ -140,7 +152,8 @@ impl ClusterPlan {
 }
 
 /// How mailboxes are copied: what a host needs to know, and the purge that the core asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CopyPlan {
     /// One copy's own limit.
     pub stream: Rate,
@@ -159,7 +172,8 @@ pub struct CopyPlan {
 }
 
 /// What happens after a failed attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttemptPlan {
     /// Attempts before a mailbox is set aside.
     pub limit: u8,
@@ -174,7 +188,8 @@ pub struct AttemptPlan {
 }
 
 /// A share of progress worth announcing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShareMilestone {
     /// One head, or all of them.
     pub head: Option<HeadId>,
@@ -183,7 +198,8 @@ pub struct ShareMilestone {
 }
 
 /// How fast a head may be drained.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ThrottlePlan {
     /// The law.
     pub law: Law,
@@ -215,7 +231,8 @@ impl ThrottlePlan {
 }
 
 /// A level of load, in the terms that the sample has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Level {
     /// Busy share of capacity.
     Utilisation(Share),
@@ -224,7 +241,8 @@ pub enum Level {
 }
 
 /// The throttle laws.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Law {
     /// Always the same number of streams.
     Fixed {
@@ -263,7 +281,8 @@ pub enum Law {
 }
 
 /// A calendar compiled into instants, daylight saving included.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Windows {
     /// Each limit holds from its instant until the next one; rising. Before the first one nothing is limited.
     pub changes: Vec<(Time, WindowLimit)>,
@@ -272,7 +291,8 @@ pub struct Windows {
 }
 
 /// What a window allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WindowLimit {
     /// At most this many streams; zero pauses.
     pub streams: u16,

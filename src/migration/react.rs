@@ -181,7 +181,7 @@ impl Session {
     fn copy_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.find(effect, Stage::Copying).copied() else { return };
         self.lanes[job.head.index()].copying -= 1;
-        self.give_up(now, &job, cause(&job, fault), out);
+        self.give_up(now, &job, attempt::cause(job.abandoned, fault), out);
         self.after_an_end(now, job.head, out);
         self.unsettled = true;
     }
@@ -190,7 +190,7 @@ impl Session {
     fn switch_failed(&mut self, now: Time, effect: EffectId, fault: Fault, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.find(effect, Stage::Switching).copied() else { return };
         self.lanes[job.head.index()].switching -= 1;
-        self.give_up(now, &job, cause(&job, fault), out);
+        self.give_up(now, &job, attempt::cause(job.abandoned, fault), out);
         self.after_an_end(now, job.head, out);
         self.unsettled = true;
     }
@@ -374,15 +374,5 @@ impl Session {
         }
         self.check_purged(head, out);
         self.refresh(now, head, out);
-    }
-}
-
-/// Why a job is over: what it was given up for, where that says more than the attempt's own end.
-fn cause(job: &Job, fault: Fault) -> Fault {
-    match job.abandoned {
-        Some(Fault::Gone) => Fault::Gone,
-        Some(Fault::Skipped) if fault != Fault::Gone => Fault::Skipped,
-        Some(why) if fault == Fault::Abandoned => why,
-        Some(_) | None => fault,
     }
 }
