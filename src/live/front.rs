@@ -1,1 +1,312 @@
 //! The machines that serve mailboxes: sessions ended, caches emptied, deliveries waited for.
+//!
+//! Each thing is done on every front end at once, and every one has to acknowledge: what one still has in its cache or
+//! under way would write to the old place. Nothing here knows what a front end runs, but for three habits of `doveadm`,
+//! which are easy to meet and costly to miss:
+//!
+//! * it takes a name with `*` or `?` for a pattern;
+//! * it takes a name that looks like an address for one, and then lists no sessions where there are some (version 2.3
+//!   also takes a plain number for an address);
+//! * `doveadm kick` ends with status 68 when there was nobody to kick.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use super::command::{self, CommandError, Output, duration};
+use crate::scenario::site::FrontEnd;
+use crate::units::Span;
+
+/// Between two rounds of [`FrontEnds::quiet`]: ending a session is asynchronous and takes 30 to 230 ms.
+const ROUND: Span = Span::from_micros(200_000);
+
+/// What `doveadm` ends with when it has found nobody of that name (`DOVEADM_EX_NOTFOUND`).
+const NOBODY: i32 = 68;
+
+/// The front ends of a site, with the time that each of their commands has.
+#[derive(Clone, Debug)]
+pub struct FrontEnds {
+    machines: Vec<FrontEnd>,
+    timeout: Span,
+}
+
+/// A command of a front end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Forgets what it has cached about a user.
+    Flush,
+    /// Ends a user's sessions.
+    Kick,
+    /// Lists a user's sessions.
+    Who,
+    /// Lists deliveries under way.
+    Deliveries,
+}
+
+/// One front end that has not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The front end's name.
+    pub front_end: String,
+    /// What it was asked.
+    pub action: Action,
+    /// What became of it.
+    pub error: CommandError,
+}
+
+/// Why a user is not known to be off every front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrontError {
+    /// Front ends that have not acknowledged, in the site's order.
+    Failed(Vec<Failure>),
+    /// Something of the user's goes on after the limit.
+    StillBusy {
+        /// Sessions at the last look, on all front ends.
+        sessions: usize,
+        /// Deliveries still waited for at the last look, on all front ends.
+        deliveries: usize,
+    },
+    /// A name that a command could take for something else.
+    Name {
+        /// The name.
+        user: String,
+        /// What it would be taken for.
+        why: &'static str,
+    },
+}
+
+impl FrontEnds {
+    /// Front ends whose commands have `timeout` each. Without any everything is acknowledged at once.
+    #[must_use]
+    pub fn new(machines: &[FrontEnd], timeout: Span) -> Self {
+        Self { machines: machines.to_vec(), timeout }
+    }
+
+    /// Makes every front end forget what it has cached about a user.
+    ///
+    /// # Errors
+    /// One of them has not acknowledged, or the name cannot be passed.
+    pub fn flush(&self, user: &str) -> Result<(), FrontError> {
+        self.on_all(Action::Flush, user).map(drop)
+    }
+
+    /// Ends a user's sessions on every front end. They may go on for a moment. Nobody there to kick (status 68) is fine.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn kick(&self, user: &str) -> Result<(), FrontError> {
+        self.on_all(Action::Kick, user).map(drop)
+    }
+
+    /// A user's sessions on all front ends.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn sessions(&self, user: &str) -> Result<usize, FrontError> {
+        let listed = self.on_all(Action::Who, user)?;
+        Ok(listed.iter().map(|output| session_lines(&output.text)).sum())
+    }
+
+    /// Deliveries under way that may be for a user, on all front ends.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn deliveries(&self, user: &str) -> Result<usize, FrontError> {
+        let listed = self.on_all(Action::Deliveries, user)?;
+        Ok(listed.iter().map(|output| lines(&output.text).count()).sum())
+    }
+
+    /// Ends a user's sessions and waits until there are none and until every delivery of the first look has ended; for a
+    /// user whose hold is committed and whose caches are flushed, so that nothing new can begin.
+    ///
+    /// A delivery is known again by the number that its line begins with (a process's). Lines without a number are all
+    /// waited for.
+    ///
+    /// # Errors
+    /// [`FrontError::StillBusy`] after `limit`; otherwise as [`flush`](Self::flush).
+    #[allow(clippy::disallowed_methods, reason = "sessions of the real world are waited for")]
+    pub fn quiet(&self, user: &str, limit: Span) -> Result<(), FrontError> {
+        let started = Instant::now();
+        let mut open = None;
+        loop {
+            self.kick(user)?;
+            let sessions = self.sessions(user)?;
+            let listed = self.on_all(Action::Deliveries, user)?;
+            let now = listed.iter().map(|output| under_way(output)).collect::<Vec<_>>();
+            let still = still_open(open.take().unwrap_or_else(|| now.clone()), &now);
+            let deliveries = still.iter().map(BTreeSet::len).sum();
+            if sessions == 0 && deliveries == 0 {
+                return Ok(());
+            }
+            let left = duration(limit).saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(FrontError::StillBusy { sessions, deliveries });
+            }
+            open = Some(still);
+            thread::sleep(duration(ROUND).min(left));
+        }
+    }
+
+    /// What each front end that has such a command has printed.
+    fn on_all(&self, action: Action, user: &str) -> Result<Vec<Output>, FrontError> {
+        let asked = self.machines.iter().filter_map(|machine| action.of(machine).map(|argv| (machine, argv)));
+        let asked = asked.map(|(machine, argv)| Ok((machine, filled(argv, user)?))).collect::<Result<Vec<_>, _>>()?;
+        let answers = thread::scope(|scope| {
+            let run = |(machine, argv): &(&FrontEnd, Vec<String>)| {
+                acknowledged(action, command::run(argv, self.timeout)).map_err(|error| {
+                    let front_end = machine.name.clone();
+                    Failure { front_end, action, error }
+                })
+            };
+            let running = asked.iter().map(|one| scope.spawn(move || run(one))).collect::<Vec<_>>();
+            running
+                .into_iter()
+                .map(|thread| thread.join().expect("running a command does not panic"))
+                .collect::<Vec<_>>()
+        });
+        let mut printed = Vec::new();
+        let mut failures = Vec::new();
+        for answer in answers {
+            match answer {
+                Ok(output) => printed.push(output),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if failures.is_empty() { Ok(printed) } else { Err(FrontError::Failed(failures)) }
+    }
+}
+
+impl Action {
+    fn of(self, machine: &FrontEnd) -> Option<&[String]> {
+        match self {
+            Self::Flush => machine.flush.as_deref(),
+            Self::Kick => machine.kick.as_deref(),
+            Self::Who => machine.who.as_deref(),
+            Self::Deliveries => machine.deliveries.as_deref(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Kick => "kick",
+            Self::Who => "who",
+            Self::Deliveries => "deliveries",
+        }
+    }
+}
+
+fn acknowledged(action: Action, ended: Result<Output, CommandError>) -> Result<Output, CommandError> {
+    match ended {
+        Err(CommandError::Status { code: Some(NOBODY), .. }) if action == Action::Kick => {
+            Ok(Output { text: String::new(), cut: false })
+        }
+        ended => ended,
+    }
+}
+
+/// The command for a user, whose name is not checked where it is not passed.
+fn filled(argv: &[String], user: &str) -> Result<Vec<String>, FrontError> {
+    let (program, arguments) = argv.split_first().map_or((None, argv), |(first, rest)| (Some(first), rest));
+    if arguments.iter().any(|argument| argument.contains("{user}")) {
+        let for_doveadm = argv.iter().any(|word| Path::new(word).ends_with("doveadm"));
+        if let Some(why) = mistakable(user, for_doveadm) {
+            return Err(FrontError::Name { user: user.to_owned(), why });
+        }
+    }
+    Ok(program.cloned().into_iter().chain(arguments.iter().map(|argument| argument.replace("{user}", user))).collect())
+}
+
+/// What a command could take the name for.
+fn mistakable(user: &str, for_doveadm: bool) -> Option<&'static str> {
+    let only = |allowed: &str| user.chars().all(|letter| allowed.contains(letter));
+    let address = only("0123456789./") || (user.contains(':') && only("0123456789abcdefABCDEF:./[]"));
+    if user.is_empty() {
+        Some("is empty")
+    } else if user.starts_with('-') {
+        Some("looks like an option")
+    } else if user.chars().any(char::is_control) {
+        Some("has a control character")
+    } else if for_doveadm && user.contains(['*', '?']) {
+        Some("is a pattern to doveadm")
+    } else if for_doveadm && address {
+        Some("is an address to doveadm, which would then list nobody's sessions; give a command of your own")
+    } else {
+        None
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim().is_empty())
+}
+
+/// Sessions listed: lines that are not blank, without a header.
+fn session_lines(text: &str) -> usize {
+    let header = lines(text).next().is_some_and(|line| line.split_whitespace().next() == Some("username"));
+    lines(text).count() - usize::from(header)
+}
+
+/// A delivery: the number of its process, or the place of a line without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Delivery {
+    Process(u32),
+    Line(usize),
+    /// The list was too long to be read to its end, so that nothing can be said to have left it.
+    Unseen,
+}
+
+fn under_way(output: &Output) -> BTreeSet<Delivery> {
+    let number = |line: &str| line.split_whitespace().next().and_then(|word| word.parse().ok());
+    let listed = lines(&output.text).enumerate();
+    let mut open = listed
+        .map(|(place, line)| number(line).map_or(Delivery::Line(place), Delivery::Process))
+        .collect::<BTreeSet<_>>();
+    if output.cut {
+        open.insert(Delivery::Unseen);
+    }
+    open
+}
+
+/// Of the deliveries that were waited for those that are still there, and everything that cannot be known again.
+fn still_open(before: Vec<BTreeSet<Delivery>>, now: &[BTreeSet<Delivery>]) -> Vec<BTreeSet<Delivery>> {
+    let one = |(before, now): (BTreeSet<Delivery>, &BTreeSet<Delivery>)| {
+        // What a list that was cut did not show begins to be known with the next one.
+        if before.contains(&Delivery::Unseen) {
+            return now.clone();
+        }
+        let whole = !now.contains(&Delivery::Unseen);
+        let mut still = before;
+        still.retain(|delivery| match delivery {
+            Delivery::Process(_) => !whole || now.contains(delivery),
+            Delivery::Line(_) | Delivery::Unseen => false,
+        });
+        still.extend(now.iter().filter(|delivery| !matches!(delivery, Delivery::Process(_))));
+        still
+    };
+    before.into_iter().zip(now).map(one).collect()
+}
+
+impl fmt::Display for FrontError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(failures) => {
+                for (place, Failure { front_end, action, error }) in failures.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { "; " };
+                    write!(f, "{comma}front end \"{front_end}\": {}: {error}", action.name())?;
+                }
+                Ok(())
+            }
+            Self::StillBusy { sessions, deliveries } => {
+                write!(f, "still busy: {sessions} sessions, {deliveries} deliveries")
+            }
+            Self::Name { user, why } => write!(f, "the user name {user:?} cannot be passed to a command: it {why}"),
+        }
+    }
+}
+
+impl std::error::Error for FrontError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The site: what production alone needs. The simulator, `forecast` and `validate` never open, execute or connect to any
 //! of it.
 
+pub mod defaults;
+
 use std::path::PathBuf;
 
 use crate::units::Span;

@@ -1,0 +1,165 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A front end whose commands are shell scripts that know the user as `$1` and keep what they need in their folder.
+struct Fake {
+    folder: TempDir,
+}
+
+impl Fake {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn script(&self, name: &str, text: &str) -> Vec<String> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, format!("cd {}\n{text}\n", self.folder.path().display())).expect("a script");
+        ["sh", path.to_str().expect("a path"), "{user}"].map(str::to_owned).to_vec()
+    }
+
+    fn machine(&self, kick: &str, who: &str, deliveries: &str) -> FrontEnd {
+        FrontEnd {
+            name: "mail-1".to_owned(),
+            flush: Some(self.script("flush", "echo \"$1\" >> flushed")),
+            kick: Some(self.script("kick", kick)),
+            who: Some(self.script("who", who)),
+            deliveries: Some(self.script("deliveries", deliveries)),
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+fn second() -> Span {
+    Span::from_secs(1)
+}
+
+fn named(mut machine: FrontEnd, name: &str) -> FrontEnd {
+    name.clone_into(&mut machine.name);
+    machine
+}
+
+#[test]
+fn without_front_ends_everything_is_acknowledged_at_once() {
+    let fronts = FrontEnds::new(&[], second());
+    fronts.flush("bob").expect("nobody to ask");
+    assert_eq!(fronts.sessions("bob"), Ok(0));
+    assert_eq!(fronts.deliveries("bob"), Ok(0));
+    fronts.quiet("bob", Span::ZERO).expect("nobody to wait for");
+}
+
+#[test]
+fn a_command_that_a_front_end_does_not_have_is_acknowledged() {
+    let bare = FrontEnd { name: "bare".to_owned(), flush: None, kick: None, who: None, deliveries: None };
+    FrontEnds::new(&[bare], second()).quiet("bob", Span::ZERO).expect("nothing to do");
+}
+
+#[test]
+fn every_front_end_is_asked_and_a_user_name_is_one_argument() {
+    let (one, two) = (Fake::new(), Fake::new());
+    let machines = [one.machine("", "", ""), two.machine("", "", "")];
+    FrontEnds::new(&machines, second()).flush("o'brien $(touch x); rm -r *").expect("both acknowledge");
+    for fake in [one, two] {
+        assert_eq!(fake.read("flushed"), "o'brien $(touch x); rm -r *\n");
+    }
+}
+
+#[test]
+fn every_front_end_that_fails_is_named_with_what_it_said() {
+    let (good, bad, slow) = (Fake::new(), Fake::new(), Fake::new());
+    let machines = [
+        named(good.machine("", "", ""), "good"),
+        named(bad.machine("echo no such socket >&2; exit 75", "", ""), "bad"),
+        named(slow.machine("echo waiting >&2; sleep 60", "", ""), "slow"),
+    ];
+    let error = FrontEnds::new(&machines, second()).kick("bob").expect_err("two do not acknowledge");
+    assert_eq!(
+        error.to_string(),
+        "front end \"bad\": kick: ended with status 75: no such socket; \
+         front end \"slow\": kick: had not ended after 1 s and was killed: waiting"
+    );
+}
+
+#[test]
+fn nobody_to_kick_is_no_failure_but_an_unknown_list_of_sessions_is() {
+    let fake = Fake::new();
+    let fronts = FrontEnds::new(&[fake.machine("echo no users kicked; exit 68", "exit 68", "")], second());
+    fronts.kick("bob").expect("nobody is there");
+    assert!(fronts.sessions("bob").is_err());
+}
+
+#[test]
+fn sessions_are_counted_on_all_front_ends_without_header_and_blank_lines() {
+    let (table, flow) = (Fake::new(), Fake::new());
+    let machines = [
+        table.machine("", "printf 'username  proto pid ip\\n\\nbob  imap 7 (::1)\\nbob  imap 8 (::1)\\n'", ""),
+        flow.machine("", "echo 'username=bob service=imap pid=9 ip=::1'", "echo 12 DATA; echo 13 RCPT TO bob"),
+    ];
+    let fronts = FrontEnds::new(&machines, second());
+    assert_eq!(fronts.sessions("bob"), Ok(3));
+    assert_eq!(fronts.deliveries("bob"), Ok(2));
+    assert_eq!(session_lines("username service pid\n"), 0);
+    assert_eq!(session_lines("username service pid\nusername imap 9\n"), 1);
+}
+
+#[test]
+fn a_user_is_kicked_until_the_sessions_are_gone() {
+    let fake = Fake::new();
+    let who = "test $(wc -l < kicks) -ge 3 || echo bob imap";
+    let fronts = FrontEnds::new(&[fake.machine("echo \"$1\" >> kicks", who, "")], second());
+    fronts.quiet("bob", Span::from_secs(20)).expect("quiet after three kicks");
+    assert_eq!(fake.read("kicks"), "bob\nbob\nbob\n");
+}
+
+#[test]
+fn a_session_that_stays_is_still_busy_after_the_limit() {
+    let fake = Fake::new();
+    let fronts = FrontEnds::new(&[fake.machine("", "echo bob imap; echo bob pop3", "echo DATA")], second());
+    let error = fronts.quiet("bob", Span::from_secs_f64(0.5)).expect_err("it stays");
+    assert_eq!(error, FrontError::StillBusy { sessions: 2, deliveries: 1 });
+}
+
+#[test]
+fn only_deliveries_of_the_first_look_are_waited_for() {
+    let fake = Fake::new();
+    // Another number at each look: a server on which something is always under way.
+    let busy = "echo x >> looks; echo $(wc -l < looks) DATA; test $(wc -l < looks) -ge 3 || echo 1 RCPT";
+    FrontEnds::new(&[fake.machine("", "", busy)], second()).quiet("bob", Span::from_secs(20)).expect("1 has ended");
+    assert_eq!(fake.read("looks").lines().count(), 3);
+}
+
+#[test]
+fn a_list_too_long_to_be_read_is_still_busy() {
+    let fake = Fake::new();
+    let fronts = FrontEnds::new(&[fake.machine("", "", "seq 1000000 1030000")], second());
+    assert!(matches!(fronts.quiet("bob", Span::ZERO), Err(FrontError::StillBusy { sessions: 0, .. })));
+    let cut = |text: &str, cut| under_way(&Output { text: text.to_owned(), cut });
+    let open = still_open(vec![cut("7 DATA", false)], &[cut("1 DATA", true)]);
+    assert_eq!(open, [BTreeSet::from([Delivery::Process(7), Delivery::Unseen])]);
+    let open = still_open(open, &[cut("8 DATA", false)]);
+    assert_eq!(open, [BTreeSet::from([Delivery::Process(8)])]);
+}
+
+#[test]
+fn a_name_that_a_command_would_take_for_something_else_is_refused() {
+    let fake = Fake::new();
+    let fronts = FrontEnds::new(&[fake.machine("", "", "")], second());
+    for name in ["", "-A", "a\nb", "a\0b"] {
+        assert!(matches!(fronts.flush(name), Err(FrontError::Name { .. })), "{name:?}");
+    }
+    assert_eq!(fake.read("flushed"), "");
+    fronts.flush("12345").expect("no doveadm here");
+    let doveadm = FrontEnd::dovecot("mail-1", &["/usr/bin/doveadm".to_owned()]);
+    let fronts = FrontEnds::new(&[doveadm], second());
+    for name in ["b*", "b?b", "12345", "10.0.0.1", "10.0.0.0/8", "::1", "fe80::a"] {
+        assert!(matches!(fronts.sessions(name), Err(FrontError::Name { .. })), "{name:?}");
+    }
+    for name in ["bob@example.org", "1234a", "beef", "a.b"] {
+        assert_eq!(mistakable(name, true), None, "{name:?}");
+    }
+}
