@@ -172,7 +172,7 @@ fn the_program_forecasts_with_a_site_whose_paths_do_not_exist() {
     let output = assert_cmd::Command::cargo_bin("drawdown")
         .unwrap()
         .args(arguments)
-        .args(["--set", "forecast.chance_only=0"])
+        .args(["--set", "forecast.chance_only=0", "--set", "site.ledger=/nowhere/else/ledger.db"])
         .current_dir(folder.path())
         .output()
         .unwrap();
