@@ -141,7 +141,10 @@ fn command(arguments: &Arguments) -> String {
     let path = &scenario.scenario;
     let named = if path.is_relative() { path.as_os_str() } else { path.file_name().unwrap_or_default() };
     words.push(quoted(&named.to_string_lossy()));
-    for setting in &scenario.overrides {
+    // What is set of a site changes no number, and names this machine's paths.
+    let first = |setting: &str| setting.split(['.', '=']).next().map(|key| key.trim_matches([' ', '"']).to_owned());
+    let about_site = |setting: &&String| first(setting).as_deref() == Some("site");
+    for setting in scenario.overrides.iter().filter(|setting| !about_site(setting)) {
         words.extend(["--set".into(), quoted(setting)]);
     }
     words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
