@@ -5,3 +5,7 @@ mod cli;
 mod closed_form;
 mod founding;
 mod good_file;
+#[cfg(target_os = "linux")]
+mod last_known;
+#[cfg(target_os = "linux")]
+mod ledger;
