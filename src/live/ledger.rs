@@ -1,4 +1,4 @@
-//! What has happened, written before anything is done about it: one SQLite file, which `docs/ledger.md` describes for other
+//! What has happened, written before anything is done about it: one file, which `docs/ledger.md` describes for other
 //! programs.
 //!
 //! One process writes it, and holds its lock for as long as it lives; anybody whom the file's owner lets may read it

@@ -10,10 +10,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use assert_cmd::Command as Program;
-use drawdown::fleet::{Fleet, HeadId, Home, MailboxId};
+use drawdown::fleet::{Fleet, Home};
 use drawdown::live::ledger::{Ledger, Named, NewSession, Replayed};
 use drawdown::live::wire;
-use drawdown::migration::Migration;
 use drawdown::migration::message::{Command, Event, Start};
 use drawdown::scenario::{ReadSettings, Scenario, Source};
 use drawdown::sim::{self, Outcome, RunId, TraceItem};
@@ -61,11 +60,11 @@ fn start(steps: &[Step]) -> Arc<Start> {
 /// A ledger of a whole simulation, several steps at once so that it takes no time.
 fn record(folder: &TempDir, source: &Source, steps: &[Step]) -> PathBuf {
     let path = folder.path().join("some.ledger");
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = Ledger::open(&path).expect("a good ledger");
     let start = start(steps);
     let mut names = names(start.facts.fleet.len());
     let new = NewSession { start: &start, mailboxes: &names, scenario: source.resolved(), program: "0.1.0" };
-    ledger.begin_session(steps[0].0, &new).unwrap();
+    ledger.begin_session(steps[0].0, &new).expect("a good ledger");
     for several in steps.chunks(500) {
         for (_, event, _) in several {
             if let Event::MailboxFound { mailbox, home, .. } = event {
@@ -74,14 +73,14 @@ fn record(folder: &TempDir, source: &Source, steps: &[Step]) -> PathBuf {
             }
         }
         let several: Vec<_> = several.iter().map(|(now, event, commands)| (*now, event, &commands[..])).collect();
-        ledger.record_all(&several).unwrap();
+        ledger.record_all(&several).expect("a good ledger");
     }
-    ledger.end_session(steps[steps.len() - 1].0).unwrap();
+    ledger.end_session(steps[steps.len() - 1].0).expect("a good ledger");
     path
 }
 
 fn replay(path: &Path) -> Replayed {
-    Ledger::read(path).unwrap().replay(1).unwrap()
+    Ledger::read(path).expect("a good ledger").replay(1).expect("a good ledger")
 }
 
 fn drawdown(path: &Path) -> assert_cmd::assert::Assert {
@@ -161,6 +160,57 @@ fn a_replay_of_what_is_no_ledger_or_no_session_is_a_run_error() {
     let mut program = Program::cargo_bin("drawdown").expect("the program");
     let assert = program.arg("replay").arg(&path).args(["--session", "3"]).assert().code(1);
     assert!(text(&assert.get_output().stderr).contains("there is no session 3"));
+}
+
+/// A session of as many mailboxes as the founding case has, and each step for itself, as production records it.
+#[test]
+#[ignore = "says how fast a ledger is on this disk: run it by name with --no-capture"]
+fn what_a_record_costs() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("some.ledger");
+    let source = scenario();
+    let (steps, _) = simulate(source.middle());
+    let mut start = Start::clone(&start(&steps));
+    let rows = 400_000;
+    let cycle = |row: usize| row % start.facts.fleet.len();
+    let column = |row: usize| start.facts.fleet.origin[cycle(row)];
+    start.facts.fleet = Arc::new(Fleet {
+        bytes: vec![Bytes::new(75_000_000); rows],
+        messages: vec![1_000; rows],
+        activity_micro_op_s: vec![30_000; rows],
+        home: (0..rows).map(|row| Home::head(column(row))).collect(),
+        origin: (0..rows).map(column).collect(),
+        group: Vec::new(),
+    });
+    let mut ledger = Ledger::open(&path).unwrap();
+    let names = names(rows);
+    let new = NewSession { start: &start, mailboxes: &names, scenario: source.resolved(), program: "0.1.0" };
+    let mut clock = jiff::Timestamp::now();
+    let mut lap = || {
+        let before = std::mem::replace(&mut clock, jiff::Timestamp::now());
+        clock.duration_since(before).as_secs_f64()
+    };
+    ledger.begin_session(steps[0].0, &new).unwrap();
+    println!("{rows} mailboxes: {:.2} s", lap());
+    let some = &steps[1..2_001];
+    for (now, event, commands) in some {
+        ledger.record(*now, event, commands).unwrap();
+    }
+    let seconds = lap();
+    let commands: usize = some.iter().map(|step| step.2.len()).sum();
+    println!("{} events, {commands} commands one by one: {seconds:.2} s", some.len());
+    let rest = &steps[2_001..];
+    for several in rest.chunks(100) {
+        let several: Vec<_> = several.iter().map(|(now, event, commands)| (*now, event, &commands[..])).collect();
+        ledger.record_all(&several).unwrap();
+    }
+    println!("{} events by hundreds: {:.2} s", rest.len(), lap());
+    let reader = Ledger::read(&path).unwrap();
+    lap();
+    reader.start(1).unwrap();
+    println!("reading the start: {:.2} s", lap());
+    reader.last_known().unwrap().unwrap();
+    println!("what is known last: {:.2} s", lap());
 }
 
 const CRASH: &str = "DRAWDOWN_TEST_LEDGER";

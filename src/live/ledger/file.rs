@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
 
 use super::error::{Doing as _, LedgerError, Trouble};
 
@@ -65,7 +66,9 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
     const DOING: &str = "take its lock";
     let beside = beside(path, ".lock");
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(MODE);
+    // A link in its place would lead this process's hand to somebody else's file.
+    let no_link = OFlags::NOFOLLOW.bits() as i32;
+    options.read(true).write(true).create(true).truncate(false).mode(MODE).custom_flags(no_link);
     let mut file = options.open(&beside).doing(&beside, DOING)?;
     match file.try_lock() {
         Ok(()) => {}

@@ -164,7 +164,11 @@ impl Known {
 
     fn take_event(&mut self, now: Time, event: &Event) {
         match *event {
-            Event::Started(_) | Event::Wake | Event::HeadSampled { .. } | Event::ClusterSampled { .. } => {}
+            Event::Started(_)
+            | Event::Wake
+            | Event::HeadSampled { .. }
+            | Event::ClusterSampled { .. }
+            | Event::HeadAudited { .. } => {}
             Event::ClusterOpened { cluster } => {
                 self.open.insert(cluster);
             }
@@ -176,7 +180,7 @@ impl Known {
             Event::SwitchEnded { effect } => self.switch_ended(now, effect),
             Event::SwitchFailed { effect, fault } => self.job_failed(effect, Stage::Switching, fault),
             Event::PurgeEnded { effect } => {
-                for &mailbox in self.purges.remove(&effect).iter().flat_map(|batch| batch.mailboxes()) {
+                for &mailbox in self.purges.remove(&effect).iter().flat_map(Batch::mailboxes) {
                     self.purged(mailbox);
                 }
             }
@@ -188,7 +192,6 @@ impl Known {
                     *size = bytes;
                 }
             }
-            Event::HeadAudited { .. } => {}
             Event::Operator(order) => self.ordered(order),
         }
     }
@@ -224,9 +227,10 @@ impl Known {
 
     fn copy_ended(&mut self, effect: EffectId, copied: Copied) {
         let Some((job, seen)) = self.job(effect, Stage::Copying) else { return };
-        match job.abandoned {
-            Some(why) => self.give_up(effect, why),
-            None => (job.stage, *seen) = (Stage::Copied, copied),
+        if let Some(why) = job.abandoned {
+            self.give_up(effect, why);
+        } else {
+            (job.stage, *seen) = (Stage::Copied, copied);
         }
     }
 
@@ -315,13 +319,12 @@ impl Known {
             self.gone.insert(mailbox);
             return;
         }
-        match self.jobs.values_mut().find(|(job, _)| job.mailbox == mailbox) {
+        if let Some((job, _)) = self.jobs.values_mut().find(|(job, _)| job.mailbox == mailbox) {
             // A copy that has ended is given up by the command that follows; the others say themselves how they end.
-            Some((job, _)) => job.abandoned = Some(Fault::Gone),
-            None => {
-                self.set_aside.remove(&mailbox);
-                self.gone.insert(mailbox);
-            }
+            job.abandoned = Some(Fault::Gone);
+        } else {
+            self.set_aside.remove(&mailbox);
+            self.gone.insert(mailbox);
         }
     }
 
