@@ -5,6 +5,8 @@
 
 mod forecast;
 mod progress;
+#[cfg(target_os = "linux")]
+mod replay;
 mod trace;
 
 use std::io::{self, Write};
@@ -38,6 +40,9 @@ enum Command {
     Forecast(forecast::Arguments),
     /// Show one replication event by event
     Trace(trace::Arguments),
+    /// Run what a migration has recorded through the core once more
+    #[cfg(target_os = "linux")]
+    Replay(replay::Arguments),
     /// Check scenario files
     Validate {
         /// The files
@@ -133,6 +138,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
     match cli.command {
         Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Validate { scenarios, allow_path } => validate(&scenarios, allow_path),
         Command::New { path } => new(&path),
         Command::Schema => schema(),

@@ -6,3 +6,7 @@ mod closed_form;
 mod founding;
 mod good_file;
 mod site;
+#[cfg(target_os = "linux")]
+mod last_known;
+#[cfg(target_os = "linux")]
+mod ledger;

@@ -1,0 +1,221 @@
+//! How long copies and switches took and what the probes said: what a forecast's model is measured against.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use super::Step;
+use super::error::LedgerError;
+use super::reader::Reader;
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::migration::message::{Command, EffectId, Event, Fault, Limit};
+use crate::units::{Bytes, Latency, Share, Span, Time};
+
+/// What a session has seen, each list in the order of the events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observations {
+    /// Copies that have ended.
+    pub copies: Vec<CopySeen>,
+    /// Switches that have ended.
+    pub switches: Vec<SwitchSeen>,
+    /// Samples of heads.
+    pub heads: Vec<HeadSample>,
+    /// Samples of clusters.
+    pub clusters: Vec<ClusterSample>,
+}
+
+/// A copy that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopySeen {
+    /// The job.
+    pub effect: EffectId,
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// From which head.
+    pub from: HeadId,
+    /// To which cluster.
+    pub to: ClusterId,
+    /// Which attempt it was, from 1.
+    pub attempt: u8,
+    /// Bytes that have come to the target; as many as were expected where it failed.
+    pub bytes: Bytes,
+    /// Messages that have come to the target; none where it failed.
+    pub messages: u32,
+    /// When it was asked for.
+    pub started_at: Time,
+    /// When its end was told.
+    pub ended_at: Time,
+    /// What held it back, or what it failed of.
+    pub result: Result<Limit, Fault>,
+}
+
+/// A switch that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwitchSeen {
+    /// The job.
+    pub effect: EffectId,
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// When it was asked for.
+    pub started_at: Time,
+    /// When its end was told.
+    pub ended_at: Time,
+    /// How long the user was held, where the journal tells.
+    pub held: Option<Span>,
+    /// What it failed of.
+    pub fault: Option<Fault>,
+}
+
+/// A sample of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadSample {
+    /// The head.
+    pub head: HeadId,
+    /// When it was measured.
+    pub measured_at: Time,
+    /// When it was told.
+    pub at: Time,
+    /// Busy share of its capacity.
+    pub utilisation: Share,
+    /// Mean response time.
+    pub latency: Latency,
+}
+
+/// A sample of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterSample {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// When it was measured.
+    pub measured_at: Time,
+    /// When it was told.
+    pub at: Time,
+    /// Bytes on it.
+    pub used: Bytes,
+    /// Busy share of its capacity.
+    pub utilisation: Share,
+    /// Mean response time.
+    pub latency: Latency,
+}
+
+impl Reader {
+    /// What a session has seen.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds what cannot be.
+    pub fn observations(&self, session: u16) -> Result<Observations, LedgerError> {
+        let mut watch = Watch { holds: self.holds(session)?, ..Watch::default() };
+        self.visit(session, &mut |recorded| {
+            watch.take_event(recorded.at, &recorded.event);
+            for command in recorded.read_commands()? {
+                watch.take_command(recorded.at, command);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(watch.seen)
+    }
+
+    /// How long each job held its user: from the hold until whatever ended it.
+    fn holds(&self, session: u16) -> Result<BTreeMap<EffectId, Span>, LedgerError> {
+        let mut since = BTreeMap::new();
+        let mut holds = BTreeMap::new();
+        for noted in self.steps(session)? {
+            match noted.step {
+                Step::Hold => {
+                    since.insert(noted.effect, noted.at);
+                }
+                Step::Release | Step::BackedOut => {
+                    if let Some(held_at) = since.remove(&noted.effect) {
+                        holds.insert(noted.effect, noted.at.since(held_at));
+                    }
+                }
+                Step::Bulk | Step::Delta | Step::Fence | Step::Placed | Step::Flip | Step::Purged => {}
+            }
+        }
+        Ok(holds)
+    }
+}
+
+/// Waits for the ends of what has begun.
+#[derive(Default)]
+struct Watch {
+    holds: BTreeMap<EffectId, Span>,
+    copies: BTreeMap<EffectId, CopySeen>,
+    switches: BTreeMap<EffectId, SwitchSeen>,
+    /// Who a job's mailbox is, from its copy until the end of its switch.
+    jobs: BTreeMap<EffectId, MailboxId>,
+    seen: Observations,
+}
+
+impl Watch {
+    fn take_event(&mut self, at: Time, event: &Event) {
+        match *event {
+            Event::CopyEnded { effect, bytes, messages, limit } => self.copy_over(at, effect, |copy| {
+                (copy.bytes, copy.messages, copy.result) = (bytes, messages, Ok(limit));
+            }),
+            Event::CopyFailed { effect, fault } => {
+                self.jobs.remove(&effect);
+                self.copy_over(at, effect, |copy| copy.result = Err(fault));
+            }
+            Event::SwitchEnded { effect } => self.switch_over(at, effect, None),
+            Event::SwitchFailed { effect, fault } => self.switch_over(at, effect, Some(fault)),
+            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+                self.seen.heads.push(HeadSample { head, measured_at, at, utilisation, latency });
+            }
+            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
+                self.seen.clusters.push(ClusterSample { cluster, measured_at, at, used, utilisation, latency });
+            }
+            Event::Started(_)
+            | Event::Wake
+            | Event::ClusterOpened { .. }
+            | Event::ClusterClosed { .. }
+            | Event::PurgeEnded { .. }
+            | Event::PurgeFailed { .. }
+            | Event::MailboxFound { .. }
+            | Event::MailboxGone { .. }
+            | Event::MailboxChanged { .. }
+            | Event::HeadAudited { .. }
+            | Event::Operator(_) => {}
+        }
+    }
+
+    fn take_command(&mut self, at: Time, command: Command) {
+        match command {
+            Command::StartCopy { effect, mailbox, from, to, attempt, bytes } => {
+                let (messages, result) = (0, Err(Fault::Abandoned));
+                let (started_at, ended_at) = (at, at);
+                let copy =
+                    CopySeen { effect, mailbox, from, to, attempt, bytes, messages, started_at, ended_at, result };
+                self.copies.insert(effect, copy);
+                self.jobs.insert(effect, mailbox);
+            }
+            Command::Switch { effect } => {
+                if let Some(&mailbox) = self.jobs.get(&effect) {
+                    let held = self.holds.get(&effect).copied();
+                    let switch = SwitchSeen { effect, mailbox, started_at: at, ended_at: at, held, fault: None };
+                    self.switches.insert(effect, switch);
+                }
+            }
+            Command::Abandon { .. }
+            | Command::Purge { .. }
+            | Command::SetPace { .. }
+            | Command::SetIntake { .. }
+            | Command::Audit { .. }
+            | Command::Announce { .. } => {}
+        }
+    }
+
+    fn copy_over(&mut self, at: Time, effect: EffectId, tell: impl FnOnce(&mut CopySeen)) {
+        if let Some(mut copy) = self.copies.remove(&effect) {
+            copy.ended_at = at;
+            tell(&mut copy);
+            self.seen.copies.push(copy);
+        }
+    }
+
+    fn switch_over(&mut self, at: Time, effect: EffectId, fault: Option<Fault>) {
+        self.jobs.remove(&effect);
+        if let Some(switch) = self.switches.remove(&effect) {
+            self.seen.switches.push(SwitchSeen { ended_at: at, fault, ..switch });
+        }
+    }
+}
