@@ -134,7 +134,7 @@ impl FrontEnds {
             self.kick(user)?;
             let sessions = self.sessions(user)?;
             let listed = self.on_all(Action::Deliveries, user)?;
-            let now = listed.iter().map(|output| under_way(output)).collect::<Vec<_>>();
+            let now = listed.iter().map(under_way).collect::<Vec<_>>();
             let still = still_open(open.take().unwrap_or_else(|| now.clone()), &now);
             let deliveries = still.iter().map(BTreeSet::len).sum();
             if sessions == 0 && deliveries == 0 {
