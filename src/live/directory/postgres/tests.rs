@@ -28,6 +28,7 @@ fn postgres_keeps_the_rules_and_is_found_again_after_a_restart() {
     waits_no_longer_than_it_may_for_a_lock(&place);
     takes_no_lease_under_an_open_change(&place);
     commits_nothing_that_was_given_up(&place);
+    says_when_nobody_knows_and_settles_it(&place);
     binds_to_the_types_that_it_finds(&server.place("types"));
     refuses_statements_that_cannot_be_right(&place);
     never_shows_the_password(&place);
@@ -51,7 +52,7 @@ fn is_found_again_after_a_restart(server: &Server, place: &Place<'_>) {
 }
 
 fn waits_no_longer_than_it_may_for_a_lock(place: &Place<'_>) {
-    let directory = place.connect(Span::from_secs_f64(0.5));
+    let directory = place.connect(Span::from_secs(1));
     let lease = take(&directory, "lock", at(6000));
     let bob = user(&directory, "bob");
     let mut other = place.client();
@@ -67,7 +68,7 @@ fn waits_no_longer_than_it_may_for_a_lock(place: &Place<'_>) {
 
 /// A change that is not yet committed keeps the lease from being taken: it cannot come after it.
 fn takes_no_lease_under_an_open_change(place: &Place<'_>) {
-    let directory = place.connect(Span::from_secs_f64(0.5));
+    let directory = place.connect(Span::from_secs(1));
     let lease = take(&directory, "open", at(7000));
     let mut other = place.client();
     let mut transaction = other.transaction().expect("a transaction");
@@ -84,7 +85,7 @@ fn takes_no_lease_under_an_open_change(place: &Place<'_>) {
 
 /// A server process is stopped under a question; when it goes on nothing of that question is left.
 fn commits_nothing_that_was_given_up(place: &Place<'_>) {
-    let directory = place.connect(Span::from_secs_f64(0.5));
+    let directory = place.connect(Span::from_secs(1));
     let lease = take(&directory, "stopped", at(8000));
     let bob = user(&directory, "bob");
     let mut client = place.client();
@@ -102,6 +103,38 @@ fn commits_nothing_that_was_given_up(place: &Place<'_>) {
     directory.hold(&bob, lease.fence()).expect("held");
     directory.release(&bob, lease.fence()).expect("released");
     assert_eq!(user(&directory, "bob").state, State::Ok);
+    lease.end().expect("given back");
+}
+
+/// Two commits without an answer: under one the connection is cut, and it does not happen; the other is slow, and does.
+fn says_when_nobody_knows_and_settles_it(place: &Place<'_>) {
+    place.sql(
+        "CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           IF new.home = 'cut' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; \
+           PERFORM pg_sleep(6); RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER trouble AFTER UPDATE ON mailbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+           WHEN (old.home <> new.home AND new.home IN ('cut', 'slow')) EXECUTE FUNCTION trouble()",
+    );
+    let directory = place.connect(Span::from_secs(1));
+    let lease = take(&directory, "commit", at(9000));
+    let bob = user(&directory, "bob");
+    for (to, happens) in [("cut", false), ("slow", true)] {
+        directory.hold(&bob, lease.fence()).expect("held");
+        let error = directory.flip(&bob, to, lease.fence()).expect_err("no answer");
+        assert!(matches!(error, DirectoryError::Uncertain { statement: "flip", .. }), "{to}: {error}");
+        assert_eq!(user(&directory, "bob").home, bob.home, "whoever only looks sees the user where it was");
+        let settled = (0..20).map(|_| directory.release(&bob, lease.fence()));
+        let settled = settled.skip_while(|done| matches!(done, Err(DirectoryError::Busy { .. })));
+        let settled = { settled }.next().expect("settled in the end");
+        if happens {
+            refused(settled);
+            let moved = user(&directory, "bob");
+            assert_eq!((moved.home.as_str(), moved.epoch), (to, bob.epoch + 1));
+        } else {
+            settled.expect("not moved, and never will be");
+            assert_eq!(user(&directory, "bob"), bob);
+        }
+    }
     lease.end().expect("given back");
 }
 
