@@ -161,6 +161,19 @@ fn a_name_that_a_command_would_take_for_something_else_is_refused() {
         assert!(matches!(fronts.sessions(name), Err(FrontError::Name { .. })), "{name:?}");
     }
     for name in ["bob@example.org", "1234a", "beef", "a.b"] {
-        assert_eq!(mistakable(name, true), None, "{name:?}");
+        assert_eq!(mistakable(name, Way { doveadm: true, shell: true }), None, "{name:?}");
     }
+}
+
+#[test]
+fn a_name_is_not_given_to_a_shell_that_would_read_it() {
+    let argv = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    for name in ["a;b", "$(reboot)", "a b", "a'b", "a|b", "`a`", "a>b", "~root", "a\\b"] {
+        for words in [&["/usr/bin/ssh", "mail-1", "doveadm", "kick", "{user}"][..], &["sh", "-c", "kick {user}"]] {
+            assert!(filled(&argv(words), name).is_err(), "{name:?} {words:?}");
+        }
+        let safe = filled(&argv(&["sh", "-c", "kick \"$1\"", "sh", "{user}"]), name).expect("an argument is safe");
+        assert_eq!(safe[4], name);
+    }
+    assert!(filled(&argv(&["ssh", "mail-1", "list-all"]), "a;b").is_ok(), "it is not passed");
 }
