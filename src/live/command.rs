@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Result<Output, CommandError> {
-        run(&["sh", "-c", script].map(str::to_owned), Span::from_secs(10))
+        run(&["sh", "-c", script].map(str::to_owned), Span::from_secs(30))
     }
 
     #[test]
@@ -251,8 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let number = folder.path().join("number");
         let script = format!("sleep 77 & echo $! > {}; echo stuck >&2; wait", number.display());
-        let error = run(&["sh", "-c", &script].map(str::to_owned), Span::from_secs_f64(0.4)).expect_err("it hangs");
-        assert_eq!(error.to_string(), "had not ended after 0.4 s and was killed: stuck");
+        let error = run(&["sh", "-c", &script].map(str::to_owned), Span::from_secs_f64(1.5)).expect_err("it hangs");
+        assert_eq!(error.to_string(), "had not ended after 1.5 s and was killed: stuck");
         let child = std::fs::read_to_string(number).expect("the child's number");
         let alive =
             || std::fs::read_to_string(format!("/proc/{}/cmdline", child.trim())).is_ok_and(|line| !line.is_empty());

@@ -121,7 +121,7 @@ impl FrontEnds {
     /// Ends a user's sessions and waits until there are none and until every delivery of the first look has ended; for a
     /// user whose hold is committed and whose caches are flushed, so that nothing new can begin.
     ///
-    /// A delivery is known again by the number that its line begins with (a process's). Lines without a number are all
+    /// The round that is under way at the limit is ended first. A delivery is known again by the number that its line begins with (a process's). Lines without a number are all
     /// waited for.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl FrontEnds {
             self.kick(user)?;
             let sessions = self.sessions(user)?;
             let listed = self.on_all(Action::Deliveries, user)?;
-            let now = listed.iter().map(|output| under_way(output)).collect::<Vec<_>>();
+            let now = listed.iter().map(under_way).collect::<Vec<_>>();
             let still = still_open(open.take().unwrap_or_else(|| now.clone()), &now);
             let deliveries = still.iter().map(BTreeSet::len).sum();
             if sessions == 0 && deliveries == 0 {
@@ -211,16 +211,30 @@ fn acknowledged(action: Action, ended: Result<Output, CommandError>) -> Result<O
 fn filled(argv: &[String], user: &str) -> Result<Vec<String>, FrontError> {
     let (program, arguments) = argv.split_first().map_or((None, argv), |(first, rest)| (Some(first), rest));
     if arguments.iter().any(|argument| argument.contains("{user}")) {
-        let for_doveadm = argv.iter().any(|word| Path::new(word).ends_with("doveadm"));
-        if let Some(why) = mistakable(user, for_doveadm) {
+        let way = Way { doveadm: argv.iter().any(|word| word.contains("doveadm")), shell: has_shell(argv) };
+        if let Some(why) = mistakable(user, way) {
             return Err(FrontError::Name { user: user.to_owned(), why });
         }
     }
     Ok(program.cloned().into_iter().chain(arguments.iter().map(|argument| argument.replace("{user}", user))).collect())
 }
 
+/// Who reads a name on its way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    doveadm: bool,
+    shell: bool,
+}
+
+/// A shell reads the name: one is there at the other end of ssh, whose arguments it joins, and where the name is part of a
+/// script. As an argument of a script (`sh -c 'list "$1"' sh {user}`) it is safe.
+fn has_shell(argv: &[String]) -> bool {
+    let script = |pair: &[String]| pair[0] == "-c" && pair[1].contains("{user}");
+    argv.iter().any(|word| Path::new(word).ends_with("ssh")) || argv.windows(2).any(script)
+}
+
 /// What a command could take the name for.
-fn mistakable(user: &str, for_doveadm: bool) -> Option<&'static str> {
+fn mistakable(user: &str, way: Way) -> Option<&'static str> {
     let only = |allowed: &str| user.chars().all(|letter| allowed.contains(letter));
     let address = only("0123456789./") || (user.contains(':') && only("0123456789abcdefABCDEF:./[]"));
     if user.is_empty() {
@@ -229,9 +243,11 @@ fn mistakable(user: &str, for_doveadm: bool) -> Option<&'static str> {
         Some("looks like an option")
     } else if user.chars().any(char::is_control) {
         Some("has a control character")
-    } else if for_doveadm && user.contains(['*', '?']) {
+    } else if way.shell && !user.chars().all(|letter| letter.is_alphanumeric() || "._@+-=:,/%".contains(letter)) {
+        Some("has a character that a shell on its way reads as its own")
+    } else if way.doveadm && user.contains(['*', '?']) {
         Some("is a pattern to doveadm")
-    } else if for_doveadm && address {
+    } else if way.doveadm && address {
         Some("is an address to doveadm, which would then list nobody's sessions; give a command of your own")
     } else {
         None

@@ -98,8 +98,8 @@ impl Statements {
 
 impl FrontEnd {
     /// A front end with Dovecot. `doveadm` is how it is called from here: `["doveadm"]` on the same machine,
-    /// `["ssh", "-oBatchMode=yes", "mail-1", "doveadm"]` on another (ssh gives its arguments to a shell there: only for
-    /// user names without characters that a shell knows).
+    /// `["ssh", "-oBatchMode=yes", "mail-1", "doveadm"]` on another (ssh gives its arguments to a shell there, so that user
+    /// names with characters that a shell knows are refused).
     ///
     /// `doveadm who` does not know LMTP; deliveries show only in process titles (`verbose_proctitle = yes`), so what
     /// lists them is the site's:

@@ -1,0 +1,389 @@
+//! What every directory does, whichever database it is in, and what only SQLite can show.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::scenario::site::Statements;
+use crate::scenario::site::defaults::SCHEMA_SQLITE;
+use crate::units::Time;
+
+pub(super) const LENGTH: Span = Span::from_secs(30);
+
+pub(super) fn at(second: i64) -> Time {
+    Time::from_unix_micros(second * 1_000_000)
+}
+
+pub(super) fn take(directory: &Arc<Directory>, owner: &str, now: Time) -> Lease {
+    Lease::take(directory, owner, now, LENGTH).expect("an answer").expect("the lease is free")
+}
+
+pub(super) fn user(directory: &Directory, name: &str) -> User {
+    directory.user(name).expect("an answer").expect("a user")
+}
+
+pub(super) fn refused(done: Result<(), DirectoryError>) {
+    let error = done.expect_err("refused");
+    assert!(matches!(error, DirectoryError::Refused { .. }), "{error}");
+}
+
+/// The rules of a directory with the default tables, empty so far. `connect` gives one instance after the other, `sql`
+/// is somebody who works in the database by hand.
+pub(super) fn keeps_the_rules(connect: &dyn Fn() -> Arc<Directory>, sql: &dyn Fn(&str)) {
+    sql("INSERT INTO mailbox (name, home, path) VALUES ('bob', 'head-1', 'b/bob'), ('Zoe', 'head-1', 'z/zoe'), \
+         ('o''brien\"; --', 'head-2', 'o/o''brien'), ('éva', 'head-2', 'e/éva'), ('adam', 'head-1', 'a/adam'), \
+         ('carol', 'head-1', 'c/carol')");
+    let (one, two) = (connect(), connect());
+    finds_users(&one);
+    moves_a_user_once(&one);
+    keeps_to_its_holds(&one, sql);
+    yields_to_the_next_instance(&one, &two);
+    lets_one_of_many_threads_through(&one);
+}
+
+fn finds_users(directory: &Directory) {
+    let users = directory.list().expect("the list");
+    let names = users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["Zoe", "adam", "bob", "carol", "o'brien\"; --", "éva"]);
+    let path = "o/o'brien".to_owned();
+    let expected = User { name: names[4].to_owned(), home: "head-2".to_owned(), path, epoch: 0, state: State::Ok };
+    assert_eq!((&users[4], user(directory, names[4])), (&expected, expected.clone()));
+    assert_eq!(directory.user("nobody' OR '1'='1"), Ok(None));
+    assert_eq!(directory.intake("cluster-1"), Ok(false));
+}
+
+fn moves_a_user_once(directory: &Arc<Directory>) {
+    let lease = take(directory, "one", at(1000));
+    let fence = lease.fence();
+    let bob = user(directory, "bob");
+    refused(directory.flip(&bob, "cluster-1", fence));
+    directory.hold(&bob, fence).expect("held");
+    directory.hold(&bob, fence).expect("held again under the same number");
+    assert_eq!(user(directory, "bob"), User { state: State::Hold, ..bob.clone() });
+    directory.flip(&bob, "cluster-1", fence).expect("moved");
+    let moved = User { home: "cluster-1".to_owned(), epoch: 1, ..bob.clone() };
+    assert_eq!(user(directory, "bob"), moved);
+    // Everything that was thought of the user before is out of date.
+    refused(directory.flip(&bob, "cluster-2", fence));
+    refused(directory.hold(&bob, fence));
+    refused(directory.release(&bob, fence));
+    directory.release(&moved, fence).expect("not held any more: nothing to end");
+    refused(directory.hold(&User { name: "nobody".to_owned(), ..moved.clone() }, fence));
+    refused(directory.hold(&moved, Fence::from_number(fence.number() + 1)));
+    assert_eq!(user(directory, "bob"), moved);
+    lease.end().expect("given back");
+    refused(directory.hold(&moved, fence));
+}
+
+fn keeps_to_its_holds(directory: &Arc<Directory>, sql: &dyn Fn(&str)) {
+    let lease = take(directory, "one", at(1000));
+    let fence = lease.fence();
+    let adam = user(directory, "adam");
+    directory.hold(&adam, fence).expect("held");
+    directory.release(&adam, fence).expect("released");
+    directory.release(&adam, fence).expect("released again");
+    refused(directory.flip(&adam, "cluster-1", fence));
+    sql("UPDATE mailbox SET state = 'hold' WHERE name = 'adam'");
+    refused(directory.hold(&adam, fence));
+    refused(directory.release(&adam, fence));
+    refused(directory.flip(&adam, "cluster-1", fence));
+    sql("UPDATE mailbox SET state = 'ok' WHERE name = 'adam'");
+    lease.end().expect("given back");
+}
+
+fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {
+    let old = take(one, "one", at(2000));
+    let carol = user(one, "carol");
+    one.hold(&carol, old.fence()).expect("held");
+    assert!(Lease::take(two, "two", at(2029), LENGTH).expect("an answer").is_none());
+    assert!(Lease::take(one, "one", at(2029), LENGTH).expect("an answer").is_none(), "not even to the same owner");
+    old.keep(at(2020)).expect("kept");
+    assert!(Lease::take(two, "two", at(2049), LENGTH).expect("an answer").is_none());
+    assert!(!old.is_lost(at(2049)) && old.is_lost(at(2050)));
+    let new = take(two, "two", at(2050));
+    assert!(new.fence() > old.fence());
+    refused(one.hold(&carol, old.fence()));
+    refused(one.flip(&carol, "cluster-1", old.fence()));
+    refused(one.release(&carol, old.fence()));
+    assert!(old.is_lost(at(2050)));
+    refused(old.keep(at(2021)));
+    assert!(old.is_lost(at(2021)), "lost for good, whatever the clock says");
+    refused(old.end());
+    refused(two.flip(&carol, "cluster-2", new.fence()));
+    two.hold(&carol, new.fence()).expect("the hold of the earlier instance is taken over");
+    two.flip(&carol, "cluster-2", new.fence()).expect("moved");
+    assert_eq!(user(one, "carol").home, "cluster-2");
+    two.hold(&user(two, "carol"), new.fence()).expect("held");
+    let fence = new.fence();
+    new.end().expect("given back");
+    let next = take(one, "one", at(2051));
+    assert!(next.fence() > fence);
+    one.release(&user(one, "carol"), next.fence()).expect("the hold of an earlier instance is ended");
+    assert_eq!(user(one, "carol").state, State::Ok);
+    next.end().expect("given back");
+}
+
+fn lets_one_of_many_threads_through(directory: &Arc<Directory>) {
+    const THREADS: usize = 6;
+    let barrier = Barrier::new(THREADS);
+    let all = |work: &(dyn Fn(usize) -> bool + Sync)| {
+        thread::scope(|scope| {
+            let run = |number| {
+                barrier.wait();
+                work(number)
+            };
+            let threads = (0..THREADS).map(|number| scope.spawn(move || run(number))).collect::<Vec<_>>();
+            threads.into_iter().filter_map(|thread| thread.join().expect("no panic").then_some(())).count()
+        })
+    };
+    let taken = all(&|number| {
+        let owner = format!("thread {number}");
+        Lease::take(directory, &owner, at(3000), LENGTH).expect("an answer").is_some()
+    });
+    assert_eq!(taken, 1);
+    let lease = take(directory, "one", at(4000));
+    let zoe = user(directory, "Zoe");
+    directory.hold(&zoe, lease.fence()).expect("held");
+    let moved = all(&|number| match directory.flip(&zoe, &format!("cluster-{number}"), lease.fence()) {
+        Ok(()) => true,
+        Err(DirectoryError::Refused { .. }) => false,
+        Err(error) => panic!("{error}"),
+    });
+    assert_eq!((moved, user(directory, "Zoe").epoch), (1, 1));
+    lease.end().expect("given back");
+}
+
+/// A folder with a database in it.
+struct Place {
+    folder: TempDir,
+    statements: Statements,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place =
+            Self { folder: tempfile::tempdir().expect("a folder"), statements: Statements::default_for_sqlite() };
+        place.sql(SCHEMA_SQLITE);
+        place
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("users.db")
+    }
+
+    fn open(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).expect("a database")
+    }
+
+    fn sql(&self, text: &str) {
+        self.open().execute_batch(text).expect("done by hand");
+    }
+
+    fn connect_within(&self, timeout: Span) -> Result<Directory, DirectoryError> {
+        let database = site::Database::Sqlite(self.file());
+        Directory::connect(&site::Directory { database, statements: self.statements.clone() }, timeout)
+    }
+
+    fn connect(&self) -> Arc<Directory> {
+        Arc::new(self.connect_within(Span::from_secs(10)).expect("it connects"))
+    }
+}
+
+#[test]
+fn sqlite_keeps_the_rules() {
+    let place = Place::new();
+    keeps_the_rules(&|| place.connect(), &|text| place.sql(text));
+}
+
+#[test]
+fn sqlite_keeps_the_rules_with_a_write_ahead_log() {
+    let place = Place::new();
+    place.sql("PRAGMA journal_mode = wal");
+    keeps_the_rules(&|| place.connect(), &|text| place.sql(text));
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_made() {
+    let place = Place::new();
+    fs::remove_file(place.file()).expect("removed");
+    let error = place.connect_within(LENGTH).expect_err("it is not there");
+    assert!(matches!(error, DirectoryError::Lost { .. }), "{error}");
+    assert!(error.to_string().contains("users.db"), "{error}");
+    assert!(!place.file().exists());
+}
+
+#[test]
+fn a_locked_database_is_an_error_after_the_timeout_and_works_later() {
+    let place = Place::new();
+    place.sql("INSERT INTO mailbox (name, home, path) VALUES ('bob', 'head-1', 'b')");
+    let directory = Arc::new(place.connect_within(Span::from_secs_f64(0.2)).expect("it connects"));
+    let lease = take(&directory, "one", at(0));
+    let bob = user(&directory, "bob");
+    let other = place.open();
+    other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+    for error in [
+        directory.hold(&bob, lease.fence()).expect_err("locked"),
+        directory.user("bob").expect_err("locked"),
+        lease.keep(at(1)).expect_err("locked"),
+    ] {
+        assert!(matches!(error, DirectoryError::Busy { .. }) && error.is_passing(), "{error}");
+    }
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    directory.hold(&bob, lease.fence()).expect("held");
+    // Somebody who reads lets a change begin and not be committed.
+    other.execute_batch("BEGIN; SELECT * FROM mailbox").expect("reading");
+    let error = directory.flip(&bob, "cluster-1", lease.fence()).expect_err("locked");
+    assert!(matches!(error, DirectoryError::Busy { .. }), "{error}");
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    directory.flip(&bob, "cluster-1", lease.fence()).expect("moved");
+    assert_eq!(user(&directory, "bob").epoch, 1);
+}
+
+#[test]
+fn a_database_that_was_gone_is_found_again_also_when_it_is_another_file() {
+    let place = Place::new();
+    place.sql("INSERT INTO mailbox (name, home, path) VALUES ('bob', 'head-1', 'b')");
+    let directory = place.connect();
+    user(&directory, "bob");
+    let away = place.folder.path().join("away.db");
+    fs::rename(place.file(), &away).expect("moved away");
+    let error = directory.user("bob").expect_err("it is gone");
+    assert!(matches!(error, DirectoryError::Lost { .. }), "{error}");
+    fs::copy(&away, place.file()).expect("restored");
+    place.sql("UPDATE mailbox SET home = 'head-2'");
+    assert_eq!(user(&directory, "bob").home, "head-2");
+    fs::rename(&away, place.file()).expect("restored again");
+    assert_eq!(user(&directory, "bob").home, "head-1");
+}
+
+#[test]
+fn a_change_of_more_than_one_row_is_rolled_back() {
+    let mut place = Place::new();
+    place.sql("INSERT INTO mailbox (name, home, path) VALUES ('bob', 'head-1', 'b'), ('BOB', 'head-1', 'B')");
+    place.statements.hold = "UPDATE mailbox SET state = 'hold' WHERE lower(name) = lower(:user) AND epoch = :epoch \
+                             AND :fence > 0 AND home = :home"
+        .to_owned();
+    let directory = place.connect();
+    let error = directory.hold(&user(&directory, "bob"), Fence::from_number(1)).expect_err("two rows");
+    assert_eq!(error, DirectoryError::TooMany { statement: "hold", rows: 2 });
+    assert!(directory.list().expect("the list").iter().all(|user| user.state == State::Ok));
+}
+
+#[test]
+fn a_statement_that_cannot_be_right_is_refused_at_once() {
+    type Change = fn(&mut Statements);
+    let cases: [(Change, &str); 9] = [
+        (
+            |all| all.hold = "UPDATE mailbox SET state = 'hold' WHERE name = :user AND :fence > 0".to_owned(),
+            "site.directory.hold: it does not ask for `:epoch`",
+        ),
+        (
+            |all| all.user = all.user.replace(":user", ":name"),
+            "site.directory.user: there is no `:name` for it; it takes :user",
+        ),
+        (
+            |all| all.user = all.user.replace(":user", "?1"),
+            "site.directory.user: it has a parameter without a name; write `:user` and so on",
+        ),
+        (|all| all.user = all.user.replace(":user", "'bob'"), "site.directory.user: it does not ask for `:user`"),
+        (
+            |all| all.list = "SELECT name, home FROM mailbox".to_owned(),
+            "site.directory.list: it gives 2 columns instead of name, store, path, epoch and state",
+        ),
+        (|all| all.list = "SELECT name FROM users".to_owned(), "site.directory.list: no such table: users"),
+        (
+            |all| all.take_lease = all.take_lease.replace("RETURNING fence", ""),
+            "site.directory.take_lease: it gives no fencing number (`RETURNING`)",
+        ),
+        (|all| all.intake = Some("SELECT :home".to_owned()), "site.directory.intake: it changes nothing"),
+        (
+            |all| all.end_lease.push_str("; DELETE FROM mailbox"),
+            "site.directory.end_lease: Multiple statements provided",
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut place = Place::new();
+        change(&mut place.statements);
+        let error = place.connect_within(LENGTH).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}\nnot {expected}");
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_used_is_named_and_nothing_is_guessed() {
+    let columns = "SELECT name, home, path, epoch, state FROM odd";
+    for (row, expected) in [
+        ("'bob', 'head-1', 'b', 0, 'off'", "user \"bob\": the state is \"off\", must be \"ok\" or \"hold\""),
+        ("'bob', 'head-1', 'b', NULL, 'ok'", "user \"bob\": the epoch is null, must be a whole number"),
+        ("'bob', 'head-1', 'b', 1.5, 'ok'", "user \"bob\": the epoch is the number 1.5, must be a whole number"),
+        ("'bob', NULL, 'b', 0, 'ok'", "user \"bob\": the store is null, must be a text"),
+        ("'', 'head-1', 'b', 0, 'ok'", "user \"?\": the name is \"\", must be a text"),
+        ("'bob', 'head-1', '../b', 0, 'ok'", "user \"bob\": the path \"../b\" must be relative, without `.` and `..`"),
+        ("'bob', 'head-1', '/b', 0, 'ok'", "user \"bob\": the path \"/b\" must be relative, without `.` and `..`"),
+        ("x'ff', 'head-1', 'b', 0, 'ok'", "user \"?\": the name is a blob, must be a text"),
+    ] {
+        let mut place = Place::new();
+        place.sql(&format!("CREATE TABLE odd (name, home, path, epoch, state); INSERT INTO odd VALUES ({row})"));
+        place.statements.list = columns.to_owned();
+        let error = place.connect().list().expect_err(expected).to_string();
+        assert_eq!(error, format!("the answer to list cannot be used: {expected}"));
+    }
+    let mut place = Place::new();
+    place.sql(
+        "CREATE TABLE odd (name, home, path, epoch, state);
+               INSERT INTO odd VALUES ('bob', 'h', 'b', 0, 'ok'), ('bob', 'h', 'b', 0, 'ok')",
+    );
+    place.statements.list = columns.to_owned();
+    place.statements.user = format!("{columns} WHERE name = :user");
+    let directory = place.connect();
+    assert!(directory.list().expect_err("twice").to_string().ends_with("\"bob\" is there twice"));
+    assert!(directory.user("bob").expect_err("twice").to_string().ends_with("2 rows for \"bob\""));
+}
+
+#[test]
+fn new_accounts_are_sent_elsewhere_if_the_site_says_how() {
+    let mut place = Place::new();
+    place.sql("CREATE TABLE setting (name TEXT, value TEXT); INSERT INTO setting VALUES ('home', 'head-1')");
+    place.statements.intake = Some("UPDATE setting SET value = :home WHERE name = 'home'".to_owned());
+    assert_eq!(place.connect().intake("cluster-1"), Ok(true));
+    let home = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    assert_eq!(place.open().query_one("SELECT value FROM setting", [], home), Ok("cluster-1".to_owned()));
+    place.sql("DELETE FROM setting");
+    assert!(matches!(place.connect().intake("cluster-1"), Err(DirectoryError::Refused { user: None, .. })));
+}
+
+#[test]
+fn a_fencing_number_that_does_not_grow_is_an_error() {
+    let mut place = Place::new();
+    place.statements.take_lease = "INSERT INTO drawdown_lease (id, fence, owner, until) VALUES (1, 1, :owner, :until) \
+                                   ON CONFLICT (id) DO UPDATE SET until = :until WHERE until <= :now RETURNING fence"
+        .to_owned();
+    let directory = place.connect();
+    let _first = take(&directory, "one", at(0));
+    let error = Lease::take(&directory, "one", at(60), LENGTH).expect_err("the same number");
+    assert_eq!(error.to_string(), "the answer to take_lease cannot be used: the fencing number 1 comes after 1");
+}
+
+#[test]
+fn a_long_list_comes_whole() {
+    let place = Place::new();
+    place.sql(
+        "INSERT INTO mailbox (name, home, path) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+               WHERE i < 100000) SELECT 'user-' || i, 'head-1', 'u/' || i FROM n",
+    );
+    let users = place.connect().list().expect("the list");
+    assert_eq!(users.len(), 100_000);
+    assert!(users.is_sorted_by(|one, other| one.name < other.name));
+}
+
+#[test]
+fn a_directory_says_where_it_is() {
+    let place = Place::new();
+    let directory = place.connect();
+    assert_eq!(directory.describe(), format!("SQLite, {}", place.file().display()));
+    assert!(format!("{directory:?}").contains("users.db"));
+}
