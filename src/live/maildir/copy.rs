@@ -191,6 +191,7 @@ impl<'a> Copy<'a> {
         }
         self.held.forget_index();
         let folders = walk::folders(&job.source, job.source_ground())?;
+        self.held.keep_folders(&folders.iter().map(|folder| &*folder.path).collect());
         if job.kind == Kind::Final {
             self.remove_folders(job, &folders, done)?;
         }

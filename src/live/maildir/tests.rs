@@ -81,7 +81,7 @@ impl Stores {
     }
 
     fn assert_same(&self) {
-        assert_eq!(tree(&self.old.join(MOVING)), tree(&self.target()));
+        assert_eq!(difference(tree(&self.old.join(MOVING)), &tree(&self.target())), []);
     }
 }
 
@@ -95,7 +95,7 @@ fn set_time(path: &Path, seconds: i64, nanos: i64) {
 #[derive(Debug, PartialEq, Eq)]
 enum Twin {
     Dir(u32, u32, u32),
-    File { content: Vec<u8>, time: (i64, i64), attr: (u32, u32, u32), names: BTreeSet<PathBuf> },
+    File { size: u64, content: blake3::Hash, time: (i64, i64), attr: (u32, u32, u32), names: BTreeSet<PathBuf> },
     Else,
 }
 
@@ -112,16 +112,23 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Twin> {
         if meta.is_dir() {
             Twin::Dir(attr.0, attr.1, attr.2)
         } else if meta.is_file() {
-            let content = fs::read(root.join(path)).unwrap();
+            let content = blake3::hash(&fs::read(root.join(path)).unwrap());
             // Links are kept between messages; another file is copied for each of its names.
             let mail = path.parent().is_some_and(|dir| dir.ends_with("cur") || dir.ends_with("new"));
             let names = if mail { names[&meta.ino()].clone() } else { BTreeSet::new() };
-            Twin::File { content, time: (meta.mtime(), meta.mtime_nsec()), attr, names }
+            Twin::File { size: meta.len(), content, time: (meta.mtime(), meta.mtime_nsec()), attr, names }
         } else {
             Twin::Else
         }
     };
     entries.iter().map(|(path, meta)| (path.clone(), twin(path, meta))).collect()
+}
+
+/// The entries that two trees do not share.
+fn difference(one: BTreeMap<PathBuf, Twin>, other: &BTreeMap<PathBuf, Twin>) -> Vec<(PathBuf, Twin)> {
+    let more = other.keys().filter(|path| !one.contains_key(*path)).map(|path| (path.clone(), Twin::Else));
+    let more: Vec<_> = more.collect();
+    one.into_iter().filter(|(path, twin)| other.get(path) != Some(twin)).chain(more).collect()
 }
 
 fn collect(root: &Path, dir: &Path, into: &mut Vec<(PathBuf, fs::Metadata)>) {

@@ -28,7 +28,7 @@ pub(super) struct Message {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     pub(super) at: BTreeMap<Place, Message>,
-    /// What an earlier copy left, until a message at the source is found to be the same. None: not listed yet.
+    /// What else is there: left by an earlier copy, or set aside. None: not listed yet.
     pub(super) found: Option<BTreeSet<Place>>,
 }
 
@@ -65,6 +65,14 @@ impl Messages {
         // unlink.
         let under = names(&self.at, base(&place.name)).find(|(old, message)| same(message) && !seen.contains_key(*old));
         under.map_or(Whereabouts::Nowhere, |(old, _)| Whereabouts::Under(old.clone()))
+    }
+
+    /// Sets aside what the source no longer has, or a listing missed: a message that comes back, perhaps as a further name
+    /// of another, is compared first.
+    pub(super) fn set_aside(&mut self, seen: &Seen) {
+        let gone: Vec<_> =
+            self.at.extract_if(.., |place, _| !seen.contains_key(place)).map(|(place, _)| place).collect();
+        self.found.get_or_insert_default().extend(gone);
     }
 
     /// What an earlier copy left of a message.
@@ -105,6 +113,11 @@ impl Held {
 
     pub(super) fn forget(&mut self, folder: &Path, place: &Place) -> Option<Message> {
         self.folders.get_mut(folder)?.at.remove(place)
+    }
+
+    /// Forgets the folders that the source no longer has.
+    pub(super) fn keep_folders(&mut self, kept: &BTreeSet<&Path>) {
+        self.folders.retain(|folder, _| kept.contains(&**folder));
     }
 
     pub(super) fn forget_folder(&mut self, folder: &Path) {

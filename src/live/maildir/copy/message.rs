@@ -65,6 +65,8 @@ impl Copy<'_> {
             self.commit(job)?;
             self.remove_messages(job, folder, &seen, done)?;
             self.files(job, folder, done)?;
+        } else {
+            self.held.folder(&folder.path).set_aside(&seen);
         }
         Ok(())
     }
