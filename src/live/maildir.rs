@@ -1,14 +1,36 @@
 //! One mailbox's files: copied, compared, fenced, removed. Never outside its roots.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `root` | a store's root, and the only way to what lies below it |
+//! | `error` | what goes wrong, and the gate that each piece of work passes |
+//! | `name` | a message's identity, and the names that stay behind |
+//! | `dir` | directories by handle: opened, listed, made durable, removed |
+//! | `walk` | the folders and messages of a mailbox |
+//! | `copy` | a mailbox on its way: passes, comparison |
+//! | `fence` | the source's place taken and given back, and its end |
+//! | `place` | the copy's way into its place and back |
+//! | `audit` | what is there, and what has been left behind |
+//!
+//! It knows nothing of who is served from where, of holds and of the order of a switch: the mover asks for one step after
+//! the other. Neither extended attributes nor ACLs are kept, nor the times of directories.
 
-/// The job was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
+mod audit;
+mod copy;
+mod dir;
+mod error;
+mod fence;
+mod name;
+mod place;
+mod root;
+mod walk;
 
-/// Asked before each piece of work.
-pub trait Gate: Sync {
-    /// Waits while the job is suspended or its bytes have to wait.
-    ///
-    /// # Errors
-    /// When the job is to stop.
-    fn pass(&self, bytes: u64) -> Result<(), Stopped>;
-}
+#[cfg(test)]
+mod tests;
+
+pub use audit::{Totals, folders_left, measure, stray};
+pub use copy::{Copy, Pass};
+pub use error::{Gate, MailError, Open, Stopped};
+pub use fence::{Fence, fence, is_fenced, purge, unfence};
+pub use place::{discard, place, take_back};
+pub use root::Root;

@@ -1,0 +1,281 @@
+//! The source's place taken and given back, and its end.
+//!
+//! The mailbox stands beside its place, under a name with `.moving`, and a plain file stands in its place: whoever still
+//! has the old path fails there rather than making the mailbox again. Where the file system can, both change places in
+//! one step, and no moment is left in which nothing stands there.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat_with, unlinkat};
+use rustix::io::{Errno, read, write};
+
+use super::audit::{Totals, totals};
+use super::dir;
+use super::error::{MailError, Side};
+use super::name::os;
+use super::root::Root;
+
+/// Ends the name of a mailbox behind its fence.
+pub(super) const MOVING: &str = ".moving";
+/// Ends the name of a mailbox that is being removed.
+pub(super) const PURGING: &str = ".purging";
+/// The whole content of a fence.
+const TEXT: &str = "drawdown: this mailbox moves to other storage; its files stand beside this one\n";
+
+/// A mailbox behind its fence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Where its files are now, below the root.
+    pub moving: PathBuf,
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    Nothing,
+    Mailbox,
+    Fence,
+    Other,
+}
+
+/// A place and the names beside it.
+struct Site<'p> {
+    parent: OwnedFd,
+    path: &'p Path,
+    plain: Vec<u8>,
+    moving: Vec<u8>,
+    purging: Vec<u8>,
+}
+
+/// Puts a mailbox behind a fence, durably. Fine when it is.
+///
+/// # Errors
+///
+/// `Gone` without a mailbox; `Differs` when a mailbox stands both at the place and behind the fence.
+pub fn fence(root: &Root, path: &Path) -> Result<Fence, MailError> {
+    let site = Site::new(root, path)?;
+    match site.stands()? {
+        (Stand::Fence, Stand::Mailbox) => {}
+        (Stand::Mailbox, before @ (Stand::Nothing | Stand::Fence)) => {
+            if before == Stand::Nothing {
+                site.make_fence(&site.moving)?;
+            }
+            site.change_places()?;
+        }
+        // Interrupted where the two could not change places in one step.
+        (Stand::Nothing, Stand::Mailbox) => site.make_fence(&site.plain)?,
+        (Stand::Mailbox, Stand::Mailbox) => return Err(site.twice()),
+        (Stand::Nothing | Stand::Fence, Stand::Nothing | Stand::Fence) => return Err(MailError::Gone),
+        (Stand::Other, _) | (_, Stand::Other) => return Err(site.foreign()),
+    }
+    site.settle()?;
+    Ok(Fence { moving: path.with_file_name(os(&site.moving)) })
+}
+
+/// Gives a mailbox its place back, durably: undoes `fence`. Fine when it has it.
+///
+/// # Errors
+///
+/// `Differs` when a mailbox was made again at the place: both are left as they are. `Gone` without a mailbox.
+pub fn unfence(root: &Root, path: &Path) -> Result<(), MailError> {
+    let site = Site::new(root, path)?;
+    match site.stands()? {
+        (Stand::Mailbox, Stand::Nothing) => {}
+        (Stand::Mailbox, Stand::Fence) => site.unlink(&site.moving)?,
+        (Stand::Fence, Stand::Mailbox) => {
+            site.change_places()?;
+            // There is none where the two could not change places in one step.
+            if site.stand(&site.moving)? == Stand::Fence {
+                site.unlink(&site.moving)?;
+            }
+        }
+        (Stand::Nothing, Stand::Mailbox) => {
+            match dir::rename_to_free(&site.parent, &site.moving, &site.parent, &site.plain) {
+                Ok(()) => {}
+                Err(Errno::EXIST) => return Err(site.twice()),
+                Err(errno) => return Err(site.failed(errno)),
+            }
+        }
+        (Stand::Mailbox, Stand::Mailbox) => return Err(site.twice()),
+        (Stand::Nothing | Stand::Fence, Stand::Nothing | Stand::Fence) => return Err(MailError::Gone),
+        (Stand::Other, _) | (_, Stand::Other) => return Err(site.foreign()),
+    }
+    site.settle()
+}
+
+/// Whether a fence stands at a mailbox's place.
+///
+/// # Errors
+///
+/// Whatever keeps the place from being looked at.
+pub fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
+    match Site::new(root, path) {
+        Ok(site) => Ok(site.stand(&site.plain)? == Stand::Fence),
+        Err(MailError::Gone) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the mailbox behind a fence and then the fence. Fine when both are gone; may be interrupted and called again.
+///
+/// # Errors
+///
+/// `Differs` when a mailbox stands at the place: nothing is removed then. Whatever keeps an entry from being removed.
+pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
+    let site = match Site::new(root, path) {
+        Err(MailError::Gone) => return Ok(Totals::default()),
+        other => other?,
+    };
+    let (plain, moving) = site.stands()?;
+    match (plain, moving) {
+        (Stand::Mailbox, Stand::Mailbox) => return Err(site.twice()),
+        // A fence goes after its mailbox: without one, this is no mailbox whose time is over.
+        (Stand::Mailbox, _) | (Stand::Nothing, Stand::Mailbox) => {
+            return Err(MailError::Differs { what: format!("{}: not fenced", path.display()) });
+        }
+        (Stand::Other, _) | (_, Stand::Other) => return Err(site.foreign()),
+        (Stand::Nothing | Stand::Fence, Stand::Nothing | Stand::Fence) | (Stand::Fence, Stand::Mailbox) => {}
+    }
+    let mut removed = site.remove_purging()?;
+    if moving == Stand::Mailbox {
+        // From here on nobody can mistake what is left for a mailbox.
+        dir::rename_to_free(&site.parent, &site.moving, &site.parent, &site.purging)
+            .map_err(|errno| site.failed(errno))?;
+        site.settle()?;
+        removed += site.remove_purging()?;
+    } else if moving == Stand::Fence {
+        site.unlink(&site.moving)?;
+    }
+    if plain == Stand::Fence {
+        site.settle()?;
+        site.unlink(&site.plain)?;
+    }
+    site.settle()?;
+    Ok(removed)
+}
+
+/// Whether one of our fences stands under a name.
+pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool> {
+    let Some(stat) = dir::look(parent, name)? else { return Ok(false) };
+    if dir::kind(&stat) != FileType::RegularFile || stat.st_mode & 0o777 != 0 || stat.st_size as usize != TEXT.len() {
+        return Ok(false);
+    }
+    let mut text = [0; TEXT.len()];
+    match dir::open_file(parent, name).and_then(|file| read(&file, &mut text)) {
+        Ok(_) => Ok(text == TEXT.as_bytes()),
+        // Its mode lets nobody but the superuser read it: the mode and the size have to do.
+        Err(Errno::ACCESS) => Ok(true),
+        Err(errno) => Err(errno),
+    }
+}
+
+impl<'p> Site<'p> {
+    fn new(root: &Root, path: &'p Path) -> Result<Self, MailError> {
+        let parent = root.parent(path, Side::Source)?;
+        let plain = path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+        let with = |ending: &str| [&plain, ending.as_bytes()].concat();
+        Ok(Self { parent, path, moving: with(MOVING), purging: with(PURGING), plain })
+    }
+
+    /// What stands at the place, and behind the fence.
+    fn stands(&self) -> Result<(Stand, Stand), MailError> {
+        Ok((self.stand(&self.plain)?, self.stand(&self.moving)?))
+    }
+
+    fn stand(&self, name: &[u8]) -> Result<Stand, MailError> {
+        match dir::look(&self.parent, name).map_err(|errno| self.failed(errno))? {
+            None => Ok(Stand::Nothing),
+            Some(stat) if dir::kind(&stat) == FileType::Directory => Ok(Stand::Mailbox),
+            Some(_) if is_fence(&self.parent, name).map_err(|errno| self.failed(errno))? => Ok(Stand::Fence),
+            Some(_) => Ok(Stand::Other),
+        }
+    }
+
+    /// A fence under a free name.
+    fn make_fence(&self, name: &[u8]) -> Result<(), MailError> {
+        // Written under another name: a fence whose text is cut short would not be known as one.
+        let temporary = [name, b".fence"].concat();
+        match unlinkat(&self.parent, os(&temporary), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(self.failed(errno)),
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(&self.parent, os(&temporary), flags, Mode::empty()).and_then(|file| {
+            let written = write(&file, TEXT.as_bytes())?;
+            rustix::fs::fsync(&file)?;
+            if written == TEXT.len() { Ok(()) } else { Err(Errno::NOSPC) }
+        });
+        made.and_then(|()| dir::rename_to_free(&self.parent, &temporary, &self.parent, name)).map_err(|errno| {
+            match errno {
+                Errno::EXIST => self.twice(),
+                other => self.failed(other),
+            }
+        })
+    }
+
+    /// Lets the place and what stands behind the fence change places.
+    fn change_places(&self) -> Result<(), MailError> {
+        let exchanged =
+            renameat_with(&self.parent, os(&self.plain), &self.parent, os(&self.moving), RenameFlags::EXCHANGE);
+        match exchanged {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.change_places_in_steps(),
+            other => other.map_err(|errno| self.failed(errno)),
+        }
+    }
+
+    /// The same where the file system cannot exchange two names (NFS): an interruption leaves what `fence` and `unfence`
+    /// know.
+    fn change_places_in_steps(&self) -> Result<(), MailError> {
+        let away = |old: &[u8], new: &[u8]| {
+            dir::rename_to_free(&self.parent, old, &self.parent, new).map_err(|errno| match errno {
+                Errno::EXIST => self.twice(),
+                other => self.failed(other),
+            })
+        };
+        if self.stand(&self.plain)? == Stand::Mailbox {
+            self.unlink(&self.moving)?;
+            away(&self.plain, &self.moving)?;
+            self.make_fence(&self.plain)
+        } else {
+            self.unlink(&self.plain)?;
+            away(&self.moving, &self.plain)
+        }
+    }
+
+    /// Removes a fence; nothing else can be removed so.
+    fn unlink(&self, name: &[u8]) -> Result<(), MailError> {
+        if self.stand(name)? != Stand::Fence {
+            return Err(self.foreign());
+        }
+        unlinkat(&self.parent, os(name), AtFlags::empty()).map_err(|errno| self.failed(errno))
+    }
+
+    fn remove_purging(&self) -> Result<Totals, MailError> {
+        match self.stand(&self.purging)? {
+            Stand::Nothing => return Ok(Totals::default()),
+            Stand::Mailbox => {}
+            Stand::Fence | Stand::Other => return Err(self.foreign()),
+        }
+        let mailbox = dir::open(&self.parent, Path::new(os(&self.purging))).map_err(|errno| self.failed(errno))?;
+        let there = totals(&mailbox)?;
+        dir::remove(&self.parent, &self.purging).map_err(|errno| self.failed(errno))?;
+        Ok(there)
+    }
+
+    fn settle(&self) -> Result<(), MailError> {
+        dir::settle(&self.parent).map_err(|errno| self.failed(errno))
+    }
+
+    fn failed(&self, errno: Errno) -> MailError {
+        Side::Source.failed(self.path)(errno)
+    }
+
+    fn twice(&self) -> MailError {
+        MailError::Differs { what: format!("{}: a mailbox was made again before its fence", self.path.display()) }
+    }
+
+    fn foreign(&self) -> MailError {
+        MailError::Differs { what: format!("{}: neither a mailbox nor a fence of ours", self.path.display()) }
+    }
+}

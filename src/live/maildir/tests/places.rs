@@ -1,0 +1,185 @@
+use super::super::{discard, folders_left, is_fenced, measure, place, purge, stray, take_back, unfence};
+use super::*;
+
+fn path() -> &'static Path {
+    Path::new(PATH)
+}
+
+#[test]
+fn a_fence_takes_the_place_and_gives_it_back() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    let before = tree(&stores.source());
+    for _ in 0..2 {
+        let fenced = fence(&stores.from, path()).unwrap();
+        assert_eq!(fenced.moving, Path::new(MOVING));
+        assert!(is_fenced(&stores.from, path()).unwrap());
+        assert_eq!(tree(&stores.old.join(MOVING)), before);
+        let meta = fs::symlink_metadata(stores.source()).unwrap();
+        assert!(meta.is_file() && meta.mode() & 0o777 == 0);
+        assert!(fs::create_dir(stores.source().join("cur")).is_err());
+    }
+    for _ in 0..2 {
+        unfence(&stores.from, path()).unwrap();
+        assert!(!is_fenced(&stores.from, path()).unwrap());
+        assert_eq!(tree(&stores.source()), before);
+        assert_eq!(fs::read_dir(stores.old.join("example.com/alice")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn an_interrupted_fence_goes_on_or_back() {
+    for back in [false, true] {
+        for interrupted in 0..3 {
+            let stores = Stores::new();
+            stores.write("cur/1.host:2,", b"mail");
+            let before = tree(&stores.source());
+            fence(&stores.from, path()).unwrap();
+            let (plain, moving) = (stores.source(), stores.old.join(MOVING));
+            match interrupted {
+                // The fence was made, and no more.
+                0 => {
+                    fs::rename(&plain, stores.old.join("x")).unwrap();
+                    fs::rename(&moving, &plain).unwrap();
+                    fs::rename(stores.old.join("x"), &moving).unwrap();
+                }
+                // The mailbox is away, the fence not there yet.
+                1 => fs::remove_file(&plain).unwrap(),
+                // A fence was being written when the mailbox was away.
+                _ => fs::rename(&plain, stores.old.join("example.com/alice/Maildir.fence")).unwrap(),
+            }
+            if back {
+                unfence(&stores.from, path()).unwrap();
+                assert_eq!(tree(&plain), before);
+            } else {
+                fence(&stores.from, path()).unwrap();
+                assert!(is_fenced(&stores.from, path()).unwrap());
+                assert_eq!(tree(&moving), before);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_made_again_at_the_old_place_is_never_touched() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    fence(&stores.from, path()).unwrap();
+    assert_eq!(stray(&stores.from, path()).unwrap(), 0);
+    fs::remove_file(stores.source()).unwrap();
+    assert_eq!(stray(&stores.from, path()).unwrap(), 0);
+    stores.make_folder("");
+    stores.write("new/2.host", b"stray");
+    stores.make_folder(".Sent");
+    stores.write(".Sent/new/3.host", b"stray");
+    let (here, there) = (tree(&stores.source()), tree(&stores.old.join(MOVING)));
+    assert_eq!(stray(&stores.from, path()).unwrap(), 2);
+    assert!(matches!(fence(&stores.from, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(unfence(&stores.from, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(purge(&stores.from, path()), Err(MailError::Differs { .. })));
+    assert_eq!((tree(&stores.source()), tree(&stores.old.join(MOVING))), (here, there));
+}
+
+#[test]
+fn a_file_that_is_not_our_fence_is_never_removed() {
+    let stores = Stores::new();
+    fence(&stores.from, path()).unwrap();
+    fs::remove_file(stores.source()).unwrap();
+    fs::write(stores.source(), b"an mbox, perhaps").unwrap();
+    assert!(!is_fenced(&stores.from, path()).unwrap());
+    assert!(fence(&stores.from, path()).is_err());
+    assert!(unfence(&stores.from, path()).is_err());
+    assert!(purge(&stores.from, path()).is_err());
+    assert!(fs::read(stores.source()).is_ok() && stores.old.join(MOVING).is_dir());
+}
+
+#[test]
+fn a_mailbox_that_is_nowhere_cannot_be_fenced() {
+    let stores = Stores::new();
+    for missing in ["example.com/bob/Maildir", "example.com/alice/other", "example.org/a"] {
+        let missing = Path::new(missing);
+        assert!(matches!(fence(&stores.from, missing), Err(MailError::Gone)));
+        assert!(matches!(unfence(&stores.from, missing), Err(MailError::Gone)));
+        assert!(!is_fenced(&stores.from, missing).unwrap());
+        assert_eq!(purge(&stores.from, missing).unwrap(), Totals::default());
+        assert_eq!(stray(&stores.from, missing).unwrap(), 0);
+        assert!(matches!(measure(&stores.from, missing), Err(MailError::Gone)));
+        discard(&stores.from, missing).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_takes_its_place_and_leaves_it_but_never_anothers() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    stores.copy().bulk(&Open).unwrap();
+    let (arriving, there) = (Path::new(ARRIVING), tree(&stores.target()));
+    for _ in 0..2 {
+        place(&stores.to, arriving, path()).unwrap();
+        assert_eq!(tree(&stores.new.join(PATH)), there);
+        assert!(!stores.target().exists());
+    }
+    for _ in 0..2 {
+        take_back(&stores.to, path(), arriving).unwrap();
+        assert_eq!(tree(&stores.target()), there);
+    }
+    // A directory, even an empty one, and a fence hold the place.
+    fs::create_dir(stores.new.join(PATH)).unwrap();
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    fence(&stores.to, path()).unwrap();
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    discard(&stores.to, arriving).unwrap();
+    discard(&stores.to, arriving).unwrap();
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(discard(&stores.to, path()), Err(MailError::Special { .. })));
+    let bob = [Path::new("example.com/alice/a"), Path::new("example.com/alice/b")];
+    assert!(matches!(place(&stores.to, bob[0], bob[1]), Err(MailError::Gone)));
+}
+
+#[test]
+fn a_purge_removes_what_is_behind_the_fence_and_goes_on_after_an_interruption() {
+    for interrupted in 0..4 {
+        let stores = Stores::new();
+        stores.make_folder(".Sent");
+        stores.write("cur/1.host,S=1000:2,", b"mail");
+        stores.write(".Sent/new/2.host", b"mail");
+        fs::create_dir(stores.old.join("example.com/alice/sieve")).unwrap();
+        assert!(matches!(purge(&stores.from, path()), Err(MailError::Differs { .. })));
+        fence(&stores.from, path()).unwrap();
+        let (moving, purging) = (stores.old.join(MOVING), stores.old.join("example.com/alice/Maildir.purging"));
+        match interrupted {
+            0 => {}
+            1 => fs::rename(&moving, &purging).unwrap(),
+            2 => {
+                fs::rename(&moving, &purging).unwrap();
+                fs::remove_dir_all(purging.join("cur")).unwrap();
+            }
+            _ => fs::remove_dir_all(&moving).unwrap(),
+        }
+        let removed = purge(&stores.from, path()).unwrap();
+        assert_eq!(removed.messages, [2, 2, 1, 0][interrupted]);
+        assert_eq!(removed.bytes.get(), [1004, 1004, 4, 0][interrupted]);
+        assert_eq!(purge(&stores.from, path()).unwrap(), Totals::default());
+        let left: Vec<_> = fs::read_dir(stores.old.join("example.com/alice")).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+}
+
+#[test]
+fn an_audit_counts_folders_with_mail_that_nobody_has_moved() {
+    let stores = Stores::new();
+    assert_eq!(folders_left(&stores.from).unwrap(), 0);
+    stores.make_folder(".Sent");
+    // A folder of this name is no fenced mailbox.
+    stores.make_folder(".Work.moving");
+    for name in ["cur/1.host,S=70:2,", ".Sent/new/2.host", ".Work.moving/cur/3.host:2,", "cur/.nfs0001"] {
+        stores.write(name, b"mail");
+    }
+    let totals = measure(&stores.from, path()).unwrap();
+    assert_eq!((totals.bytes.get(), totals.messages, totals.folders), (78, 3, 3));
+    assert_eq!(folders_left(&stores.from).unwrap(), 3);
+    fence(&stores.from, path()).unwrap();
+    assert_eq!(folders_left(&stores.from).unwrap(), 0);
+    fs::rename(stores.old.join(MOVING), stores.old.join("example.com/alice/Maildir.purging")).unwrap();
+    assert_eq!(folders_left(&stores.from).unwrap(), 0);
+}
