@@ -4,9 +4,14 @@
 //! incomplete. This is the only layer that looks at a clock.
 
 mod forecast;
+#[cfg(target_os = "linux")]
+mod operate;
 mod progress;
+mod rehearse;
 #[cfg(target_os = "linux")]
 mod replay;
+#[cfg(target_os = "linux")]
+mod run;
 mod trace;
 
 use std::io::{self, Write};
@@ -38,6 +43,18 @@ Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12 incomplete.";
 enum Command {
     /// Simulate a scenario many times and print when the migration will be done
     Forecast(forecast::Arguments),
+    /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
+    #[cfg(target_os = "linux")]
+    Rehearse(rehearse::Arguments),
+    /// Run the migration on the scenario's site
+    #[cfg(target_os = "linux")]
+    Run(run::Arguments),
+    /// Release users whom an interrupted session has left held
+    #[cfg(target_os = "linux")]
+    Release(run::ReleaseArguments),
+    #[cfg(target_os = "linux")]
+    #[command(flatten)]
+    Operate(operate::Word),
     /// Show one replication event by event
     Trace(trace::Arguments),
     /// Run what a migration has recorded through the core once more
@@ -137,6 +154,14 @@ fn complain(message: &str, code: u8) -> ExitCode {
 fn run(cli: Cli) -> Result<Done, Failure> {
     match cli.command {
         Command::Forecast(arguments) => forecast::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Run(arguments) => run::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Release(arguments) => run::release(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Operate(word) => operate::run(&word),
         Command::Trace(arguments) => trace::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Replay(arguments) => replay::run(&arguments),

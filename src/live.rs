@@ -2,23 +2,38 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`clock`] | instants that never go back |
-//! | [`probe`] | load and fill of the stores |
+//! | [`session`] | a session from its start to its end |
+//! | [`production`] | the host: effects begun, events told |
+//! | [`mover`] | what a worker does: copy, switch, purge, in the order that loses nothing |
 //! | [`maildir`] | one mailbox's files: copied, compared, fenced, removed |
 //! | [`pace`] | how many copies may progress, and how fast |
 //! | [`directory`] | who lives where, and who may change it |
 //! | [`front`] | the machines that serve mailboxes |
+//! | [`probe`] | load and fill of the stores |
+//! | [`clock`] | instants that never go back |
+//! | [`ledger`], [`wire`] | what has happened, before anything is done about it |
+//! | [`journal`], [`recorder`], [`status`] | who writes that down, and what people see of it |
+//! | [`control`] | the socket on which it is asked and ordered |
 //! | [`command`] | a program run with limits: time, output, no shell |
-//! | [`ledger`] | what has happened, before anything is done about it |
+//! | [`rehearsal`] | a small world to try a plan in |
 //!
 //! It knows nothing of the simulation, of forecasts and of reports.
 
 pub mod clock;
 pub mod command;
+pub mod control;
 pub mod directory;
+mod facts;
 pub mod front;
+pub mod journal;
 pub mod ledger;
 pub mod maildir;
+pub mod mover;
 pub mod pace;
 pub mod probe;
+pub mod production;
+pub mod recorder;
+pub mod rehearsal;
+pub mod session;
+pub mod status;
 pub mod wire;

@@ -134,6 +134,14 @@ pub struct Workspace {
     places: Vec<world::Place>,
 }
 
+/// The mailboxes that a replication begins with, as facts about each.
+#[must_use]
+pub fn fleet(scenario: &Scenario, run: RunId) -> Fleet {
+    let mut fleet = Fleet::default();
+    population::draw(scenario, draw::Draws::new(run), &mut fleet);
+    fleet
+}
+
 /// Runs one replication.
 #[must_use]
 pub fn simulate(scenario: &Scenario, run: RunId) -> Outcome {

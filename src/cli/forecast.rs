@@ -96,7 +96,7 @@ fn simulate(arguments: &Arguments, source: &Source) -> Result<(Forecast, RunFact
 }
 
 /// Ctrl-C ends the forecast after the replications under way; a second one ends the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let handler = move || {

@@ -29,6 +29,19 @@ impl Clock {
         Self { origin: readings.origin(not_before), steps: Steps::new(readings) }
     }
 
+    /// Starts a session now, and calls that `time`: for a rehearsal, which plays at the scenario's own time.
+    #[must_use]
+    pub fn playing_at(time: Time) -> Self {
+        let readings = Readings::now();
+        Self { origin: time - readings.since_boot, steps: Steps::new(readings) }
+    }
+
+    /// The same clock, set forward where it says less than `time`.
+    #[must_use]
+    pub fn not_before(self, time: Time) -> Self {
+        Self { origin: self.origin.max(time - since_boot()), ..self }
+    }
+
     /// The session's time; never less than at an earlier call.
     #[must_use]
     pub fn now(&self) -> Time {

@@ -129,6 +129,12 @@ impl Ticket {
         worked(&self.pace, self.effect, self.began)
     }
 
+    /// How long ago it began.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        now().saturating_duration_since(self.began)
+    }
+
     /// A look at how long the copy has worked, for somebody who watches over it.
     #[must_use]
     pub fn watch(&self) -> Watch {

@@ -18,7 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::clock::awake;
-use crate::scenario::site::{LoadProbe, Store};
+use crate::scenario::site::{FillProbe, LoadProbe, Store};
 use crate::units::{Bytes, Latency, Share, Span};
 
 /// What a store looked like since the last sample.
@@ -68,6 +68,7 @@ pub struct Probe {
     root: PathBuf,
     timeout: Span,
     kind: Kind,
+    fill: FillProbe,
     /// The file system that stood at the root at first: another one there is not the store.
     file_system: Option<u64>,
 }
@@ -79,6 +80,7 @@ enum Kind {
     Nfs { last: Option<nfs::Counters> },
     Pressure { last: Option<(Span, pressure::Stalled)> },
     Command(Vec<String>),
+    Unmeasured,
 }
 
 impl Probe {
@@ -90,8 +92,9 @@ impl Probe {
             LoadProbe::Nfs => Kind::Nfs { last: None },
             LoadProbe::Pressure => Kind::Pressure { last: None },
             LoadProbe::Command(argv) => Kind::Command(argv.clone()),
+            LoadProbe::Unmeasured => Kind::Unmeasured,
         };
-        Self { root: store.root.clone(), timeout, kind, file_system: None }
+        Self { root: store.root.clone(), timeout, kind, fill: store.fill, file_system: None }
     }
 
     /// Takes a sample. It may hang where the kernel waits for a server that is gone.
@@ -100,7 +103,10 @@ impl Probe {
     /// `Missing` at first, and whenever counters have begun anew; `Failed` when the store or the probe does not answer.
     pub fn sample(&mut self) -> Result<Reading, ProbeError> {
         // The fill first: a file system that is gone makes its counters say nothing.
-        let fill = fill::read(&self.root, &mut self.file_system)?;
+        let mut fill = fill::read(&self.root, &mut self.file_system)?;
+        if self.fill == FillProbe::Folder {
+            fill.used = fill::below(&self.root)?;
+        }
         let load = self.load()?;
         Ok(Reading {
             utilisation: load.utilisation,
@@ -131,6 +137,7 @@ impl Probe {
                 let output = command::run(argv, self.timeout).map_err(ProbeError::Failed)?;
                 command::parse(&output).map_err(ProbeError::Failed)
             }
+            Kind::Unmeasured => Ok(Load::default()),
         }
     }
 }

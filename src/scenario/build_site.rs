@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::frame::Frame;
 use super::item::Item;
 use super::reader::Reader;
-use super::site::{Database, Directory, FrontEnd, LoadProbe, Site, Store};
+use super::site::{Database, Directory, FillProbe, FrontEnd, LoadProbe, Site, Statements, Store};
 use super::site_sql::{self, STATEMENTS};
 
 /// The longest path of a socket: the kernel's limit of 108 bytes has a zero at its end.
@@ -78,7 +78,7 @@ fn store(item: &Item, reader: &mut Reader<'_>) -> Option<Store> {
     reader.section();
     let root = path(item, "root", reader);
     let probe = item.get("probe").filter(|probe| !probe.is_bad()).and_then(|probe| load_probe(probe, reader));
-    Some(Store { root: root?, probe: probe? })
+    Some(Store { root: root?, probe: probe?, fill: FillProbe::FileSystem })
 }
 
 fn load_probe(item: &Item, reader: &mut Reader<'_>) -> Option<LoadProbe> {
@@ -222,7 +222,12 @@ fn directory(site: &Item, reader: &mut Reader<'_>) -> Option<Directory> {
         check_statement(text, known.values, reader);
     }
     let text = |key| given.and_then(|given| given.get(key)).and_then(Item::text).map(str::to_owned);
-    Some(Directory { database: database?, statements: site_sql::statements(text) })
+    let database = database?;
+    let defaults = match &database {
+        Database::Sqlite(_) => Statements::default_for_sqlite(),
+        Database::Postgres { .. } => Statements::default_for_postgres(),
+    };
+    Some(Directory { statements: site_sql::statements(defaults, text), database })
 }
 
 fn check_statement(item: &Item, bound: &[&str], reader: &mut Reader<'_>) {
@@ -243,17 +248,15 @@ fn check_statement(item: &Item, bound: &[&str], reader: &mut Reader<'_>) {
 fn front_end(item: &Item, reader: &mut Reader<'_>) -> FrontEnd {
     reader.section();
     let command = |name: &str, reader: &mut Reader<'_>| item.get(name).and_then(|item| argv(item, reader));
-    let doveadm = command("doveadm", reader);
-    let with = |words: &[&str]| {
-        doveadm
-            .as_ref()
-            .map(|tool| tool.iter().map(String::as_str).chain(words.iter().copied()).map(str::to_owned).collect())
-    };
+    let name = item.get("name").and_then(Item::text).unwrap_or_default();
+    let dovecot = command("doveadm", reader).map(|tool| FrontEnd::dovecot(name, &tool));
+    let of_dovecot =
+        |part: fn(&FrontEnd) -> &Option<Vec<String>>| dovecot.as_ref().and_then(|front| part(front).clone());
     let built = FrontEnd {
-        name: item.get("name").and_then(Item::text).unwrap_or_default().to_owned(),
-        flush: command("flush", reader).or_else(|| with(&["auth", "cache", "flush", "{user}"])),
-        kick: command("kick", reader).or_else(|| with(&["kick", "{user}"])),
-        who: command("who", reader).or_else(|| with(&["who", "-1", "{user}"])),
+        name: name.to_owned(),
+        flush: command("flush", reader).or_else(|| of_dovecot(|front| &front.flush)),
+        kick: command("kick", reader).or_else(|| of_dovecot(|front| &front.kick)),
+        who: command("who", reader).or_else(|| of_dovecot(|front| &front.who)),
         deliveries: command("deliveries", reader),
     };
     // Without the name it would end, or wait for, everybody's sessions.

@@ -33,8 +33,19 @@ pub struct Site {
 pub struct Store {
     /// The folder below which its mailboxes lie.
     pub root: PathBuf,
-    /// Where its load is read. Its fill is that of the file system at `root`.
+    /// Where its load is read.
     pub probe: LoadProbe,
+    /// What counts as its fill.
+    pub fill: FillProbe,
+}
+
+/// What counts as a store's fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillProbe {
+    /// What is used on the file system at its root.
+    FileSystem,
+    /// The sizes of the files below its root: for a rehearsal, whose stores lie on one file system.
+    Folder,
 }
 
 /// Where the load of a store is read.
@@ -48,6 +59,8 @@ pub enum LoadProbe {
     Pressure,
     /// A program that prints utilisation (0 to 1) and latency (seconds): `0.62 0.0041`.
     Command(Vec<String>),
+    /// Nobody reads it, and it counts as none: for a rehearsal.
+    Unmeasured,
 }
 
 /// The database that says who lives where.

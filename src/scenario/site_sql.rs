@@ -1,86 +1,42 @@
-//! The statements of a directory when a site gives none, for these tables, in the SQL that both databases read:
-//!
-//! ```sql
-//! create table mailbox (name text primary key, home text, path text, epoch bigint, state text, fence bigint);
-//! create table drawdown_lease (fence bigint, owner text, until bigint);
-//! insert into drawdown_lease values (0, null, 0);
-//! ```
-//!
-//! Every change depends on the user's epoch and state, and on the lease still being ours: it has the fence that we hold.
+//! What may be bound in the statements of a directory, and the statements that a site gives in place of the defaults.
 
 use super::site::Statements;
 
-/// A statement: its key, its default, and the values that are bound in it. Each of them has to occur.
+/// A statement: its key, and the values that are bound in it. Each of them has to occur.
 pub(crate) struct Statement {
     pub(crate) key: &'static str,
-    pub(crate) default: Option<&'static str>,
     pub(crate) values: &'static [&'static str],
 }
 
-const fn statement(key: &'static str, default: &'static str, values: &'static [&'static str]) -> Statement {
-    Statement { key, default: Some(default), values }
+const fn statement(key: &'static str, values: &'static [&'static str]) -> Statement {
+    Statement { key, values }
 }
 
 /// Every statement, in the order of `Statements`.
 pub(crate) const STATEMENTS: [Statement; 9] = [
-    statement("list", "select name, home, path, epoch, state from mailbox order by name", &[]),
-    statement("user", "select name, home, path, epoch, state from mailbox where name = :user", &["user"]),
-    // A hold of an earlier session is taken over; one that somebody set by hand has no fence and stays.
-    statement(
-        "hold",
-        "update mailbox set state = 'hold', fence = :fence where name = :user and epoch = :epoch \
-         and (state = 'ok' or state = 'hold' and fence <= :fence) \
-         and exists (select 1 from drawdown_lease where fence = :fence)",
-        &["user", "epoch", "fence"],
-    ),
-    statement(
-        "flip",
-        "update mailbox set home = :to, epoch = epoch + 1, state = 'ok' where name = :user and epoch = :epoch \
-         and state = 'hold' and fence = :fence and exists (select 1 from drawdown_lease where fence = :fence)",
-        &["user", "to", "epoch", "fence"],
-    ),
-    statement(
-        "release",
-        "update mailbox set state = 'ok' where name = :user and epoch = :epoch and state = 'hold' \
-         and fence <= :fence and exists (select 1 from drawdown_lease where fence = :fence)",
-        &["user", "epoch", "fence"],
-    ),
-    statement(
-        "take_lease",
-        "update drawdown_lease set fence = fence + 1, owner = :owner, until = :until \
-         where owner is null or until < :now returning fence",
-        &["owner", "now", "until"],
-    ),
-    statement(
-        "keep_lease",
-        "update drawdown_lease set until = :until where fence = :fence and owner = :owner",
-        &["fence", "owner", "until"],
-    ),
-    statement(
-        "end_lease",
-        "update drawdown_lease set owner = null, until = 0 where fence = :fence and owner = :owner",
-        &["fence", "owner"],
-    ),
-    Statement { key: "intake", default: None, values: &["home"] },
+    statement("list", &[]),
+    statement("user", &["user"]),
+    statement("hold", &["user", "epoch", "fence"]),
+    statement("flip", &["user", "to", "epoch", "fence"]),
+    statement("release", &["user", "epoch", "fence"]),
+    statement("take_lease", &["owner", "now", "until"]),
+    statement("keep_lease", &["fence", "owner", "until"]),
+    statement("end_lease", &["fence", "owner"]),
+    statement("intake", &["home"]),
 ];
 
 /// The statements, by key: a text of the site's, or the default.
-pub(crate) fn statements(text: impl Fn(&'static str) -> Option<String>) -> Statements {
-    let chosen = |key: &'static str| {
-        let default = || STATEMENTS.iter().find(|known| known.key == key)?.default.map(str::to_owned);
-        text(key).or_else(default)
-    };
-    let needed = |key: &'static str| chosen(key).unwrap_or_default();
+pub(crate) fn statements(defaults: Statements, text: impl Fn(&'static str) -> Option<String>) -> Statements {
     Statements {
-        list: needed("list"),
-        user: needed("user"),
-        hold: needed("hold"),
-        flip: needed("flip"),
-        release: needed("release"),
-        take_lease: needed("take_lease"),
-        keep_lease: needed("keep_lease"),
-        end_lease: needed("end_lease"),
-        intake: chosen("intake"),
+        list: text("list").unwrap_or(defaults.list),
+        user: text("user").unwrap_or(defaults.user),
+        hold: text("hold").unwrap_or(defaults.hold),
+        flip: text("flip").unwrap_or(defaults.flip),
+        release: text("release").unwrap_or(defaults.release),
+        take_lease: text("take_lease").unwrap_or(defaults.take_lease),
+        keep_lease: text("keep_lease").unwrap_or(defaults.keep_lease),
+        end_lease: text("end_lease").unwrap_or(defaults.end_lease),
+        intake: text("intake").or(defaults.intake),
     }
 }
 
@@ -125,12 +81,16 @@ mod tests {
 
     #[test]
     fn every_default_binds_what_its_statement_gives_it() {
-        for known in STATEMENTS {
-            let mut found = values(known.default.unwrap_or(":home"));
-            let mut wanted = known.values.to_vec();
-            found.sort_unstable();
-            wanted.sort_unstable();
-            assert_eq!(found, wanted, "{}", known.key);
+        for defaults in [Statements::default_for_sqlite(), Statements::default_for_postgres()] {
+            let Statements { list, user, hold, flip, release, take_lease, keep_lease, end_lease, intake } = defaults;
+            let texts = [list, user, hold, flip, release, take_lease, keep_lease, end_lease];
+            for (known, text) in STATEMENTS.iter().zip(texts.iter().chain(&intake)) {
+                let mut found = values(text);
+                let mut wanted = known.values.to_vec();
+                found.sort_unstable();
+                wanted.sort_unstable();
+                assert_eq!(found, wanted, "{}", known.key);
+            }
         }
     }
 

@@ -5,8 +5,8 @@ mod cli;
 mod closed_form;
 mod founding;
 mod good_file;
-mod site;
 #[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
+mod site;

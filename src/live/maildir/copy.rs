@@ -68,9 +68,9 @@ impl AddAssign for Pass {
 /// not is removed. A new one over an interrupted copy takes over what it finds complete.
 ///
 /// The mailbox's messages are held in memory by name, about 250 bytes each.
-pub struct Copy<'a> {
-    from: &'a Root,
-    to: &'a Root,
+pub struct Copy {
+    from: Root,
+    to: Root,
     path: PathBuf,
     arriving: PathBuf,
     held: Held,
@@ -82,7 +82,7 @@ pub struct Copy<'a> {
     swept: bool,
 }
 
-impl fmt::Debug for Copy<'_> {
+impl fmt::Debug for Copy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Copy({} to {})", self.path.display(), self.arriving.display())
     }
@@ -116,13 +116,13 @@ impl Job<'_> {
 /// Nobody but us works at the target.
 const TARGET: Ground = Ground { side: Side::Target, live: false };
 
-impl<'a> Copy<'a> {
+impl Copy {
     /// A mailbox at `path` below one store's root that is to arrive at `arriving` below the other's. Nothing is touched yet.
     #[must_use]
-    pub fn new(from: &'a Root, to: &'a Root, path: &Path, arriving: &Path) -> Self {
+    pub fn new(from: &Root, to: &Root, path: &Path, arriving: &Path) -> Self {
         Self {
-            from,
-            to,
+            from: from.clone(),
+            to: to.clone(),
             path: path.to_owned(),
             arriving: arriving.to_owned(),
             held: Held::default(),

@@ -50,7 +50,7 @@ impl Stores {
         self.new.join(ARRIVING)
     }
 
-    fn copy(&self) -> Copy<'_> {
+    fn copy(&self) -> Copy {
         Copy::new(&self.from, &self.to, Path::new(PATH), Path::new(ARRIVING))
     }
 
@@ -72,7 +72,7 @@ impl Stores {
     }
 
     /// All that is left to do once the live passes are over.
-    fn finish(&self, copy: &mut Copy<'_>) -> (Pass, Totals) {
+    fn finish(&self, copy: &mut Copy) -> (Pass, Totals) {
         fence(&self.from, Path::new(PATH)).unwrap();
         let done = copy.finish(Path::new(MOVING), &Open).unwrap();
         let again = copy.finish(Path::new(MOVING), &Open).unwrap();

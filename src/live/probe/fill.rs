@@ -1,6 +1,7 @@
 //! `statvfs`: how full the file system at a store's root is.
 
 use std::path::Path;
+use std::{fs, io};
 
 use rustix::fs::{StatVfs, statvfs};
 
@@ -29,6 +30,30 @@ pub(super) fn read(root: &Path, expected: &mut Option<u64>) -> Result<Fill, Prob
         ));
     }
     fill(&state).ok_or_else(|| failed("its file system has no size".to_owned()))
+}
+
+/// The sizes of all files below a folder. What vanishes meanwhile does not count.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(super) fn below(root: &Path) -> Result<Bytes, ProbeError> {
+    let failed = |error: io::Error| ProbeError::Failed(format!("{}: {error}", root.display()));
+    let mut folders = vec![root.to_owned()];
+    let mut bytes = 0;
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && folder != root => continue,
+            other => other.map_err(failed)?,
+        };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => folders.push(entry.path()),
+                Ok(found) => bytes += found.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(Bytes::new(bytes))
 }
 
 fn fill(state: &StatVfs) -> Option<Fill> {

@@ -100,7 +100,7 @@ impl Batch {
     }
 }
 
-impl Copy<'_> {
+impl Copy {
     /// Gives all staged copies their names, durably.
     pub(super) fn commit(&mut self, job: &Job<'_>) -> Result<(), MailError> {
         if !self.batch.is_empty() && job.kind == Kind::Bulk {

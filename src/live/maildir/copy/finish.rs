@@ -24,7 +24,7 @@ pub(super) struct Control {
     changed: (i64, i64),
 }
 
-impl Copy<'_> {
+impl Copy {
     /// Removes folders, parts of folders and files beside the messages that the source has not.
     pub(super) fn remove_folders(
         &mut self,

@@ -33,7 +33,7 @@ impl Sides {
     }
 }
 
-impl Copy<'_> {
+impl Copy {
     /// Brings a folder of the target up to date.
     pub(super) fn folder(&mut self, job: &Job<'_>, folder: &Folder, done: &mut Pass) -> Result<(), MailError> {
         if !folder.is_mail() {

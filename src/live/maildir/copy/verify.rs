@@ -20,7 +20,7 @@ struct Trees {
     target: OwnedFd,
 }
 
-impl Copy<'_> {
+impl Copy {
     /// Reads every copy back that has not been read back yet, past the page cache, and compares it with what was read at
     /// the source. To be done before the hold: what is read here is not read there.
     ///

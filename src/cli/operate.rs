@@ -1,0 +1,221 @@
+//! `drawdown status`, `pause`, `resume` and the other words for a migration that runs.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Done, Failure, ScenarioArguments};
+use crate::live::control::{Answer, Request, ask};
+use crate::live::status::Status;
+use crate::scenario::Source;
+
+/// Which migration.
+#[derive(Debug, Args)]
+pub(super) struct Running {
+    /// Its scenario file, which names the socket
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
+    /// Another socket than the scenario's
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// Let `extends` lead out of the scenario's folder
+    #[arg(long)]
+    allow_path: bool,
+}
+
+/// What to say to it.
+#[derive(Debug, Subcommand)]
+pub(super) enum Word {
+    /// Show how a running migration stands
+    Status {
+        #[command(flatten)]
+        running: Running,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start nothing new and suspend the copies of a running migration
+    Pause(Running),
+    /// Let a running migration go on, also after an automatic stop or a wave that waits for a go
+    Resume(Running),
+    /// Cap the streams of a head of a running migration, on top of its plan
+    Pace {
+        #[command(flatten)]
+        running: Running,
+        /// The head
+        head: String,
+        /// At most so many streams, or `plan` for what the plan allows
+        streams: String,
+    },
+    /// Set a mailbox of a running migration aside
+    Skip {
+        #[command(flatten)]
+        running: Running,
+        /// The user
+        user: String,
+    },
+    /// Try a mailbox of a running migration again that was set aside
+    Retry {
+        #[command(flatten)]
+        running: Running,
+        /// The user
+        user: String,
+    },
+    /// Move a mailbox of a running migration next
+    MoveNow {
+        #[command(flatten)]
+        running: Running,
+        /// The user
+        user: String,
+    },
+    /// End a running migration in order: copies are given up, switches finish or back out
+    Stop(Running),
+}
+
+pub(super) fn run(word: &Word) -> Result<Done, Failure> {
+    match word {
+        Word::Status { running, json } => status(running, *json),
+        Word::Pause(running) => order(running, &Request::Pause),
+        Word::Resume(running) => order(running, &Request::Resume),
+        Word::Pace { running, head, streams } => {
+            let streams = match streams.as_str() {
+                "plan" => None,
+                number => Some(number.parse().map_err(|_| {
+                    Failure::Input(format!("streams: {number} is neither a whole number up to 65,534 nor `plan`"))
+                })?),
+            };
+            order(running, &Request::Pace { head: head.clone(), streams })
+        }
+        Word::Skip { running, user } => order(running, &Request::Skip { user: user.clone() }),
+        Word::Retry { running, user } => order(running, &Request::Retry { user: user.clone() }),
+        Word::MoveNow { running, user } => order(running, &Request::MoveNow { user: user.clone() }),
+        Word::Stop(running) => order(running, &Request::Close),
+    }
+}
+
+fn status(running: &Running, json: bool) -> Result<Done, Failure> {
+    let (socket, zone) = find(running)?;
+    match answered(&socket, &Request::Status)? {
+        Answer::Status(status) if json => {
+            let text = serde_json::to_string_pretty(&status).map_err(io::Error::from)?;
+            writeln!(io::stdout(), "{text}")?;
+        }
+        Answer::Status(status) => io::stdout().write_all(page(&status, &zone).as_bytes())?,
+        Answer::Taken => return Err(Failure::Run("an order was answered in place of a question".to_owned())),
+        Answer::Refused(why) => return Err(Failure::Run(why)),
+    }
+    Ok(Done::Complete)
+}
+
+fn order(running: &Running, request: &Request) -> Result<Done, Failure> {
+    let (socket, _) = find(running)?;
+    match answered(&socket, request)? {
+        Answer::Taken => Ok(Done::Complete),
+        Answer::Refused(why) => Err(Failure::Input(why)),
+        Answer::Status(_) => Err(Failure::Run("a question was answered in place of an order".to_owned())),
+    }
+}
+
+/// The socket of the migration, and the time zone of its people.
+fn find(running: &Running) -> Result<(PathBuf, TimeZone), Failure> {
+    let arguments = ScenarioArguments {
+        scenario: running.scenario.clone(),
+        overrides: Vec::new(),
+        seed: None,
+        allow_path: running.allow_path,
+    };
+    let source: Source = arguments.read()?;
+    let socket = running.socket.clone().or_else(|| source.site().map(|site| site.socket.clone()));
+    let socket = socket.ok_or_else(|| {
+        Failure::Input(format!("{}: has no [site], so it names no socket: give --socket", running.scenario.display()))
+    })?;
+    Ok((socket, source.middle().time_zone.clone()))
+}
+
+fn answered(socket: &std::path::Path, request: &Request) -> Result<Answer, Failure> {
+    ask(socket, request)
+        .map_err(|error| Failure::Run(format!("{}: {error}: no migration answers there", socket.display())))
+}
+
+/// How it stands, for people.
+fn page(status: &Status, zone: &TimeZone) -> String {
+    use std::fmt::Write as _;
+    let mut page = String::new();
+    let time = |micros: i64| {
+        let stamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+        stamp.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    let paused = if status.paused { ", paused by an operator" } else { "" };
+    let _ = writeln!(page, "{}: {} of {} mailboxes left{paused}", status.name, status.left(), status.mailboxes);
+    let _ = writeln!(
+        page,
+        "session {} since {}, as of {}: {} moved ({:.1} GB), {} attempts failed",
+        status.session,
+        time(status.since_us),
+        time(status.at_us),
+        status.moved,
+        status.moved_bytes as f64 / 1e9,
+        status.faults
+    );
+    for head in &status.heads {
+        let load = head.load.map_or("no sample yet".to_owned(), |(load, latency)| {
+            format!("load {:.0} %, {:.1} ms", f64::from(load) / 1e4, f64::from(latency) / 1e3)
+        });
+        let _ = writeln!(
+            page,
+            "{}: {} left, {} set aside, {} copying; {}; {load}",
+            head.name, head.left, head.set_aside, head.copying, head.binds
+        );
+    }
+    for cluster in &status.clusters {
+        let used = cluster.used.map_or("no sample yet".to_owned(), |used| {
+            format!("{:.1} % of its threshold", 100.0 * used as f64 / cluster.threshold.max(1) as f64)
+        });
+        let _ = writeln!(page, "{}: {used}, {:.1} GB on the way", cluster.name, cluster.reserved as f64 / 1e9);
+    }
+    for trouble in &status.troubles {
+        let _ = writeln!(page, "trouble: {trouble}");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::status::{ClusterStatus, HeadStatus};
+
+    #[test]
+    fn the_page_says_first_how_much_is_left() {
+        let status = Status {
+            name: "A migration".to_owned(),
+            session: 2,
+            since_us: 1_349_874_000_000_000,
+            at_us: 1_349_877_600_000_000,
+            mailboxes: 400,
+            moved: 30,
+            moved_bytes: 2_500_000_000,
+            faults: 1,
+            paused: true,
+            heads: vec![HeadStatus {
+                name: "head-1".to_owned(),
+                left: 170,
+                set_aside: 1,
+                copying: 8,
+                binds: "throttle".to_owned(),
+                load: Some((620_000, 4_100)),
+            }],
+            clusters: vec![ClusterStatus {
+                name: "nas-1".to_owned(),
+                used: Some(4_000_000_000),
+                reserved: 100_000_000,
+                threshold: 16_000_000_000,
+            }],
+            troubles: vec!["copy of alice: no room".to_owned()],
+            ..Status::default()
+        };
+        insta::assert_snapshot!(page(&status, &TimeZone::UTC), @"");
+    }
+}

@@ -1,0 +1,227 @@
+//! `drawdown rehearse`: the plan on real Maildirs in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::run::session;
+use super::{Done, Failure, ScenarioArguments, progress};
+use crate::fleet::Fleet;
+use crate::live::clock::Clock;
+use crate::live::ledger::Ledger;
+use crate::live::rehearsal::{self, Wanted};
+use crate::live::session::Setting;
+use crate::scenario::Scenario;
+use crate::scenario::site::{Database, Directory, FillProbe, LoadProbe, Site, Statements, Store};
+use crate::sim::{self, RunId};
+use crate::units::{Bytes, Rate, Span};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// How many of the scenario's mailboxes are made, as `1/1000` or `0.001`
+    #[arg(long, default_value = "1/1000", value_parser = fraction)]
+    scale: f64,
+    /// How much of each mailbox is made
+    #[arg(long, default_value = "1/100", value_parser = fraction)]
+    thin: f64,
+    /// Make it in this folder, which must not exist, and leave it there [default: a temporary folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Old copies are kept for so long in a rehearsal.
+const GRACE: Span = Span::from_secs(5);
+const SECOND: Span = Span::from_secs(1);
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    let source = arguments.scenario.read()?;
+    let mut scenario = source.middle().clone();
+    let seed = arguments.scenario.seed.unwrap_or(scenario.forecast.seed);
+    fewer(&mut scenario, arguments.scale);
+    let fleet = sim::fleet(&scenario, RunId { seed, replication: 0 });
+    let wanted = wanted(&scenario, &fleet, arguments.thin);
+    smaller(&mut scenario, arguments.thin);
+    let (folder, _temporary) = folder(arguments.folder.as_deref())?;
+    let failed = |error: io::Error| Failure::Run(format!("{}: {error}", folder.display()));
+    let site = make(&folder, &scenario, &wanted, arguments.quiet).map_err(failed)?;
+    let before = messages(&site.heads).map_err(failed)?;
+    let clock = Clock::playing_at(scenario.as_of);
+    let close = super::forecast::stop_on_interrupt()?;
+    let began = progress::now();
+    let setting = Setting { scenario: &scenario, text: source.resolved(), site: &site, clock };
+    let ended = session(setting, &close, arguments.quiet)?;
+    let took = began.elapsed().as_secs_f64();
+    if !ended.finished {
+        return Ok(Done::Incomplete);
+    }
+    let after = messages(&site.clusters).map_err(failed)?;
+    let left = messages(&site.heads).map_err(failed)?;
+    report(&site, &before, &after, &left, took)
+}
+
+/// Fewer mailboxes, on clusters that are smaller by as much.
+fn fewer(scenario: &mut Scenario, scale: f64) {
+    let population = &mut Arc::make_mut(&mut scenario.model).population;
+    population.mailboxes = (f64::from(population.mailboxes) * scale).round().max(1.0) as u32;
+    scale_clusters(scenario, scale);
+}
+
+/// Smaller clusters for thinner mailboxes, and everything that the plan and the probes wait for in seconds.
+fn smaller(scenario: &mut Scenario, thin: f64) {
+    scale_clusters(scenario, thin);
+    let probe = &mut Arc::make_mut(&mut scenario.model).probe;
+    (probe.every, probe.clusters_every) = (SECOND, SECOND);
+    let plan = Arc::make_mut(&mut scenario.plan);
+    plan.copy.purge_after = plan.copy.purge_after.map(|_| GRACE);
+    (plan.attempts.backoff, plan.attempts.backoff_cap) = (SECOND, GRACE);
+}
+
+fn scale_clusters(scenario: &mut Scenario, by: f64) {
+    let scaled = |bytes: Bytes| Bytes::new((bytes.get() as f64 * by).ceil() as u64);
+    for cluster in &mut Arc::make_mut(&mut scenario.plan).placement.clusters {
+        (cluster.rated, cluster.reserve) = (scaled(cluster.rated), scaled(cluster.reserve));
+        cluster.assumed_intake = Rate::per_second(0);
+    }
+    for cluster in &mut Arc::make_mut(&mut scenario.model).clusters {
+        cluster.used = scaled(cluster.used);
+    }
+}
+
+fn folder(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
+    if let Some(path) = wanted {
+        fs::create_dir(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        return Ok((path.to_owned(), None));
+    }
+    let made = tempfile::Builder::new().prefix("drawdown-rehearsal-").tempdir();
+    let made = made.map_err(|error| Failure::Run(format!("no temporary folder: {error}")))?;
+    Ok((made.path().to_owned(), Some(made)))
+}
+
+/// The mailboxes that are on a head.
+fn wanted(scenario: &Scenario, fleet: &Fleet, thin: f64) -> Vec<Wanted> {
+    let digits = scenario.model.population.mailboxes.to_string().len();
+    let rows = fleet.ids().filter_map(|mailbox| {
+        let row = mailbox.index();
+        let head = fleet.home[row].as_head()?;
+        let messages = (f64::from(fleet.messages[row]) * thin).ceil().min(f64::from(fleet.messages[row]));
+        let bytes = (fleet.bytes[row].get() as f64 * thin).min(fleet.bytes[row].get() as f64);
+        Some(Wanted {
+            user: format!("user-{row:0digits$}"),
+            head,
+            bytes: Bytes::new(bytes as u64),
+            messages: messages as u32,
+        })
+    });
+    rows.collect()
+}
+
+/// Makes the stores, the mailboxes on the heads, and the user database.
+fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> io::Result<Site> {
+    let bytes: u64 = wanted.iter().map(|wanted| wanted.bytes.get()).sum();
+    let messages: u64 = wanted.iter().map(|wanted| u64::from(wanted.messages)).sum();
+    if !quiet {
+        let megabytes = bytes as f64 / 1e6;
+        let shown = folder.display();
+        writeln!(io::stderr(), "making {} mailboxes, {messages} messages, {megabytes:.0} MB in {shown}", wanted.len())?;
+    }
+    let store = |kind: &str, name: &String| -> io::Result<Store> {
+        let root = folder.join(kind).join(name);
+        fs::create_dir_all(&root)?;
+        Ok(Store { root, probe: LoadProbe::Unmeasured, fill: FillProbe::Folder })
+    };
+    let heads = scenario.heads.iter().map(|name| store("heads", name)).collect::<io::Result<Vec<_>>>()?;
+    let clusters = scenario.clusters.iter().map(|name| store("clusters", name)).collect::<io::Result<Vec<_>>>()?;
+    #[expect(clippy::disallowed_methods, reason = "messages of a rehearsal have dates in the past")]
+    let now = SystemTime::now();
+    for wanted in wanted {
+        rehearsal::make(&heads[wanted.head.index()].root, wanted, now)?;
+    }
+    let users = folder.join("users.db");
+    let entries = wanted.iter().map(|wanted| {
+        let path = wanted.path().to_string_lossy().into_owned();
+        (wanted.user.clone(), scenario.heads[wanted.head.index()].clone(), path)
+    });
+    rehearsal::make_directory(&users, entries)?;
+    Ok(Site {
+        ledger: folder.join("ledger.db"),
+        socket: folder.join("drawdown.sock"),
+        heads,
+        clusters,
+        directory: Directory { database: Database::Sqlite(users), statements: Statements::default_for_sqlite() },
+        front_ends: Vec::new(),
+        timeout: Span::from_secs(10),
+        drain: Span::from_secs(30),
+    })
+}
+
+/// Every message below the stores: how often each name is there, and its content's size.
+fn messages(stores: &[Store]) -> io::Result<BTreeMap<String, Vec<u64>>> {
+    let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut folders: Vec<(PathBuf, PathBuf)> =
+        stores.iter().map(|store| (store.root.clone(), PathBuf::new())).collect();
+    while let Some((root, below)) = folders.pop() {
+        for entry in fs::read_dir(root.join(&below))? {
+            let entry = entry?;
+            let inner = below.join(entry.file_name());
+            let kind = entry.metadata()?;
+            let in_mail = below.file_name().is_some_and(|name| name == "cur" || name == "new");
+            if kind.is_dir() {
+                folders.push((root.clone(), inner));
+            } else if in_mail {
+                found.entry(inner.to_string_lossy().into_owned()).or_default().push(kind.len());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn report(
+    site: &Site,
+    before: &BTreeMap<String, Vec<u64>>,
+    after: &BTreeMap<String, Vec<u64>>,
+    left: &BTreeMap<String, Vec<u64>>,
+    took: f64,
+) -> Result<Done, Failure> {
+    let lost = before.keys().filter(|name| !after.contains_key(*name)).count();
+    let changed = before.iter().filter(|(name, sizes)| after.get(*name).is_some_and(|found| found != *sizes)).count();
+    let strange = after.keys().filter(|name| !before.contains_key(*name)).count();
+    let reader = Ledger::read(&site.ledger).map_err(|error| Failure::Run(error.to_string()))?;
+    let (mut held, mut copies) = (Vec::new(), 0);
+    for session in reader.sessions().map_err(|error| Failure::Run(error.to_string()))? {
+        let seen = reader.observations(session.number).map_err(|error| Failure::Run(error.to_string()))?;
+        held.extend(seen.switches.iter().filter_map(|switch| switch.held).map(Span::secs));
+        copies += seen.copies.len();
+    }
+    held.sort_by(f64::total_cmp);
+    let mut out = io::stdout();
+    writeln!(out, "{} messages moved in {copies} copies, {took:.1} s", after.len())?;
+    writeln!(out, "lost {lost}, changed {changed}, from nowhere {strange}; left on the heads {}", left.len())?;
+    if let (Some(median), Some(worst)) = (held.get(held.len() / 2), held.last()) {
+        let (median, worst) = (median * 1e3, worst * 1e3);
+        writeln!(out, "a user was held for {median:.1} ms (median), {worst:.1} ms at worst")?;
+    }
+    if lost + changed + strange > 0 {
+        return Err(Failure::Run("the clusters do not hold what the heads held".to_owned()));
+    }
+    Ok(Done::Complete)
+}
+
+/// `1/1000` or `0.001`, above 0 and up to 1.
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("{text} is no number"));
+    let value = match text.split_once('/') {
+        Some((above, below)) => number(above)? / number(below)?,
+        None => number(text)?,
+    };
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("{text} must be above 0 and at most 1")) }
+}

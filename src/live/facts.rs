@@ -1,0 +1,168 @@
+//! What is where when a session begins: from the directory, which knows; from the ledger, which remembers; and from the
+//! Maildirs themselves, for those that nobody has looked at yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::directory::User;
+use super::ledger::Named;
+use super::maildir::{self, MailError, Totals};
+use super::session::{Past, Roots, SessionError};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::migration::message::{Facts, Fault};
+use crate::scenario::Scenario;
+use crate::units::{Bytes, Time};
+
+/// Maildirs are looked at by so many at once.
+const LOOKERS: usize = 8;
+
+/// The facts of a session, and who the rows are.
+pub(super) struct Gathered {
+    pub(super) facts: Facts,
+    pub(super) names: Vec<Named>,
+}
+
+/// Gathers the facts. Whoever the ledger knows keeps its number; users on the heads whom it does not know come after them,
+/// by name. Users who already live elsewhere are none of the migration's business.
+///
+/// # Errors
+/// When a Maildir cannot be looked at.
+pub(super) fn gather(
+    scenario: &Scenario,
+    past: &Past,
+    users: &[User],
+    roots: &Roots,
+    now: Time,
+    say: &dyn Fn(&str),
+) -> Result<Gathered, SessionError> {
+    let mut rows = Rows::new(scenario, past, users, now);
+    rows.measure(roots, say)?;
+    let open = (0..).map(ClusterId).zip(&scenario.model.clusters);
+    let open = open.filter(|(_, model)| model.in_service <= now).map(|(cluster, _)| cluster).collect();
+    Ok(rows.finish(open))
+}
+
+/// The rows as they come together.
+struct Rows {
+    names: Vec<Named>,
+    fleet: Fleet,
+    facts: Facts,
+    /// Rows on a head whose Maildirs have to be looked at.
+    unknown: Vec<usize>,
+}
+
+impl Rows {
+    fn new(scenario: &Scenario, past: &Past, users: &[User], now: Time) -> Self {
+        let store = |name: &str| {
+            let place = |names: &[String]| names.iter().position(|known| known == name).map(|place| place as u8);
+            place(&scenario.heads)
+                .map(|head| Home::head(HeadId(head)))
+                .or_else(|| place(&scenario.clusters).map(|cluster| Home::cluster(ClusterId(cluster))))
+        };
+        let by_name: BTreeMap<&str, &User> = users.iter().map(|user| (user.name.as_str(), user)).collect();
+        let mut rows =
+            Self { names: Vec::new(), fleet: Fleet::default(), facts: Facts::default(), unknown: Vec::new() };
+        if let Some(known) = &past.known {
+            rows.facts = known.facts.clone();
+            rows.fleet = Fleet::clone(&known.facts.fleet);
+        }
+        for (row, named) in past.names.iter().enumerate() {
+            let found = by_name.get(named.name.as_str());
+            let home = found.and_then(|user| store(&user.home));
+            rows.names.push(Named {
+                name: named.name.clone(),
+                path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
+            });
+            rows.place_known(row, home, now);
+        }
+        let known: BTreeSet<&str> = past.names.iter().map(|named| named.name.as_str()).collect();
+        for user in users.iter().filter(|user| !known.contains(user.name.as_str())) {
+            if let Some(head) = store(&user.home).and_then(Home::as_head) {
+                rows.add(user, head);
+            }
+        }
+        rows
+    }
+
+    /// Where a mailbox that the ledger knows lives by now.
+    fn place_known(&mut self, row: usize, home: Option<Home>, now: Time) {
+        let mailbox = MailboxId(row as u32);
+        let was = self.fleet.home[row];
+        let Some(home) = home else {
+            // Deleted, or gone to a store that is none of ours: its row stays, and nothing is done about it.
+            self.fleet.home[row] = Home::head(self.fleet.origin[row]);
+            self.facts.set_aside.retain(|(id, _)| *id != mailbox);
+            self.facts.set_aside.push((mailbox, Fault::Gone));
+            self.facts.unpurged.retain(|(id, _)| *id != mailbox);
+            return;
+        };
+        self.fleet.home[row] = home;
+        let moved_unseen = home.is_cluster() && !was.is_cluster();
+        if moved_unseen {
+            // Flipped just before an interruption: its old copy is kept as long as any other.
+            self.facts.unpurged.push((mailbox, now));
+        }
+        if let Some(head) = home.as_head() {
+            self.fleet.origin[row] = head;
+            self.facts.unpurged.retain(|(id, _)| *id != mailbox);
+            if self.fleet.messages[row] == 0 {
+                self.unknown.push(row);
+            }
+        } else {
+            self.facts.set_aside.retain(|(id, _)| *id != mailbox);
+        }
+        // It may have come back.
+        self.facts.set_aside.retain(|(id, fault)| *id != mailbox || *fault != Fault::Gone);
+    }
+
+    fn add(&mut self, user: &User, head: HeadId) {
+        self.unknown.push(self.names.len());
+        self.names.push(Named { name: user.name.clone(), path: user.path.clone() });
+        self.fleet.bytes.push(Bytes::ZERO);
+        self.fleet.messages.push(0);
+        self.fleet.activity_micro_op_s.push(0);
+        self.fleet.origin.push(head);
+        self.fleet.home.push(Home::head(head));
+    }
+
+    /// Looks at the Maildirs of which nobody knows the size.
+    fn measure(&mut self, roots: &Roots, say: &dyn Fn(&str)) -> Result<(), SessionError> {
+        if self.unknown.is_empty() {
+            return Ok(());
+        }
+        say(&format!("looking at {} Maildirs", self.unknown.len()));
+        let next = AtomicUsize::new(0);
+        let look = || {
+            let mut seen = Vec::new();
+            while let Some(row) = self.unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let head = self.fleet.origin[*row];
+                let path = Path::new(&self.names[*row].path);
+                seen.push((*row, maildir::measure(&roots.heads[head.index()].1, path)));
+            }
+            seen
+        };
+        let seen: Vec<(usize, Result<Totals, MailError>)> = std::thread::scope(|scope| {
+            let lookers: Vec<_> = (0..LOOKERS).map(|_| scope.spawn(look)).collect();
+            lookers.into_iter().flat_map(|looker| looker.join().unwrap_or_default()).collect()
+        });
+        for (row, totals) in seen {
+            match totals {
+                Ok(totals) => {
+                    self.fleet.bytes[row] = totals.bytes;
+                    self.fleet.messages[row] = totals.messages;
+                }
+                // A user without a Maildir yet, or one that cannot be read: its copy will tell.
+                Err(error) => say(&format!("{}: {error}", self.names[row].name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, open: Vec<ClusterId>) -> Gathered {
+        let mut facts = Facts { fleet: Arc::new(self.fleet), open, ..self.facts };
+        facts.attempts.retain(|(mailbox, _)| facts.fleet.home[mailbox.index()].as_head().is_some());
+        Gathered { facts, names: self.names }
+    }
+}

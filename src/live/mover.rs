@@ -1,0 +1,478 @@
+//! What a worker does for one effect: the copy, the switch, the removal of an old copy. Each ends in a result or a fault;
+//! a switch that cannot be finished is backed out, whatever it takes.
+//!
+//! The order is the one that has lost nothing under a running Dovecot: copied live, then held, sessions and deliveries
+//! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::directory::{Directory, DirectoryError, Fence, User};
+use super::front::{FrontEnds, FrontError};
+use super::journal::{Journal, Step};
+use super::ledger::LedgerError;
+use super::maildir::{self, Copy, MailError, Open, Pass, Root, Totals};
+use super::pace::Ticket;
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::migration::message::{EffectId, Fault};
+use crate::units::Span;
+
+/// Passes over what changes during a copy, at most; then the rest is left to the switch.
+const PASSES: u32 = 6;
+/// With no more changes than this in a pass, the switch may come.
+const FEW: u32 = 10;
+/// Passes in the hold until one finds nothing; more means that somebody still writes.
+const FINAL_PASSES: u32 = 3;
+/// Between two attempts to back out or to learn what became of a flip.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Who a mailbox is, outside the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The user's name in the directory.
+    pub user: String,
+    /// The path below its store's root.
+    pub path: PathBuf,
+}
+
+/// All that workers share.
+#[derive(Debug)]
+pub struct Mover {
+    /// The stores' roots and names, by head and by cluster.
+    pub heads: Vec<(String, Root)>,
+    /// The same of the clusters.
+    pub clusters: Vec<(String, Root)>,
+    /// By `MailboxId`.
+    pub names: RwLock<Vec<Name>>,
+    /// Who lives where.
+    pub directory: Arc<Directory>,
+    /// The fencing number of our lease.
+    pub fence: Fence,
+    /// Who has to acknowledge a hold.
+    pub front_ends: FrontEnds,
+    /// What has been done in the world.
+    pub journal: Arc<dyn Journal>,
+    /// A user may be held for so long.
+    pub hold_at_most: Duration,
+    /// Sessions and deliveries may take so long to end.
+    pub drain: Span,
+    /// Nothing is begun any more, and nothing that fails is tried again.
+    pub closing: AtomicBool,
+}
+
+/// A copy that has arrived and waits for its switch.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// From where.
+    pub from: HeadId,
+    /// To where.
+    pub to: ClusterId,
+    /// The copy, with what is known of each file.
+    pub copy: Copy,
+    /// What it holds.
+    pub totals: Totals,
+}
+
+/// One copy to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// The effect it is for.
+    pub effect: EffectId,
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// From where.
+    pub from: HeadId,
+    /// To where.
+    pub to: ClusterId,
+}
+
+impl Mover {
+    /// Who a mailbox is.
+    #[must_use]
+    pub fn name(&self, mailbox: MailboxId) -> Option<Name> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).get(mailbox.index()).cloned()
+    }
+
+    /// BULK and DELTA: copies while its user goes on, until little changes between two passes, and reads back what has
+    /// arrived.
+    ///
+    /// # Errors
+    /// What went wrong; whatever had arrived is removed.
+    pub fn copy(&self, task: Task, ticket: &Ticket) -> Result<Arrived, Fault> {
+        let name = self.name(task.mailbox).ok_or(Fault::Gone)?;
+        let (source, target) = (&self.heads[task.from.index()].1, &self.clusters[task.to.index()].1);
+        let arriving = arriving(&name.path);
+        let made = self.copy_live(task, &name, source, target, &arriving, ticket);
+        made.map_err(|problem| {
+            // What cannot be removed now is taken over or removed by the next attempt.
+            let _ = maildir::discard(target, &arriving);
+            self.fault_of(&name, "copy", &problem)
+        })
+    }
+
+    fn copy_live(
+        &self,
+        task: Task,
+        name: &Name,
+        source: &Root,
+        target: &Root,
+        arriving: &Path,
+        ticket: &Ticket,
+    ) -> Result<Arrived, Problem> {
+        let mut copy = Copy::new(source, target, &name.path, arriving);
+        let began = now();
+        let bulk = copy.bulk(ticket)?;
+        let bulk = Step::Bulk { worked: ticket.worked(), took: began.elapsed(), pass: bulk };
+        self.journal.step(task.effect, task.mailbox, bulk)?;
+        for _ in 0..PASSES {
+            if copy.delta(ticket)?.changes() <= FEW {
+                break;
+            }
+        }
+        copy.rehash(ticket)?;
+        copy.delta(ticket)?;
+        let totals = copy.totals();
+        let step = Step::Arrived { worked: ticket.worked(), took: began.elapsed(), totals };
+        self.journal.step(task.effect, task.mailbox, step)?;
+        Ok(Arrived { mailbox: task.mailbox, from: task.from, to: task.to, copy, totals })
+    }
+
+    /// Removes a copy that is not wanted any more.
+    pub fn discard(&self, arrived: &Arrived) {
+        if let Some(name) = self.name(arrived.mailbox) {
+            // What could not be removed now is removed before the next attempt.
+            let _ = maildir::discard(&self.clusters[arrived.to.index()].1, &arriving(&name.path));
+        }
+    }
+
+    /// HOLD to FLIP. On any error the user is back where it was, with all its mail, when this returns; unless the program is
+    /// closing and the directory does not answer: then the next session does it first.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn switch(&self, effect: EffectId, mut arrived: Arrived) -> Result<(), Fault> {
+        let name = self.name(arrived.mailbox).ok_or(Fault::Gone)?;
+        let mut switch =
+            Switch { mover: self, effect, name: &name, arrived: &mut arrived, user: None, held: None, placed: false };
+        let ended = switch.run();
+        if let Err(problem) = &ended {
+            let fault = self.fault_of(&name, "switch", problem);
+            switch.back_out();
+            self.discard(&arrived);
+            return Err(fault);
+        }
+        Ok(())
+    }
+
+    /// Removes the old copy of a mailbox, and looks whether mail has come to the old place since.
+    ///
+    /// # Errors
+    /// What went wrong; it can be asked for again.
+    pub fn purge(&self, effect: EffectId, mailbox: MailboxId, from: HeadId) -> Result<(), Fault> {
+        let name = self.name(mailbox).ok_or(Fault::Gone)?;
+        let root = &self.heads[from.index()].1;
+        let purge = || {
+            let stray = maildir::stray(root, &name.path)?;
+            if stray > 0 {
+                let what = format!("{stray} messages have come to the old place since it moved");
+                return Err(MailError::Differs { what }.into());
+            }
+            let totals = maildir::purge(root, &name.path)?;
+            Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
+        };
+        purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem))
+    }
+
+    /// Users whom the directory still sees on a head, and folders there that hold mail.
+    ///
+    /// # Errors
+    /// What could not be asked.
+    pub fn audit(&self, head: HeadId) -> Result<(u32, u32), String> {
+        let (store, root) = &self.heads[head.index()];
+        let users = self.directory.list().map_err(|error| error.to_string())?;
+        let left = users.iter().filter(|user| user.home == *store).count();
+        let folders = maildir::folders_left(root).map_err(|error| error.to_string())?;
+        Ok((u32::try_from(left).unwrap_or(u32::MAX), folders))
+    }
+
+    /// What the machine is told of a problem; people are told more.
+    fn fault_of(&self, name: &Name, doing: &str, problem: &Problem) -> Fault {
+        let fault = match problem {
+            Problem::Mail(error) => fault(error),
+            // The user was changed by somebody else, or something does not answer: another attempt will see.
+            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => Fault::Transient,
+            Problem::Gone => Fault::Gone,
+            Problem::TooLong(_) => Fault::HoldTooLong,
+        };
+        if fault != Fault::Abandoned {
+            self.journal.trouble(&format!("{doing} of {}", name.user), &problem.to_string());
+        }
+        fault
+    }
+}
+
+/// Puts a user that an earlier session has left held back to where the directory says it lives: off `placed`, a cluster
+/// on which its copy had come to its final place, and out from behind the fence on `head`.
+///
+/// # Errors
+/// What could not be done; the user is still held then.
+pub fn put_back(
+    directory: &Directory,
+    front_ends: &FrontEnds,
+    fence: Fence,
+    user: &User,
+    head: Option<&Root>,
+    placed: Option<&Root>,
+) -> Result<(), String> {
+    let path = Path::new(&user.path);
+    if let Some(head) = head {
+        if let Some(target) = placed {
+            let taken = maildir::take_back(target, path, &arriving(path));
+            match taken {
+                // The session was interrupted just before it was placed.
+                Ok(()) | Err(MailError::Gone) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+            maildir::discard(target, &arriving(path)).map_err(|error| error.to_string())?;
+        }
+        maildir::unfence(head, path).map_err(|error| error.to_string())?;
+    }
+    directory.release(user, fence).map_err(|error| error.to_string())?;
+    front_ends.flush(&user.name).map_err(|error| error.to_string())
+}
+
+/// Where a copy arrives, beside its final place.
+#[must_use]
+pub fn arriving(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".arriving");
+    name.into()
+}
+
+/// What the machine is told of trouble with files.
+fn fault(error: &MailError) -> Fault {
+    match error {
+        MailError::Stopped => Fault::Abandoned,
+        MailError::Gone => Fault::Gone,
+        MailError::NoRoom => Fault::NoRoom,
+        MailError::ReadOnly => Fault::Unreachable,
+        MailError::SourceUnreadable { .. } | MailError::Special { .. } => Fault::Permanent,
+        MailError::Differs { .. } => Fault::VerifyFailed,
+        MailError::Io { .. } => Fault::Transient,
+    }
+}
+
+/// Why a switch cannot be finished.
+#[derive(Debug)]
+enum Problem {
+    Mail(MailError),
+    Directory(DirectoryError),
+    Front(FrontError),
+    Ledger(LedgerError),
+    /// The directory knows the user no more, or not there.
+    Gone,
+    /// The user has been held for longer than the plan allows.
+    TooLong(Duration),
+    /// Passes behind the fence go on finding changes.
+    Unquiet,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mail(error) => write!(f, "{error}"),
+            Self::Directory(error) => write!(f, "{error}"),
+            Self::Front(error) => write!(f, "{error}"),
+            Self::Ledger(error) => write!(f, "{error}"),
+            Self::Gone => f.write_str("the directory does not know the user at its head any more"),
+            Self::TooLong(held) => {
+                write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
+            }
+            Self::Unquiet => f.write_str("it still changes behind its fence"),
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<MailError> for Problem {
+    fn from(error: MailError) -> Self {
+        Self::Mail(error)
+    }
+}
+
+impl From<DirectoryError> for Problem {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<FrontError> for Problem {
+    fn from(error: FrontError) -> Self {
+        Self::Front(error)
+    }
+}
+
+/// A switch under way.
+struct Switch<'a> {
+    mover: &'a Mover,
+    effect: EffectId,
+    name: &'a Name,
+    arrived: &'a mut Arrived,
+    /// The user as it was before the hold, once a hold may have been committed.
+    user: Option<User>,
+    held: Option<Instant>,
+    /// Whether the copy may stand in its final place.
+    placed: bool,
+}
+
+impl Switch<'_> {
+    fn run(&mut self) -> Result<(), Problem> {
+        let Self { mover, name, .. } = *self;
+        let (store, source) = &mover.heads[self.arrived.from.index()];
+        let (new_home, target) = &mover.clusters[self.arrived.to.index()];
+        let found = mover.directory.user(&name.user)?;
+        let user =
+            found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
+        self.user = Some(user.clone());
+        self.held = Some(now());
+        mover.directory.hold(&user, mover.fence)?;
+        self.note(Step::Hold)?;
+        mover.front_ends.flush(&name.user)?;
+        mover.front_ends.quiet(&name.user, mover.drain)?;
+        self.in_time()?;
+        let fenced = maildir::fence(source, &name.path)?;
+        self.note(Step::Fence)?;
+        self.finish(&fenced.moving)?;
+        self.arrived.copy.verify()?;
+        self.in_time()?;
+        // Written before it is done: the next session must know that what stands there is ours.
+        self.note(Step::Placed)?;
+        maildir::place(target, &arriving(&name.path), &name.path)?;
+        self.placed = true;
+        self.flip(&user, new_home)?;
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
+        let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
+        self.end_hold_in_caches();
+        Ok(())
+    }
+
+    /// FINAL: what has changed since the last pass, until one finds nothing.
+    fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
+        for _ in 0..FINAL_PASSES {
+            let pass: Pass = self.arrived.copy.finish(fenced, &Open)?;
+            self.in_time()?;
+            if pass.changes() == 0 {
+                return Ok(());
+            }
+        }
+        Err(Problem::Unquiet)
+    }
+
+    /// Flips; where the answer is lost, asks what has become of it until the directory says so.
+    fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
+        let mover = self.mover;
+        let error = match mover.directory.flip(user, new_home, mover.fence) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        loop {
+            match mover.directory.user(&self.name.user) {
+                Ok(Some(now)) if now.home == new_home && now.epoch > user.epoch => return Ok(()),
+                Ok(_) => return Err(error.into()),
+                // The next session finds out, before anything else.
+                Err(_) if mover.closing.load(Ordering::Relaxed) => return Err(error.into()),
+                Err(_) => std::thread::park_timeout(AGAIN),
+            }
+        }
+    }
+
+    /// After the flip: nobody may go on with the old home in a cache. The fence keeps deliveries out meanwhile.
+    fn end_hold_in_caches(&self) {
+        while let Err(error) = self.mover.front_ends.flush(&self.name.user) {
+            self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
+            if self.mover.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::park_timeout(AGAIN);
+        }
+    }
+
+    /// Undoes everything, in the opposite order, until it is done: the user must not stay held.
+    fn back_out(&mut self) {
+        let Some(user) = self.user.take() else { return };
+        let (mover, path) = (self.mover, &self.name.path);
+        let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
+        let mut told = false;
+        loop {
+            match undo(mover, &user, path, source, Some(target).filter(|_| self.placed)) {
+                Ok(()) => break,
+                Err(Undone::NotOurs) => return,
+                Err(Undone::Trouble(why)) => {
+                    if !told {
+                        told = true;
+                        mover.journal.trouble(&format!("backing out of {}", self.name.user), &why);
+                    }
+                }
+            }
+            if mover.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::park_timeout(AGAIN);
+        }
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        // It has happened, whether it can be written down or not.
+        let _ = self.note(Step::BackedOut { held });
+    }
+
+    fn in_time(&self) -> Result<(), Problem> {
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
+    }
+
+    fn note(&self, step: Step) -> Result<(), LedgerError> {
+        self.mover.journal.step(self.effect, self.arrived.mailbox, step)
+    }
+}
+
+/// Why a back-out has not been completed.
+enum Undone {
+    /// The user is not ours to change any more.
+    NotOurs,
+    Trouble(String),
+}
+
+fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&Root>) -> Result<(), Undone> {
+    let trouble = |error: MailError| Undone::Trouble(error.to_string());
+    // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
+    // all, knows what to do with it, and its files are left alone.
+    directory_says(mover.directory.hold(user, mover.fence))?;
+    if let Some(target) = placed {
+        maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
+    }
+    maildir::unfence(source, path).map_err(trouble)?;
+    directory_says(mover.directory.release(user, mover.fence))?;
+    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
+}
+
+fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
+    answer.map_err(|error| match error {
+        DirectoryError::Refused { .. } => Undone::NotOurs,
+        other => Undone::Trouble(other.to_string()),
+    })
+}
+
+#[allow(clippy::disallowed_methods, reason = "how long a user is held is measured where it happens")]
+fn now() -> Instant {
+    Instant::now()
+}

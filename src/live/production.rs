@@ -1,0 +1,454 @@
+//! The host over real storage: what the machine asks for happens here, and what happens is an event.
+//!
+//! Each effect has a worker of its own while it lasts; how many there are at once the machine bounds. Nothing is decided
+//! here but how to end: copies are given up, switches finish or back out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::ledger::LedgerError;
+use super::mover::{Arrived, Mover, Task};
+use super::pace::{Pace, Ticket, Watch};
+use super::probe::{Sampled, StoreId};
+use super::recorder::Recorder;
+use crate::fleet::HeadId;
+use crate::host::Host;
+use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order};
+use crate::units::{Span, Time};
+
+/// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
+const LOOK: Duration = Duration::from_millis(250);
+/// A copy that has been at one piece for so long hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(120);
+/// Of so many workers that hang on a head, the head counts as unreachable.
+const HUNG_MOST: u32 = 4;
+/// An answer that something cannot be reached comes no sooner: without it nothing would pass between attempts.
+const REFUSED_AFTER: Span = Span::from_secs(5);
+/// Between two attempts to audit a head.
+const AUDIT_AGAIN: Duration = Duration::from_secs(30);
+/// Switches may take so long to finish or back out when the program closes.
+const CLOSES_WITHIN: Span = Span::from_secs(120);
+
+/// Why the host cannot go on.
+#[derive(Debug)]
+pub enum LiveError {
+    /// Nothing may be done that is not recorded.
+    Ledger(LedgerError),
+    /// Another instance has taken over.
+    LeaseLost,
+    /// The system gives no more threads.
+    Worker(std::io::Error),
+}
+
+impl std::fmt::Display for LiveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ledger(error) => write!(f, "{error}; nothing more is done, what is under way ends or is backed out"),
+            Self::LeaseLost => {
+                f.write_str("the lease is lost: another instance has taken over, this one does nothing more")
+            }
+            Self::Worker(error) => write!(f, "no worker can be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LiveError {}
+
+impl From<LedgerError> for LiveError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// What comes in from workers, probes and operators.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A copy has arrived, or not; and what held it back.
+    Copied(EffectId, Result<Box<Arrived>, Fault>, Limit),
+    /// A switch is over.
+    Switched(EffectId, Result<(), Fault>),
+    /// A purge is over.
+    Purged(EffectId, Result<(), Fault>),
+    /// A head has been looked over: users in the directory, folders with mail.
+    Audited(HeadId, u32, u32),
+    /// A store has been asked.
+    Sampled(Sampled),
+    /// An operator wants something.
+    Ordered(Order),
+    /// Somebody else has the lease.
+    LeaseLost,
+}
+
+/// What is under way for an effect.
+#[derive(Debug)]
+enum Job {
+    Copying(HeadId, Watch),
+    Arrived(Box<Arrived>),
+    Switching,
+    Purging,
+}
+
+/// The real world as the machine's host.
+#[derive(Debug)]
+pub struct Production {
+    recorder: Arc<Recorder>,
+    clock: Clock,
+    mover: Arc<Mover>,
+    paces: Vec<Arc<Pace>>,
+    jobs: BTreeMap<EffectId, Job>,
+    /// Copies of which the machine has been told that they failed, though their workers have not come back.
+    hung: BTreeMap<EffectId, HeadId>,
+    sender: Sender<Arrival>,
+    arrivals: Receiver<Arrival>,
+    ready: VecDeque<Event>,
+    /// What is told later, in order.
+    later: VecDeque<(Time, Event)>,
+    wish_to_close: Arc<AtomicBool>,
+    /// When closing has begun, and at the latest ends.
+    closes_by: Option<Time>,
+    last_now: Time,
+}
+
+impl Production {
+    /// A host that first tells `first`, then what happens, and each of `later` at its time, earliest first.
+    /// `wish_to_close` ends the session in order.
+    #[must_use]
+    pub fn new(
+        recorder: Arc<Recorder>,
+        clock: Clock,
+        mover: Arc<Mover>,
+        wish_to_close: Arc<AtomicBool>,
+        first: impl IntoIterator<Item = Event>,
+        later: impl IntoIterator<Item = (Time, Event)>,
+    ) -> Self {
+        let (sender, arrivals) = channel();
+        let paces = mover.heads.iter().map(|_| Arc::new(Pace::new())).collect();
+        Self {
+            recorder,
+            last_now: clock.now(),
+            clock,
+            mover,
+            paces,
+            jobs: BTreeMap::new(),
+            hung: BTreeMap::new(),
+            sender,
+            arrivals,
+            ready: first.into_iter().collect(),
+            later: later.into_iter().collect(),
+            wish_to_close,
+            closes_by: None,
+        }
+    }
+
+    /// Where probes and operators bring what they have.
+    #[must_use]
+    pub fn door(&self) -> Sender<Arrival> {
+        self.sender.clone()
+    }
+
+    /// The pace of each head, for those who watch.
+    #[must_use]
+    pub fn paces(&self) -> &[Arc<Pace>] {
+        &self.paces
+    }
+
+    /// The session cannot go on: copies are given up, and switches are waited for until they have finished or backed out.
+    pub fn give_up(&mut self) {
+        for (effect, job) in &self.jobs {
+            if let Job::Copying(head, _) = job {
+                self.paces[head.index()].stop(*effect);
+            }
+        }
+        let by = self.now() + CLOSES_WITHIN;
+        while self.now() < by && self.jobs.values().any(|job| matches!(job, Job::Switching)) {
+            if let Ok(Arrival::Switched(effect, _)) = self.arrivals.recv_timeout(LOOK) {
+                self.jobs.remove(&effect);
+            }
+        }
+        self.mover.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Time never goes back for the machine.
+    fn now(&mut self) -> Time {
+        self.last_now = self.last_now.max(self.clock.now());
+        self.last_now
+    }
+
+    fn take_in(&mut self, arrival: Arrival) -> Result<(), LiveError> {
+        match arrival {
+            Arrival::Copied(effect, copied, limit) => self.copied(effect, copied, limit),
+            Arrival::Switched(effect, ended) => {
+                self.jobs.remove(&effect);
+                self.ready.push_back(match ended {
+                    Ok(()) => Event::SwitchEnded { effect },
+                    Err(fault) => Event::SwitchFailed { effect, fault },
+                });
+            }
+            Arrival::Purged(effect, ended) => {
+                self.jobs.remove(&effect);
+                self.ready.push_back(match ended {
+                    Ok(()) => Event::PurgeEnded { effect },
+                    Err(fault) => Event::PurgeFailed { effect, fault },
+                });
+            }
+            Arrival::Audited(head, users_left, folders_left) => {
+                self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
+            }
+            Arrival::Sampled(sampled) => self.ready.push_back(sample_event(&sampled)),
+            Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
+            Arrival::LeaseLost => return Err(LiveError::LeaseLost),
+        }
+        Ok(())
+    }
+
+    fn copied(&mut self, effect: EffectId, copied: Result<Box<Arrived>, Fault>, limit: Limit) {
+        if self.hung.remove(&effect).is_some() {
+            // The machine was told long ago that it failed.
+            if let Ok(arrived) = copied {
+                self.mover.discard(&arrived);
+            }
+            return;
+        }
+        match copied {
+            Ok(arrived) => {
+                let totals = arrived.totals;
+                self.jobs.insert(effect, Job::Arrived(arrived));
+                self.ready.push_back(Event::CopyEnded {
+                    effect,
+                    bytes: totals.bytes,
+                    messages: totals.messages,
+                    limit,
+                });
+            }
+            Err(fault) => {
+                self.jobs.remove(&effect);
+                self.ready.push_back(Event::CopyFailed { effect, fault });
+            }
+        }
+    }
+
+    /// Looks after what no event tells.
+    fn look_around(&mut self, now: Time) {
+        let hung: Vec<(EffectId, HeadId)> = self
+            .jobs
+            .iter()
+            .filter_map(|(effect, job)| match job {
+                Job::Copying(head, watch) if watch.at_one_piece() > HANGS_AFTER => Some((*effect, *head)),
+                Job::Copying(..) | Job::Arrived(_) | Job::Switching | Job::Purging => None,
+            })
+            .collect();
+        for (effect, head) in hung {
+            self.jobs.remove(&effect);
+            self.paces[head.index()].stop(effect);
+            self.hung.insert(effect, head);
+            self.ready.push_back(Event::CopyFailed { effect, fault: Fault::Unreachable });
+        }
+        while self.later.front().is_some_and(|(at, _)| *at <= now) {
+            self.ready.extend(self.later.pop_front().map(|(_, event)| event));
+        }
+        if self.wish_to_close.load(Ordering::Relaxed) {
+            self.close(now);
+        }
+    }
+
+    /// Gives up the copies, lets the switches come to their end, and ends the session.
+    fn close(&mut self, now: Time) {
+        let Some(by) = self.closes_by else {
+            self.closes_by = Some(now + CLOSES_WITHIN);
+            for head in (0..self.paces.len() as u8).map(HeadId) {
+                self.ready.push_back(Event::Operator(Order::Cap { head, streams: 0 }));
+            }
+            for (effect, job) in &self.jobs {
+                if let Job::Copying(head, _) = job {
+                    self.paces[head.index()].stop(*effect);
+                }
+            }
+            return;
+        };
+        if now >= by {
+            self.mover.closing.store(true, Ordering::Relaxed);
+        }
+        let busy = self.jobs.values().any(|job| !matches!(job, Job::Arrived(_)));
+        if (!busy || now >= by + CLOSES_WITHIN) && self.ready.is_empty() {
+            self.ready.push_back(Event::Operator(Order::EndSession));
+        }
+    }
+
+    fn start_copy(&mut self, task: Task) -> Result<(), LiveError> {
+        let Task { effect, from, .. } = task;
+        if self.jobs.contains_key(&effect) {
+            return Ok(());
+        }
+        let hung = self.hung.values().filter(|head| **head == from).count();
+        if hung >= HUNG_MOST as usize || self.closes_by.is_some() {
+            let fault = if self.closes_by.is_some() { Fault::Abandoned } else { Fault::Unreachable };
+            let at = self.now() + REFUSED_AFTER;
+            let place = self.later.partition_point(|(other, _)| *other <= at);
+            self.later.insert(place, (at, Event::CopyFailed { effect, fault }));
+            return Ok(());
+        }
+        let ticket = self.paces[from.index()].enter(effect);
+        self.jobs.insert(effect, Job::Copying(from, ticket.watch()));
+        let mover = Arc::clone(&self.mover);
+        self.work("copy", move |sender| {
+            let copied = guarded(|| mover.copy(task, &ticket).map(Box::new));
+            let limit = held_by(&ticket);
+            drop(ticket);
+            let _ = sender.send(Arrival::Copied(effect, copied, limit));
+        })
+    }
+
+    fn switch(&mut self, effect: EffectId) -> Result<(), LiveError> {
+        let arrived = match self.jobs.remove(&effect) {
+            Some(Job::Arrived(arrived)) => arrived,
+            // Asked for twice, or for what has ended.
+            Some(other) => {
+                self.jobs.insert(effect, other);
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
+        self.jobs.insert(effect, Job::Switching);
+        let mover = Arc::clone(&self.mover);
+        self.work("switch", move |sender| {
+            let ended = guarded(|| mover.switch(effect, *arrived));
+            let _ = sender.send(Arrival::Switched(effect, ended));
+        })
+    }
+
+    fn abandon(&mut self, effect: EffectId) -> Result<(), LiveError> {
+        match self.jobs.get(&effect) {
+            Some(Job::Copying(head, _)) => {
+                self.paces[head.index()].stop(effect);
+                Ok(())
+            }
+            Some(Job::Arrived(_)) => {
+                let Some(Job::Arrived(arrived)) = self.jobs.remove(&effect) else { return Ok(()) };
+                let mover = Arc::clone(&self.mover);
+                self.work("discard", move |_| mover.discard(&arrived))
+            }
+            // Past the hold it finishes or backs out.
+            Some(Job::Switching | Job::Purging) | None => Ok(()),
+        }
+    }
+
+    fn audit(&self, head: HeadId) -> Result<(), LiveError> {
+        let mover = Arc::clone(&self.mover);
+        self.work("audit", move |sender| {
+            while !mover.closing.load(Ordering::Relaxed) {
+                match mover.audit(head) {
+                    Ok((users, folders)) => {
+                        let _ = sender.send(Arrival::Audited(head, users, folders));
+                        return;
+                    }
+                    Err(why) => mover.journal.trouble("audit", &why),
+                }
+                std::thread::park_timeout(AUDIT_AGAIN);
+            }
+        })
+    }
+
+    /// Starts a worker.
+    fn work(&self, name: &str, work: impl FnOnce(&Sender<Arrival>) + Send + 'static) -> Result<(), LiveError> {
+        let sender = self.sender.clone();
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&sender));
+        started.map(drop).map_err(LiveError::Worker)
+    }
+}
+
+/// A worker that panics is our mistake; the mailbox then waits for a person, and the others go on.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Permanent))
+}
+
+/// What held a copy back: mostly its pace, or it went as fast as it could.
+fn held_by(ticket: &Ticket) -> Limit {
+    let (worked, all) = (ticket.worked(), ticket.age());
+    if worked * 2 < all { Limit::Pace } else { Limit::Own }
+}
+
+fn sample_event(sampled: &Sampled) -> Event {
+    let Sampled { store, measured_at, reading } = sampled;
+    match *store {
+        StoreId::Head(head) => Event::HeadSampled {
+            head,
+            measured_at: *measured_at,
+            utilisation: reading.utilisation,
+            latency: reading.latency,
+        },
+        StoreId::Cluster(cluster) => Event::ClusterSampled {
+            cluster,
+            measured_at: *measured_at,
+            used: reading.used,
+            utilisation: reading.utilisation,
+            latency: reading.latency,
+        },
+    }
+}
+
+impl Host for Production {
+    type Error = LiveError;
+
+    fn record(&mut self, now: Time, event: &Event, commands: &[Command]) -> Result<(), LiveError> {
+        Ok(self.recorder.record(now, event, commands)?)
+    }
+
+    fn perform(&mut self, _now: Time, command: &Command) -> Result<(), LiveError> {
+        match *command {
+            Command::StartCopy { effect, mailbox, from, to, .. } => self.start_copy(Task { effect, mailbox, from, to }),
+            Command::Switch { effect } => self.switch(effect),
+            Command::Abandon { effect, .. } => self.abandon(effect),
+            Command::Purge { effect, batch, from } => {
+                self.jobs.insert(effect, Job::Purging);
+                let mover = Arc::clone(&self.mover);
+                self.work("purge", move |sender| {
+                    let purge = || batch.mailboxes().iter().try_for_each(|mailbox| mover.purge(effect, *mailbox, from));
+                    let _ = sender.send(Arrival::Purged(effect, guarded(purge)));
+                })
+            }
+            Command::SetPace { head, streams, rate, .. } => {
+                self.paces[head.index()].set(streams, rate);
+                Ok(())
+            }
+            Command::SetIntake { cluster, .. } => {
+                let mover = Arc::clone(&self.mover);
+                self.work("intake", move |_| {
+                    if let Err(error) = mover.directory.intake(&mover.clusters[cluster.index()].0) {
+                        mover.journal.trouble("intake", &error.to_string());
+                    }
+                })
+            }
+            Command::Audit { head, .. } => self.audit(head),
+            // Whoever looks on says it to people.
+            Command::Announce { .. } => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, until: Time) -> Result<(Time, Event), LiveError> {
+        loop {
+            let now = self.now();
+            if let Some(event) = self.ready.pop_front() {
+                return Ok((now, event));
+            }
+            self.look_around(now);
+            if !self.ready.is_empty() {
+                continue;
+            }
+            if now >= until {
+                return Ok((now, Event::Wake));
+            }
+            let left = u64::try_from(until.since(now).micros()).map_or(LOOK, Duration::from_micros);
+            match self.arrivals.recv_timeout(left.min(LOOK)) {
+                Ok(arrival) => self.take_in(arrival)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // We hold a sender ourselves.
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the door stays open"),
+            }
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! A session of the migration, from its start to its end: who may run it, what is where, and everybody who takes part.
+//!
+//! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::control::{Control, Desk};
+use super::directory::{Directory, Lease, State, User};
+use super::facts::{self, Gathered};
+use super::front::FrontEnds;
+use super::journal::Journal as _;
+use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
+use super::maildir::Root;
+use super::mover::{Mover, Name};
+use super::probe::{Probe, Prober, StoreId, Watched};
+use super::production::{Arrival, LiveError, Production};
+use super::recorder::Recorder;
+use super::status::{Moving, Status};
+use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::host;
+use crate::migration::Migration;
+use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
+use crate::scenario::Scenario;
+use crate::scenario::site::{Site, Store};
+use crate::units::{Span, Time};
+
+/// The lease is taken for so long, and kept four times as often.
+const LEASE: Span = Span::from_secs(60);
+
+/// What a session needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// What is to be done.
+    pub scenario: &'a Scenario,
+    /// The scenario's text as it was resolved.
+    pub text: &'a str,
+    /// Where it is to be done.
+    pub site: &'a Site,
+    /// The session's time.
+    pub clock: Clock,
+}
+
+/// What has happened in a step, for those who look on.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// When.
+    pub now: Time,
+    /// What has happened.
+    pub event: &'a Event,
+    /// What is to be done now.
+    pub commands: &'a [Command],
+    /// How it stands.
+    pub status: &'a Status,
+}
+
+/// Why there is no session, or why it has ended before it was done.
+#[derive(Debug)]
+pub struct SessionError(String);
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+/// Makes a session's error of another one.
+pub(super) fn failed(doing: impl fmt::Display) -> impl FnOnce(&dyn fmt::Display) -> SessionError {
+    move |error| SessionError(format!("{doing}: {error}"))
+}
+
+/// How a session has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// How it stood.
+    pub status: Status,
+    /// Whether nothing is left to be done; otherwise somebody has closed it.
+    pub finished: bool,
+}
+
+/// Runs a session until nothing is left to be done, or until `close` is set. `say` is told what the start is about; `look`
+/// sees every step.
+///
+/// # Errors
+/// Why it cannot begin or go on. What was under way has ended or was backed out as far as possible.
+pub fn run(
+    setting: Setting<'_>,
+    close: &Arc<AtomicBool>,
+    say: &dyn Fn(&str),
+    look: &mut dyn FnMut(&Seen<'_>),
+) -> Result<Ended, SessionError> {
+    let Setting { scenario, site, clock, .. } = setting;
+    let mut ledger = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
+    let roots = Roots::open(scenario, site)?;
+    let directory = Directory::connect(&site.directory, site.timeout);
+    let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
+    let lease = take_lease(&directory, clock.now())?;
+    let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
+    let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
+    let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
+
+    let past = Past::read(&site.ledger)?;
+    // Whatever the system's clock says: no event comes before one that is recorded.
+    let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
+    let users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    hold.end_all(&users, say)?;
+    let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say)?;
+    let Gathered { facts, names } = gathered;
+    let plan = Arc::clone(&scenario.plan);
+    let start = Start { session: number, version: CORE_VERSION, plan, facts };
+    let program = env!("CARGO_PKG_VERSION");
+    let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
+    ledger.begin_session(clock.now(), &new).map_err(|error| failed("the ledger")(&error))?;
+
+    let recorder = Arc::new(Recorder::new(ledger, clock, Arc::clone(&status)));
+    let mover = Arc::new(Mover {
+        heads: roots.heads,
+        clusters: roots.clusters,
+        names: RwLock::new(names.iter().map(name_of).collect()),
+        directory,
+        fence: lease.fence(),
+        front_ends,
+        journal: Arc::clone(&recorder) as _,
+        hold_at_most: duration(scenario.plan.copy.hold_at_most),
+        drain: site.drain,
+        closing: AtomicBool::new(false),
+    });
+    let mut first = vec![Event::Started(Arc::new(start))];
+    first.extend(past.paused.then_some(Event::Operator(Order::Pause)));
+    let later = openings(scenario, clock.now());
+    let mut host = Production::new(Arc::clone(&recorder), clock, Arc::clone(&mover), Arc::clone(close), first, later);
+    let session =
+        Session { setting: Setting { clock, ..setting }, host: &mut host, recorder: &recorder, lease, status: &status };
+    session.run(close, &names, look)
+}
+
+/// A session in which all is known.
+struct Session<'a> {
+    setting: Setting<'a>,
+    host: &'a mut Production,
+    recorder: &'a Arc<Recorder>,
+    lease: Lease,
+    status: &'a Arc<Mutex<Status>>,
+}
+
+impl Session<'_> {
+    fn run(
+        self,
+        close: &Arc<AtomicBool>,
+        names: &[Named],
+        look: &mut dyn FnMut(&Seen<'_>),
+    ) -> Result<Ended, SessionError> {
+        let Setting { scenario, site, clock, .. } = self.setting;
+        let desk = Desk {
+            door: self.host.door(),
+            status: Arc::clone(self.status),
+            heads: scenario.heads.clone(),
+            clusters: scenario.clusters.clone(),
+            users: names.iter().zip(0..).map(|(named, row)| (named.name.clone(), MailboxId(row))).collect(),
+            close: Arc::clone(close),
+        };
+        let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
+        let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
+        let lease = Arc::new(self.lease);
+        let keeper = keep(Arc::clone(&lease), clock, self.host.door(), Arc::clone(self.recorder));
+        let mut machine = Migration::new();
+        let (mut moving, mut finished) = (Moving::default(), true);
+        let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
+            let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+            status.stepped(machine, now, event, &mut moving);
+            finished &= *event != Event::Operator(Order::EndSession);
+            look(&Seen { now, event, commands, status: &status });
+        });
+        drop((control, prober));
+        keeper.stop();
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match ended {
+            Ok(now) => {
+                self.recorder.end_session(now).map_err(|error| failed("the ledger")(&error))?;
+                if let Some(lease) = Arc::into_inner(lease) {
+                    // Otherwise it runs out by itself.
+                    let _ = lease.end();
+                }
+                Ok(Ended { status, finished })
+            }
+            Err(error) => {
+                self.host.give_up();
+                Err(match error {
+                    LiveError::Ledger(_) | LiveError::LeaseLost | LiveError::Worker(_) => {
+                        SessionError(error.to_string())
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// The stores' roots, by name.
+#[derive(Debug)]
+pub(super) struct Roots {
+    pub(super) heads: Vec<(String, Root)>,
+    pub(super) clusters: Vec<(String, Root)>,
+}
+
+impl Roots {
+    fn open(scenario: &Scenario, site: &Site) -> Result<Self, SessionError> {
+        let open = |(name, store): (&String, &Store)| {
+            let root = Root::open(&store.root);
+            root.map(|root| (name.clone(), root)).map_err(|error| failed(store.root.display())(&error))
+        };
+        let heads = scenario.heads.iter().zip(&site.heads).map(open).collect::<Result<_, _>>()?;
+        let clusters = scenario.clusters.iter().zip(&site.clusters).map(open).collect::<Result<_, _>>()?;
+        Ok(Self { heads, clusters })
+    }
+}
+
+/// What the ledger knows of earlier sessions.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Who has which number.
+    pub(super) names: Vec<Named>,
+    /// How things stood.
+    pub(super) known: Option<LastKnown>,
+    /// Switches that had a copy in, or on the way to, its final place.
+    placed: BTreeMap<MailboxId, ClusterId>,
+    /// Whether an operator had paused the migration.
+    paused: bool,
+}
+
+impl Past {
+    fn read(ledger: &Path) -> Result<Self, SessionError> {
+        let reader = Ledger::read(ledger).map_err(|error| failed("the ledger")(&error))?;
+        let problem = |error| failed("the ledger")(&error);
+        let Some(known) = reader.last_known().map_err(problem)? else { return Ok(Self::default()) };
+        let steps = reader.steps(known.session).map_err(problem)?;
+        let placed: BTreeSet<_> =
+            steps.iter().filter(|step| step.step == Step::Placed).map(|step| step.effect).collect();
+        let in_place = known.in_flight.iter().filter(|job| placed.contains(&job.effect));
+        Ok(Self {
+            names: reader.mailboxes().map_err(problem)?,
+            placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
+            paused: paused(&reader, known.session).map_err(problem)?,
+            known: Some(known),
+        })
+    }
+
+    fn placed_on(&self, user: &str) -> Option<ClusterId> {
+        let row = self.names.iter().position(|named| named.name == user)?;
+        self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
+    }
+}
+
+/// Whether an operator's last word in a session was to pause.
+fn paused(reader: &Reader, session: u16) -> Result<bool, LedgerError> {
+    let mut paused = false;
+    reader.visit(session, &mut |recorded| {
+        match recorded.event {
+            Event::Operator(Order::Pause | Order::StopCohort(_)) => paused = true,
+            Event::Operator(Order::Resume) => paused = false,
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(paused)
+}
+
+/// Everything that is needed to end holds that were left.
+struct Holds<'a> {
+    directory: &'a Directory,
+    front_ends: &'a FrontEnds,
+    lease: &'a Lease,
+    roots: &'a Roots,
+    past: &'a Past,
+}
+
+impl Holds<'_> {
+    fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Result<(), SessionError> {
+        for user in users.iter().filter(|user| user.state == State::Hold) {
+            say(&format!("{} was left held at {}: put back and released", user.name, user.home));
+            let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
+            let head = self.roots.heads.iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
+            let fence = self.lease.fence();
+            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed)
+                .map_err(|why| SessionError(format!("{} is still held: {why}", user.name)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Releases users that an interrupted session has left held, without beginning another one. Says whom.
+///
+/// # Errors
+/// When somebody else has the lease or the ledger, or a user cannot be released.
+pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, SessionError> {
+    let Setting { scenario, site, clock, .. } = setting;
+    let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
+    let roots = Roots::open(scenario, site)?;
+    let directory = Directory::connect(&site.directory, site.timeout);
+    let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
+    let lease = take_lease(&directory, clock.now())?;
+    let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
+    let past = Past::read(&site.ledger)?;
+    let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));
+    let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    let ended = holds.end_all(&users, &|_| {});
+    // Otherwise it runs out by itself.
+    let _ = lease.end();
+    ended.map(|()| users.into_iter().map(|user| user.name).collect())
+}
+
+fn take_lease(directory: &Arc<Directory>, now: Time) -> Result<Lease, SessionError> {
+    let host = rustix::system::uname();
+    let owner = format!("{} {}", host.nodename().to_string_lossy(), std::process::id());
+    let taken = Lease::take(directory, &owner, now, LEASE).map_err(|error| failed("the lease")(&error))?;
+    taken.ok_or_else(|| {
+        SessionError(format!(
+            "another instance has the lease in {}: it is running, or it has ended without giving it back less than {LEASE} ago",
+            directory.describe()
+        ))
+    })
+}
+
+/// Clusters that enter service later.
+fn openings(scenario: &Scenario, now: Time) -> Vec<(Time, Event)> {
+    let clusters = (0..).map(ClusterId).zip(&scenario.model.clusters);
+    let mut later: Vec<(Time, Event)> = clusters
+        .filter(|(_, model)| model.in_service > now)
+        .map(|(cluster, model)| (model.in_service, Event::ClusterOpened { cluster }))
+        .collect();
+    later.sort_by_key(|(at, _)| *at);
+    later
+}
+
+/// Asks every store at the scenario's intervals.
+fn probe(scenario: &Scenario, site: &Site, clock: Clock, door: Sender<Arrival>) -> std::io::Result<Prober> {
+    let intervals = &scenario.model.probe;
+    let watched =
+        |store, site_store: &Store, every| Watched { store, every, probe: Probe::new(site_store, site.timeout) };
+    let heads = (0..).map(HeadId).zip(&site.heads);
+    let heads = heads.map(|(head, store)| watched(StoreId::Head(head), store, intervals.every));
+    let clusters = (0..).map(ClusterId).zip(&site.clusters);
+    let clusters = clusters.map(|(cluster, store)| watched(StoreId::Cluster(cluster), store, intervals.clusters_every));
+    Prober::start(heads.chain(clusters).collect(), site.timeout, clock, &move |sampled| {
+        let _ = door.send(Arrival::Sampled(sampled));
+    })
+}
+
+/// Keeps the lease in a thread of its own.
+struct Keeper {
+    stop: Sender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Keeper {
+    fn stop(self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = self.thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(lease: Arc<Lease>, clock: Clock, door: Sender<Arrival>, recorder: Arc<Recorder>) -> Keeper {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let every = duration(LEASE) / 4;
+    let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
+        while stopped.recv_timeout(every).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if let Err(error) = lease.keep(clock.now()) {
+                recorder.trouble("the lease", &error.to_string());
+            }
+            if lease.is_lost(clock.now()) {
+                let _ = door.send(Arrival::LeaseLost);
+                return;
+            }
+        }
+    });
+    // Without a thread the lease runs out, and nothing more is done under it.
+    Keeper { stop, thread: thread.ok() }
+}
+
+fn name_of(named: &Named) -> Name {
+    Name { user: named.name.clone(), path: PathBuf::from(&named.path) }
+}
+
+fn duration(span: Span) -> Duration {
+    Duration::from_micros(u64::try_from(span.micros()).unwrap_or(0))
+}
