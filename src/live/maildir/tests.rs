@@ -173,8 +173,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 fn is_root() -> bool {
-    let root =
-        rustix::fs::fstat(rustix::fs::CWD).is_ok() && fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0);
+    let root = fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0);
     if !root {
         println!("skipped: only the superuser can give files away");
     }
