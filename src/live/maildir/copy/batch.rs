@@ -72,6 +72,12 @@ impl Batch {
         self.staged.iter().find(same).map(|one| (Arc::clone(&one.folder), one.place.clone(), one.message.hash))
     }
 
+    /// Whether something staged is to be a further name of this.
+    pub(super) fn links_to(&self, folder: &Path, place: &Place) -> bool {
+        let links = self.staged.iter().filter_map(|staged| staged.link.as_ref());
+        links.into_iter().any(|(at, name)| **at == *folder && name == place)
+    }
+
     /// Forgets what has no final name, and removes it.
     pub(super) fn abandon(&mut self, target: &OwnedFd) -> Result<(), MailError> {
         self.staged.clear();

@@ -112,8 +112,9 @@ impl Copy {
     }
 
     fn rename(&mut self, job: &Job<'_>, sides: &Sides, old: &Place, new: &Place) -> Result<(), MailError> {
-        // A link that is staged may be to the old name.
-        self.commit(job)?;
+        if self.batch.links_to(&sides.folder, old) {
+            self.commit(job)?;
+        }
         let failed = |errno| Side::Target.failed(old.shown(&sides.folder))(errno);
         renameat(sides.target(old.part), os(&old.name), sides.target(new.part), os(&new.name)).map_err(failed)?;
         self.batch.touched(&part_of(&sides.folder, old.part));

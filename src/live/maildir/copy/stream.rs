@@ -99,7 +99,7 @@ pub(super) fn copy(
     Ok(Some(hash))
 }
 
-/// The hash of a file as its medium has it: what the page cache holds is written and dropped before.
+/// The hash of a file as its medium has it: what the page cache holds is dropped before, as far as it has been written.
 pub(super) fn reread(
     at: &OwnedFd,
     name: &[u8],
@@ -114,7 +114,6 @@ pub(super) fn reread(
         return Err(MailError::Special { what: os(name).display().to_string() });
     }
     if side == Side::Target {
-        fsync(&handle).map_err(failed)?;
         fadvise(&handle, 0, None, Advice::DontNeed).map_err(failed)?;
     }
     Ok(read_through(&handle, stat.st_size as u64, buffer, gate, (side, shown), |_| Ok(()))?.0)

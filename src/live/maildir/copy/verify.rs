@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::syncfs;
+
 use super::super::audit::Totals;
 use super::super::dir::{self, Stamp};
 use super::super::error::{Gate, MailError, Open, Side, is_gone};
@@ -29,6 +31,8 @@ impl Copy {
     /// `Differs` for a copy with other content or none; the next `delta` copies it again.
     pub fn rehash(&mut self, gate: &dyn Gate) -> Result<(), MailError> {
         let target = self.to.mailbox(&self.arriving, Side::Target)?;
+        // Only what has been written leaves the page cache. A sync for each file would ask the disk to flush each time.
+        syncfs(&target).map_err(Side::Target.failed(&self.arriving))?;
         let mut last: Option<(PathBuf, OwnedFd)> = None;
         for (folder, place) in self.held.unverified() {
             let Some(wanted) = self.held.get(&folder, &place).map(|message| message.hash) else { continue };

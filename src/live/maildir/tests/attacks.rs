@@ -5,7 +5,7 @@ use super::super::{MailError::Special, discard, folders_left, measure, stray};
 
 #[test]
 fn anything_but_files_and_directories_is_refused_at_the_source() {
-    let things: [(&str, fn(&Path)); 6] = [
+    let things: [Deed; 6] = [
         ("cur/1.host:2,", |path| symlink("/etc/passwd", path).unwrap()),
         (".Folder", |path| symlink("/etc", path).unwrap()),
         ("dovecot-uidlist", |path| symlink("cur", path).unwrap()),

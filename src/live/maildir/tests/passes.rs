@@ -209,7 +209,7 @@ fn holes_stay_holes() {
 
 #[test]
 fn another_content_at_the_target_is_never_taken_for_the_copy() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [Deed; 5] = [
         ("same size, same time", |path| {
             let meta = fs::metadata(path).unwrap();
             fs::write(path, b"xxxx").unwrap();
@@ -250,7 +250,7 @@ fn another_content_at_the_target_is_never_taken_for_the_copy() {
 
 #[test]
 fn what_changed_behind_the_last_pass_is_a_difference() {
-    let changes: [(&str, fn(&Path)); 6] = [
+    let changes: [Deed; 6] = [
         ("expunged", |box_| fs::remove_file(box_.join("cur/1.host:2,")).unwrap()),
         ("flagged", |box_| fs::rename(box_.join("cur/1.host:2,"), box_.join("cur/1.host:2,F")).unwrap()),
         ("delivered", |box_| fs::write(box_.join("new/2.host"), b"late").unwrap()),
@@ -297,4 +297,46 @@ fn a_mailbox_that_is_not_there_is_gone() {
     assert!(!stores.target().exists());
     let mut copy = Copy::new(&stores.from, &stores.to, Path::new("../alice"), Path::new(ARRIVING));
     assert!(matches!(copy.bulk(&Open), Err(MailError::Io { .. })));
+}
+
+/// A file system that ends when it is dropped.
+struct Mount(PathBuf);
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_target_is_told_and_nothing_half_is_left() {
+    if !is_root() {
+        return;
+    }
+    let stores = Stores::new();
+    for number in 0..40 {
+        stores.write(&format!("cur/{number}.host:2,"), &vec![1; 50_000]);
+    }
+    let small = |options: &str| {
+        let mount = ["-t", "tmpfs", "-o", options, "none"];
+        std::process::Command::new("mount").args(mount).arg(&stores.new).status().is_ok_and(|status| status.success())
+    };
+    if !small("size=1m") {
+        println!("skipped: nothing can be mounted");
+        return;
+    }
+    let _mount = Mount(stores.new.clone());
+    let to = Root::open(&stores.new).unwrap();
+    let mut copy = Copy::new(&stores.from, &to, Path::new(PATH), Path::new(ARRIVING));
+    assert!(matches!(copy.bulk(&Open), Err(MailError::NoRoom)));
+    assert_eq!(copy.totals().messages, 0);
+    assert!(tree(&stores.target()).values().all(|twin| matches!(twin, Twin::Dir(..))));
+    // There is room later, and the same copy goes on.
+    assert!(small("remount,size=4m"));
+    assert_eq!(copy.bulk(&Open).unwrap().copied, 40);
+    copy.rehash(&Open).unwrap();
+    stores.finish(&mut copy);
+    stores.assert_same();
+    assert!(small("remount,ro"));
+    assert!(matches!(super::super::discard(&to, Path::new(ARRIVING)), Err(MailError::ReadOnly)));
 }

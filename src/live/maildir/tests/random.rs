@@ -120,7 +120,9 @@ proptest! {
     ) {
         let stores = Stores::new();
         let mut life = Life { stores: &stores, names: 0 };
-        before.into_iter().for_each(|step| life.step(step));
+        for step in before {
+ life.step(step);
+}
         let mut copy = stores.copy();
         for budget in budgets {
             let _ = copy.bulk(&Budget(AtomicU64::new(budget)));
@@ -130,11 +132,15 @@ proptest! {
             }
         }
         copy.bulk(&Open).unwrap();
-        odd.into_iter().for_each(|step| life.odd_step(step));
+        for step in odd {
+ life.odd_step(step);
+}
         for phase in phases {
             copy.delta(&Open).unwrap();
             copy.rehash(&Open).unwrap();
-            phase.into_iter().for_each(|step| life.step(step));
+            for step in phase {
+ life.step(step);
+}
         }
         let (_, totals) = stores.finish(&mut copy);
         prop_assert_eq!(totals, copy.totals());
