@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::directory::User;
 use super::ledger::Named;
 use super::maildir::{self, MailError, Totals};
-use super::session::{Past, Roots, SessionError};
+use super::session::{Past, Roots};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{Facts, Fault};
 use crate::scenario::Scenario;
@@ -26,9 +26,6 @@ pub(super) struct Gathered {
 
 /// Gathers the facts. Whoever the ledger knows keeps its number; users on the heads whom it does not know come after them,
 /// by name. Users who already live elsewhere are none of the migration's business.
-///
-/// # Errors
-/// When a Maildir cannot be looked at.
 pub(super) fn gather(
     scenario: &Scenario,
     past: &Past,
@@ -36,12 +33,12 @@ pub(super) fn gather(
     roots: &Roots,
     now: Time,
     say: &dyn Fn(&str),
-) -> Result<Gathered, SessionError> {
+) -> Gathered {
     let mut rows = Rows::new(scenario, past, users, now);
-    rows.measure(roots, say)?;
+    rows.measure(roots, say);
     let open = (0..).map(ClusterId).zip(&scenario.model.clusters);
     let open = open.filter(|(_, model)| model.in_service <= now).map(|(cluster, _)| cluster).collect();
-    Ok(rows.finish(open))
+    rows.finish(open)
 }
 
 /// The rows as they come together.
@@ -128,9 +125,9 @@ impl Rows {
     }
 
     /// Looks at the Maildirs of which nobody knows the size.
-    fn measure(&mut self, roots: &Roots, say: &dyn Fn(&str)) -> Result<(), SessionError> {
+    fn measure(&mut self, roots: &Roots, say: &dyn Fn(&str)) {
         if self.unknown.is_empty() {
-            return Ok(());
+            return;
         }
         say(&format!("looking at {} Maildirs", self.unknown.len()));
         let next = AtomicUsize::new(0);
@@ -157,7 +154,6 @@ impl Rows {
                 Err(error) => say(&format!("{}: {error}", self.names[row].name)),
             }
         }
-        Ok(())
     }
 
     fn finish(self, open: Vec<ClusterId>) -> Gathered {

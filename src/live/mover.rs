@@ -379,16 +379,27 @@ impl Switch<'_> {
         Err(Problem::Unquiet)
     }
 
-    /// Flips; where the answer is lost, asks what has become of it until the directory says so.
+    /// Flips. Where the answer is lost it may still come true: ending the hold decides it, and then the user is looked at.
     fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
         let mover = self.mover;
         let error = match mover.directory.flip(user, new_home, mover.fence) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
+        if !matches!(error, DirectoryError::Uncertain { .. }) {
+            return Err(error.into());
+        }
         loop {
-            match mover.directory.user(&self.name.user) {
-                Ok(Some(now)) if now.home == new_home && now.epoch > user.epoch => return Ok(()),
+            let settled = match mover.directory.release(user, mover.fence) {
+                // It has never been flipped, and cannot be any more.
+                Ok(()) => return Err(error.into()),
+                Err(DirectoryError::Refused { .. }) => mover.directory.user(&self.name.user),
+                Err(unsettled) => Err(unsettled),
+            };
+            match settled {
+                Ok(found) if found.as_ref().is_some_and(|now| now.home == new_home && now.epoch > user.epoch) => {
+                    return Ok(());
+                }
                 Ok(_) => return Err(error.into()),
                 // The next session finds out, before anything else.
                 Err(_) if mover.closing.load(Ordering::Relaxed) => return Err(error.into()),

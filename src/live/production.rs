@@ -24,7 +24,7 @@ use crate::units::{Span, Time};
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
 const LOOK: Duration = Duration::from_millis(250);
 /// A copy that has been at one piece for so long hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(120);
+const HANGS_AFTER: Duration = Duration::from_mins(2);
 /// Of so many workers that hang on a head, the head counts as unreachable.
 const HUNG_MOST: u32 = 4;
 /// An answer that something cannot be reached comes no sooner: without it nothing would pass between attempts.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
@@ -103,7 +104,7 @@ pub fn run(
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, clock.now())?;
+    let lease = take_lease(&directory, &site.ledger, clock.now())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
@@ -114,7 +115,7 @@ pub fn run(
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     hold.end_all(&users, say)?;
-    let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say)?;
+    let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = Arc::clone(&scenario.plan);
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
@@ -307,7 +308,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, clock.now())?;
+    let lease = take_lease(&directory, &site.ledger, clock.now())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let past = Past::read(&site.ledger)?;
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
@@ -319,13 +320,16 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
     ended.map(|()| users.into_iter().map(|user| user.name).collect())
 }
 
-fn take_lease(directory: &Arc<Directory>, now: Time) -> Result<Lease, SessionError> {
+/// Takes the lease in the ledger's name: whoever has the ledger open is the only one, so that an earlier process of it is
+/// no more, even where its lease has not run out.
+fn take_lease(directory: &Arc<Directory>, ledger: &Path, now: Time) -> Result<Lease, SessionError> {
+    let file = std::fs::metadata(ledger).map_err(|error| failed(ledger.display())(&error))?;
     let host = rustix::system::uname();
-    let owner = format!("{} {}", host.nodename().to_string_lossy(), std::process::id());
+    let owner = format!("{} {} {}:{}", host.nodename().to_string_lossy(), ledger.display(), file.dev(), file.ino());
     let taken = Lease::take(directory, &owner, now, LEASE).map_err(|error| failed("the lease")(&error))?;
     taken.ok_or_else(|| {
         SessionError(format!(
-            "another instance has the lease in {}: it is running, or it has ended without giving it back less than {LEASE} ago",
+            "another ledger's migration has the lease in {}: it runs, or it was interrupted less than {LEASE} ago",
             directory.describe()
         ))
     })

@@ -9,4 +9,6 @@ mod good_file;
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
+#[cfg(target_os = "linux")]
+mod production;
 mod site;

@@ -24,8 +24,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease until `length` after `now`; none while another has it, whoever that is: also an earlier start of
-    /// the same owner, which may still be alive.
+    /// Takes the lease until `length` after `now`; none while another owner has it. The same owner takes it anew,
+    /// by the default statements, and its earlier number is good for nothing then.
     ///
     /// # Errors
     /// The directory does not answer, or gives a number that is not higher than the last one seen here. After

@@ -123,12 +123,12 @@ impl Reader {
                 Step::Hold => {
                     since.insert(noted.effect, noted.at);
                 }
-                Step::Release | Step::BackedOut => {
+                Step::Flip | Step::Release | Step::BackedOut => {
                     if let Some(held_at) = since.remove(&noted.effect) {
                         holds.insert(noted.effect, noted.at.since(held_at));
                     }
                 }
-                Step::Bulk | Step::Delta | Step::Fence | Step::Placed | Step::Flip | Step::Purged => {}
+                Step::Bulk | Step::Delta | Step::Fence | Step::Placed | Step::Purged => {}
             }
         }
         Ok(holds)

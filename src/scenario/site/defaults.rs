@@ -7,6 +7,8 @@
 //! * a hold can be taken again under the same or a later fencing number (after an answer that got lost, or by the next
 //!   instance), and never over a hold that somebody set by hand (`fence` is null there);
 //! * only what this lease holds can be flipped; ending a hold that has already ended is no error;
+//! * an owner takes its own lease anew, and the earlier number is good for nothing then: an owner is a ledger, which one
+//!   process alone has open;
 //! * giving the lease back raises the fencing number: nothing late gets through.
 
 use super::{FrontEnd, Statements};
@@ -85,7 +87,8 @@ impl Statements {
             ),
             take_lease: "INSERT INTO drawdown_lease (id, fence, owner, until) VALUES (1, 1, :owner, :until) \
                          ON CONFLICT (id) DO UPDATE SET fence = drawdown_lease.fence + 1, owner = excluded.owner, \
-                         until = excluded.until WHERE drawdown_lease.until <= :now RETURNING fence"
+                         until = excluded.until WHERE drawdown_lease.until <= :now \
+                         OR drawdown_lease.owner = excluded.owner RETURNING fence"
                 .to_owned(),
             keep_lease: "UPDATE drawdown_lease SET until = :until WHERE fence = :fence AND owner = :owner".to_owned(),
             end_lease: "UPDATE drawdown_lease SET fence = fence + 1, owner = '', until = 0 \
