@@ -197,7 +197,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_ledger_and_the_core_agree_on_every_mailbox(
         rolls in prop::collection::vec((0..54_u8, any::<u32>(), 0..9_usize, 1..400_i64), 1..400),

@@ -26,6 +26,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Pages that may lie in the write-ahead file after a checkpoint, in bytes.
 const WAL_BYTES: i64 = 64 << 20;
 
+/// Memory for pages, in thousands of bytes: a session begins with hundreds of thousands of rows in one transaction, which
+/// would otherwise be written more than once.
+const CACHE_KB: i64 = 64_000;
+
 const TABLES: &str = "
 CREATE TABLE session (
     number INTEGER PRIMARY KEY, started_at INTEGER NOT NULL, version INTEGER NOT NULL, form INTEGER NOT NULL,
@@ -99,6 +103,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     connection
         .execute_batch(set)
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", WAL_BYTES))
+        .and_then(|()| connection.pragma_update(None, "cache_size", -CACHE_KB))
         .doing(path, "set it up")?;
     Ok(connection)
 }
