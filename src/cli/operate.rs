@@ -216,6 +216,12 @@ mod tests {
             troubles: vec!["copy of alice: no room".to_owned()],
             ..Status::default()
         };
-        insta::assert_snapshot!(page(&status, &TimeZone::UTC), @"");
+        insta::assert_snapshot!(page(&status, &TimeZone::UTC), @r"
+        A migration: 170 of 400 mailboxes left, paused by an operator
+        session 2 since 2012-10-10 13:00:00, as of 2012-10-10 14:00:00: 30 moved (2.5 GB), 1 attempts failed
+        head-1: 170 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms
+        nas-1: 25.0 % of its threshold, 0.1 GB on the way
+        trouble: copy of alice: no room
+        ");
     }
 }

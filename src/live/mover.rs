@@ -4,6 +4,7 @@
 //! The order is the one that has lost nothing under a running Dovecot: copied live, then held, sessions and deliveries
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -188,15 +189,17 @@ impl Mover {
         purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem))
     }
 
-    /// Users whom the directory still sees on a head, and folders there that hold mail.
+    /// Users whom the directory still sees on a head, and folders there that hold mail; other than those of `excused`.
     ///
     /// # Errors
     /// What could not be asked.
-    pub fn audit(&self, head: HeadId) -> Result<(u32, u32), String> {
+    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<(u32, u32), String> {
         let (store, root) = &self.heads[head.index()];
-        let users = self.directory.list().map_err(|error| error.to_string())?;
-        let left = users.iter().filter(|user| user.home == *store).count();
-        let folders = maildir::folders_left(root).map_err(|error| error.to_string())?;
+        let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
+        let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
+        let found = self.directory.list().map_err(|error| error.to_string())?;
+        let left = found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).count();
+        let folders = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
         Ok((u32::try_from(left).unwrap_or(u32::MAX), folders))
     }
 

@@ -11,14 +11,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::ledger::LedgerError;
-use super::mover::{Arrived, Mover, Task};
+use super::ledger::{Known, LedgerError};
+use super::mover::{Arrived, Mover, Name, Task};
 use super::pace::{Pace, Ticket, Watch};
 use super::probe::{Sampled, StoreId};
 use super::recorder::Recorder;
 use crate::fleet::HeadId;
 use crate::host::Host;
-use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order};
+use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
 use crate::units::{Span, Time};
 
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
@@ -99,6 +99,8 @@ pub struct Production {
     recorder: Arc<Recorder>,
     clock: Clock,
     mover: Arc<Mover>,
+    /// What has become of each mailbox, as far as it is recorded.
+    known: Known,
     paces: Vec<Arc<Pace>>,
     jobs: BTreeMap<EffectId, Job>,
     /// Copies of which the machine has been told that they failed, though their workers have not come back.
@@ -115,7 +117,7 @@ pub struct Production {
 }
 
 impl Production {
-    /// A host that first tells `first`, then what happens, and each of `later` at its time, earliest first.
+    /// A host that first tells of the start, and `then`; then what happens, and each of `later` at its time, earliest first.
     /// `wish_to_close` ends the session in order.
     #[must_use]
     pub fn new(
@@ -123,7 +125,8 @@ impl Production {
         clock: Clock,
         mover: Arc<Mover>,
         wish_to_close: Arc<AtomicBool>,
-        first: impl IntoIterator<Item = Event>,
+        start: Arc<Start>,
+        then: impl IntoIterator<Item = Event>,
         later: impl IntoIterator<Item = (Time, Event)>,
     ) -> Self {
         let (sender, arrivals) = channel();
@@ -138,7 +141,8 @@ impl Production {
             hung: BTreeMap::new(),
             sender,
             arrivals,
-            ready: first.into_iter().collect(),
+            known: Known::new(clock.now(), &start),
+            ready: std::iter::once(Event::Started(start)).chain(then).collect(),
             later: later.into_iter().collect(),
             wish_to_close,
             closes_by: None,
@@ -339,9 +343,10 @@ impl Production {
 
     fn audit(&self, head: HeadId) -> Result<(), LiveError> {
         let mover = Arc::clone(&self.mover);
+        let excused: Vec<Name> = self.known.excused(head).filter_map(|mailbox| mover.name(mailbox)).collect();
         self.work("audit", move |sender| {
             while !mover.closing.load(Ordering::Relaxed) {
-                match mover.audit(head) {
+                match mover.audit(head, &excused) {
                     Ok((users, folders)) => {
                         let _ = sender.send(Arrival::Audited(head, users, folders));
                         return;
@@ -395,7 +400,9 @@ impl Host for Production {
     type Error = LiveError;
 
     fn record(&mut self, now: Time, event: &Event, commands: &[Command]) -> Result<(), LiveError> {
-        Ok(self.recorder.record(now, event, commands)?)
+        self.recorder.record(now, event, commands)?;
+        self.known.take(now, event, commands);
+        Ok(())
     }
 
     fn perform(&mut self, _now: Time, command: &Command) -> Result<(), LiveError> {

@@ -136,10 +136,17 @@ pub fn run(
         drain: site.drain,
         closing: AtomicBool::new(false),
     });
-    let mut first = vec![Event::Started(Arc::new(start))];
-    first.extend(past.paused.then_some(Event::Operator(Order::Pause)));
+    let then = past.paused.then_some(Event::Operator(Order::Pause));
     let later = openings(scenario, clock.now());
-    let mut host = Production::new(Arc::clone(&recorder), clock, Arc::clone(&mover), Arc::clone(close), first, later);
+    let mut host = Production::new(
+        Arc::clone(&recorder),
+        clock,
+        Arc::clone(&mover),
+        Arc::clone(close),
+        Arc::new(start),
+        then,
+        later,
+    );
     let session =
         Session { setting: Setting { clock, ..setting }, host: &mut host, recorder: &recorder, lease, status: &status };
     session.run(close, &names, look)

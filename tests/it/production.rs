@@ -1,5 +1,7 @@
 //! The migration itself, through the program, on real Maildirs in a folder of the test's own: no mail server, no root.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -56,18 +58,16 @@ impl World {
     }
 
     fn scenario(&self) -> String {
-        let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
+        let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+        let today = yesterday.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d");
         let below = self.folder.path().display();
-        let stores: String = HEADS
-            .iter()
-            .chain(&CLUSTERS)
-            .map(|store| {
-                format!(
-                    "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
-                     probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
-                )
-            })
-            .collect();
+        let store = |store: &&str| {
+            format!(
+                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
+                 probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
+            )
+        };
+        let stores = HEADS.iter().chain(&CLUSTERS).map(store).collect::<Vec<_>>().concat();
         format!(
             r#"
 name = "A test"
@@ -104,6 +104,8 @@ message = {{ mean = "3 kB" }}
 activity = "0.01 op/s"
 [load]
 profile = "flat"
+[cost]
+purge_rate = "200 / s"
 [probe]
 every = "0.2 s"
 [users]
@@ -142,7 +144,7 @@ sqlite = "{below}/users.db"
     /// Runs to the end, at most for a minute.
     fn finish(&self) -> String {
         let mut child = self.start();
-        let ended = waits(Duration::from_secs(60), || child.try_wait().unwrap().is_some());
+        let ended = waits(Duration::from_mins(1), || child.try_wait().unwrap().is_some());
         if !ended {
             child.kill().unwrap();
         }
@@ -310,9 +312,9 @@ fn a_second_run_is_refused_and_the_operator_is_obeyed() {
     assert_eq!(world.say(&["skip", "nobody"]).status.code(), Some(2));
     assert!(world.say(&["skip", "user-001"]).status.success());
     assert!(world.say(&["resume"]).status.success());
-    assert!(waits(Duration::from_secs(60), || left().is_none_or(|left| left == 0)));
+    assert!(waits(Duration::from_mins(1), || left().is_none_or(|left| left == 0)));
     let _ = world.say(&["retry", "user-001"]);
-    let ended = waits(Duration::from_secs(60), || child.try_wait().unwrap().is_some());
+    let ended = waits(Duration::from_mins(1), || child.try_wait().unwrap().is_some());
     if !ended {
         child.kill().unwrap();
     }

@@ -55,7 +55,7 @@ fn a_site_is_read_in_full() {
     let [first, second] = &site.front_ends[..] else { panic!("two front ends") };
     let doveadm = ["/nowhere/doveadm", "-c", "/nowhere/dovecot.conf", "kick", "{user}"].map(str::to_owned);
     assert_eq!((first.name.as_str(), first.kick.as_deref()), ("imap-1", Some(&doveadm[..])));
-    assert_eq!(first.who.as_ref().map(|who| who[3..].join(" ")).as_deref(), Some("who -1 {user}"));
+    assert_eq!(first.who.as_ref().map(|who| who[3..].join(" ")).as_deref(), Some("-f flow who -1 {user}"));
     assert_eq!(second.who.as_ref().map(|who| who.join(" ")).as_deref(), Some("/nowhere/remote imap-2 who {user}"));
     assert_eq!(second.deliveries, None);
 }
@@ -75,49 +75,6 @@ fn what_a_site_leaves_out_has_defaults() {
     let statements = &site.directory.statements;
     assert!(statements.flip.contains("epoch = epoch + 1") && statements.flip.contains(":fence"));
     assert_eq!(statements.intake, None);
-}
-
-#[test]
-fn the_default_statements_do_what_they_say_in_a_real_database() {
-    let directory = site(GOOD.split("[site.directory.statements]").next().unwrap(), &[]).directory;
-    let sql = directory.statements;
-    let database = rusqlite::Connection::open_in_memory().unwrap();
-    let tables =
-        "create table mailbox (name text primary key, home text, path text, epoch bigint, state text, fence bigint);
-        create table drawdown_lease (fence bigint, owner text, until bigint);
-        insert into drawdown_lease values (0, null, 0);
-        insert into mailbox values ('a', 'head-1', 'a', 7, 'ok', null), ('b', 'head-1', 'b', 1, 'hold', null);";
-    database.execute_batch(tables).unwrap();
-    let change = |text: &str, values: &[(&str, &dyn rusqlite::ToSql)]| database.execute(text, values).unwrap();
-    let take = |owner: &str, now: i64| {
-        let values = rusqlite::named_params! { ":owner": owner, ":now": now, ":until": now + 60 };
-        database.query_row(&sql.take_lease, values, |row| row.get::<_, i64>(0)).ok()
-    };
-    assert_eq!((take("x", 1_000), take("y", 1_001)), (Some(1), None));
-    let hold = |user: &str, epoch: i64, fence: i64| {
-        change(&sql.hold, rusqlite::named_params! { ":user": user, ":epoch": epoch, ":fence": fence })
-    };
-    // Another epoch, another's lease, a hold that somebody set by hand: nothing changes.
-    assert_eq!([hold("a", 6, 1), hold("a", 7, 2), hold("b", 1, 1), hold("a", 7, 1)], [0, 0, 0, 1]);
-    // The lease has run out: the next owner takes over the hold, and the last one can do nothing any more.
-    assert_eq!(take("y", 1_061), Some(2));
-    assert_eq!([hold("a", 7, 1), hold("a", 7, 2)], [0, 1]);
-    let flip = |fence: i64| {
-        let values = rusqlite::named_params! { ":user": "a", ":to": "nas-1", ":epoch": 7, ":fence": fence };
-        change(&sql.flip, values)
-    };
-    assert_eq!([flip(1), flip(2), flip(2)], [0, 1, 0]);
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-    let user: (String, String, String, i64, String) =
-        database.query_row(&sql.user, rusqlite::named_params! { ":user": "a" }, row).unwrap();
-    assert_eq!(user, ("a".into(), "nas-1".into(), "a".into(), 8, "ok".into()));
-    assert_eq!(hold("a", 8, 2), 1);
-    let values = rusqlite::named_params! { ":user": "a", ":epoch": 8, ":fence": 2 };
-    assert_eq!([change(&sql.release, values), change(&sql.release, values)], [1, 0]);
-    let keep = rusqlite::named_params! { ":fence": 2, ":owner": "y", ":until": 2_000 };
-    assert_eq!((change(&sql.keep_lease, keep), take("x", 1_999)), (1, None));
-    assert_eq!(change(&sql.end_lease, rusqlite::named_params! { ":fence": 2, ":owner": "y" }), 1);
-    assert_eq!((change(&sql.keep_lease, keep), take("x", 1_999)), (0, Some(3)));
 }
 
 #[test]

@@ -138,6 +138,14 @@ impl Known {
         }
     }
 
+    /// Mailboxes of a head that need not leave it: set aside, excluded by the plan, or deleted.
+    pub fn excused(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
+        let here = move |mailbox: &MailboxId| {
+            self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head() == Some(head))
+        };
+        self.set_aside.keys().chain(&self.excluded).chain(&self.gone).copied().filter(here)
+    }
+
     /// What is known by now.
     #[must_use]
     pub fn finish(self, clean_end: bool) -> LastKnown {

@@ -124,8 +124,9 @@ impl Reader {
                     since.insert(noted.effect, noted.at);
                 }
                 Step::Flip | Step::Release | Step::BackedOut => {
-                    if let Some(held_at) = since.remove(&noted.effect) {
-                        holds.insert(noted.effect, noted.at.since(held_at));
+                    // A release of its own may come after the flip.
+                    if let Some(held_at) = since.get(&noted.effect) {
+                        holds.insert(noted.effect, noted.at.since(*held_at));
                     }
                 }
                 Step::Bulk | Step::Delta | Step::Fence | Step::Placed | Step::Purged => {}

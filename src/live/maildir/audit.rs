@@ -1,5 +1,6 @@
 //! What is there, and what has been left behind.
 
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -68,12 +69,13 @@ pub fn stray(root: &Root, path: &Path) -> Result<u32, MailError> {
     }
 }
 
-/// Folders with messages anywhere below a root, other than behind a fence. Links are not followed.
+/// Folders with messages anywhere below a root, other than behind a fence and in the mailboxes `except`. Links are not
+/// followed.
 ///
 /// # Errors
 ///
 /// Whatever keeps a directory from being listed.
-pub fn folders_left(root: &Root) -> Result<u32, MailError> {
+pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<u32, MailError> {
     let mut left = 0;
     let mut waiting = vec![PathBuf::new()];
     while let Some(path) = waiting.pop() {
@@ -90,7 +92,7 @@ pub fn folders_left(root: &Root) -> Result<u32, MailError> {
                 Some(Part::Tmp) => {}
                 Some(part) => mail |= has_mail(root.handle(), &part_of(&path, part))?,
                 None if is_fenced_off(&handle, &entry.name).map_err(failed)? => {}
-                None => waiting.push(path.join(os(&entry.name))),
+                None => waiting.extend(Some(path.join(os(&entry.name))).filter(|inner| !except.contains(inner))),
             }
         }
         left += u32::from(mail);
