@@ -5,6 +5,8 @@
 
 mod forecast;
 #[cfg(target_os = "linux")]
+mod from;
+#[cfg(target_os = "linux")]
 mod operate;
 mod progress;
 mod rehearse;
@@ -85,7 +87,7 @@ enum Command {
 }
 
 /// Which scenario, and with what changed.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct ScenarioArguments {
     /// The scenario file
     scenario: PathBuf,

@@ -29,6 +29,8 @@ pub struct About {
     pub scenario_sha256: String,
     /// The inputs that are drawn anew for every replication.
     pub uncertain: Vec<UncertainInput>,
+    /// What was taken from a ledger in place of the file, a sentence each.
+    pub observed: Vec<String>,
     /// Facts and assumptions of the file.
     pub notes: Vec<Note>,
     /// What the scenario's reader found doubtful.

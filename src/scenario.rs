@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::migration::message::Milestone;
+use crate::migration::message::{Facts, Milestone};
 use crate::migration::plan::Plan;
 use crate::units::{Share, Span, Time};
 use model::Model;
@@ -77,6 +77,8 @@ pub struct Scenario {
     pub forecast: ForecastSettings,
     /// What the planner expects.
     pub expectations: Vec<Expectation>,
+    /// What is where at `as_of`, as a running migration's ledger has it; none: the population is drawn.
+    pub facts: Option<Arc<Facts>>,
 }
 
 /// A commented file to start from; it is a valid scenario.

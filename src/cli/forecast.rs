@@ -28,6 +28,10 @@ pub(super) struct Arguments {
     /// Threads to simulate on; the result does not depend on it [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
+    /// Start from where a running migration stands: its ledger, as the scenario's [site] names it
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "LEDGER")]
+    from: Option<PathBuf>,
     /// Where the folder of the forecast's files goes
     #[arg(long, default_value = "output")]
     output: PathBuf,
@@ -43,9 +47,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
-    let source = arguments.scenario.read()?;
-    let (forecast, facts) = simulate(arguments, &source)?;
-    let about = about(arguments, &source);
+    let (source, start) = read(arguments)?;
+    let (forecast, facts) = simulate(arguments, &source, &start)?;
+    let about = About { observed: start.lines(), ..about(arguments, &source) };
     let page = if arguments.json {
         document::json(&forecast, &about).map_err(io::Error::from)?
     } else {
@@ -66,8 +70,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
 }
 
-fn simulate(arguments: &Arguments, source: &Source) -> Result<(Forecast, RunFacts), Failure> {
-    let mut middle = source.middle().clone();
+/// From where the forecast starts.
+#[derive(Default)]
+struct Beginning {
+    #[cfg(target_os = "linux")]
+    observed: Option<super::from::Observed>,
+}
+
+impl Beginning {
+    #[cfg(target_os = "linux")]
+    fn apply(&self, mut scenario: Scenario) -> Scenario {
+        if let Some(observed) = &self.observed {
+            observed.apply(&mut scenario);
+        }
+        scenario
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn apply(&self, scenario: Scenario) -> Scenario {
+        scenario
+    }
+
+    #[cfg(target_os = "linux")]
+    fn lines(&self) -> Vec<String> {
+        self.observed.as_ref().map(|observed| observed.lines.clone()).unwrap_or_default()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn lines(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The scenario, and what a ledger knows better.
+fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure> {
+    let source = arguments.scenario.read()?;
+    #[cfg(target_os = "linux")]
+    if let Some(ledger) = &arguments.from {
+        let observed = super::from::Observed::read(ledger, &source)?;
+        let mut later = arguments.scenario.clone();
+        later.overrides.push(observed.as_of(source.middle()));
+        return Ok((later.read()?, Beginning { observed: Some(observed) }));
+    }
+    Ok((source, Beginning::default()))
+}
+
+fn simulate(arguments: &Arguments, source: &Source, start: &Beginning) -> Result<(Forecast, RunFacts), Failure> {
+    let mut middle = start.apply(source.middle().clone());
     middle.forecast.seed = arguments.scenario.seed.unwrap_or(middle.forecast.seed);
     let threads = usize::from(arguments.threads.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -78,7 +127,7 @@ fn simulate(arguments: &Arguments, source: &Source) -> Result<(Forecast, RunFact
     let inputs = Inputs::<Workspace> {
         middle: &middle,
         uncertain: !source.uncertain().is_empty(),
-        realise: &|run| source.realise(&mut |key| uniform(run, key)),
+        realise: &|run| start.apply(source.realise(&mut |key| uniform(run, key))),
         simulate: &sim::simulate_in,
     };
     let start = progress::now();
@@ -128,6 +177,7 @@ fn about(arguments: &Arguments, source: &Source) -> About {
         command: command(arguments),
         scenario_sha256: sha256(source.resolved().as_bytes()),
         uncertain: source.uncertain().to_vec(),
+        observed: Vec::new(),
         notes: source.notes().to_vec(),
         warnings: source.warnings().iter().map(ToString::to_string).collect(),
     }
@@ -146,6 +196,11 @@ fn command(arguments: &Arguments) -> String {
     let about_site = |setting: &&String| first(setting).as_deref() == Some("site");
     for setting in scenario.overrides.iter().filter(|setting| !about_site(setting)) {
         words.extend(["--set".into(), quoted(setting)]);
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(ledger) = &arguments.from {
+        let named = if ledger.is_relative() { ledger.as_os_str() } else { ledger.file_name().unwrap_or_default() };
+        words.extend(["--from".into(), quoted(&named.to_string_lossy())]);
     }
     words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
     words.extend(arguments.replications.iter().flat_map(|count| ["--replications".into(), count.to_string()]));

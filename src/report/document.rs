@@ -37,6 +37,9 @@ pub struct Document {
     clusters: Vec<ClusterPart>,
     chance_only: Option<ChancePart>,
     uncertain_inputs: Vec<InputPart>,
+    /// What was taken from a ledger in place of the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observed: Vec<String>,
     notes: Vec<NotePart>,
     warnings: Vec<String>,
 }
@@ -209,6 +212,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
             }
         },
         uncertain_inputs: inputs(about),
+        observed: about.observed.clone(),
         notes: notes(about),
         warnings: warn::warnings(forecast, about),
     }

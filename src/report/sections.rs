@@ -168,6 +168,7 @@ pub(super) fn inputs(forecast: &Forecast, about: &About) -> Section {
     }
     let calendar = Calendar::new(&forecast.scenario);
     blocks.push(plain(format!("The forecast starts {}.", calendar.stamp(forecast.scenario.as_of))));
+    blocks.extend(about.observed.iter().map(plain));
     section("Inputs", blocks)
 }
 

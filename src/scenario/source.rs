@@ -195,6 +195,7 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
         milestones: frame.milestones.clone(),
         forecast,
         expectations: frame.expectations.clone(),
+        facts: None,
     })
 }
 

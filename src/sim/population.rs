@@ -19,9 +19,27 @@ const ENTITY: &str = "population";
 /// Draws the fleet into `fleet`, whose memory is used again.
 pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
     let population = &scenario.model.population;
+    if let Some(facts) = &scenario.facts {
+        return recall(population, &facts.fleet, draws, fleet);
+    }
     draw_mailboxes(population, draws, fleet);
     assign_heads(population, fleet);
     settle_moved(scenario, fleet);
+}
+
+/// Takes the fleet of a ledger, and draws what no ledger knows: what users ask for, by the law of the scenario, correlated
+/// with the sizes as they are.
+fn recall(population: &Population, known: &Fleet, draws: Draws, fleet: &mut Fleet) {
+    fleet.clone_from(known);
+    if known.activity_micro_op_s.iter().any(|activity| *activity > 0) {
+        return;
+    }
+    let law = MailboxDraw::new(population, draws);
+    let columns = fleet.activity_micro_op_s.iter_mut().zip(&fleet.bytes);
+    for (row, (activity, bytes)) in (0..known.len() as u64).zip(columns) {
+        let size_z = if law.sigma > 0.0 { (ln(bytes.get().max(1) as f64) - law.median_log) / law.sigma } else { 0.0 };
+        *activity = law.activity(row, size_z.clamp(-4.0, 4.0));
+    }
 }
 
 fn draw_mailboxes(population: &Population, draws: Draws, fleet: &mut Fleet) {

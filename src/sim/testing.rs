@@ -57,6 +57,7 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
             confidence: percent(95),
         },
         expectations: Vec::new(),
+        facts: None,
     }
 }
 

@@ -25,7 +25,7 @@ use super::{Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Milestone, Order, Start};
+use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
@@ -103,6 +103,11 @@ impl<'s> World<'s> {
         let mut places = std::mem::take(&mut workspace.places);
         places.clear();
         places.extend(fleet.home.iter().map(|home| Place::of(*home)));
+        for (mailbox, fault) in scenario.facts.iter().flat_map(|facts| &facts.set_aside) {
+            // Deleted, or to be excused when the head is audited.
+            let place = &mut places[mailbox.index()];
+            *place = if *fault == Fault::Gone { Place::GONE } else { Place(place.0 | Place::FAILED) };
+        }
         // Room for what the plan usually has under way at once: the event loop allocates nothing.
         let copies =
             scenario.plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum::<usize>().min(4_096);
@@ -184,10 +189,11 @@ impl<'s> World<'s> {
 
     fn started(&self) -> Event {
         let open = (0..self.clusters.len()).filter(|cluster| self.clusters[*cluster].state.in_service);
+        let known = self.scenario.facts.as_deref().cloned().unwrap_or_default();
         let facts = Facts {
             fleet: Arc::clone(&self.fleet),
             open: open.map(|cluster| ClusterId(cluster as u8)).collect(),
-            ..Facts::default()
+            ..known
         };
         let plan = Arc::clone(&self.scenario.plan);
         Event::Started(Arc::new(Start { session: 1, version: CORE_VERSION, plan, facts }))

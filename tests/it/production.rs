@@ -339,3 +339,34 @@ fn a_user_who_was_left_held_is_released_without_a_run() {
     world.finish();
     world.check_moved();
 }
+
+#[test]
+fn a_forecast_starts_from_where_the_ledger_ends() {
+    let world = World::new(40, 30);
+    let mut child = world.start();
+    let moved = || {
+        let status = world.say(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+        status["moved"].as_u64().unwrap_or(0)
+    };
+    assert!(waits(Duration::from_mins(1), || moved() >= 10));
+    let _ = world.say(&["stop"]);
+    assert!(waits(Duration::from_secs(20), || child.try_wait().unwrap().is_some()));
+    let known = Ledger::read(&world.path("ledger.db")).unwrap().last_known().unwrap().expect("a session");
+    let left = known.facts.fleet.home.iter().filter(|home| !home.is_cluster()).count();
+    assert!(left > 0 && left <= 30, "{left} are left");
+    let ledger = world.path("ledger.db").display().to_string();
+    let page = world.say(&["forecast", "--from", &ledger, "--replications", "40", "--no-files", "--quiet"]);
+    let page = String::from_utf8_lossy(&page.stdout).into_owned();
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("From the ledger: 40 mailboxes, {left} still on the heads")), "{page}");
+    assert!(words.contains("Still the scenario's: load"), "{page}");
+    let json = world.say(&["forecast", "--from", &ledger, "--replications", "40", "--no-files", "--quiet", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["observed"].as_array().map(|lines| !lines.is_empty()), Some(true), "{json}");
+    // A ledger without a session, and one that is none.
+    let nothing = world.say(&["forecast", "--from", &world.path("users.db").display().to_string(), "--no-files"]);
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+    world.finish();
+    world.check_moved();
+}

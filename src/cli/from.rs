@@ -1,0 +1,183 @@
+//! `drawdown forecast --from LEDGER`: what a ledger knows, in place of what the scenario assumes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Failure;
+use crate::fleet::{ClusterId, Home};
+use crate::live::ledger::{LastKnown, Ledger, LedgerError, Observations};
+use crate::migration::message::{Facts, Fault};
+use crate::scenario::{Scenario, Source};
+use crate::units::{Bytes, Rate, Span, Time};
+
+/// With fewer copies than these their speed says little.
+const COPIES_MIN: usize = 30;
+/// Attempts from which on a share of faults is worth more than the scenario's.
+const ATTEMPTS_MIN: usize = 200;
+/// Of so many copies, the last ones, the speed is taken: what was true a month ago may not be any more.
+const COPIES_MAX: usize = 5_000;
+
+/// What is taken from a ledger.
+pub(super) struct Observed {
+    facts: Arc<Facts>,
+    /// When it was recorded.
+    pub(super) at: Time,
+    /// By how much copies were faster than the scenario says for idle stores, at most a hundredfold either way.
+    speed: Option<f64>,
+    transient: Option<f64>,
+    lock: Option<Span>,
+    /// By cluster: what is on it besides the mailboxes that have moved there.
+    used_otherwise: Vec<Option<Bytes>>,
+    /// For people.
+    pub(super) lines: Vec<String>,
+}
+
+impl Observed {
+    /// Reads a ledger; `source` says what is to be expected.
+    pub(super) fn read(path: &Path, source: &Source) -> Result<Self, Failure> {
+        let problem = |error: LedgerError| Failure::Run(error.to_string());
+        let reader = Ledger::read(path).map_err(problem)?;
+        let empty = || Failure::Input(format!("{}: no session has begun in it", path.display()));
+        let known = reader.last_known().map_err(problem)?.ok_or_else(empty)?;
+        let mut seen = Observations::default();
+        for session in reader.sessions().map_err(problem)? {
+            let more = reader.observations(session.number).map_err(problem)?;
+            seen.copies.extend(more.copies);
+            seen.switches.extend(more.switches);
+            seen.clusters.extend(more.clusters);
+        }
+        check(&known, source, path)?;
+        let mut observed = Self {
+            at: known.at,
+            speed: None,
+            transient: None,
+            lock: None,
+            used_otherwise: used_otherwise(&known, &seen, source.middle().clusters.len()),
+            lines: vec![progress(&known)],
+            facts: Arc::new(known.facts),
+        };
+        observed.observe(&seen, source.middle());
+        Ok(observed)
+    }
+
+    fn observe(&mut self, seen: &Observations, scenario: &Scenario) {
+        let good: Vec<_> = seen.copies.iter().rev().filter(|copy| copy.result.is_ok()).take(COPIES_MAX).collect();
+        if good.len() >= COPIES_MIN {
+            let plan = &scenario.plan.copy;
+            let expected: f64 = good
+                .iter()
+                .map(|copy| {
+                    let by_bytes = copy.bytes.get() as f64 / plan.stream.bytes_per_second().max(1) as f64;
+                    let by_messages = f64::from(copy.messages) * 1e3 / f64::from(plan.messages_per_ks.max(1));
+                    plan.setup.secs() + by_bytes.max(by_messages)
+                })
+                .sum();
+            let took: f64 = good.iter().map(|copy| copy.ended_at.since(copy.started_at).secs()).sum();
+            let speed = (expected / took.max(1e-6)).clamp(0.01, 100.0);
+            self.speed = Some(speed);
+            self.lines.push(format!(
+                "Observed in the last {} copies: {speed:.2} times the speed that the scenario gives them on idle stores, load \
+                 and pace included; stream and messages are set by it.",
+                good.len()
+            ));
+        }
+        let attempts = seen.copies.len();
+        if attempts >= ATTEMPTS_MIN {
+            let failed = seen.copies.iter().filter(|copy| copy.result == Err(Fault::Transient)).count();
+            let share = failed as f64 / attempts as f64;
+            self.transient = Some(share);
+            self.lines
+                .push(format!("Observed in {attempts} attempts: {:.2} % failed and could be repeated.", share * 100.0));
+        }
+        let mut held: Vec<Span> = seen.switches.iter().filter_map(|switch| switch.held).collect();
+        held.sort_unstable();
+        if held.len() >= COPIES_MIN {
+            let median = held[held.len() / 2];
+            self.lock = Some(median);
+            self.lines.push(format!(
+                "Observed in {} switches: a user is held for {:.2} s (median).",
+                held.len(),
+                median.secs()
+            ));
+        }
+        self.lines.push(
+            "Still the scenario's: load, latency curves, outages, what users ask for, growth, and the throttle's probes."
+                .to_owned(),
+        );
+    }
+
+    /// The setting that lets the forecast start where the ledger ends, in the scenario's local time.
+    pub(super) fn as_of(&self, scenario: &Scenario) -> String {
+        // Up to the next second: the file knows no smaller ones.
+        let micros = self.at.rounded_up(Span::from_secs(1)).unix_micros();
+        let stamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+        format!("as_of={}", stamp.to_zoned_datetime(scenario.time_zone.clone()).strftime("%Y-%m-%dT%H:%M:%S"))
+    }
+
+    /// Puts what is known in place of what the scenario assumes.
+    pub(super) fn apply(&self, scenario: &mut Scenario) {
+        scenario.facts = Some(Arc::clone(&self.facts));
+        let model = Arc::make_mut(&mut scenario.model);
+        model.population.mailboxes = self.facts.fleet.len() as u32;
+        if let Some(transient) = self.transient {
+            model.faults.transient = transient.min(0.99);
+        }
+        if let Some(lock) = self.lock {
+            (model.cost.lock, model.cost.lock_per_thousand, model.cost.switch) = (lock, Span::ZERO, Span::ZERO);
+        }
+        for (cluster, used) in model.clusters.iter_mut().zip(&self.used_otherwise) {
+            cluster.used = used.unwrap_or(cluster.used);
+        }
+        if let Some(speed) = self.speed {
+            let copy = &mut Arc::make_mut(&mut scenario.plan).copy;
+            copy.stream = Rate::per_second(((copy.stream.bytes_per_second() as f64 * speed) as u64).max(1));
+            if copy.messages_per_ks != u32::MAX {
+                copy.messages_per_ks = ((f64::from(copy.messages_per_ks) * speed) as u32).max(1);
+            }
+            copy.setup = Span::from_micros((copy.setup.micros() as f64 / speed) as i64);
+        }
+    }
+}
+
+/// A ledger of another migration would give numbers without meaning.
+fn check(known: &LastKnown, source: &Source, path: &Path) -> Result<(), Failure> {
+    let scenario = source.middle();
+    let (heads, clusters) = (known.plan.heads.len(), known.plan.placement.clusters.len());
+    if (heads, clusters) == (scenario.heads.len(), scenario.clusters.len()) {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "{}: its migration has {heads} heads and {clusters} clusters, the scenario has {} and {}",
+        path.display(),
+        scenario.heads.len(),
+        scenario.clusters.len()
+    )))
+}
+
+/// How far the migration is.
+fn progress(known: &LastKnown) -> String {
+    let facts = &known.facts;
+    let left = facts.fleet.home.iter().filter(|home| !home.is_cluster()).count();
+    let aside = facts.set_aside.iter().filter(|(_, fault)| *fault != Fault::Gone).count();
+    format!(
+        "From the ledger: {} mailboxes, {left} still on the heads, {aside} of them set aside, {} deleted, {} on their way.",
+        facts.fleet.len(),
+        known.gone.len(),
+        known.in_flight.len()
+    )
+}
+
+/// What the last sample of each cluster found there, less the mailboxes that have moved there.
+fn used_otherwise(known: &LastKnown, seen: &Observations, clusters: usize) -> Vec<Option<Bytes>> {
+    (0..clusters)
+        .map(|place| {
+            let cluster = ClusterId(place as u8);
+            let last = seen.clusters.iter().rev().find(|sample| sample.cluster == cluster)?;
+            let fleet = &known.facts.fleet;
+            let moved = fleet.home.iter().zip(&fleet.bytes).filter(|(home, _)| **home == Home::cluster(cluster));
+            Some(last.used.saturating_sub(moved.fold(Bytes::ZERO, |sum, (_, bytes)| sum + *bytes)))
+        })
+        .collect()
+}
