@@ -49,7 +49,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let (source, start) = read(arguments)?;
     let (forecast, facts) = simulate(arguments, &source, &start)?;
-    let about = About { observed: start.lines(), ..about(arguments, &source) };
+    let mut about = About { observed: start.lines(), ..about(arguments, &source) };
+    about.uncertain.retain(|input| !start.replaces(&input.key));
     let page = if arguments.json {
         document::json(&forecast, &about).map_err(io::Error::from)?
     } else {
@@ -89,6 +90,16 @@ impl Beginning {
     #[cfg(not(target_os = "linux"))]
     fn apply(&self, scenario: Scenario) -> Scenario {
         scenario
+    }
+
+    #[cfg(target_os = "linux")]
+    fn replaces(&self, key: &str) -> bool {
+        self.observed.as_ref().is_some_and(|observed| observed.replaces(key))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn replaces(&self, _key: &str) -> bool {
+        false
     }
 
     #[cfg(target_os = "linux")]

@@ -108,6 +108,15 @@ impl Observed {
         );
     }
 
+    /// Whether an input of the scenario has been replaced.
+    pub(super) fn replaces(&self, key: &str) -> bool {
+        let population = ["mailboxes", "split", "moved", "size", "message"];
+        let of_population = |name: &&str| key.strip_prefix("population.").is_some_and(|rest| rest.starts_with(*name));
+        population.iter().any(|name| of_population(&name))
+            || self.transient.is_some() && key == "faults.transient"
+            || self.lock.is_some() && ["cost.lock", "cost.lock_per_thousand", "cost.switch"].contains(&key)
+    }
+
     /// The setting that lets the forecast start where the ledger ends, in the scenario's local time.
     pub(super) fn as_of(&self, scenario: &Scenario) -> String {
         // Up to the next second: the file knows no smaller ones.
