@@ -48,6 +48,9 @@ enum Command {
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
     #[cfg(target_os = "linux")]
     Rehearse(rehearse::Arguments),
+    /// Check the scenario's site before a run: rights, room, probes, the directory, front ends
+    #[cfg(target_os = "linux")]
+    Preflight(run::PreflightArguments),
     /// Run the migration on the scenario's site
     #[cfg(target_os = "linux")]
     Run(run::Arguments),
@@ -158,6 +161,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Forecast(arguments) => forecast::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Preflight(arguments) => run::preflight(&arguments),
         #[cfg(target_os = "linux")]
         Command::Run(arguments) => run::run(&arguments),
         #[cfg(target_os = "linux")]

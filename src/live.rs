@@ -15,6 +15,7 @@
 //! | [`journal`], [`recorder`], [`status`] | who writes that down, and what people see of it |
 //! | [`control`] | the socket on which it is asked and ordered |
 //! | [`command`] | a program run with limits: time, output, no shell |
+//! | [`preflight`] | what has to be true before a migration begins |
 //! | [`rehearsal`] | a small world to try a plan in |
 //!
 //! It knows nothing of the simulation, of forecasts and of reports.
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod maildir;
 pub mod mover;
 pub mod pace;
+pub mod preflight;
 pub mod probe;
 pub mod production;
 pub mod recorder;

@@ -112,7 +112,7 @@ impl Observed {
     pub(super) fn replaces(&self, key: &str) -> bool {
         let population = ["mailboxes", "split", "moved", "size", "message"];
         let of_population = |name: &&str| key.strip_prefix("population.").is_some_and(|rest| rest.starts_with(*name));
-        population.iter().any(|name| of_population(&name))
+        population.iter().any(of_population)
             || self.transient.is_some() && key == "faults.transient"
             || self.lock.is_some() && ["cost.lock", "cost.lock_per_thousand", "cost.switch"].contains(&key)
     }

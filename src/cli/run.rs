@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Done, Failure, ScenarioArguments, progress};
 use crate::live::clock::Clock;
+use crate::live::preflight::{self, Check, Verdict};
 use crate::live::session::{self, Ended, Seen, Setting};
 use crate::live::status::Status;
 use crate::migration::message::Command;
@@ -29,6 +30,12 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct PreflightArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ReleaseArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
@@ -44,6 +51,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock };
     let ended = session(setting, &close, arguments.quiet)?;
     Ok(if ended.finished { Done::Complete } else { Done::Incomplete })
+}
+
+pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
+    let source = arguments.scenario.read()?;
+    let site = site(&source, &arguments.scenario.scenario)?;
+    let checks = preflight::check(source.middle(), site);
+    let mut out = io::stdout();
+    for Check { what, verdict, found } in &checks {
+        let word = match verdict {
+            Verdict::Good => "good",
+            Verdict::Doubt => "look",
+            Verdict::Bad => "BAD ",
+        };
+        writeln!(out, "{word}  {what}: {found}")?;
+    }
+    let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
+    match bad {
+        0 => Ok(Done::Complete),
+        _ => Err(Failure::Run(format!("{bad} of {} checks failed: the migration cannot begin", checks.len()))),
+    }
 }
 
 pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {

@@ -370,3 +370,20 @@ fn a_forecast_starts_from_where_the_ledger_ends() {
     world.finish();
     world.check_moved();
 }
+
+#[test]
+fn the_preflight_names_what_is_wrong_and_leaves_nothing_behind() {
+    let world = World::new(4, 2);
+    let before = entries(&world.path("nas-1")).len();
+    let good = world.say(&["preflight"]);
+    let said = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(good.status.success(), "{said} {good:?}");
+    assert!(said.contains("good  directory: 4 users: 2 on head-1, 2 on head-2"), "{said}");
+    assert!(said.contains("look  front ends: none"), "{said}");
+    assert_eq!(entries(&world.path("nas-1")).len(), before);
+    fs::remove_dir(world.path("nas-2")).unwrap();
+    let bad = world.say(&["preflight"]);
+    let said = String::from_utf8_lossy(&bad.stdout).into_owned();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(said.contains("BAD   nas-2 at"), "{said}");
+}
