@@ -12,3 +12,5 @@ mod ledger;
 #[cfg(target_os = "linux")]
 mod production;
 mod site;
+#[cfg(target_os = "linux")]
+mod site_world;
