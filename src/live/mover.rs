@@ -207,6 +207,8 @@ impl Mover {
     fn fault_of(&self, name: &Name, doing: &str, problem: &Problem) -> Fault {
         let fault = match problem {
             Problem::Mail(error) => fault(error),
+            // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
+            Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
             // The user was changed by somebody else, or something does not answer: another attempt will see.
             Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => Fault::Transient,
             Problem::Gone => Fault::Gone,
