@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use super::directory::{Directory, DirectoryError, Fence, User};
 use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
-use super::ledger::LedgerError;
+use super::ledger::{LedgerError, Named};
 use super::maildir::{self, Copy, MailError, Open, Pass, Root, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 /// Passes over what changes during a copy, at most; then the rest is left to the switch.
 const PASSES: u32 = 6;
@@ -77,6 +77,17 @@ pub struct Arrived {
     pub copy: Copy,
     /// What it holds.
     pub totals: Totals,
+}
+
+/// What is left on a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Users whom the directory still sees there.
+    pub users_left: u32,
+    /// Folders there that hold mail.
+    pub folders_left: u32,
+    /// Those of the users whom this session does not know, with their sizes: made or renamed since it began.
+    pub strangers: Vec<(Named, Bytes)>,
 }
 
 /// One copy to be made.
@@ -189,18 +200,28 @@ impl Mover {
         purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem))
     }
 
-    /// Users whom the directory still sees on a head, and folders there that hold mail; other than those of `excused`.
+    /// What is left on a head, other than what is `excused`.
     ///
     /// # Errors
     /// What could not be asked.
-    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<(u32, u32), String> {
+    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<Audit, String> {
         let (store, root) = &self.heads[head.index()];
         let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
         let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
         let found = self.directory.list().map_err(|error| error.to_string())?;
-        let left = found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).count();
-        let folders = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
-        Ok((u32::try_from(left).unwrap_or(u32::MAX), folders))
+        let left: Vec<&User> =
+            found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
+        let folders_left = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
+        let strangers = left.iter().filter(|user| !known.contains(user.name.as_str()));
+        let strangers = strangers.map(|user| {
+            // One without a Maildir yet has no size; its copy will tell.
+            let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();
+            (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
+        });
+        let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        Ok(Audit { users_left, folders_left, strangers: strangers.collect() })
     }
 
     /// What the machine is told of a problem; people are told more.
@@ -210,7 +231,9 @@ impl Mover {
             // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
             Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
             // The user was changed by somebody else, or something does not answer: another attempt will see.
-            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => Fault::Transient,
+            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => {
+                Fault::Transient
+            }
             Problem::Gone => Fault::Gone,
             Problem::TooLong(_) => Fault::HoldTooLong,
         };

@@ -5,18 +5,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::ledger::{Known, LedgerError};
-use super::mover::{Arrived, Mover, Name, Task};
+use super::mover::{Arrived, Audit, Mover, Name, Task};
 use super::pace::{Pace, Ticket, Watch};
 use super::probe::{Sampled, StoreId};
 use super::recorder::Recorder;
-use crate::fleet::{HeadId, MailboxId};
+use crate::fleet::{HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
 use crate::units::{Span, Time};
@@ -76,8 +77,8 @@ pub enum Arrival {
     Switched(EffectId, Result<(), Fault>),
     /// A purge is over.
     Purged(EffectId, Result<(), Fault>),
-    /// A head has been looked over: users in the directory, folders with mail.
-    Audited(HeadId, u32, u32),
+    /// A head has been looked over.
+    Audited(HeadId, Audit),
     /// A store has been asked.
     Sampled(Sampled),
     /// An operator wants something.
@@ -221,13 +222,25 @@ impl Production {
                     Err(fault) => Event::PurgeFailed { effect, fault },
                 });
             }
-            Arrival::Audited(head, users_left, folders_left) => {
-                self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
-            }
+            Arrival::Audited(head, audit) => self.audited(head, &audit)?,
             Arrival::Sampled(sampled) => self.ready.push_back(sample_event(&sampled)),
             Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
             Arrival::LeaseLost => return Err(LiveError::LeaseLost),
         }
+        Ok(())
+    }
+
+    /// Whoever has come to a head since the session began is told of first: then it is not empty, and they move, too.
+    fn audited(&mut self, head: HeadId, audit: &Audit) -> Result<(), LiveError> {
+        for (named, bytes) in &audit.strangers {
+            let home = Home::head(head);
+            let mailbox = self.recorder.add_mailbox(named, home)?;
+            let name = Name { user: named.name.clone(), path: PathBuf::from(&named.path) };
+            self.mover.names.write().unwrap_or_else(PoisonError::into_inner).push(name);
+            self.ready.push_back(Event::MailboxFound { mailbox, home, bytes: *bytes });
+        }
+        let Audit { users_left, folders_left, .. } = *audit;
+        self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
         Ok(())
     }
 
@@ -387,8 +400,8 @@ impl Production {
         self.work("audit", move |sender| {
             while !mover.closing.load(Ordering::Relaxed) {
                 match mover.audit(head, &excused) {
-                    Ok((users, folders)) => {
-                        let _ = sender.send(Arrival::Audited(head, users, folders));
+                    Ok(audit) => {
+                        let _ = sender.send(Arrival::Audited(head, audit));
                         return;
                     }
                     Err(why) => mover.journal.trouble("audit", &why),
