@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::directory::{Directory, DirectoryError, Fence, User};
+use super::clock::Clock;
+use super::directory::{Directory, DirectoryError, Fence, Lease, User};
 use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
 use super::ledger::{LedgerError, Named};
-use super::maildir::{self, Copy, MailError, Open, Pass, Root, Totals};
+use super::maildir::{self, Copy, Gate, MailError, Open, Pass, Root, Stopped, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
@@ -50,8 +51,10 @@ pub struct Mover {
     pub names: RwLock<Vec<Name>>,
     /// Who lives where.
     pub directory: Arc<Directory>,
-    /// The fencing number of our lease.
-    pub fence: Fence,
+    /// Our right to change anything.
+    pub lease: Arc<Lease>,
+    /// By which the lease runs out.
+    pub clock: Clock,
     /// Who has to acknowledge a hold.
     pub front_ends: FrontEnds,
     /// What has been done in the world.
@@ -136,18 +139,19 @@ impl Mover {
         arriving: &Path,
         ticket: &Ticket,
     ) -> Result<Arrived, Problem> {
+        let gate = &Leased { mover: self, ticket };
         let mut copy = Copy::new(source, target, &name.path, arriving);
         let began = now();
-        let bulk = copy.bulk(ticket)?;
+        let bulk = copy.bulk(gate)?;
         let bulk = Step::Bulk { worked: ticket.worked(), took: began.elapsed(), pass: bulk };
         self.journal.step(task.effect, task.mailbox, bulk)?;
         for _ in 0..PASSES {
-            if copy.delta(ticket)?.changes() <= FEW {
+            if copy.delta(gate)?.changes() <= FEW {
                 break;
             }
         }
-        copy.rehash(ticket)?;
-        copy.delta(ticket)?;
+        copy.rehash(gate)?;
+        copy.delta(gate)?;
         let totals = copy.totals();
         let step = Step::Arrived { worked: ticket.worked(), took: began.elapsed(), totals };
         self.journal.step(task.effect, task.mailbox, step)?;
@@ -231,7 +235,7 @@ impl Mover {
             // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
             Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
             // The user was changed by somebody else, or something does not answer: another attempt will see.
-            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => {
+            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet | Problem::LeaseLost => {
                 Fault::Transient
             }
             Problem::Gone => Fault::Gone,
@@ -308,6 +312,8 @@ enum Problem {
     TooLong(Duration),
     /// Passes behind the fence go on finding changes.
     Unquiet,
+    /// Another instance may be at work by now.
+    LeaseLost,
 }
 
 impl fmt::Display for Problem {
@@ -321,6 +327,7 @@ impl fmt::Display for Problem {
             Self::TooLong(held) => {
                 write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
             }
+            Self::LeaseLost => f.write_str("the lease has run out"),
             Self::Unquiet => f.write_str("it still changes behind its fence"),
         }
     }
@@ -350,6 +357,20 @@ impl From<FrontError> for Problem {
     }
 }
 
+/// Lets a copy progress as its pace allows, and only under the lease: a program that was stopped for long may find another
+/// instance at work in the same places.
+struct Leased<'a> {
+    mover: &'a Mover,
+    ticket: &'a Ticket,
+}
+
+impl Gate for Leased<'_> {
+    fn pass(&self, bytes: u64) -> Result<(), Stopped> {
+        self.ticket.pass(bytes)?;
+        if self.mover.lease.is_lost(self.mover.clock.now()) { Err(Stopped) } else { Ok(()) }
+    }
+}
+
 /// A switch under way.
 struct Switch<'a> {
     mover: &'a Mover,
@@ -373,16 +394,18 @@ impl Switch<'_> {
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
         self.user = Some(user.clone());
         self.held = Some(now());
-        mover.directory.hold(&user, mover.fence)?;
+        mover.directory.hold(&user, mover.lease.fence())?;
         self.note(Step::Hold)?;
         mover.front_ends.flush(&name.user)?;
         mover.front_ends.quiet(&name.user, mover.drain)?;
         self.in_time()?;
+        self.still_ours()?;
         let fenced = maildir::fence(source, &name.path)?;
         self.note(Step::Fence)?;
         self.finish(&fenced.moving)?;
         self.arrived.copy.verify()?;
         self.in_time()?;
+        self.still_ours()?;
         // Written before it is done: the next session must know that what stands there is ours.
         self.note(Step::Placed)?;
         maildir::place(target, &arriving(&name.path), &name.path)?;
@@ -410,7 +433,7 @@ impl Switch<'_> {
     /// Flips. Where the answer is lost it may still come true: ending the hold decides it, and then the user is looked at.
     fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
         let mover = self.mover;
-        let error = match mover.directory.flip(user, new_home, mover.fence) {
+        let error = match mover.directory.flip(user, new_home, mover.lease.fence()) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -418,7 +441,7 @@ impl Switch<'_> {
             return Err(error.into());
         }
         loop {
-            let settled = match mover.directory.release(user, mover.fence) {
+            let settled = match mover.directory.release(user, mover.lease.fence()) {
                 // It has never been flipped, and cannot be any more.
                 Ok(()) => return Err(error.into()),
                 Err(DirectoryError::Refused { .. }) => mover.directory.user(&self.name.user),
@@ -479,6 +502,12 @@ impl Switch<'_> {
         if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
     }
 
+    /// Files have no fencing number: before each change of the world's order of things the lease is looked at.
+    fn still_ours(&self) -> Result<(), Problem> {
+        let Mover { lease, clock, .. } = self.mover;
+        if lease.is_lost(clock.now()) { Err(Problem::LeaseLost) } else { Ok(()) }
+    }
+
     fn note(&self, step: Step) -> Result<(), LedgerError> {
         self.mover.journal.step(self.effect, self.arrived.mailbox, step)
     }
@@ -495,12 +524,12 @@ fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
     // all, knows what to do with it, and its files are left alone.
-    directory_says(mover.directory.hold(user, mover.fence))?;
+    directory_says(mover.directory.hold(user, mover.lease.fence()))?;
     if let Some(target) = placed {
         maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
     }
     maildir::unfence(source, path).map_err(trouble)?;
-    directory_says(mover.directory.release(user, mover.fence))?;
+    directory_says(mover.directory.release(user, mover.lease.fence()))?;
     mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
 }
 

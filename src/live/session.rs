@@ -101,7 +101,7 @@ pub fn run(
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, site, clock.now())?;
+    let lease = Arc::new(take_lease(&directory, site, clock.now())?);
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
@@ -126,7 +126,8 @@ pub fn run(
         clusters: roots.clusters,
         names: RwLock::new(names.iter().map(name_of).collect()),
         directory,
-        fence: lease.fence(),
+        lease: Arc::clone(&lease),
+        clock,
         front_ends,
         journal: Arc::clone(&recorder) as _,
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
@@ -154,7 +155,7 @@ struct Session<'a> {
     setting: Setting<'a>,
     host: &'a mut Production,
     recorder: &'a Arc<Recorder>,
-    lease: Lease,
+    lease: Arc<Lease>,
     status: &'a Arc<Mutex<Status>>,
 }
 
@@ -176,7 +177,7 @@ impl Session<'_> {
         };
         let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
-        let lease = Arc::new(self.lease);
+        let lease = self.lease;
         let keeper = keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
         let mut machine = Migration::new();
         let (mut moving, mut finished) = (Moving::default(), true);
@@ -192,10 +193,8 @@ impl Session<'_> {
         match ended {
             Ok(now) => {
                 self.recorder.end_session(now).map_err(|error| failed("the ledger")(&error))?;
-                if let Some(lease) = Arc::into_inner(lease) {
-                    // Otherwise it runs out by itself.
-                    let _ = lease.end();
-                }
+                // Otherwise it runs out by itself.
+                let _ = lease.end();
                 Ok(Ended { status, finished })
             }
             Err(error) => {
