@@ -4,23 +4,27 @@
 //! The order is the one that has lost nothing under a running Dovecot: copied live, then held, sessions and deliveries
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
+mod problem;
+mod switch;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::directory::{Directory, DirectoryError, Fence, Lease, User};
-use super::front::{FrontEnds, FrontError};
+use super::directory::{Directory, Fence, Lease, User};
+use super::front::FrontEnds;
 use super::journal::{Journal, Step};
-use super::ledger::{LedgerError, Named};
-use super::maildir::{self, Copy, Gate, MailError, Open, Pass, Root, Stopped, Totals};
+use super::ledger::Named;
+use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::{Bytes, Span};
+use problem::{Problem, fault};
+use switch::Switch;
 
 /// Passes over what changes during a copy, at most; then the rest is left to the switch.
 const PASSES: u32 = 6;
@@ -286,77 +290,6 @@ pub fn arriving(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// What the machine is told of trouble with files.
-fn fault(error: &MailError) -> Fault {
-    match error {
-        MailError::Stopped => Fault::Abandoned,
-        MailError::Gone => Fault::Gone,
-        MailError::NoRoom => Fault::NoRoom,
-        MailError::ReadOnly => Fault::Unreachable,
-        MailError::SourceUnreadable { .. } | MailError::Special { .. } => Fault::Permanent,
-        MailError::Differs { .. } => Fault::VerifyFailed,
-        MailError::Io { .. } => Fault::Transient,
-    }
-}
-
-/// Why a switch cannot be finished.
-#[derive(Debug)]
-enum Problem {
-    Mail(MailError),
-    Directory(DirectoryError),
-    Front(FrontError),
-    Ledger(LedgerError),
-    /// The directory knows the user no more, or not there.
-    Gone,
-    /// The user has been held for longer than the plan allows.
-    TooLong(Duration),
-    /// Passes behind the fence go on finding changes.
-    Unquiet,
-    /// Another instance may be at work by now.
-    LeaseLost,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mail(error) => write!(f, "{error}"),
-            Self::Directory(error) => write!(f, "{error}"),
-            Self::Front(error) => write!(f, "{error}"),
-            Self::Ledger(error) => write!(f, "{error}"),
-            Self::Gone => f.write_str("the directory does not know the user at its head any more"),
-            Self::TooLong(held) => {
-                write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
-            }
-            Self::LeaseLost => f.write_str("the lease has run out"),
-            Self::Unquiet => f.write_str("it still changes behind its fence"),
-        }
-    }
-}
-
-impl From<LedgerError> for Problem {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-impl From<MailError> for Problem {
-    fn from(error: MailError) -> Self {
-        Self::Mail(error)
-    }
-}
-
-impl From<DirectoryError> for Problem {
-    fn from(error: DirectoryError) -> Self {
-        Self::Directory(error)
-    }
-}
-
-impl From<FrontError> for Problem {
-    fn from(error: FrontError) -> Self {
-        Self::Front(error)
-    }
-}
-
 /// Lets a copy progress as its pace allows, and only under the lease: a program that was stopped for long may find another
 /// instance at work in the same places.
 struct Leased<'a> {
@@ -369,175 +302,6 @@ impl Gate for Leased<'_> {
         self.ticket.pass(bytes)?;
         if self.mover.lease.is_lost(self.mover.clock.now()) { Err(Stopped) } else { Ok(()) }
     }
-}
-
-/// A switch under way.
-struct Switch<'a> {
-    mover: &'a Mover,
-    effect: EffectId,
-    name: &'a Name,
-    arrived: &'a mut Arrived,
-    /// The user as it was before the hold, once a hold may have been committed.
-    user: Option<User>,
-    held: Option<Instant>,
-    /// Whether the copy may stand in its final place.
-    placed: bool,
-}
-
-impl Switch<'_> {
-    fn run(&mut self) -> Result<(), Problem> {
-        let Self { mover, name, .. } = *self;
-        let (store, source) = &mover.heads[self.arrived.from.index()];
-        let (new_home, target) = &mover.clusters[self.arrived.to.index()];
-        let found = mover.directory.user(&name.user)?;
-        let user =
-            found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
-        self.user = Some(user.clone());
-        self.held = Some(now());
-        mover.directory.hold(&user, mover.lease.fence())?;
-        self.note(Step::Hold)?;
-        mover.front_ends.flush(&name.user)?;
-        mover.front_ends.quiet(&name.user, mover.drain)?;
-        self.in_time()?;
-        self.still_ours()?;
-        let fenced = maildir::fence(source, &name.path)?;
-        self.note(Step::Fence)?;
-        self.finish(&fenced.moving)?;
-        self.arrived.copy.verify()?;
-        self.in_time()?;
-        self.still_ours()?;
-        // Written before it is done: the next session must know that what stands there is ours.
-        self.note(Step::Placed)?;
-        maildir::place(target, &arriving(&name.path), &name.path)?;
-        self.placed = true;
-        self.flip(&user, new_home)?;
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
-        let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
-        self.end_hold_in_caches();
-        Ok(())
-    }
-
-    /// FINAL: what has changed since the last pass, until one finds nothing.
-    fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
-        for _ in 0..FINAL_PASSES {
-            let pass: Pass = self.arrived.copy.finish(fenced, &Open)?;
-            self.in_time()?;
-            if pass.changes() == 0 {
-                return Ok(());
-            }
-        }
-        Err(Problem::Unquiet)
-    }
-
-    /// Flips. Where the answer is lost it may still come true: ending the hold decides it, and then the user is looked at.
-    fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
-        let mover = self.mover;
-        let error = match mover.directory.flip(user, new_home, mover.lease.fence()) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if !matches!(error, DirectoryError::Uncertain { .. }) {
-            return Err(error.into());
-        }
-        loop {
-            let settled = match mover.directory.release(user, mover.lease.fence()) {
-                // It has never been flipped, and cannot be any more.
-                Ok(()) => return Err(error.into()),
-                Err(DirectoryError::Refused { .. }) => mover.directory.user(&self.name.user),
-                Err(unsettled) => Err(unsettled),
-            };
-            match settled {
-                Ok(found) if found.as_ref().is_some_and(|now| now.home == new_home && now.epoch > user.epoch) => {
-                    return Ok(());
-                }
-                Ok(_) => return Err(error.into()),
-                // The next session finds out, before anything else.
-                Err(_) if mover.closing.load(Ordering::Relaxed) => return Err(error.into()),
-                Err(_) => std::thread::park_timeout(AGAIN),
-            }
-        }
-    }
-
-    /// After the flip: nobody may go on with the old home in a cache. The fence keeps deliveries out meanwhile.
-    fn end_hold_in_caches(&self) {
-        while let Err(error) = self.mover.front_ends.flush(&self.name.user) {
-            self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
-            if self.mover.closing.load(Ordering::Relaxed) {
-                return;
-            }
-            std::thread::park_timeout(AGAIN);
-        }
-    }
-
-    /// Undoes everything, in the opposite order, until it is done: the user must not stay held.
-    fn back_out(&mut self) {
-        let Some(user) = self.user.take() else { return };
-        let (mover, path) = (self.mover, &self.name.path);
-        let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let mut told = false;
-        loop {
-            match undo(mover, &user, path, source, Some(target).filter(|_| self.placed)) {
-                Ok(()) => break,
-                Err(Undone::NotOurs) => return,
-                Err(Undone::Trouble(why)) => {
-                    if !told {
-                        told = true;
-                        mover.journal.trouble(&format!("backing out of {}", self.name.user), &why);
-                    }
-                }
-            }
-            if mover.closing.load(Ordering::Relaxed) {
-                return;
-            }
-            std::thread::park_timeout(AGAIN);
-        }
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        // It has happened, whether it can be written down or not.
-        let _ = self.note(Step::BackedOut { held });
-    }
-
-    fn in_time(&self) -> Result<(), Problem> {
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
-    }
-
-    /// Files have no fencing number: before each change of the world's order of things the lease is looked at.
-    fn still_ours(&self) -> Result<(), Problem> {
-        let Mover { lease, clock, .. } = self.mover;
-        if lease.is_lost(clock.now()) { Err(Problem::LeaseLost) } else { Ok(()) }
-    }
-
-    fn note(&self, step: Step) -> Result<(), LedgerError> {
-        self.mover.journal.step(self.effect, self.arrived.mailbox, step)
-    }
-}
-
-/// Why a back-out has not been completed.
-enum Undone {
-    /// The user is not ours to change any more.
-    NotOurs,
-    Trouble(String),
-}
-
-fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&Root>) -> Result<(), Undone> {
-    let trouble = |error: MailError| Undone::Trouble(error.to_string());
-    // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
-    // all, knows what to do with it, and its files are left alone.
-    directory_says(mover.directory.hold(user, mover.lease.fence()))?;
-    if let Some(target) = placed {
-        maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
-    }
-    maildir::unfence(source, path).map_err(trouble)?;
-    directory_says(mover.directory.release(user, mover.lease.fence()))?;
-    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
-}
-
-fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
-    answer.map_err(|error| match error {
-        DirectoryError::Refused { .. } => Undone::NotOurs,
-        other => Undone::Trouble(other.to_string()),
-    })
 }
 
 #[allow(clippy::disallowed_methods, reason = "how long a user is held is measured where it happens")]

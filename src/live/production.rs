@@ -3,6 +3,8 @@
 //! Each effect has a worker of its own while it lasts; how many there are at once the machine bounds. Nothing is decided
 //! here but how to end: copies are given up, switches finish or back out.
 
+mod arrival;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,15 +14,17 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::ledger::{Known, LedgerError};
+use super::ledger::Known;
 use super::mover::{Arrived, Audit, Mover, Name, Task};
 use super::pace::{Pace, Ticket, Watch};
-use super::probe::{Sampled, StoreId};
 use super::recorder::Recorder;
 use crate::fleet::{HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
 use crate::units::{Span, Time};
+use arrival::sample_event;
+
+pub use arrival::{Arrival, LiveError};
 
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,58 +38,6 @@ const REFUSED_AFTER: Span = Span::from_secs(5);
 const AUDIT_AGAIN: Duration = Duration::from_secs(30);
 /// Switches may take so long to finish or back out when the program closes.
 const CLOSES_WITHIN: Span = Span::from_secs(120);
-
-/// Why the host cannot go on.
-#[derive(Debug)]
-pub enum LiveError {
-    /// Nothing may be done that is not recorded.
-    Ledger(LedgerError),
-    /// Another instance has taken over.
-    LeaseLost,
-    /// The system gives no more threads.
-    Worker(std::io::Error),
-}
-
-impl std::fmt::Display for LiveError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Ledger(error) => write!(f, "{error}; nothing more is done, what is under way ends or is backed out"),
-            Self::LeaseLost => {
-                f.write_str("the lease is lost: another instance has taken over, this one does nothing more")
-            }
-            Self::Worker(error) => write!(f, "no worker can be started: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for LiveError {}
-
-impl From<LedgerError> for LiveError {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-/// What comes in from workers, probes and operators.
-#[derive(Debug)]
-pub enum Arrival {
-    /// A copy has arrived, or not; and what held it back.
-    Copied(EffectId, Result<Box<Arrived>, Fault>, Limit),
-    /// A copy that had arrived and was given up is removed.
-    Discarded(EffectId),
-    /// A switch is over.
-    Switched(EffectId, Result<(), Fault>),
-    /// A purge is over.
-    Purged(EffectId, Result<(), Fault>),
-    /// A head has been looked over.
-    Audited(HeadId, Audit),
-    /// A store has been asked.
-    Sampled(Sampled),
-    /// An operator wants something.
-    Ordered(Order),
-    /// Somebody else has the lease.
-    LeaseLost,
-}
 
 /// What is under way for an effect.
 #[derive(Debug)]
@@ -439,25 +391,6 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
 fn held_by(ticket: &Ticket) -> Limit {
     let (worked, all) = (ticket.worked(), ticket.age());
     if worked * 2 < all { Limit::Pace } else { Limit::Own }
-}
-
-fn sample_event(sampled: &Sampled) -> Event {
-    let Sampled { store, measured_at, reading } = sampled;
-    match *store {
-        StoreId::Head(head) => Event::HeadSampled {
-            head,
-            measured_at: *measured_at,
-            utilisation: reading.utilisation,
-            latency: reading.latency,
-        },
-        StoreId::Cluster(cluster) => Event::ClusterSampled {
-            cluster,
-            measured_at: *measured_at,
-            used: reading.used,
-            utilisation: reading.utilisation,
-            latency: reading.latency,
-        },
-    }
 }
 
 impl Host for Production {
