@@ -173,13 +173,13 @@ sqlite = "{below}/users.db"
     }
 
     /// Waits until so many have moved.
-    pub(crate) fn wait_until_moved(&self, count: u64) {
-        let mut last = serde_json::Value::Null;
+    pub(crate) fn wait_until_moved(&self, count: i64) {
+        let users = self.users();
+        let moved = "SELECT count(*) FROM mailbox WHERE home LIKE 'nas-%'";
         let moved = waits(Duration::from_secs(30), || {
-            last = self.status();
-            last["moved"].as_u64().is_some_and(|moved| moved >= count)
+            users.query_row(moved, (), |row| row.get::<_, i64>(0)).is_ok_and(|moved| moved >= count)
         });
-        assert!(moved, "not {count} moved: {last}");
+        assert!(moved, "not {count} moved: {}", self.status());
     }
 
     /// Waits until a trouble that contains this has been told.
