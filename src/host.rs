@@ -4,7 +4,7 @@ use crate::migration::Migration;
 use crate::migration::message::{Command, Event, Next};
 use crate::units::Time;
 
-/// A world in which the machine's commands happen.
+/// A world in which the machine's commands happen. What it promises is asked of every host by `tests/it/contract.rs`.
 pub trait Host {
     /// What can go wrong in the host itself; `Infallible` in the simulator.
     type Error;
@@ -15,7 +15,7 @@ pub trait Host {
     /// When it cannot be recorded: nothing may be done then.
     fn record(&mut self, now: Time, event: &Event, commands: &[Command]) -> Result<(), Self::Error>;
 
-    /// Begins what the command asks for, at most once for each effect id.
+    /// Begins what the command asks for, at most once for each effect id. No copy progresses before the first pace.
     ///
     /// # Errors
     /// When the host itself fails; trouble in the world is an event.

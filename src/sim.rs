@@ -34,7 +34,7 @@ use crate::migration::message::Binding;
 use crate::scenario::Scenario;
 use crate::units::{Share, Span, Time};
 pub use trace::{TraceItem, TraceRow, trace};
-use world::World;
+pub use world::World;
 
 /// Which replication: its result depends on the scenario and on these two numbers alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

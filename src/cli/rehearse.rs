@@ -161,6 +161,7 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
         front_ends: Vec::new(),
         timeout: Span::from_secs(10),
         drain: Span::from_secs(30),
+        lease: Span::from_secs(60),
     })
 }
 

@@ -4,22 +4,27 @@
 //! The order is the one that has lost nothing under a running Dovecot: copied live, then held, sessions and deliveries
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
+mod problem;
+mod switch;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::directory::{Directory, DirectoryError, Fence, User};
-use super::front::{FrontEnds, FrontError};
+use super::clock::Clock;
+use super::directory::{Directory, Fence, Lease, User};
+use super::front::FrontEnds;
 use super::journal::{Journal, Step};
-use super::ledger::LedgerError;
-use super::maildir::{self, Copy, MailError, Open, Pass, Root, Totals};
+use super::ledger::Named;
+use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
-use crate::units::Span;
+use crate::units::{Bytes, Span};
+use problem::{Problem, fault};
+use switch::Switch;
 
 /// Passes over what changes during a copy, at most; then the rest is left to the switch.
 const PASSES: u32 = 6;
@@ -50,8 +55,10 @@ pub struct Mover {
     pub names: RwLock<Vec<Name>>,
     /// Who lives where.
     pub directory: Arc<Directory>,
-    /// The fencing number of our lease.
-    pub fence: Fence,
+    /// Our right to change anything.
+    pub lease: Arc<Lease>,
+    /// By which the lease runs out.
+    pub clock: Clock,
     /// Who has to acknowledge a hold.
     pub front_ends: FrontEnds,
     /// What has been done in the world.
@@ -77,6 +84,17 @@ pub struct Arrived {
     pub copy: Copy,
     /// What it holds.
     pub totals: Totals,
+}
+
+/// What is left on a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Users whom the directory still sees there.
+    pub users_left: u32,
+    /// Folders there that hold mail.
+    pub folders_left: u32,
+    /// Those of the users whom this session does not know, with their sizes: made or renamed since it began.
+    pub strangers: Vec<(Named, Bytes)>,
 }
 
 /// One copy to be made.
@@ -125,18 +143,19 @@ impl Mover {
         arriving: &Path,
         ticket: &Ticket,
     ) -> Result<Arrived, Problem> {
+        let gate = &Leased { mover: self, ticket };
         let mut copy = Copy::new(source, target, &name.path, arriving);
         let began = now();
-        let bulk = copy.bulk(ticket)?;
+        let bulk = copy.bulk(gate)?;
         let bulk = Step::Bulk { worked: ticket.worked(), took: began.elapsed(), pass: bulk };
         self.journal.step(task.effect, task.mailbox, bulk)?;
         for _ in 0..PASSES {
-            if copy.delta(ticket)?.changes() <= FEW {
+            if copy.delta(gate)?.changes() <= FEW {
                 break;
             }
         }
-        copy.rehash(ticket)?;
-        copy.delta(ticket)?;
+        copy.rehash(gate)?;
+        copy.delta(gate)?;
         let totals = copy.totals();
         let step = Step::Arrived { worked: ticket.worked(), took: began.elapsed(), totals };
         self.journal.step(task.effect, task.mailbox, step)?;
@@ -189,26 +208,40 @@ impl Mover {
         purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem))
     }
 
-    /// Users whom the directory still sees on a head, and folders there that hold mail; other than those of `excused`.
+    /// What is left on a head, other than what is `excused`.
     ///
     /// # Errors
     /// What could not be asked.
-    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<(u32, u32), String> {
+    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<Audit, String> {
         let (store, root) = &self.heads[head.index()];
         let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
         let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
         let found = self.directory.list().map_err(|error| error.to_string())?;
-        let left = found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).count();
-        let folders = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
-        Ok((u32::try_from(left).unwrap_or(u32::MAX), folders))
+        let left: Vec<&User> =
+            found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
+        let folders_left = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
+        let strangers = left.iter().filter(|user| !known.contains(user.name.as_str()));
+        let strangers = strangers.map(|user| {
+            // One without a Maildir yet has no size; its copy will tell.
+            let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();
+            (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
+        });
+        let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        Ok(Audit { users_left, folders_left, strangers: strangers.collect() })
     }
 
     /// What the machine is told of a problem; people are told more.
     fn fault_of(&self, name: &Name, doing: &str, problem: &Problem) -> Fault {
         let fault = match problem {
             Problem::Mail(error) => fault(error),
+            // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
+            Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
             // The user was changed by somebody else, or something does not answer: another attempt will see.
-            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet => Fault::Transient,
+            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet | Problem::LeaseLost => {
+                Fault::Transient
+            }
             Problem::Gone => Fault::Gone,
             Problem::TooLong(_) => Fault::HoldTooLong,
         };
@@ -257,233 +290,18 @@ pub fn arriving(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// What the machine is told of trouble with files.
-fn fault(error: &MailError) -> Fault {
-    match error {
-        MailError::Stopped => Fault::Abandoned,
-        MailError::Gone => Fault::Gone,
-        MailError::NoRoom => Fault::NoRoom,
-        MailError::ReadOnly => Fault::Unreachable,
-        MailError::SourceUnreadable { .. } | MailError::Special { .. } => Fault::Permanent,
-        MailError::Differs { .. } => Fault::VerifyFailed,
-        MailError::Io { .. } => Fault::Transient,
-    }
-}
-
-/// Why a switch cannot be finished.
-#[derive(Debug)]
-enum Problem {
-    Mail(MailError),
-    Directory(DirectoryError),
-    Front(FrontError),
-    Ledger(LedgerError),
-    /// The directory knows the user no more, or not there.
-    Gone,
-    /// The user has been held for longer than the plan allows.
-    TooLong(Duration),
-    /// Passes behind the fence go on finding changes.
-    Unquiet,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mail(error) => write!(f, "{error}"),
-            Self::Directory(error) => write!(f, "{error}"),
-            Self::Front(error) => write!(f, "{error}"),
-            Self::Ledger(error) => write!(f, "{error}"),
-            Self::Gone => f.write_str("the directory does not know the user at its head any more"),
-            Self::TooLong(held) => {
-                write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
-            }
-            Self::Unquiet => f.write_str("it still changes behind its fence"),
-        }
-    }
-}
-
-impl From<LedgerError> for Problem {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-impl From<MailError> for Problem {
-    fn from(error: MailError) -> Self {
-        Self::Mail(error)
-    }
-}
-
-impl From<DirectoryError> for Problem {
-    fn from(error: DirectoryError) -> Self {
-        Self::Directory(error)
-    }
-}
-
-impl From<FrontError> for Problem {
-    fn from(error: FrontError) -> Self {
-        Self::Front(error)
-    }
-}
-
-/// A switch under way.
-struct Switch<'a> {
+/// Lets a copy progress as its pace allows, and only under the lease: a program that was stopped for long may find another
+/// instance at work in the same places.
+struct Leased<'a> {
     mover: &'a Mover,
-    effect: EffectId,
-    name: &'a Name,
-    arrived: &'a mut Arrived,
-    /// The user as it was before the hold, once a hold may have been committed.
-    user: Option<User>,
-    held: Option<Instant>,
-    /// Whether the copy may stand in its final place.
-    placed: bool,
+    ticket: &'a Ticket,
 }
 
-impl Switch<'_> {
-    fn run(&mut self) -> Result<(), Problem> {
-        let Self { mover, name, .. } = *self;
-        let (store, source) = &mover.heads[self.arrived.from.index()];
-        let (new_home, target) = &mover.clusters[self.arrived.to.index()];
-        let found = mover.directory.user(&name.user)?;
-        let user =
-            found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
-        self.user = Some(user.clone());
-        self.held = Some(now());
-        mover.directory.hold(&user, mover.fence)?;
-        self.note(Step::Hold)?;
-        mover.front_ends.flush(&name.user)?;
-        mover.front_ends.quiet(&name.user, mover.drain)?;
-        self.in_time()?;
-        let fenced = maildir::fence(source, &name.path)?;
-        self.note(Step::Fence)?;
-        self.finish(&fenced.moving)?;
-        self.arrived.copy.verify()?;
-        self.in_time()?;
-        // Written before it is done: the next session must know that what stands there is ours.
-        self.note(Step::Placed)?;
-        maildir::place(target, &arriving(&name.path), &name.path)?;
-        self.placed = true;
-        self.flip(&user, new_home)?;
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
-        let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
-        self.end_hold_in_caches();
-        Ok(())
+impl Gate for Leased<'_> {
+    fn pass(&self, bytes: u64) -> Result<(), Stopped> {
+        self.ticket.pass(bytes)?;
+        if self.mover.lease.is_lost(self.mover.clock.now()) { Err(Stopped) } else { Ok(()) }
     }
-
-    /// FINAL: what has changed since the last pass, until one finds nothing.
-    fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
-        for _ in 0..FINAL_PASSES {
-            let pass: Pass = self.arrived.copy.finish(fenced, &Open)?;
-            self.in_time()?;
-            if pass.changes() == 0 {
-                return Ok(());
-            }
-        }
-        Err(Problem::Unquiet)
-    }
-
-    /// Flips. Where the answer is lost it may still come true: ending the hold decides it, and then the user is looked at.
-    fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
-        let mover = self.mover;
-        let error = match mover.directory.flip(user, new_home, mover.fence) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if !matches!(error, DirectoryError::Uncertain { .. }) {
-            return Err(error.into());
-        }
-        loop {
-            let settled = match mover.directory.release(user, mover.fence) {
-                // It has never been flipped, and cannot be any more.
-                Ok(()) => return Err(error.into()),
-                Err(DirectoryError::Refused { .. }) => mover.directory.user(&self.name.user),
-                Err(unsettled) => Err(unsettled),
-            };
-            match settled {
-                Ok(found) if found.as_ref().is_some_and(|now| now.home == new_home && now.epoch > user.epoch) => {
-                    return Ok(());
-                }
-                Ok(_) => return Err(error.into()),
-                // The next session finds out, before anything else.
-                Err(_) if mover.closing.load(Ordering::Relaxed) => return Err(error.into()),
-                Err(_) => std::thread::park_timeout(AGAIN),
-            }
-        }
-    }
-
-    /// After the flip: nobody may go on with the old home in a cache. The fence keeps deliveries out meanwhile.
-    fn end_hold_in_caches(&self) {
-        while let Err(error) = self.mover.front_ends.flush(&self.name.user) {
-            self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
-            if self.mover.closing.load(Ordering::Relaxed) {
-                return;
-            }
-            std::thread::park_timeout(AGAIN);
-        }
-    }
-
-    /// Undoes everything, in the opposite order, until it is done: the user must not stay held.
-    fn back_out(&mut self) {
-        let Some(user) = self.user.take() else { return };
-        let (mover, path) = (self.mover, &self.name.path);
-        let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let mut told = false;
-        loop {
-            match undo(mover, &user, path, source, Some(target).filter(|_| self.placed)) {
-                Ok(()) => break,
-                Err(Undone::NotOurs) => return,
-                Err(Undone::Trouble(why)) => {
-                    if !told {
-                        told = true;
-                        mover.journal.trouble(&format!("backing out of {}", self.name.user), &why);
-                    }
-                }
-            }
-            if mover.closing.load(Ordering::Relaxed) {
-                return;
-            }
-            std::thread::park_timeout(AGAIN);
-        }
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        // It has happened, whether it can be written down or not.
-        let _ = self.note(Step::BackedOut { held });
-    }
-
-    fn in_time(&self) -> Result<(), Problem> {
-        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
-        if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
-    }
-
-    fn note(&self, step: Step) -> Result<(), LedgerError> {
-        self.mover.journal.step(self.effect, self.arrived.mailbox, step)
-    }
-}
-
-/// Why a back-out has not been completed.
-enum Undone {
-    /// The user is not ours to change any more.
-    NotOurs,
-    Trouble(String),
-}
-
-fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&Root>) -> Result<(), Undone> {
-    let trouble = |error: MailError| Undone::Trouble(error.to_string());
-    // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
-    // all, knows what to do with it, and its files are left alone.
-    directory_says(mover.directory.hold(user, mover.fence))?;
-    if let Some(target) = placed {
-        maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
-    }
-    maildir::unfence(source, path).map_err(trouble)?;
-    directory_says(mover.directory.release(user, mover.fence))?;
-    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
-}
-
-fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
-    answer.map_err(|error| match error {
-        DirectoryError::Refused { .. } => Undone::NotOurs,
-        other => Undone::Trouble(other.to_string()),
-    })
 }
 
 #[allow(clippy::disallowed_methods, reason = "how long a user is held is measured where it happens")]

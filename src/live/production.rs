@@ -3,23 +3,28 @@
 //! Each effect has a worker of its own while it lasts; how many there are at once the machine bounds. Nothing is decided
 //! here but how to end: copies are given up, switches finish or back out.
 
+mod arrival;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::ledger::{Known, LedgerError};
-use super::mover::{Arrived, Mover, Name, Task};
+use super::ledger::Known;
+use super::mover::{Arrived, Audit, Mover, Name, Task};
 use super::pace::{Pace, Ticket, Watch};
-use super::probe::{Sampled, StoreId};
 use super::recorder::Recorder;
-use crate::fleet::HeadId;
+use crate::fleet::{HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
 use crate::units::{Span, Time};
+use arrival::sample_event;
+
+pub use arrival::{Arrival, LiveError};
 
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,63 +39,23 @@ const AUDIT_AGAIN: Duration = Duration::from_secs(30);
 /// Switches may take so long to finish or back out when the program closes.
 const CLOSES_WITHIN: Span = Span::from_secs(120);
 
-/// Why the host cannot go on.
-#[derive(Debug)]
-pub enum LiveError {
-    /// Nothing may be done that is not recorded.
-    Ledger(LedgerError),
-    /// Another instance has taken over.
-    LeaseLost,
-    /// The system gives no more threads.
-    Worker(std::io::Error),
-}
-
-impl std::fmt::Display for LiveError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Ledger(error) => write!(f, "{error}; nothing more is done, what is under way ends or is backed out"),
-            Self::LeaseLost => {
-                f.write_str("the lease is lost: another instance has taken over, this one does nothing more")
-            }
-            Self::Worker(error) => write!(f, "no worker can be started: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for LiveError {}
-
-impl From<LedgerError> for LiveError {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-/// What comes in from workers, probes and operators.
-#[derive(Debug)]
-pub enum Arrival {
-    /// A copy has arrived, or not; and what held it back.
-    Copied(EffectId, Result<Box<Arrived>, Fault>, Limit),
-    /// A switch is over.
-    Switched(EffectId, Result<(), Fault>),
-    /// A purge is over.
-    Purged(EffectId, Result<(), Fault>),
-    /// A head has been looked over: users in the directory, folders with mail.
-    Audited(HeadId, u32, u32),
-    /// A store has been asked.
-    Sampled(Sampled),
-    /// An operator wants something.
-    Ordered(Order),
-    /// Somebody else has the lease.
-    LeaseLost,
-}
-
 /// What is under way for an effect.
 #[derive(Debug)]
 enum Job {
-    Copying(HeadId, Watch),
+    Copying(Copying),
     Arrived(Box<Arrived>),
     Switching,
     Purging,
+}
+
+/// A copy under way.
+#[derive(Debug)]
+struct Copying {
+    mailbox: MailboxId,
+    head: HeadId,
+    watch: Watch,
+    /// The machine has given it up: if it arrives all the same it is removed, and has failed.
+    given_up: bool,
 }
 
 /// The real world as the machine's host.
@@ -104,7 +69,11 @@ pub struct Production {
     paces: Vec<Arc<Pace>>,
     jobs: BTreeMap<EffectId, Job>,
     /// Copies of which the machine has been told that they failed, though their workers have not come back.
-    hung: BTreeMap<EffectId, HeadId>,
+    hung: BTreeMap<EffectId, (HeadId, MailboxId)>,
+    /// Copies that had arrived, were given up, and are being removed.
+    discarded: BTreeMap<EffectId, MailboxId>,
+    /// The last effect that was begun in each slot: those of a slot come in their order, each once.
+    begun: Vec<EffectId>,
     sender: Sender<Arrival>,
     arrivals: Receiver<Arrival>,
     ready: VecDeque<Event>,
@@ -139,6 +108,8 @@ impl Production {
             paces,
             jobs: BTreeMap::new(),
             hung: BTreeMap::new(),
+            discarded: BTreeMap::new(),
+            begun: Vec::new(),
             sender,
             arrivals,
             known: Known::new(clock.now(), &start),
@@ -164,8 +135,8 @@ impl Production {
     /// The session cannot go on: copies are given up, and switches are waited for until they have finished or backed out.
     pub fn give_up(&mut self) {
         for (effect, job) in &self.jobs {
-            if let Job::Copying(head, _) = job {
-                self.paces[head.index()].stop(*effect);
+            if let Job::Copying(copying) = job {
+                self.paces[copying.head.index()].stop(*effect);
             }
         }
         let by = self.now() + CLOSES_WITHIN;
@@ -185,7 +156,10 @@ impl Production {
 
     fn take_in(&mut self, arrival: Arrival) -> Result<(), LiveError> {
         match arrival {
-            Arrival::Copied(effect, copied, limit) => self.copied(effect, copied, limit),
+            Arrival::Copied(effect, copied, limit) => self.copied(effect, copied, limit)?,
+            Arrival::Discarded(effect) => {
+                self.discarded.remove(&effect);
+            }
             Arrival::Switched(effect, ended) => {
                 self.jobs.remove(&effect);
                 self.ready.push_back(match ended {
@@ -200,9 +174,7 @@ impl Production {
                     Err(fault) => Event::PurgeFailed { effect, fault },
                 });
             }
-            Arrival::Audited(head, users_left, folders_left) => {
-                self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
-            }
+            Arrival::Audited(head, audit) => self.audited(head, &audit)?,
             Arrival::Sampled(sampled) => self.ready.push_back(sample_event(&sampled)),
             Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
             Arrival::LeaseLost => return Err(LiveError::LeaseLost),
@@ -210,15 +182,36 @@ impl Production {
         Ok(())
     }
 
-    fn copied(&mut self, effect: EffectId, copied: Result<Box<Arrived>, Fault>, limit: Limit) {
-        if self.hung.remove(&effect).is_some() {
-            // The machine was told long ago that it failed.
-            if let Ok(arrived) = copied {
-                self.mover.discard(&arrived);
-            }
-            return;
+    /// Whoever has come to a head since the session began is told of first: then it is not empty, and they move, too.
+    fn audited(&mut self, head: HeadId, audit: &Audit) -> Result<(), LiveError> {
+        for (named, bytes) in &audit.strangers {
+            let home = Home::head(head);
+            let mailbox = self.recorder.add_mailbox(named, home)?;
+            let name = Name { user: named.name.clone(), path: PathBuf::from(&named.path) };
+            self.mover.names.write().unwrap_or_else(PoisonError::into_inner).push(name);
+            self.ready.push_back(Event::MailboxFound { mailbox, home, bytes: *bytes });
         }
+        let Audit { users_left, folders_left, .. } = *audit;
+        self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
+        Ok(())
+    }
+
+    fn copied(&mut self, effect: EffectId, copied: Result<Box<Arrived>, Fault>, limit: Limit) -> Result<(), LiveError> {
+        let given_up = match self.jobs.get(&effect) {
+            Some(Job::Copying(copying)) => copying.given_up,
+            // The machine was told long ago that it failed.
+            Some(Job::Arrived(_) | Job::Switching | Job::Purging) | None => true,
+        };
         match copied {
+            Ok(arrived) if given_up => {
+                // It fails once it is removed: the next attempt comes to the same place.
+                let mover = Arc::clone(&self.mover);
+                return self.work("discard", move |sender| {
+                    mover.discard(&arrived);
+                    let _ = sender.send(Arrival::Copied(effect, Err(Fault::Abandoned), limit));
+                });
+            }
+            Err(_) if self.hung.remove(&effect).is_some() => {}
             Ok(arrived) => {
                 let totals = arrived.totals;
                 self.jobs.insert(effect, Job::Arrived(arrived));
@@ -234,22 +227,25 @@ impl Production {
                 self.ready.push_back(Event::CopyFailed { effect, fault });
             }
         }
+        Ok(())
     }
 
     /// Looks after what no event tells.
     fn look_around(&mut self, now: Time) {
-        let hung: Vec<(EffectId, HeadId)> = self
+        let hung: Vec<(EffectId, (HeadId, MailboxId))> = self
             .jobs
             .iter()
             .filter_map(|(effect, job)| match job {
-                Job::Copying(head, watch) if watch.at_one_piece() > HANGS_AFTER => Some((*effect, *head)),
-                Job::Copying(..) | Job::Arrived(_) | Job::Switching | Job::Purging => None,
+                Job::Copying(Copying { head, mailbox, watch, .. }) if watch.at_one_piece() > HANGS_AFTER => {
+                    Some((*effect, (*head, *mailbox)))
+                }
+                Job::Copying(_) | Job::Arrived(_) | Job::Switching | Job::Purging => None,
             })
             .collect();
-        for (effect, head) in hung {
+        for (effect, (head, mailbox)) in hung {
             self.jobs.remove(&effect);
             self.paces[head.index()].stop(effect);
-            self.hung.insert(effect, head);
+            self.hung.insert(effect, (head, mailbox));
             self.ready.push_back(Event::CopyFailed { effect, fault: Fault::Unreachable });
         }
         while self.later.front().is_some_and(|(at, _)| *at <= now) {
@@ -268,8 +264,8 @@ impl Production {
                 self.ready.push_back(Event::Operator(Order::Cap { head, streams: 0 }));
             }
             for (effect, job) in &self.jobs {
-                if let Job::Copying(head, _) = job {
-                    self.paces[head.index()].stop(*effect);
+                if let Job::Copying(copying) = job {
+                    self.paces[copying.head.index()].stop(*effect);
                 }
             }
             return;
@@ -284,12 +280,15 @@ impl Production {
     }
 
     fn start_copy(&mut self, task: Task) -> Result<(), LiveError> {
-        let Task { effect, from, .. } = task;
-        if self.jobs.contains_key(&effect) {
+        let Task { effect, mailbox, from, .. } = task;
+        if !self.begins(effect) {
             return Ok(());
         }
-        let hung = self.hung.values().filter(|head| **head == from).count();
-        if hung >= HUNG_MOST as usize || self.closes_by.is_some() {
+        let hung = self.hung.values().filter(|(head, _)| *head == from).count();
+        // An earlier attempt that has not come back, or is not yet removed, works in the same place as this one would.
+        let is_taken = self.hung.values().any(|(_, other)| *other == mailbox)
+            || self.discarded.values().any(|other| *other == mailbox);
+        if hung >= HUNG_MOST as usize || is_taken || self.closes_by.is_some() {
             let fault = if self.closes_by.is_some() { Fault::Abandoned } else { Fault::Unreachable };
             let at = self.now() + REFUSED_AFTER;
             let place = self.later.partition_point(|(other, _)| *other <= at);
@@ -297,7 +296,8 @@ impl Production {
             return Ok(());
         }
         let ticket = self.paces[from.index()].enter(effect);
-        self.jobs.insert(effect, Job::Copying(from, ticket.watch()));
+        let copying = Copying { mailbox, head: from, watch: ticket.watch(), given_up: false };
+        self.jobs.insert(effect, Job::Copying(copying));
         let mover = Arc::clone(&self.mover);
         self.work("copy", move |sender| {
             let copied = guarded(|| mover.copy(task, &ticket).map(Box::new));
@@ -326,15 +326,20 @@ impl Production {
     }
 
     fn abandon(&mut self, effect: EffectId) -> Result<(), LiveError> {
-        match self.jobs.get(&effect) {
-            Some(Job::Copying(head, _)) => {
-                self.paces[head.index()].stop(effect);
+        match self.jobs.get_mut(&effect) {
+            Some(Job::Copying(copying)) => {
+                copying.given_up = true;
+                self.paces[copying.head.index()].stop(effect);
                 Ok(())
             }
             Some(Job::Arrived(_)) => {
                 let Some(Job::Arrived(arrived)) = self.jobs.remove(&effect) else { return Ok(()) };
+                self.discarded.insert(effect, arrived.mailbox);
                 let mover = Arc::clone(&self.mover);
-                self.work("discard", move |_| mover.discard(&arrived))
+                self.work("discard", move |sender| {
+                    mover.discard(&arrived);
+                    let _ = sender.send(Arrival::Discarded(effect));
+                })
             }
             // Past the hold it finishes or backs out.
             Some(Job::Switching | Job::Purging) | None => Ok(()),
@@ -347,8 +352,8 @@ impl Production {
         self.work("audit", move |sender| {
             while !mover.closing.load(Ordering::Relaxed) {
                 match mover.audit(head, &excused) {
-                    Ok((users, folders)) => {
-                        let _ = sender.send(Arrival::Audited(head, users, folders));
+                    Ok(audit) => {
+                        let _ = sender.send(Arrival::Audited(head, audit));
                         return;
                     }
                     Err(why) => mover.journal.trouble("audit", &why),
@@ -356,6 +361,17 @@ impl Production {
                 std::thread::park_timeout(AUDIT_AGAIN);
             }
         })
+    }
+
+    /// Whether an effect is begun now, for the first time.
+    fn begins(&mut self, effect: EffectId) -> bool {
+        let slot = usize::from(effect.slot());
+        if self.begun.len() <= slot {
+            self.begun.resize(slot + 1, EffectId::new(0, 0, 0));
+        }
+        let is_new = self.begun[slot] < effect;
+        self.begun[slot] = self.begun[slot].max(effect);
+        is_new
     }
 
     /// Starts a worker.
@@ -377,25 +393,6 @@ fn held_by(ticket: &Ticket) -> Limit {
     if worked * 2 < all { Limit::Pace } else { Limit::Own }
 }
 
-fn sample_event(sampled: &Sampled) -> Event {
-    let Sampled { store, measured_at, reading } = sampled;
-    match *store {
-        StoreId::Head(head) => Event::HeadSampled {
-            head,
-            measured_at: *measured_at,
-            utilisation: reading.utilisation,
-            latency: reading.latency,
-        },
-        StoreId::Cluster(cluster) => Event::ClusterSampled {
-            cluster,
-            measured_at: *measured_at,
-            used: reading.used,
-            utilisation: reading.utilisation,
-            latency: reading.latency,
-        },
-    }
-}
-
 impl Host for Production {
     type Error = LiveError;
 
@@ -411,6 +408,9 @@ impl Host for Production {
             Command::Switch { effect } => self.switch(effect),
             Command::Abandon { effect, .. } => self.abandon(effect),
             Command::Purge { effect, batch, from } => {
+                if !self.begins(effect) {
+                    return Ok(());
+                }
                 self.jobs.insert(effect, Job::Purging);
                 let mover = Arc::clone(&self.mover);
                 self.work("purge", move |sender| {

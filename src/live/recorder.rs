@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::clock::Clock;
 use super::journal::{Journal, Step};
-use super::ledger::{self, Ledger, LedgerError};
+use super::ledger::{self, Ledger, LedgerError, Named};
 use super::status::Status;
-use crate::fleet::MailboxId;
+use crate::fleet::{Home, MailboxId};
 use crate::migration::message::{Command, EffectId, Event};
 use crate::units::Time;
 
@@ -32,6 +32,14 @@ impl Recorder {
     /// When it cannot be written: nothing may be done then.
     pub fn record(&self, now: Time, event: &Event, commands: &[Command]) -> Result<(), LedgerError> {
         self.ledger().record(now, event, commands)
+    }
+
+    /// Gives a mailbox that has been found its number; it is written with the event that tells of it.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    pub fn add_mailbox(&self, named: &Named, home: Home) -> Result<MailboxId, LedgerError> {
+        self.ledger().add_mailbox(named, home)
     }
 
     /// Notes that the session has ended as it should.

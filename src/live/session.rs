@@ -33,9 +33,6 @@ use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
 
-/// The lease is taken for so long, and kept four times as often.
-const LEASE: Span = Span::from_secs(60);
-
 /// What a session needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
@@ -104,7 +101,7 @@ pub fn run(
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, &site.ledger, clock.now())?;
+    let lease = Arc::new(take_lease(&directory, site, clock.now())?);
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
@@ -129,7 +126,8 @@ pub fn run(
         clusters: roots.clusters,
         names: RwLock::new(names.iter().map(name_of).collect()),
         directory,
-        fence: lease.fence(),
+        lease: Arc::clone(&lease),
+        clock,
         front_ends,
         journal: Arc::clone(&recorder) as _,
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
@@ -157,7 +155,7 @@ struct Session<'a> {
     setting: Setting<'a>,
     host: &'a mut Production,
     recorder: &'a Arc<Recorder>,
-    lease: Lease,
+    lease: Arc<Lease>,
     status: &'a Arc<Mutex<Status>>,
 }
 
@@ -179,8 +177,8 @@ impl Session<'_> {
         };
         let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
-        let lease = Arc::new(self.lease);
-        let keeper = keep(Arc::clone(&lease), clock, self.host.door(), Arc::clone(self.recorder));
+        let lease = self.lease;
+        let keeper = keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
         let mut machine = Migration::new();
         let (mut moving, mut finished) = (Moving::default(), true);
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
@@ -195,10 +193,8 @@ impl Session<'_> {
         match ended {
             Ok(now) => {
                 self.recorder.end_session(now).map_err(|error| failed("the ledger")(&error))?;
-                if let Some(lease) = Arc::into_inner(lease) {
-                    // Otherwise it runs out by itself.
-                    let _ = lease.end();
-                }
+                // Otherwise it runs out by itself.
+                let _ = lease.end();
                 Ok(Ended { status, finished })
             }
             Err(error) => {
@@ -315,7 +311,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, &site.ledger, clock.now())?;
+    let lease = take_lease(&directory, site, clock.now())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let past = Past::read(&site.ledger)?;
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
@@ -329,14 +325,15 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
 
 /// Takes the lease in the ledger's name: whoever has the ledger open is the only one, so that an earlier process of it is
 /// no more, even where its lease has not run out.
-fn take_lease(directory: &Arc<Directory>, ledger: &Path, now: Time) -> Result<Lease, SessionError> {
+fn take_lease(directory: &Arc<Directory>, site: &Site, now: Time) -> Result<Lease, SessionError> {
+    let Site { ledger, lease: length, .. } = site;
     let file = std::fs::metadata(ledger).map_err(|error| failed(ledger.display())(&error))?;
     let host = rustix::system::uname();
     let owner = format!("{} {} {}:{}", host.nodename().to_string_lossy(), ledger.display(), file.dev(), file.ino());
-    let taken = Lease::take(directory, &owner, now, LEASE).map_err(|error| failed("the lease")(&error))?;
+    let taken = Lease::take(directory, &owner, now, *length).map_err(|error| failed("the lease")(&error))?;
     taken.ok_or_else(|| {
         SessionError(format!(
-            "another ledger's migration has the lease in {}: it runs, or it was interrupted less than {LEASE} ago",
+            "another ledger's migration has the lease in {}: it runs, or it was interrupted less than {length} ago",
             directory.describe()
         ))
     })
@@ -382,9 +379,9 @@ impl Keeper {
     }
 }
 
-fn keep(lease: Arc<Lease>, clock: Clock, door: Sender<Arrival>, recorder: Arc<Recorder>) -> Keeper {
+fn keep(lease: Arc<Lease>, length: Span, clock: Clock, door: Sender<Arrival>, recorder: Arc<Recorder>) -> Keeper {
     let (stop, stopped) = std::sync::mpsc::channel();
-    let every = duration(LEASE) / 4;
+    let every = duration(length) / 4;
     let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
         while stopped.recv_timeout(every).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
             if let Err(error) = lease.keep(clock.now()) {

@@ -22,7 +22,7 @@ pub(crate) fn site(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Optio
     let front_ends = item.get("front_end").map(Item::list).unwrap_or_default();
     let front_ends = front_ends.iter().map(|item| front_end(item, reader)).collect();
     reader.section();
-    let (timeout, drain) = (reader.span(item, "timeout"), reader.span(item, "drain"));
+    let [timeout, drain, lease] = ["timeout", "drain", "lease"].map(|key| reader.span(item, key));
     Some(Site {
         ledger: ledger?,
         socket: socket?,
@@ -32,6 +32,7 @@ pub(crate) fn site(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Optio
         front_ends,
         timeout,
         drain,
+        lease,
     })
 }
 

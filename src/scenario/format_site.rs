@@ -27,6 +27,12 @@ pub(crate) static SITE: Table = Table {
             Need::Text("30 s"),
             "How long deliveries open at the hold may take to end before the switch backs out.",
         ),
+        or(
+            "lease",
+            span().single().to(WAIT_MAX).positive(),
+            Need::Text("60 s"),
+            "How long after an instance has stopped another one, with another ledger, may take over.",
+        ),
         need("store", Kind::Named(&STORE), "A head or a cluster, by its name: one for each."),
         need("directory", Kind::Table(&DIRECTORY), "The database that says who lives where."),
         or("front_end", Kind::Named(&FRONT_END), Need::Empty, "A machine that serves mailboxes."),

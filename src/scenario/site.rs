@@ -26,6 +26,9 @@ pub struct Site {
     pub timeout: Span,
     /// Deliveries open at the hold may take so long to end; then the switch backs out.
     pub drain: Span,
+    /// The right to change the directory is taken for so long, and kept four times as often: another instance takes over no
+    /// sooner after this one has stopped.
+    pub lease: Span,
 }
 
 /// A head or a cluster as the migration's host sees it.

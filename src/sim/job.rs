@@ -87,9 +87,9 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// No copies, and no limit before the first pace is told.
+    /// No copies, and none may progress before the first pace is told.
     pub(crate) const fn new() -> Self {
-        Self { allowed: 0, streams: u16::MAX, suspended: Vec::new() }
+        Self { allowed: 0, streams: 0, suspended: Vec::new() }
     }
 
     /// A copy starts after all others; says whether it may progress.

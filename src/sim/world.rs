@@ -32,8 +32,8 @@ use calendar::Agenda;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
 
-/// The world of one replication.
-pub(crate) struct World<'s> {
+/// The world of one replication. It can be driven without the machine, too: whatever is asked of it happens.
+pub struct World<'s> {
     scenario: &'s Scenario,
     run: RunId,
     draws: Draws,
@@ -90,7 +90,8 @@ pub(crate) struct World<'s> {
 
 impl<'s> World<'s> {
     /// The world as the scenario has it at `as_of`.
-    pub(crate) fn new(scenario: &'s Scenario, run: RunId, workspace: &mut Workspace) -> Self {
+    #[must_use]
+    pub fn new(scenario: &'s Scenario, run: RunId, workspace: &mut Workspace) -> Self {
         let draws = Draws::new(run);
         let mut fleet = std::mem::take(&mut workspace.fleet);
         // Somebody else may still hold the last replication's fleet: then this one gets memory of its own.

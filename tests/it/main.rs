@@ -3,6 +3,8 @@
 mod bad_input;
 mod cli;
 mod closed_form;
+#[cfg(target_os = "linux")]
+mod contract;
 mod founding;
 mod good_file;
 #[cfg(target_os = "linux")]
@@ -11,4 +13,8 @@ mod last_known;
 mod ledger;
 #[cfg(target_os = "linux")]
 mod production;
+#[cfg(target_os = "linux")]
+mod production_faults;
 mod site;
+#[cfg(target_os = "linux")]
+mod site_world;

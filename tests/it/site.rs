@@ -34,7 +34,7 @@ fn a_site_is_read_in_full() {
     let site = site(GOOD, &[]);
     assert_eq!(site.ledger, Path::new("/nowhere/drawdown/ledger.db"));
     assert_eq!(site.socket, Path::new("/nowhere/run/drawdown.sock"));
-    assert_eq!((site.timeout, site.drain), (Span::from_secs(15), Span::from_secs(45)));
+    assert_eq!((site.timeout, site.drain, site.lease), (Span::from_secs(15), Span::from_secs(45), Span::from_secs(90)));
     let roots = |stores: &[drawdown::scenario::site::Store]| -> Vec<PathBuf> {
         stores.iter().map(|store| store.root.clone()).collect()
     };
@@ -65,12 +65,17 @@ fn what_a_site_leaves_out_has_defaults() {
     let (before, site_text) = GOOD.split_at(GOOD.find("[site.directory.statements]").unwrap());
     let front_ends = &site_text[site_text.find("[[site.front_end]]").unwrap()..];
     assert!(front_ends.contains("imap-2"));
-    let text = ["socket = \"/nowhere/run/drawdown.sock\"\n", "timeout = \"15 s\"\n", "drain = \"45 s\"\n"]
-        .iter()
-        .fold(before.to_owned(), |text, line| text.replacen(line, "", 1));
+    let text = [
+        "socket = \"/nowhere/run/drawdown.sock\"\n",
+        "timeout = \"15 s\"\n",
+        "drain = \"45 s\"\n",
+        "lease = \"90 s\"\n",
+    ]
+    .iter()
+    .fold(before.to_owned(), |text, line| text.replacen(line, "", 1));
     let site = site(&text, &[]);
     assert_eq!(site.socket, Path::new("/nowhere/drawdown/ledger.db.sock"));
-    assert_eq!((site.timeout, site.drain), (Span::from_secs(10), Span::from_secs(30)));
+    assert_eq!((site.timeout, site.drain, site.lease), (Span::from_secs(10), Span::from_secs(30), Span::from_secs(60)));
     assert_eq!(site.front_ends, []);
     let statements = &site.directory.statements;
     assert!(statements.flip.contains("epoch = epoch + 1") && statements.flip.contains(":fence"));

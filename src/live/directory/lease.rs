@@ -105,7 +105,7 @@ impl Lease {
     ///
     /// # Errors
     /// The directory does not answer (then it runs out), or it was lost already.
-    pub fn end(self) -> Result<(), DirectoryError> {
+    pub fn end(&self) -> Result<(), DirectoryError> {
         self.directory.change(Which::EndLease, None, &self.values())
     }
 

@@ -22,6 +22,9 @@ impl World<'_> {
         cluster: ClusterId,
         attempt: u8,
     ) {
+        if self.is_begun(effect) {
+            return;
+        }
         let row = mailbox.index();
         let state = &mut self.heads[head.index()];
         if state.out() || self.places[row].head() != Some(head) {
@@ -129,6 +132,9 @@ impl World<'_> {
     }
 
     pub(super) fn purge(&mut self, effect: EffectId, mailboxes: &[MailboxId], head: HeadId) {
+        if self.is_begun(effect) {
+            return;
+        }
         let slot = effect.slot();
         let state = &mut self.heads[head.index()];
         let (mut messages, mut first) = (0.0, MailboxId(0));
@@ -341,6 +347,12 @@ impl World<'_> {
         if place.head().is_some() {
             place.0 = (place.0 & Place::HEAD) | if own { Place::FAILED } else { 0 };
         }
+    }
+
+    /// Whether an effect has been begun before: the effects of a slot come in their order.
+    #[inline(always)]
+    fn is_begun(&self, effect: EffectId) -> bool {
+        self.jobs.get(usize::from(effect.slot())).is_some_and(|job| job.effect >= effect)
     }
 
     /// The slot of a job that begins.

@@ -1,0 +1,182 @@
+//! HOLD to FLIP, and the way back.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::problem::Problem;
+use super::{AGAIN, Arrived, FINAL_PASSES, Mover, Name, arriving, now};
+use crate::live::directory::{DirectoryError, User};
+use crate::live::journal::Step;
+use crate::live::ledger::LedgerError;
+use crate::live::maildir::{self, MailError, Open, Pass, Root};
+use crate::migration::message::EffectId;
+
+/// A switch under way.
+pub(super) struct Switch<'a> {
+    pub(super) mover: &'a Mover,
+    pub(super) effect: EffectId,
+    pub(super) name: &'a Name,
+    pub(super) arrived: &'a mut Arrived,
+    /// The user as it was before the hold, once a hold may have been committed.
+    pub(super) user: Option<User>,
+    pub(super) held: Option<Instant>,
+    /// Whether the copy may stand in its final place.
+    pub(super) placed: bool,
+}
+
+impl Switch<'_> {
+    pub(super) fn run(&mut self) -> Result<(), Problem> {
+        let Self { mover, name, .. } = *self;
+        let (store, source) = &mover.heads[self.arrived.from.index()];
+        let (new_home, target) = &mover.clusters[self.arrived.to.index()];
+        let found = mover.directory.user(&name.user)?;
+        let user =
+            found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
+        self.user = Some(user.clone());
+        self.held = Some(now());
+        mover.directory.hold(&user, mover.lease.fence())?;
+        self.note(Step::Hold)?;
+        mover.front_ends.flush(&name.user)?;
+        mover.front_ends.quiet(&name.user, mover.drain)?;
+        self.in_time()?;
+        self.still_ours()?;
+        let fenced = maildir::fence(source, &name.path)?;
+        self.note(Step::Fence)?;
+        self.finish(&fenced.moving)?;
+        self.arrived.copy.verify()?;
+        self.in_time()?;
+        self.still_ours()?;
+        // Written before it is done: the next session must know that what stands there is ours.
+        self.note(Step::Placed)?;
+        maildir::place(target, &arriving(&name.path), &name.path)?;
+        self.placed = true;
+        self.flip(&user, new_home)?;
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
+        let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
+        self.end_hold_in_caches();
+        Ok(())
+    }
+
+    /// FINAL: what has changed since the last pass, until one finds nothing.
+    fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
+        for _ in 0..FINAL_PASSES {
+            let pass: Pass = self.arrived.copy.finish(fenced, &Open)?;
+            self.in_time()?;
+            if pass.changes() == 0 {
+                return Ok(());
+            }
+        }
+        Err(Problem::Unquiet)
+    }
+
+    /// Flips. Where the answer is lost it may still come true: ending the hold decides it, and then the user is looked at.
+    fn flip(&self, user: &User, new_home: &str) -> Result<(), Problem> {
+        let mover = self.mover;
+        let error = match mover.directory.flip(user, new_home, mover.lease.fence()) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !matches!(error, DirectoryError::Uncertain { .. }) {
+            return Err(error.into());
+        }
+        loop {
+            let settled = match mover.directory.release(user, mover.lease.fence()) {
+                // It has never been flipped, and cannot be any more.
+                Ok(()) => return Err(error.into()),
+                Err(DirectoryError::Refused { .. }) => mover.directory.user(&self.name.user),
+                Err(unsettled) => Err(unsettled),
+            };
+            match settled {
+                Ok(found) if found.as_ref().is_some_and(|now| now.home == new_home && now.epoch > user.epoch) => {
+                    return Ok(());
+                }
+                Ok(_) => return Err(error.into()),
+                // The next session finds out, before anything else.
+                Err(_) if mover.closing.load(Ordering::Relaxed) => return Err(error.into()),
+                Err(_) => std::thread::park_timeout(AGAIN),
+            }
+        }
+    }
+
+    /// After the flip: nobody may go on with the old home in a cache. The fence keeps deliveries out meanwhile.
+    fn end_hold_in_caches(&self) {
+        while let Err(error) = self.mover.front_ends.flush(&self.name.user) {
+            self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
+            if self.mover.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::park_timeout(AGAIN);
+        }
+    }
+
+    /// Undoes everything, in the opposite order, until it is done: the user must not stay held.
+    pub(super) fn back_out(&mut self) {
+        let Some(user) = self.user.take() else { return };
+        let (mover, path) = (self.mover, &self.name.path);
+        let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
+        let mut told = false;
+        loop {
+            match undo(mover, &user, path, source, Some(target).filter(|_| self.placed)) {
+                Ok(()) => break,
+                Err(Undone::NotOurs) => return,
+                Err(Undone::Trouble(why)) => {
+                    if !told {
+                        told = true;
+                        mover.journal.trouble(&format!("backing out of {}", self.name.user), &why);
+                    }
+                }
+            }
+            if mover.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::park_timeout(AGAIN);
+        }
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        // It has happened, whether it can be written down or not.
+        let _ = self.note(Step::BackedOut { held });
+    }
+
+    fn in_time(&self) -> Result<(), Problem> {
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
+    }
+
+    /// Files have no fencing number: before each change of the world's order of things the lease is looked at.
+    fn still_ours(&self) -> Result<(), Problem> {
+        let Mover { lease, clock, .. } = self.mover;
+        if lease.is_lost(clock.now()) { Err(Problem::LeaseLost) } else { Ok(()) }
+    }
+
+    fn note(&self, step: Step) -> Result<(), LedgerError> {
+        self.mover.journal.step(self.effect, self.arrived.mailbox, step)
+    }
+}
+
+/// Why a back-out has not been completed.
+enum Undone {
+    /// The user is not ours to change any more.
+    NotOurs,
+    Trouble(String),
+}
+
+fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&Root>) -> Result<(), Undone> {
+    let trouble = |error: MailError| Undone::Trouble(error.to_string());
+    // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
+    // all, knows what to do with it, and its files are left alone.
+    directory_says(mover.directory.hold(user, mover.lease.fence()))?;
+    if let Some(target) = placed {
+        maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
+    }
+    maildir::unfence(source, path).map_err(trouble)?;
+    directory_says(mover.directory.release(user, mover.lease.fence()))?;
+    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
+}
+
+fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
+    answer.map_err(|error| match error {
+        DirectoryError::Refused { .. } => Undone::NotOurs,
+        other => Undone::Trouble(other.to_string()),
+    })
+}

@@ -1,0 +1,78 @@
+//! What comes in at the host's door, and why the host cannot go on.
+
+use crate::fleet::HeadId;
+use crate::live::ledger::LedgerError;
+use crate::live::mover::{Arrived, Audit};
+use crate::live::probe::{Sampled, StoreId};
+use crate::migration::message::{EffectId, Event, Fault, Limit, Order};
+
+/// Why the host cannot go on.
+#[derive(Debug)]
+pub enum LiveError {
+    /// Nothing may be done that is not recorded.
+    Ledger(LedgerError),
+    /// Another instance has taken over.
+    LeaseLost,
+    /// The system gives no more threads.
+    Worker(std::io::Error),
+}
+
+impl std::fmt::Display for LiveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ledger(error) => write!(f, "{error}; nothing more is done, what is under way ends or is backed out"),
+            Self::LeaseLost => {
+                f.write_str("the lease is lost: another instance has taken over, this one does nothing more")
+            }
+            Self::Worker(error) => write!(f, "no worker can be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LiveError {}
+
+impl From<LedgerError> for LiveError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// What comes in from workers, probes and operators.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A copy has arrived, or not; and what held it back.
+    Copied(EffectId, Result<Box<Arrived>, Fault>, Limit),
+    /// A copy that had arrived and was given up is removed.
+    Discarded(EffectId),
+    /// A switch is over.
+    Switched(EffectId, Result<(), Fault>),
+    /// A purge is over.
+    Purged(EffectId, Result<(), Fault>),
+    /// A head has been looked over.
+    Audited(HeadId, Audit),
+    /// A store has been asked.
+    Sampled(Sampled),
+    /// An operator wants something.
+    Ordered(Order),
+    /// Somebody else has the lease.
+    LeaseLost,
+}
+
+pub(super) fn sample_event(sampled: &Sampled) -> Event {
+    let Sampled { store, measured_at, reading } = sampled;
+    match *store {
+        StoreId::Head(head) => Event::HeadSampled {
+            head,
+            measured_at: *measured_at,
+            utilisation: reading.utilisation,
+            latency: reading.latency,
+        },
+        StoreId::Cluster(cluster) => Event::ClusterSampled {
+            cluster,
+            measured_at: *measured_at,
+            used: reading.used,
+            utilisation: reading.utilisation,
+            latency: reading.latency,
+        },
+    }
+}

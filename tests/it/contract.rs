@@ -1,0 +1,421 @@
+//! What a host promises, asked of both: the simulated world and production over real Maildirs. The cases speak to a host as
+//! the loop does, without the machine.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for real copies")]
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use drawdown::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use drawdown::host::Host;
+use drawdown::live::clock::Clock;
+use drawdown::live::directory::{Directory, Lease};
+use drawdown::live::front::FrontEnds;
+use drawdown::live::ledger::{Ledger, Named, NewSession};
+use drawdown::live::maildir::Root;
+use drawdown::live::mover::{Mover, Name};
+use drawdown::live::production::Production;
+use drawdown::live::recorder::Recorder;
+use drawdown::live::status::Status;
+use drawdown::migration::message::{Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Start};
+use drawdown::scenario::{ReadSettings, Scenario, Source};
+use drawdown::sim::{self, RunId, Workspace};
+use drawdown::units::{Bytes, Rate, Span, Time};
+
+use crate::site_world::{self, World};
+
+/// Where hosts come from: with mailboxes on the first head, without a probe.
+trait Stage {
+    type Host<'a>: Host<Error: Debug>
+    where
+        Self: 'a;
+    /// Whatever can go on by itself has ended within this.
+    const QUIET: Span;
+    /// A wake-up may come so much later than it was asked for.
+    const LATENESS: Span;
+
+    fn host(&self) -> Self::Host<'_>;
+
+    fn start(&self) -> Time;
+
+    /// Copies that lie at the target though nobody wants them.
+    fn left_behind(&self) -> usize;
+}
+
+/// The machine's part, played by a case.
+struct Director<H: Host> {
+    host: H,
+    now: Time,
+    sequence: u64,
+    mailboxes: Vec<MailboxId>,
+    quiet: Span,
+    lateness: Span,
+}
+
+const HEAD: HeadId = HeadId(0);
+/// A copy at this pace comes to no end.
+const CRAWL: Rate = Rate::per_second(1);
+
+impl<'a, H: Host<Error: Debug>> Director<H> {
+    fn begin<S: Stage<Host<'a> = H>>(stage: &'a S) -> Self {
+        let mut host = stage.host();
+        let (now, event) = host.wait(stage.start()).unwrap();
+        let Event::Started(start) = &event else { panic!("a session begins with {event:?}") };
+        let fleet = Arc::clone(&start.facts.fleet);
+        let mailboxes = fleet.ids().filter(|mailbox| fleet.home[mailbox.index()] == Home::head(HEAD)).collect();
+        host.record(now, &event, &[]).unwrap();
+        Self { host, now, sequence: 0, mailboxes, quiet: S::QUIET, lateness: S::LATENESS }
+    }
+
+    fn ask(&mut self, command: Command) {
+        self.host.record(self.now, &Event::Wake, &[command]).unwrap();
+        self.host.perform(self.now, &command).unwrap();
+    }
+
+    /// A new effect, in a slot of its own.
+    fn effect(&mut self) -> EffectId {
+        self.sequence += 1;
+        EffectId::new(1, self.sequence, self.sequence as u16)
+    }
+
+    fn pace(&mut self, streams: u16, rate: Rate) {
+        let effect = self.effect();
+        self.ask(Command::SetPace { effect, head: HEAD, streams, rate });
+    }
+
+    fn copy_command(&mut self, mailbox: usize) -> Command {
+        let (effect, mailbox) = (self.effect(), self.mailboxes[mailbox]);
+        Command::StartCopy { effect, mailbox, from: HEAD, to: ClusterId(0), attempt: 1, bytes: Bytes::new(100_000) }
+    }
+
+    fn copy(&mut self, mailbox: usize) -> EffectId {
+        let command = self.copy_command(mailbox);
+        self.ask(command);
+        command.effect()
+    }
+
+    /// All that happens within a span; then a wake-up comes, not too early and not much too late.
+    fn events(&mut self, within: Span) -> Vec<Event> {
+        let until = self.now + within;
+        let mut seen = Vec::new();
+        loop {
+            let (now, event) = self.host.wait(until).unwrap();
+            assert!(now >= self.now, "time goes back from {:?} to {now:?}", self.now);
+            self.now = now;
+            match event {
+                Event::Wake => {
+                    assert!(now >= until && now <= until + self.lateness, "woken at {now:?}, asked for {until:?}");
+                    return seen;
+                }
+                Event::HeadSampled { .. } | Event::ClusterSampled { .. } => panic!("nobody has sampled: {event:?}"),
+                other => seen.push(other),
+            }
+        }
+    }
+
+    fn nothing_happens(&mut self) {
+        assert_eq!(self.events(self.quiet), []);
+    }
+
+    /// The next thing that happens.
+    fn next(&mut self) -> Event {
+        for _ in 0..100 {
+            let (now, event) = self.host.wait(self.now + self.quiet).unwrap();
+            self.now = now;
+            if event != Event::Wake {
+                return event;
+            }
+        }
+        panic!("nothing happens any more")
+    }
+
+    fn arrives(&mut self, effect: EffectId) {
+        let event = self.next();
+        assert!(matches!(event, Event::CopyEnded { effect: of, .. } if of == effect), "{event:?}");
+    }
+
+    fn moves(&mut self, mailbox: usize) -> EffectId {
+        let effect = self.copy(mailbox);
+        self.arrives(effect);
+        self.ask(Command::Switch { effect });
+        assert_eq!(self.next(), Event::SwitchEnded { effect });
+        effect
+    }
+}
+
+fn a_wake_up_comes_when_it_was_asked_for_and_time_never_goes_back<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    for part in [0, 1, 10, 1_000, 100_000] {
+        let within = Span::from_micros(part);
+        assert_eq!(director.events(within), []);
+    }
+    director.nothing_happens();
+}
+
+fn a_copy_ends_in_exactly_one_event<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    let effect = director.copy(0);
+    director.arrives(effect);
+    director.nothing_happens();
+}
+
+fn nothing_progresses_before_a_pace_and_without_streams<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    let first = director.copy(0);
+    director.nothing_happens();
+    director.pace(1, Rate::UNLIMITED);
+    director.arrives(first);
+    // Suspended under way it keeps its work, and goes on.
+    director.pace(1, CRAWL);
+    let second = director.copy(1);
+    director.nothing_happens();
+    director.pace(0, Rate::UNLIMITED);
+    director.nothing_happens();
+    director.pace(1, Rate::UNLIMITED);
+    director.arrives(second);
+    director.nothing_happens();
+}
+
+fn of_two_copies_the_one_that_started_first_progresses<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    let effects = [director.copy(0), director.copy(1)];
+    director.pace(1, Rate::UNLIMITED);
+    director.arrives(effects[0]);
+    director.arrives(effects[1]);
+}
+
+fn a_copy_that_is_given_up_fails_as_abandoned<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(1, CRAWL);
+    let [going, suspended] = [director.copy(0), director.copy(1)];
+    director.nothing_happens();
+    for effect in [suspended, going] {
+        director.ask(Command::Abandon { effect, why: Fault::Skipped });
+        assert_eq!(director.next(), Event::CopyFailed { effect, fault: Fault::Abandoned });
+        director.ask(Command::Abandon { effect, why: Fault::Skipped });
+        director.nothing_happens();
+    }
+    assert_eq!(stage.left_behind(), 0);
+}
+
+fn an_arrived_copy_that_is_given_up_ends_in_nothing<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(1, Rate::UNLIMITED);
+    let effect = director.copy(0);
+    director.arrives(effect);
+    director.ask(Command::Abandon { effect, why: Fault::NoRoom });
+    director.nothing_happens();
+    assert_eq!(stage.left_behind(), 0);
+    director.ask(Command::Switch { effect });
+    director.nothing_happens();
+    // Its place is free for the next attempt.
+    director.moves(0);
+}
+
+fn a_copy_given_up_as_it_arrives_ends_once_and_leaves_nothing<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    for mailbox in 0..director.mailboxes.len() {
+        let effect = director.copy(mailbox);
+        // Long enough for some of them to arrive before, and too short for others.
+        let mut ends = director.events(Span::from_micros(400 * (mailbox as i64 + 1)));
+        director.ask(Command::Abandon { effect, why: Fault::Skipped });
+        ends.extend(director.events(director.quiet));
+        let of_it = |event: &Event| matches!(event, Event::CopyEnded { effect: of, .. } | Event::CopyFailed { effect: of, .. } if *of == effect);
+        assert!(ends.len() == 1 && ends.iter().all(of_it), "{ends:?}");
+    }
+    assert_eq!(stage.left_behind(), 0);
+}
+
+fn a_copy_that_is_asked_for_again_is_made_once<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    let command = director.copy_command(0);
+    let effect = command.effect();
+    director.ask(command);
+    director.ask(command);
+    director.arrives(effect);
+    director.ask(command);
+    director.nothing_happens();
+    director.ask(Command::Switch { effect });
+    assert_eq!(director.next(), Event::SwitchEnded { effect });
+    director.ask(command);
+    director.nothing_happens();
+}
+
+fn a_switch_that_is_asked_for_twice_happens_once<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    let effect = director.copy(0);
+    director.arrives(effect);
+    director.ask(Command::Switch { effect });
+    director.ask(Command::Switch { effect });
+    assert_eq!(director.next(), Event::SwitchEnded { effect });
+    director.ask(Command::Switch { effect });
+    director.ask(Command::Abandon { effect, why: Fault::Skipped });
+    director.nothing_happens();
+}
+
+fn an_effect_that_nobody_has_begun_ends_in_nothing<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    let effect = director.effect();
+    director.ask(Command::Switch { effect });
+    director.ask(Command::Abandon { effect, why: Fault::Skipped });
+    director.nothing_happens();
+}
+
+fn a_purge_of_several_ends_once<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(2, Rate::UNLIMITED);
+    for mailbox in 0..2 {
+        director.moves(mailbox);
+    }
+    let batch = Batch::new(director.mailboxes[..2].iter().copied());
+    let purge = Command::Purge { effect: director.effect(), batch, from: HEAD };
+    director.ask(purge);
+    director.ask(purge);
+    assert_eq!(director.next(), Event::PurgeEnded { effect: purge.effect() });
+    director.ask(purge);
+    director.nothing_happens();
+}
+
+/// Every case, once with either host.
+macro_rules! contract {
+    ($($case:ident),+ $(,)?) => {
+        mod simulated {
+            $(#[test] fn $case() { super::$case(&super::Simulated::new()); })+
+        }
+        mod production {
+            $(#[test] fn $case() { super::$case(&super::Real::new()); })+
+        }
+    };
+}
+
+contract!(
+    a_wake_up_comes_when_it_was_asked_for_and_time_never_goes_back,
+    a_copy_ends_in_exactly_one_event,
+    nothing_progresses_before_a_pace_and_without_streams,
+    of_two_copies_the_one_that_started_first_progresses,
+    a_copy_that_is_given_up_fails_as_abandoned,
+    an_arrived_copy_that_is_given_up_ends_in_nothing,
+    a_copy_given_up_as_it_arrives_ends_once_and_leaves_nothing,
+    a_copy_that_is_asked_for_again_is_made_once,
+    a_switch_that_is_asked_for_twice_happens_once,
+    an_effect_that_nobody_has_begun_ends_in_nothing,
+    a_purge_of_several_ends_once,
+);
+
+struct Simulated(Scenario);
+
+impl Simulated {
+    fn new() -> Self {
+        let mut scenario = source(&World::new(24, 30)).middle().clone();
+        Arc::make_mut(&mut scenario.model).probe.loss = 1.0;
+        Self(scenario)
+    }
+}
+
+impl Stage for Simulated {
+    type Host<'a> = sim::World<'a>;
+    const QUIET: Span = Span::from_secs(600);
+    const LATENESS: Span = Span::ZERO;
+
+    fn host(&self) -> sim::World<'_> {
+        sim::World::new(&self.0, RunId { seed: 1, replication: 0 }, &mut Workspace::default())
+    }
+
+    fn start(&self) -> Time {
+        self.0.as_of
+    }
+
+    fn left_behind(&self) -> usize {
+        0
+    }
+}
+
+struct Real {
+    world: World,
+    source: Source,
+    clock: Clock,
+}
+
+impl Real {
+    fn new() -> Self {
+        let world = World::new(24, 30);
+        Self { source: source(&world), world, clock: Clock::start(Time::LONG_AGO) }
+    }
+
+    fn names(&self) -> Vec<Named> {
+        let path = |wanted: &PathBuf| wanted.to_string_lossy().into_owned();
+        self.world.users.iter().map(|user| Named { name: user.user.clone(), path: path(&user.path()) }).collect()
+    }
+
+    fn begin(&self) -> Start {
+        let users = &self.world.users;
+        let fleet = Fleet {
+            bytes: users.iter().map(|user| user.bytes).collect(),
+            messages: users.iter().map(|user| user.messages).collect(),
+            activity_micro_op_s: vec![0; users.len()],
+            origin: users.iter().map(|user| user.head).collect(),
+            home: users.iter().map(|user| Home::head(user.head)).collect(),
+            group: Vec::new(),
+        };
+        let facts = Facts { fleet: Arc::new(fleet), open: vec![ClusterId(0), ClusterId(1)], ..Facts::default() };
+        Start { session: 1, version: CORE_VERSION, plan: Arc::clone(&self.source.middle().plan), facts }
+    }
+}
+
+impl Stage for Real {
+    type Host<'a> = Production;
+    const QUIET: Span = Span::from_micros(300_000);
+    const LATENESS: Span = Span::from_secs(5);
+
+    fn host(&self) -> Production {
+        let (scenario, site) = (self.source.middle(), self.source.site().unwrap());
+        let mut ledger = Ledger::open(&site.ledger).unwrap();
+        let (start, names) = (self.begin(), self.names());
+        let new = NewSession { start: &start, mailboxes: &names, scenario: "", program: "contract" };
+        ledger.begin_session(self.clock.now(), &new).unwrap();
+        let status = Arc::new(Mutex::new(Status::new(scenario, 1, self.clock.now())));
+        let recorder = Arc::new(Recorder::new(ledger, self.clock, status));
+        let directory = Arc::new(Directory::connect(&site.directory, site.timeout).unwrap());
+        let lease = Lease::take(&directory, "contract", self.clock.now(), site.lease).unwrap().unwrap();
+        let roots = |names: &[String]| {
+            names.iter().map(|name| (name.clone(), Root::open(&self.world.path(name)).unwrap())).collect()
+        };
+        let name = |named: Named| Name { user: named.name, path: named.path.into() };
+        let mover = Mover {
+            heads: roots(&scenario.heads),
+            clusters: roots(&scenario.clusters),
+            names: RwLock::new(names.into_iter().map(name).collect()),
+            directory,
+            lease: Arc::new(lease),
+            clock: self.clock,
+            front_ends: FrontEnds::new(&[], site.timeout),
+            journal: Arc::clone(&recorder) as _,
+            hold_at_most: Duration::from_secs(30),
+            drain: site.drain,
+            closing: AtomicBool::new(false),
+        };
+        let close = Arc::new(AtomicBool::new(false));
+        Production::new(recorder, self.clock, Arc::new(mover), close, Arc::new(start), [], [])
+    }
+
+    fn start(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn left_behind(&self) -> usize {
+        let copies = site_world::entries(&self.world.path("nas-1"));
+        copies.iter().filter(|path| path.to_string_lossy().ends_with(".arriving")).count()
+    }
+}
+
+fn source(world: &World) -> Source {
+    Source::read(&world.path("scenario.toml"), &ReadSettings::default()).unwrap()
+}
