@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer that takes longer is an error.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -106,13 +106,14 @@ impl Imap {
         self.until(&tag).map(drop)
     }
 
-    /// Waits until the server says something or ends the connection, at most for `limit`.
+    /// Listens to what the server says, for `limit` or a little more, or until it ends the connection.
     pub(crate) fn idle(&mut self, limit: Duration) -> Result<(), Failed> {
         self.tag += 1;
         let tag = format!("t{}", self.tag);
         self.send(format!("{tag} IDLE\r\n").as_bytes())?;
         self.reader.get_ref().set_read_timeout(Some(limit)).map_err(closed)?;
-        loop {
+        let began = Instant::now();
+        while began.elapsed() < limit {
             match self.line() {
                 Ok(line) if line.starts_with(b"* BYE") => return Err(Failed::Closed),
                 Ok(_) => {}

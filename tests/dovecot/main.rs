@@ -68,12 +68,12 @@ fn killed_under_a_mail_server_it_loses_nothing() {
 fn check(world: &World, expected: &Expected, happened: &Happened) {
     let (holds, failed) = world.holds();
     println!("{happened:#?}");
-    println!(
-        "{} users held for {:?} (median) to {:?}; {failed} switches backed out",
-        holds.len(),
-        holds.get(holds.len() / 2),
-        holds.last()
-    );
+    for (what, spans) in ["held", "until the fence", "behind it"].iter().zip(&holds) {
+        let median = spans.get(spans.len() / 2).map(|span| span.secs());
+        let worst = spans.last().map(|span| span.secs());
+        println!("{} switches, {what}: median {median:?} s, worst {worst:?} s", spans.len());
+    }
+    println!("{failed} switches backed out");
     let wrong = truth::differences(world, expected);
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(happened.errors.is_empty(), "{}", happened.errors.join("\n"));

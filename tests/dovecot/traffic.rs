@@ -13,6 +13,8 @@ use super::lmtp::{Lmtp, Manner};
 use super::truth::{Expected, Mailbox, Message, text};
 use super::world::World;
 
+/// People at work at once, each in mailboxes of its own.
+const READERS: usize = 4;
 /// Until a delivery that was put off is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// What is still put off so long after the end has not come through.
@@ -39,16 +41,16 @@ pub(crate) struct Happened {
 /// Traffic on all mailboxes while `run` does its work.
 pub(crate) fn during(world: &World, before: BTreeMap<String, Mailbox>, run: impl FnOnce()) -> (Expected, Happened) {
     let stop = AtomicBool::new(false);
-    let mut parts = [BTreeMap::new(), BTreeMap::new()];
+    let mut parts = [const { BTreeMap::new() }; READERS];
     for (place, (user, mailbox)) in before.into_iter().enumerate() {
         // By pairs, so that each part has users on both heads.
-        parts[place / 2 % 2].insert(user, mailbox);
+        parts[place / 2 % READERS].insert(user, mailbox);
     }
     std::thread::scope(|scope| {
         let stop = &stop;
         let mtas = [1, 2].map(|seed| scope.spawn(move || deliveries(world, seed, stop)));
         let readers = parts.map(|part| scope.spawn(move || reading(world, part, stop)));
-        let idler = scope.spawn(move || idling(world, stop));
+        let idlers = [11, 12, 13].map(|seed| scope.spawn(move || idling(world, seed, stop)));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
         stop.store(true, Ordering::Relaxed);
         let (mut expected, mut happened) = (Expected::default(), Happened::default());
@@ -60,7 +62,7 @@ pub(crate) fn during(world: &World, before: BTreeMap<String, Mailbox>, run: impl
             expected.seen.extend(part.seen);
             happened.add(more);
         }
-        happened.add(idler.join().unwrap());
+        idlers.into_iter().for_each(|idler| happened.add(idler.join().unwrap()));
         if let Err(panic) = ended {
             std::panic::resume_unwind(panic);
         }
@@ -112,7 +114,7 @@ fn deliveries(world: &World, seed: u64, stop: &AtomicBool) -> (Expected, Happene
             }
             None => {
                 number += 1;
-                let mut to = vec![world.users.choose(&mut random).unwrap().clone()];
+                let mut to = vec![somebody(world, |_| true, &mut random).clone()];
                 // Some mail goes to two users of the same server.
                 to.extend(world.users.choose(&mut random).filter(|_| number % 5 == 0).cloned());
                 to.dedup();
@@ -155,6 +157,16 @@ fn deliveries(world: &World, seed: u64, stop: &AtomicBool) -> (Expected, Happene
     (expected, happened)
 }
 
+/// Mostly one of those who are being copied, among those who are wanted.
+fn somebody<'w>(world: &'w World, wanted: impl Fn(&str) -> bool, random: &mut SmallRng) -> &'w String {
+    let moving: Vec<&String> = world.moving().into_iter().filter(|user| wanted(user)).collect();
+    if let Some(user) = moving.choose(random).filter(|_| random.random_ratio(3, 4)) {
+        return user;
+    }
+    let all: Vec<&String> = world.users.iter().filter(|user| wanted(user)).collect();
+    all.choose(random).expect("there is somebody")
+}
+
 /// Nothing most of the time.
 fn random_span(random: &mut SmallRng, often: u32) -> Duration {
     let slow = random.random_ratio(1, often);
@@ -182,12 +194,12 @@ fn login(world: &World, user: &str, stop: &AtomicBool, happened: &mut Happened) 
 
 /// A client of some of the users.
 fn reading(world: &World, mailboxes: BTreeMap<String, Mailbox>, stop: &AtomicBool) -> (Expected, Happened) {
-    let mut random = SmallRng::seed_from_u64(mailboxes.len() as u64 + 3);
+    let seed = mailboxes.keys().next().map_or(0, |user| user.bytes().map(u64::from).sum());
+    let mut random = SmallRng::seed_from_u64(seed);
     let mut happened = Happened::default();
     let mut expected = Expected { mailboxes, ..Expected::default() };
-    let users: Vec<String> = expected.mailboxes.keys().cloned().collect();
     while !stop.load(Ordering::Relaxed) {
-        let user = users.choose(&mut random).unwrap();
+        let user = somebody(world, |user| expected.mailboxes.contains_key(user), &mut random);
         let Some(imap) = login(world, user, stop, &mut happened) else { break };
         let mailbox = expected.mailboxes.get_mut(user).unwrap();
         let mut visit = Visit { imap, user, mailbox, seen: &mut expected.seen, happened: &mut happened };
@@ -286,11 +298,11 @@ fn copy(imap: &mut Imap, message: &mut Message, folder: &str) -> Result<(), Fail
 }
 
 /// Somebody who has mailboxes open, one after another, and does nothing.
-fn idling(world: &World, stop: &AtomicBool) -> Happened {
-    let mut random = SmallRng::seed_from_u64(9);
+fn idling(world: &World, seed: u64, stop: &AtomicBool) -> Happened {
+    let mut random = SmallRng::seed_from_u64(seed);
     let mut happened = Happened::default();
     while !stop.load(Ordering::Relaxed) {
-        let user = world.users.choose(&mut random).unwrap();
+        let user = somebody(world, |_| true, &mut random);
         let Some(mut imap) = login(world, user, stop, &mut happened) else { break };
         let visit = imap.select("INBOX").and_then(|_| imap.idle(Duration::from_secs(2)));
         match visit {

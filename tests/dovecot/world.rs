@@ -1,12 +1,13 @@
 //! A Dovecot of the test's own, two heads, two clusters, and the database that both it and the migration go by.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drawdown::live::ledger::Ledger;
+use drawdown::live::ledger::{Ledger, Step};
 use drawdown::live::rehearsal;
 use drawdown::units::Span;
 
@@ -125,17 +126,37 @@ impl World {
         }
     }
 
-    /// How long users were held, shortest first, and how many switches were backed out.
-    pub(crate) fn holds(&self) -> (Vec<Span>, usize) {
+    /// Users who are being copied just now.
+    pub(crate) fn moving(&self) -> Vec<&String> {
+        let arriving = |user: &&String| {
+            let below = |cluster: &&str| self.path(cluster).join("example.com").join(user).join("Maildir.arriving");
+            CLUSTERS.iter().any(|cluster| below(cluster).exists())
+        };
+        self.users.iter().filter(arriving).collect()
+    }
+
+    /// How long users were held, and of that until the fence and from there to the end, each shortest first; and how many
+    /// switches were backed out.
+    pub(crate) fn holds(&self) -> ([Vec<Span>; 3], usize) {
         let reader = Ledger::read(&self.path("ledger.db")).unwrap();
-        let (mut held, mut failed) = (Vec::new(), 0);
+        let (mut held, mut failed) = ([const { Vec::new() }; 3], 0);
         for session in reader.sessions().unwrap() {
-            for switch in reader.observations(session.number).unwrap().switches {
-                failed += usize::from(switch.fault.is_some());
-                held.extend(switch.held.filter(|_| switch.fault.is_none()));
+            let switches = reader.observations(session.number).unwrap().switches;
+            failed += switches.iter().filter(|switch| switch.fault.is_some()).count();
+            held[0].extend(switches.iter().filter(|switch| switch.fault.is_none()).filter_map(|switch| switch.held));
+            let mut times = BTreeMap::new();
+            for noted in reader.steps(session.number).unwrap() {
+                times.insert((noted.effect, noted.step), noted.at);
             }
+            let between = |from: Step, to: Step| {
+                let ends = times.iter().filter(move |((_, step), _)| *step == to);
+                ends.filter_map(|((effect, _), at)| times.get(&(*effect, from)).map(|before| at.since(*before)))
+                    .collect::<Vec<_>>()
+            };
+            held[1].extend(between(Step::Hold, Step::Fence));
+            held[2].extend(between(Step::Fence, Step::Flip));
         }
-        held.sort_unstable();
+        held.iter_mut().for_each(|spans| spans.sort_unstable());
         (held, failed)
     }
 }
@@ -240,7 +261,7 @@ fn sql_conf(below: &Path) -> String {
         "driver = sqlite\n\
          connect = {below}/users.db\n\
          password_query = SELECT name AS user, '{{PLAIN}}secret' AS password, \
-         CASE WHEN state = 'hold' THEN CAST(strftime('%%s', 'now') AS INTEGER) + 2 END AS delay_until \
+         CASE WHEN state = 'hold' THEN CAST(strftime('%%s', 'now') AS INTEGER) + 3 END AS delay_until \
          FROM mailbox WHERE name = '%u'\n\
          user_query = SELECT '{below}/home/' || name AS home, 'maildir:{below}/' || home || '/' || path AS mail, \
          CASE WHEN state = 'hold' THEN abs(-9223372036854775808) END AS held FROM mailbox WHERE name = '%u'\n\
@@ -248,10 +269,11 @@ fn sql_conf(below: &Path) -> String {
     )
 }
 
-/// Deliveries under way: every process that takes mail and does not say that it has none in hand. Without
-/// `verbose_proctitle` none says so, and all of them are waited for.
-const DELIVERIES: &str = r#"all=$(ps -ww --ppid "$(cat "$1")" -o pid=,args=) || exit 1
-printf '%s\n' "$all" | sed -n '/dovecot\/lmtp/{ / READY\]/d; /idling/d; /GREETING\]/d; / LHLO\]/d; p }'"#;
+/// Deliveries under way, of this Dovecot's processes alone: whatever takes mail and does not say that it has none in hand.
+/// Without those titles, and without `ps`, nobody could tell.
+const DELIVERIES: &str = r#"[ "$(doveconf -c "$1/dovecot.conf" -h verbose_proctitle)" = yes ] || exit 1
+all=$(ps -ww --ppid "$(cat "$1/run/master.pid")" -o pid=,args=) || exit 1
+printf '%s\n' "$all" | sed -n '/dovecot\/lmtp \[/{ / READY]/d; / LHLO]/d; / GREETING]/d; /idling]/d; p; }'"#;
 
 fn scenario(below: &Path, users: usize, stream: u32) -> String {
     let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
@@ -300,7 +322,7 @@ sqlite = "{below}/users.db"
 [[site.front_end]]
 name = "mail-1"
 doveadm = ["doveadm", "-c", "{below}/dovecot.conf"]
-deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}/run/master.pid"]
+deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}"]
 "#
     );
     for store in HEADS.iter().chain(&CLUSTERS) {
