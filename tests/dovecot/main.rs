@@ -37,7 +37,6 @@ fn a_run_under_a_mail_server_loses_nothing() {
         std::thread::sleep(AFTERWARDS);
     });
     check(&world, &expected, &happened);
-    assert_eq!(happened.unavailable, 0, "a login waits and is not refused: {happened:?}");
 }
 
 #[test]
@@ -61,6 +60,24 @@ fn killed_under_a_mail_server_it_loses_nothing() {
         }
         world.finish(world.start(), Duration::from_mins(4));
         std::thread::sleep(AFTERWARDS);
+    });
+    check(&world, &expected, &happened);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_mailbox_of_many_messages_loses_nothing() {
+    if !world::available() {
+        return;
+    }
+    let messages = std::env::var("DRAWDOWN_TEST_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let world = World::new(2, 100_000_000);
+    truth::fill_files(&world, messages);
+    let before = truth::survey(&world);
+    let there: usize = before.values().map(|mailbox| mailbox.messages.len()).sum();
+    assert_eq!(there, messages as usize);
+    let (expected, happened) = traffic::during(&world, before, || {
+        world.finish(world.start(), Duration::from_mins(15));
     });
     check(&world, &expected, &happened);
 }

@@ -31,8 +31,9 @@ pub(crate) struct Happened {
     pub(crate) unanswered: usize,
     pub(crate) logins: usize,
     pub(crate) slowest_login: Duration,
-    /// Logins that were told to come again.
-    pub(crate) unavailable: usize,
+    /// Logins that were told to come again, and after how long: those whose password was asked for before the hold and
+    /// whose mailbox after it, and those whose wait was over before the hold.
+    pub(crate) unavailable: Vec<Duration>,
     /// Connections that the server has ended.
     pub(crate) ended: usize,
     pub(crate) commands: usize,
@@ -62,7 +63,9 @@ pub(crate) fn during(world: &World, before: BTreeMap<String, Mailbox>, run: impl
             expected.seen.extend(part.seen);
             happened.add(more);
         }
-        idlers.into_iter().for_each(|idler| happened.add(idler.join().unwrap()));
+        for idler in idlers {
+            happened.add(idler.join().unwrap());
+        }
         if let Err(panic) = ended {
             std::panic::resume_unwind(panic);
         }
@@ -78,7 +81,7 @@ impl Happened {
         self.unanswered += other.unanswered;
         self.logins += other.logins;
         self.slowest_login = self.slowest_login.max(other.slowest_login);
-        self.unavailable += other.unavailable;
+        self.unavailable.extend(other.unavailable);
         self.ended += other.ended;
         self.commands += other.commands;
     }
@@ -184,7 +187,9 @@ fn login(world: &World, user: &str, stop: &AtomicBool, happened: &mut Happened) 
                 return Some(imap);
             }
             Err(Failed::Closed) => happened.ended += 1,
-            Err(Failed::No(why)) if why.contains("[UNAVAILABLE]") => happened.unavailable += 1,
+            Err(Failed::No(why)) if why.contains("[UNAVAILABLE]") => {
+                happened.unavailable.push(began.elapsed());
+            }
             Err(Failed::No(why)) => happened.errors.push(format!("{user}: login: {why}")),
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -223,13 +228,14 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     fn make(&mut self, random: &mut SmallRng) -> Result<(), Failed> {
-        let folder = if random.random_ratio(1, 4) { "Archive" } else { "INBOX" };
+        let archive = self.mailbox.messages.iter().any(|message| message.folder == "Archive");
+        let folder = if archive && random.random_ratio(1, 4) { "Archive" } else { "INBOX" };
         let selected = self.imap.select(folder)?;
         let mine = self.mailbox.messages.iter().filter(|message| message.folder == folder);
         let mine: Vec<u32> = mine.map(|message| message.uid).collect();
         for _ in 0..random.random_range(2..12) {
             self.happened.commands += 1;
-            let uid = *mine.choose(random).unwrap();
+            let Some(&uid) = mine.choose(random) else { return self.look(folder, selected.validity) };
             let found = self.mailbox.messages.iter_mut().find(|one| one.folder == folder && one.uid == uid);
             let message = found.unwrap();
             match random.random_range(0..4) {

@@ -1,9 +1,12 @@
 //! What must be there: every message with its place, its UID and its flags, before the start and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::chown;
 
 use super::imap::{Fetched, Imap};
-use super::world::World;
+use super::world::{HEADS, MAIL, World};
 
 /// Where messages lie at the start, and how many of each.
 const FOLDERS: [(&str, u32); 2] = [("INBOX", 120), ("Archive", 30)];
@@ -38,7 +41,7 @@ pub(crate) fn text(id: &str) -> Vec<u8> {
     let lines = if mix.is_multiple_of(40) { 1_200 } else { mix % 60 };
     let mut text = format!("From: sender@example.com\r\nSubject: {id}\r\nMessage-ID: <{id}>\r\n\r\n");
     for line in 0..lines {
-        text += &format!("{line} {id} and whatever else there is to be said in a line of a message\r\n");
+        let _ = write!(text, "{line} {id} and whatever else there is to be said in a line of a message\r\n");
     }
     text.into_bytes()
 }
@@ -58,6 +61,22 @@ pub(crate) fn fill(world: &World) {
     }
 }
 
+/// Puts so many messages into the first user's INBOX, as files: the server learns of them when it looks.
+pub(crate) fn fill_files(world: &World, messages: u32) {
+    let user = &world.users[0];
+    let maildir = world.path(HEADS[0]).join("example.com").join(user).join("Maildir");
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(maildir.join(part)).unwrap();
+        chown(maildir.join(part), Some(MAIL), Some(MAIL)).unwrap();
+    }
+    chown(&maildir, Some(MAIL), Some(MAIL)).unwrap();
+    for number in 0..messages {
+        let file = maildir.join(format!("cur/{}.M{number}P1.host:2,S", 1_300_000_000 + number));
+        fs::write(&file, text(&format!("INBOX-{number}@{user}"))).unwrap();
+        chown(&file, Some(MAIL), Some(MAIL)).unwrap();
+    }
+}
+
 /// What is there at the start.
 pub(crate) fn survey(world: &World) -> BTreeMap<String, Mailbox> {
     let look = |user: &String| {
@@ -73,7 +92,6 @@ pub(crate) fn survey(world: &World) -> BTreeMap<String, Mailbox> {
                 copies: (0, 0),
             }));
         }
-        assert_eq!(mailbox.messages.len() as u32, FOLDERS.iter().map(|(_, messages)| messages).sum::<u32>());
         (user.clone(), mailbox)
     };
     world.users.iter().map(look).collect()

@@ -14,7 +14,7 @@ use drawdown::units::Span;
 pub(crate) const HEADS: [&str; 2] = ["head-1", "head-2"];
 pub(crate) const CLUSTERS: [&str; 2] = ["nas-1", "nas-2"];
 /// `nobody` and `nogroup` on Debian: whose mail it is.
-const MAIL: u32 = 65_534;
+pub(crate) const MAIL: u32 = 65_534;
 
 /// Everything, until it is dropped.
 pub(crate) struct World {
@@ -156,7 +156,9 @@ impl World {
             held[1].extend(between(Step::Hold, Step::Fence));
             held[2].extend(between(Step::Fence, Step::Flip));
         }
-        held.iter_mut().for_each(|spans| spans.sort_unstable());
+        for spans in &mut held {
+            spans.sort_unstable();
+        }
         (held, failed)
     }
 }
@@ -280,19 +282,17 @@ fn scenario(below: &Path, users: usize, stream: u32) -> String {
     let today = yesterday.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string();
     let below = below.display();
     let latency = "latency = { points = [[\"100 %\", \"5 ms\"]] }";
-    let mut text = format!(
+    let about = format!(
         "name = \"Under a mail server\"\ntime_zone = \"UTC\"\nas_of = {today}T00:00:00\nhorizon = \"30 days\"\n"
     );
-    for head in HEADS {
-        text += &format!("[[head]]\nname = \"{head}\"\ncapacity = \"9000 op/s\"\n{latency}\n");
-    }
-    for cluster in CLUSTERS {
-        text += &format!(
+    let heads = HEADS.map(|head| format!("[[head]]\nname = \"{head}\"\ncapacity = \"9000 op/s\"\n{latency}\n"));
+    let clusters = CLUSTERS.map(|cluster| {
+        format!(
             "[[cluster]]\nname = \"{cluster}\"\nrated = \"900 TB\"\nfull_at = \"90 %\"\ningest = \"400 MB/s\"\n\
              capacity = \"60000 op/s\"\n{latency}\n"
-        );
-    }
-    text += &format!(
+        )
+    });
+    let rest = format!(
         r#"[population]
 mailboxes = {users}
 split = {{ head-1 = "50 %", head-2 = "50 %" }}
@@ -325,11 +325,15 @@ doveadm = ["doveadm", "-c", "{below}/dovecot.conf"]
 deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}"]
 "#
     );
-    for store in HEADS.iter().chain(&CLUSTERS) {
-        text += &format!(
-            "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
+    let stores = HEADS
+        .iter()
+        .chain(&CLUSTERS)
+        .map(|store| {
+            format!(
+                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
              probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
-        );
-    }
-    text
+            )
+        })
+        .collect::<Vec<_>>();
+    [about, heads.concat(), clusters.concat(), rest, stores.concat()].concat()
 }
