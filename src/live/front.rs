@@ -9,7 +9,7 @@
 //!   also takes a plain number for an address);
 //! * `doveadm kick` ends with status 68 when there was nobody to kick.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::thread;
@@ -19,8 +19,9 @@ use super::command::{self, CommandError, Output, duration};
 use crate::scenario::site::FrontEnd;
 use crate::units::Span;
 
-/// Between two rounds of [`FrontEnds::quiet`]: ending a session is asynchronous and takes 30 to 230 ms.
-const ROUND: Span = Span::from_micros(200_000);
+/// Between two rounds of [`FrontEnds::quiet`]: ending a session is asynchronous and takes 30 to 230 ms, and every round is
+/// time in which its user is held.
+const ROUND: Span = Span::from_micros(50_000);
 
 /// What `doveadm` ends with when it has found nobody of that name (`DOVEADM_EX_NOTFOUND`).
 const NOBODY: i32 = 68;
@@ -121,22 +122,23 @@ impl FrontEnds {
     /// Ends a user's sessions and waits until there are none and until every delivery of the first look has ended; for a
     /// user whose hold is committed and whose caches are flushed, so that nothing new can begin.
     ///
-    /// The round that is under way at the limit is ended first. A delivery is known again by the number that its line begins with (a process's). Lines without a number are all
-    /// waited for.
+    /// The round that is under way at the limit is ended first. A delivery is known again by the number that its line
+    /// begins with (a process's), and it has ended, too, when that process had been at a message's text and is at
+    /// recipients again: a busy server's processes are hardly ever seen idle. Lines without a number are all waited for.
     ///
     /// # Errors
     /// [`FrontError::StillBusy`] after `limit`; otherwise as [`flush`](Self::flush).
     #[allow(clippy::disallowed_methods, reason = "sessions of the real world are waited for")]
     pub fn quiet(&self, user: &str, limit: Span) -> Result<(), FrontError> {
         let started = Instant::now();
-        let mut open = None;
+        let mut open = self.look(user)?;
         loop {
             self.kick(user)?;
             let sessions = self.sessions(user)?;
-            let listed = self.on_all(Action::Deliveries, user)?;
-            let now = listed.iter().map(under_way).collect::<Vec<_>>();
-            let still = still_open(open.take().unwrap_or_else(|| now.clone()), &now);
-            let deliveries = still.iter().map(BTreeSet::len).sum();
+            if !open.iter().all(Open::is_empty) {
+                open = still_open(open, &self.look(user)?);
+            }
+            let deliveries = open.iter().map(Open::len).sum();
             if sessions == 0 && deliveries == 0 {
                 return Ok(());
             }
@@ -144,9 +146,13 @@ impl FrontEnds {
             if left.is_zero() {
                 return Err(FrontError::StillBusy { sessions, deliveries });
             }
-            open = Some(still);
             thread::sleep(duration(ROUND).min(left));
         }
+    }
+
+    /// The deliveries under way on each front end.
+    fn look(&self, user: &str) -> Result<Vec<Open>, FrontError> {
+        Ok(self.on_all(Action::Deliveries, user)?.iter().map(under_way).collect())
     }
 
     /// What each front end that has such a command has printed.
@@ -273,32 +279,54 @@ enum Delivery {
     Unseen,
 }
 
-fn under_way(output: &Output) -> BTreeSet<Delivery> {
+/// How far a delivery has come, in the order of LMTP's commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It names its sender or its recipients.
+    Recipients,
+    /// It sends its text, or its line does not say.
+    Text,
+}
+
+/// Deliveries under way on a front end.
+type Open = BTreeMap<Delivery, Stage>;
+
+fn under_way(output: &Output) -> Open {
     let number = |line: &str| line.split_whitespace().next().and_then(|word| word.parse().ok());
+    let stage = |line: &str| {
+        if line.contains("RCPT TO") || line.contains("MAIL FROM") { Stage::Recipients } else { Stage::Text }
+    };
     let listed = lines(&output.text).enumerate();
     let mut open = listed
-        .map(|(place, line)| number(line).map_or(Delivery::Line(place), Delivery::Process))
-        .collect::<BTreeSet<_>>();
+        .map(|(place, line)| (number(line).map_or(Delivery::Line(place), Delivery::Process), stage(line)))
+        .collect::<Open>();
     if output.cut {
-        open.insert(Delivery::Unseen);
+        open.insert(Delivery::Unseen, Stage::Text);
     }
     open
 }
 
 /// Of the deliveries that were waited for those that are still there, and everything that cannot be known again.
-fn still_open(before: Vec<BTreeSet<Delivery>>, now: &[BTreeSet<Delivery>]) -> Vec<BTreeSet<Delivery>> {
-    let one = |(before, now): (BTreeSet<Delivery>, &BTreeSet<Delivery>)| {
+fn still_open(before: Vec<Open>, now: &[Open]) -> Vec<Open> {
+    let one = |(before, now): (Open, &Open)| {
         // What a list that was cut did not show begins to be known with the next one.
-        if before.contains(&Delivery::Unseen) {
+        if before.contains_key(&Delivery::Unseen) {
             return now.clone();
         }
-        let whole = !now.contains(&Delivery::Unseen);
+        let whole = !now.contains_key(&Delivery::Unseen);
         let mut still = before;
-        still.retain(|delivery| match delivery {
-            Delivery::Process(_) => !whole || now.contains(delivery),
-            Delivery::Line(_) | Delivery::Unseen => false,
+        still.retain(|delivery, stage| match (delivery, now.get(delivery)) {
+            (Delivery::Process(_), None) => !whole,
+            // The process has begun another one.
+            (Delivery::Process(_), Some(Stage::Recipients)) => *stage == Stage::Recipients,
+            (Delivery::Process(_), Some(Stage::Text)) => {
+                *stage = Stage::Text;
+                true
+            }
+            (Delivery::Line(_) | Delivery::Unseen, _) => false,
         });
-        still.extend(now.iter().filter(|delivery| !matches!(delivery, Delivery::Process(_))));
+        let unknown = now.iter().filter(|(delivery, _)| !matches!(delivery, Delivery::Process(_)));
+        still.extend(unknown.map(|(delivery, stage)| (*delivery, *stage)));
         still
     };
     before.into_iter().zip(now).map(one).collect()

@@ -141,9 +141,26 @@ fn a_list_too_long_to_be_read_is_still_busy() {
     assert!(matches!(fronts.quiet("bob", Span::ZERO), Err(FrontError::StillBusy { sessions: 0, .. })));
     let cut = |text: &str, cut| under_way(&Output { text: text.to_owned(), cut });
     let open = still_open(vec![cut("7 DATA", false)], &[cut("1 DATA", true)]);
-    assert_eq!(open, [BTreeSet::from([Delivery::Process(7), Delivery::Unseen])]);
+    assert_eq!(open[0].keys().copied().collect::<Vec<_>>(), [Delivery::Process(7), Delivery::Unseen]);
     let open = still_open(open, &[cut("8 DATA", false)]);
-    assert_eq!(open, [BTreeSet::from([Delivery::Process(8)])]);
+    assert_eq!(open[0].keys().copied().collect::<Vec<_>>(), [Delivery::Process(8)]);
+}
+
+#[test]
+fn a_delivery_has_ended_when_its_process_begins_another() {
+    let look = |line: &str| vec![under_way(&Output { text: format!("7 lmtp [::1 {line}]"), cut: false })];
+    for (lines, open) in [
+        (["RCPT TO a", "RCPT TO b", "RCPT TO a"], 1),
+        (["MAIL FROM x", "RCPT TO b", "DATA"], 1),
+        (["RCPT TO a", "DATA", "DATA b"], 1),
+        (["DATA", "DATA", "DATA"], 1),
+        (["DATA", "MAIL FROM x", "DATA"], 0),
+        (["RCPT TO a", "DATA", "RCPT TO a"], 0),
+    ] {
+        let [first, second, third] = lines.map(look);
+        let still = still_open(still_open(first, &second), &third);
+        assert_eq!(still[0].len(), open, "{lines:?}");
+    }
 }
 
 #[test]

@@ -108,9 +108,13 @@ impl FrontEnd {
     /// lists them is the site's:
     ///
     /// ```toml
-    /// deliveries = ["sh", "-c", "ps -ww -C lmtp -o pid=,args= | grep -E 'RCPT TO|DATA' || true"]
+    /// deliveries = ["sh", "-c", """
+    /// [ "$(doveconf -h verbose_proctitle)" = yes ] && all=$(ps -ww -eo pid=,args=) || exit 1
+    /// printf '%s\\n' "$all" | sed -n '/dovecot\\/lmtp \\[/{ / READY]/d; / LHLO]/d; / GREETING]/d; /idling]/d; p; }'
+    /// """]
     /// ```
     ///
+    /// It fails without `ps` and without those titles, rather than to say that there are no deliveries.
     /// Every line begins with the process's number and is any user's: DATA shows no user. Deliveries that begin after the
     /// first look are not waited for, because those are refused.
     #[must_use]

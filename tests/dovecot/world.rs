@@ -1,0 +1,339 @@
+//! A Dovecot of the test's own, two heads, two clusters, and the database that both it and the migration go by.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use drawdown::live::ledger::{Ledger, Step};
+use drawdown::live::rehearsal;
+use drawdown::units::Span;
+
+pub(crate) const HEADS: [&str; 2] = ["head-1", "head-2"];
+pub(crate) const CLUSTERS: [&str; 2] = ["nas-1", "nas-2"];
+/// `nobody` and `nogroup` on Debian: whose mail it is.
+pub(crate) const MAIL: u32 = 65_534;
+
+/// Everything, until it is dropped.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    server: Child,
+    pub(crate) imap: u16,
+    pub(crate) lmtp: u16,
+    pub(crate) users: Vec<String>,
+}
+
+/// Whether the test can run here; if not, it says why, and with `DRAWDOWN_TEST_DOVECOT` set that is a failure.
+pub(crate) fn available() -> bool {
+    let found = Command::new("dovecot").arg("--version").output().is_ok_and(|output| output.status.success());
+    let why = if !found {
+        "there is no dovecot"
+    } else if !rustix::process::geteuid().is_root() {
+        "dovecot needs root"
+    } else {
+        return true;
+    };
+    assert!(std::env::var_os("DRAWDOWN_TEST_DOVECOT").is_none(), "{why}");
+    println!("skipped: {why}");
+    false
+}
+
+impl World {
+    /// Users with nothing in their mailboxes yet, and Dovecot running. A copy goes on at `stream` bytes per second.
+    pub(crate) fn new(users: u32, stream: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("drawdown-dovecot-").tempdir().unwrap();
+        let below = folder.path().to_owned();
+        fs::set_permissions(&below, fs::Permissions::from_mode(0o755)).unwrap();
+        for store in HEADS.iter().chain(&CLUSTERS) {
+            mail_folder(&below.join(store));
+            mail_folder(&below.join(store).join("example.com"));
+        }
+        let users: Vec<String> = (0..users).map(|number| format!("user-{number:03}")).collect();
+        let head = |place: usize| HEADS[place % HEADS.len()];
+        mail_folder(&below.join("home"));
+        for (place, user) in users.iter().enumerate() {
+            mail_folder(&below.join("home").join(user));
+            mail_folder(&below.join(head(place)).join("example.com").join(user));
+        }
+        let entries = users.iter().enumerate();
+        let entries =
+            entries.map(|(place, user)| (user.clone(), head(place).to_owned(), format!("example.com/{user}/Maildir")));
+        rehearsal::make_directory(&below.join("users.db"), entries).unwrap();
+        fs::set_permissions(below.join("users.db"), fs::Permissions::from_mode(0o644)).unwrap();
+        let (imap, lmtp) = (free_port(), free_port());
+        fs::write(below.join("dovecot.conf"), dovecot_conf(&below, imap, lmtp)).unwrap();
+        fs::write(below.join("sql.conf"), sql_conf(&below)).unwrap();
+        fs::write(below.join("scenario.toml"), scenario(&below, users.len(), stream)).unwrap();
+        let server = Command::new("dovecot")
+            .arg("-F")
+            .arg("-c")
+            .arg(below.join("dovecot.conf"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let world = Self { folder, server, imap, lmtp, users };
+        let up = || std::net::TcpStream::connect(("127.0.0.1", imap)).is_ok();
+        assert!(waits(Duration::from_secs(20), up), "dovecot does not answer: {}", world.complaints());
+        world
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What Dovecot has complained of, at last.
+    fn complaints(&self) -> String {
+        let log = fs::read_to_string(self.path("dovecot.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(": Info: ")).collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// Starts `drawdown run`.
+    pub(crate) fn start(&self) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.path("run.log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
+        command.arg("run").arg(self.path("scenario.toml")).arg("--quiet");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    /// What the runs have said.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.path("run.log")).unwrap_or_default()
+    }
+
+    /// Waits for the end of a run, and that all is done then.
+    pub(crate) fn finish(&self, mut run: Child, limit: Duration) {
+        let ended = waits(limit, || run.try_wait().unwrap().is_some());
+        if !ended {
+            run.kill().unwrap();
+        }
+        let status = run.wait().unwrap();
+        assert!(ended && status.success(), "{status:?}: {}\n{}", self.said(), self.complaints());
+    }
+
+    /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads.
+    pub(crate) fn check_moved(&self) {
+        let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
+        let odd = "SELECT count(*) FROM mailbox WHERE state <> 'ok' OR home NOT LIKE 'nas-%' OR epoch <> 1";
+        let odd: i64 = users.query_row(odd, (), |row| row.get(0)).unwrap();
+        assert_eq!(odd, 0, "users held, left behind, or moved twice");
+        for (place, user) in self.users.iter().enumerate() {
+            let old = self.path(HEADS[place % HEADS.len()]).join("example.com").join(user);
+            let left: Vec<_> = fs::read_dir(&old).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+            assert!(left.is_empty(), "the old place is purged: {left:?}");
+        }
+    }
+
+    /// Users who are being copied just now.
+    pub(crate) fn moving(&self) -> Vec<&String> {
+        let arriving = |user: &&String| {
+            let below = |cluster: &&str| self.path(cluster).join("example.com").join(user).join("Maildir.arriving");
+            CLUSTERS.iter().any(|cluster| below(cluster).exists())
+        };
+        self.users.iter().filter(arriving).collect()
+    }
+
+    /// How long users were held, and of that until the fence and from there to the end, each shortest first; and how many
+    /// switches were backed out.
+    pub(crate) fn holds(&self) -> ([Vec<Span>; 3], usize) {
+        let reader = Ledger::read(&self.path("ledger.db")).unwrap();
+        let (mut held, mut failed) = ([const { Vec::new() }; 3], 0);
+        for session in reader.sessions().unwrap() {
+            let switches = reader.observations(session.number).unwrap().switches;
+            failed += switches.iter().filter(|switch| switch.fault.is_some()).count();
+            held[0].extend(switches.iter().filter(|switch| switch.fault.is_none()).filter_map(|switch| switch.held));
+            let mut times = BTreeMap::new();
+            for noted in reader.steps(session.number).unwrap() {
+                times.insert((noted.effect, noted.step), noted.at);
+            }
+            let between = |from: Step, to: Step| {
+                let ends = times.iter().filter(move |((_, step), _)| *step == to);
+                ends.filter_map(|((effect, _), at)| times.get(&(*effect, from)).map(|before| at.since(*before)))
+                    .collect::<Vec<_>>()
+            };
+            held[1].extend(between(Step::Hold, Step::Fence));
+            held[2].extend(between(Step::Fence, Step::Flip));
+        }
+        for spans in &mut held {
+            spans.sort_unstable();
+        }
+        (held, failed)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the run said:\n{}\ndovecot said:\n{}", self.said(), self.complaints());
+        }
+        // In order, so that its children end with it.
+        if let Some(id) = rustix::process::Pid::from_raw(self.server.id() as i32) {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+        if !waits(Duration::from_secs(10), || self.server.try_wait().is_ok_and(|status| status.is_some())) {
+            let _ = self.server.kill();
+        }
+        let _ = self.server.wait();
+    }
+}
+
+/// Asks again and again until it is true, or the time is over.
+#[allow(clippy::disallowed_methods, reason = "a test that waits for a program")]
+pub(crate) fn waits(limit: Duration, mut until: impl FnMut() -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < limit {
+        if until() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+fn mail_folder(path: &Path) {
+    fs::create_dir_all(path).unwrap();
+    chown(path, Some(MAIL), Some(MAIL)).unwrap();
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Everything of its own: no file of an installed Dovecot is read or written.
+fn dovecot_conf(below: &Path, imap: u16, lmtp: u16) -> String {
+    let below = below.display();
+    format!(
+        r"
+protocols = imap lmtp
+listen = 127.0.0.1
+base_dir = {below}/run
+state_dir = {below}/state
+log_path = {below}/dovecot.log
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain
+auth_cache_size = 10 M
+auth_cache_ttl = 1 hour
+verbose_proctitle = yes
+mail_fsync = optimized
+mail_uid = {MAIL}
+mail_gid = {MAIL}
+first_valid_uid = 1
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+passdb {{
+  driver = sql
+  args = {below}/sql.conf
+}}
+userdb {{
+  driver = sql
+  args = {below}/sql.conf
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+  service_count = 0
+  process_limit = 4
+}}
+service imap {{
+  process_limit = 32
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+  process_limit = 8
+}}
+"
+    )
+}
+
+/// While a user is held, a login waits and a delivery is put off: no row would bounce it, only an error does not.
+fn sql_conf(below: &Path) -> String {
+    let below = below.display();
+    format!(
+        "driver = sqlite\n\
+         connect = {below}/users.db\n\
+         password_query = SELECT name AS user, '{{PLAIN}}secret' AS password, \
+         CASE WHEN state = 'hold' THEN CAST(strftime('%%s', 'now') AS INTEGER) + 3 END AS delay_until \
+         FROM mailbox WHERE name = '%u'\n\
+         user_query = SELECT '{below}/home/' || name AS home, 'maildir:{below}/' || home || '/' || path AS mail, \
+         CASE WHEN state = 'hold' THEN abs(-9223372036854775808) END AS held FROM mailbox WHERE name = '%u'\n\
+         iterate_query = SELECT name AS username FROM mailbox\n"
+    )
+}
+
+/// Deliveries under way, of this Dovecot's processes alone: whatever takes mail and does not say that it has none in hand.
+/// Without those titles, and without `ps`, nobody could tell.
+const DELIVERIES: &str = r#"[ "$(doveconf -c "$1/dovecot.conf" -h verbose_proctitle)" = yes ] || exit 1
+all=$(ps -ww --ppid "$(cat "$1/run/master.pid")" -o pid=,args=) || exit 1
+printf '%s\n' "$all" | sed -n '/dovecot\/lmtp \[/{ / READY]/d; / LHLO]/d; / GREETING]/d; /idling]/d; p; }'"#;
+
+fn scenario(below: &Path, users: usize, stream: u32) -> String {
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+    let today = yesterday.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string();
+    let below = below.display();
+    let latency = "latency = { points = [[\"100 %\", \"5 ms\"]] }";
+    let about = format!(
+        "name = \"Under a mail server\"\ntime_zone = \"UTC\"\nas_of = {today}T00:00:00\nhorizon = \"30 days\"\n"
+    );
+    let heads = HEADS.map(|head| format!("[[head]]\nname = \"{head}\"\ncapacity = \"9000 op/s\"\n{latency}\n"));
+    let clusters = CLUSTERS.map(|cluster| {
+        format!(
+            "[[cluster]]\nname = \"{cluster}\"\nrated = \"900 TB\"\nfull_at = \"90 %\"\ningest = \"400 MB/s\"\n\
+             capacity = \"60000 op/s\"\n{latency}\n"
+        )
+    });
+    let rest = format!(
+        r#"[population]
+mailboxes = {users}
+split = {{ head-1 = "50 %", head-2 = "50 %" }}
+size = {{ median = "500 kB", sigma = 0.5, max = "1 GB" }}
+message = {{ mean = "4 kB" }}
+activity = "0.01 op/s"
+[load]
+profile = "flat"
+[cost]
+purge_rate = "200 / s"
+[probe]
+every = "0.2 s"
+[users]
+objective = "10 ms"
+[plan]
+order = {{ heads = ["head-1", "head-2"], overlap = "none" }}
+throttle = {{ law = "fixed", streams = 2 }}
+attempts = {{ backoff = "1 s", backoff_cap = "2 s" }}
+move = {{ stream = "{stream} B/s", purge_after = "1 s", hold_at_most = "20 s" }}
+[site]
+ledger = "{below}/ledger.db"
+socket = "{below}/socket"
+timeout = "20 s"
+drain = "15 s"
+[site.directory]
+sqlite = "{below}/users.db"
+[[site.front_end]]
+name = "mail-1"
+doveadm = ["doveadm", "-c", "{below}/dovecot.conf"]
+deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}"]
+"#
+    );
+    let stores = HEADS
+        .iter()
+        .chain(&CLUSTERS)
+        .map(|store| {
+            format!(
+                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
+             probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
+            )
+        })
+        .collect::<Vec<_>>();
+    [about, heads.concat(), clusters.concat(), rest, stores.concat()].concat()
+}
