@@ -5,7 +5,9 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use crate::site_world::{World, waits};
+use drawdown::live::ledger::Ledger;
+
+use crate::site_world::{World, entries, waits};
 
 #[test]
 fn a_run_moves_everything_and_says_so() {
@@ -152,7 +154,7 @@ fn the_preflight_names_what_is_wrong_and_leaves_nothing_behind() {
     assert!(said.contains("good  directory: 4 users: 2 on head-1, 2 on head-2"), "{said}");
     assert!(said.contains("look  front ends: none"), "{said}");
     assert_eq!(entries(&world.path("nas-1")).len(), before);
-    fs::remove_dir(world.path("nas-2")).unwrap();
+    std::fs::remove_dir(world.path("nas-2")).unwrap();
     let bad = world.say(&["preflight"]);
     let said = String::from_utf8_lossy(&bad.stdout).into_owned();
     assert_eq!(bad.status.code(), Some(1));
