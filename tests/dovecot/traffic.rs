@@ -203,7 +203,7 @@ fn reading(world: &World, mailboxes: BTreeMap<String, Mailbox>, stop: &AtomicBoo
     let mut random = SmallRng::seed_from_u64(seed);
     let mut happened = Happened::default();
     let mut expected = Expected { mailboxes, ..Expected::default() };
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) && !expected.mailboxes.is_empty() {
         let user = somebody(world, |user| expected.mailboxes.contains_key(user), &mut random);
         let Some(imap) = login(world, user, stop, &mut happened) else { break };
         let mailbox = expected.mailboxes.get_mut(user).unwrap();

@@ -257,6 +257,9 @@ service lmtp {{
 }
 
 /// While a user is held, a login waits and a delivery is put off: no row would bounce it, only an error does not.
+///
+/// The wait has to be longer than holds last: once it is over, it is over in the cache, too, and whoever logs in then is
+/// told at once to come again. And no `prefetch`: where the mailbox is may be asked for only after the wait.
 fn sql_conf(below: &Path) -> String {
     let below = below.display();
     format!(
