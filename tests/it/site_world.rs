@@ -246,7 +246,7 @@ sqlite = "{below}/users.db"
 
 /// How a program ends, in a minute at most, and all that it has said.
 pub(crate) fn ended(mut child: Child) -> (Option<i32>, String) {
-    let ended = waits(Duration::from_mins(1), || child.try_wait().unwrap().is_some());
+    let ended = waits(Duration::from_mins(3), || child.try_wait().unwrap().is_some());
     let _ = if ended { Ok(()) } else { child.kill() };
     let output = child.wait_with_output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
