@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// Threads to simulate on; the result does not depend on it [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
-    /// Start from where a running migration stands: its ledger, as the scenario's [site] names it
+    /// Start from where a running migration stands: its ledger
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
     from: Option<PathBuf>,
