@@ -167,7 +167,7 @@ fn a_user_database_that_is_locked_for_a_while_sets_nobody_aside() {
 #[test]
 fn a_probe_that_hangs_stops_new_moves_until_it_comes_back() {
     let world = World::new(40, 5);
-    hold_for(&world, "0.1", "timeout = \"1 s\"\n");
+    hold_for(&world, "0.2", "timeout = \"1 s\"\n");
     let hang = world.path("hang");
     let script = format!("if [ -e {} ]; then sleep 1000; fi; echo 0.2 0.002", hang.display());
     let probe = format!("probe = {{ command = [\"sh\", \"-c\", \"{script}\"] }}");
@@ -187,7 +187,9 @@ fn a_probe_that_hangs_stops_new_moves_until_it_comes_back() {
     let status = world.status();
     assert_eq!(status["moved"].as_u64(), moved, "{status}");
     assert!(status["moved"].as_u64() < Some(40), "too fast for this test: {status}");
-    assert_eq!(status["heads"][0]["binds"], "outage", "{status}");
+    let heads = status["heads"].as_array().unwrap();
+    let at_work = heads.iter().find(|head| head["left"].as_u64() > Some(0)).expect("a head with mailboxes");
+    assert_eq!(at_work["binds"], "outage", "{status}");
     fs::remove_file(&hang).unwrap();
     assert_moved(&world, running);
 }
