@@ -126,12 +126,6 @@ impl Production {
         self.sender.clone()
     }
 
-    /// The pace of each head, for those who watch.
-    #[must_use]
-    pub fn paces(&self) -> &[Arc<Pace>] {
-        &self.paces
-    }
-
     /// The session cannot go on: copies are given up, and switches are waited for until they have finished or backed out.
     pub fn give_up(&mut self) {
         for (effect, job) in &self.jobs {
@@ -232,6 +226,10 @@ impl Production {
 
     /// Looks after what no event tells.
     fn look_around(&mut self, now: Time) {
+        if let Some(step) = self.clock.step() {
+            let why = format!("it was set by {step}; the session's time goes on as it was");
+            self.mover.journal.trouble("the system's clock", &why);
+        }
         let hung: Vec<(EffectId, (HeadId, MailboxId))> = self
             .jobs
             .iter()
