@@ -89,6 +89,7 @@ impl Copy {
         match self.held.folder(&sides.folder).whereabouts(place, stat.st_ino, stamp, seen) {
             Whereabouts::Here => Ok(()),
             Whereabouts::Under(old) => {
+                self.vacate(job, sides, place)?;
                 self.rename(job, sides, &old, place)?;
                 if let Some(message) = self.held.forget(&sides.folder, &old) {
                     self.held.put(&sides.folder, place.clone(), message);
@@ -97,6 +98,7 @@ impl Copy {
                 Ok(())
             }
             Whereabouts::Nowhere => {
+                self.vacate(job, sides, place)?;
                 let Some(source) = Source::open(sides.source(place.part), &place.name, &shown)? else {
                     return skip(job, &shown, done);
                 };
@@ -109,6 +111,16 @@ impl Copy {
                 self.fetch(job, sides, place, &source, done)
             }
         }
+    }
+
+    /// Before another message gets a place at the target: links that wait for what is there are made first, and no later one
+    /// relies on it. Mail servers give no name twice, so this is rare.
+    fn vacate(&mut self, job: &Job<'_>, sides: &Sides, place: &Place) -> Result<(), MailError> {
+        if self.batch.links_to(&sides.folder, place) {
+            self.commit(job)?;
+        }
+        self.held.forget(&sides.folder, place);
+        Ok(())
     }
 
     fn rename(&mut self, job: &Job<'_>, sides: &Sides, old: &Place, new: &Place) -> Result<(), MailError> {

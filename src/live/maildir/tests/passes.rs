@@ -118,6 +118,29 @@ fn content_that_changes_in_place_is_copied_again() {
 }
 
 #[test]
+fn a_link_is_never_made_to_a_name_that_another_message_takes() {
+    // Messages come in the order of their inodes, so each of the two goes first once.
+    for swapped in ["cur/1.host:2,", "cur/2.host:2,"] {
+        let stores = Stores::new();
+        for name in ["1.host:2,", "2.host:2,"] {
+            stores.write(&format!("cur/{name}"), name.as_bytes());
+            let further = stores.source().join(format!("cur/further.{name}"));
+            fs::hard_link(stores.source().join("cur").join(name), further).unwrap();
+        }
+        let mut copy = stores.copy();
+        copy.bulk(&Open).unwrap();
+        let other = if swapped.contains('1') { "cur/further.2.host:2," } else { "cur/further.1.host:2," };
+        for (old, new) in [(swapped, "cur/aside"), (other, swapped), ("cur/aside", other)] {
+            stores.rename(old, new);
+        }
+        copy.delta(&Open).unwrap();
+        copy.rehash(&Open).unwrap();
+        stores.finish(&mut copy);
+        stores.assert_same();
+    }
+}
+
+#[test]
 fn folders_that_go_and_come_are_followed_by_the_last_pass() {
     let stores = Stores::new();
     for folder in [".Old", ".Old.Sub", "nested/deep"] {
