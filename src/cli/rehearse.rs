@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let clock = Clock::playing_at(scenario.as_of);
     let close = super::forecast::stop_on_interrupt()?;
     let began = progress::now();
-    let setting = Setting { scenario: &scenario, text: source.resolved(), site: &site, clock };
+    let setting = Setting { scenario: &scenario, text: source.resolved(), site: &site, clock, log: None };
     let ended = session(setting, &close, arguments.quiet)?;
     let took = began.elapsed().as_secs_f64();
     if !ended.finished {
@@ -162,6 +162,8 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
         timeout: Span::from_secs(10),
         drain: Span::from_secs(30),
         lease: Span::from_secs(60),
+        metrics: None,
+        test_user: None,
     })
 }
 

@@ -9,6 +9,7 @@ mod disk;
 mod fill;
 mod nfs;
 mod pressure;
+mod prometheus;
 mod watch;
 
 pub use watch::{ProbeStatus, Prober, Sampled, StoreId, Watched};
@@ -34,6 +35,8 @@ pub struct Reading {
     pub capacity: Bytes,
     /// Files that can still be made; `u64::MAX` where the file system has no such limit.
     pub inodes_free: u64,
+    /// How old the load was already when it was read: a server may have it from earlier.
+    pub age: Span,
 }
 
 /// Why there is no reading.
@@ -60,6 +63,7 @@ impl std::error::Error for ProbeError {}
 struct Load {
     utilisation: Share,
     latency: Latency,
+    age: Span,
 }
 
 /// The probe of one store.
@@ -79,6 +83,7 @@ enum Kind {
     Disk { device: String, last: Option<(Span, disk::Counters)> },
     Nfs { last: Option<nfs::Counters> },
     Pressure { last: Option<(Span, pressure::Stalled)> },
+    Prometheus(Box<prometheus::Asker>),
     Command(Vec<String>),
     Unmeasured,
 }
@@ -91,6 +96,7 @@ impl Probe {
             LoadProbe::Disk(device) => Kind::Disk { device: device.clone(), last: None },
             LoadProbe::Nfs => Kind::Nfs { last: None },
             LoadProbe::Pressure => Kind::Pressure { last: None },
+            LoadProbe::Prometheus(asked) => Kind::Prometheus(Box::new(prometheus::Asker::new(asked, timeout))),
             LoadProbe::Command(argv) => Kind::Command(argv.clone()),
             LoadProbe::Unmeasured => Kind::Unmeasured,
         };
@@ -114,6 +120,7 @@ impl Probe {
             used: fill.used,
             capacity: fill.capacity,
             inodes_free: fill.inodes_free,
+            age: load.age,
         })
     }
 
@@ -133,6 +140,7 @@ impl Probe {
                 let (before, stalled) = last.replace(now).ok_or_else(first)?;
                 pressure::between(stalled, now.1, now.0 - before)
             }
+            Kind::Prometheus(asker) => asker.ask().map_err(ProbeError::Failed),
             Kind::Command(argv) => {
                 let output = command::run(argv, self.timeout).map_err(ProbeError::Failed)?;
                 command::parse(&output).map_err(ProbeError::Failed)

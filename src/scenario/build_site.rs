@@ -1,12 +1,14 @@
 //! Builds the site: paths, commands and statements as texts. Nothing of it is opened, executed or connected to here, so
 //! that two paths are compared as they are written: symbolic links stay unseen.
 
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
+use super::build_probe::load_probe;
 use super::frame::Frame;
 use super::item::Item;
 use super::reader::Reader;
-use super::site::{Database, Directory, FillProbe, FrontEnd, LoadProbe, Site, Statements, Store};
+use super::site::{Database, Directory, FillProbe, FrontEnd, Site, Statements, Store};
 use super::site_sql::{self, STATEMENTS};
 
 /// The longest path of a socket: the kernel's limit of 108 bytes has a zero at its end.
@@ -21,6 +23,11 @@ pub(crate) fn site(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Optio
     let directory = directory(item, reader);
     let front_ends = item.get("front_end").map(Item::list).unwrap_or_default();
     let front_ends = front_ends.iter().map(|item| front_end(item, reader)).collect();
+    let metrics = metrics(item, reader);
+    let test_user = item.get("test_user").and_then(Item::text);
+    if let Some(user) = test_user.filter(|user| user.trim().is_empty()) {
+        reader.problem(item, format!("has the test user {user:?}, must be a user's name"));
+    }
     reader.section();
     let [timeout, drain, lease] = ["timeout", "drain", "lease"].map(|key| reader.span(item, key));
     Some(Site {
@@ -33,7 +40,33 @@ pub(crate) fn site(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Optio
         timeout,
         drain,
         lease,
+        metrics,
+        test_user: test_user.map(str::to_owned),
     })
+}
+
+/// Where metrics are told: on this machine, unless the file says that others may read them, too.
+fn metrics(site: &Item, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    reader.section();
+    let table = site.get("metrics").filter(|table| !table.is_bad())?;
+    let item = table.get("listen")?;
+    let text = item.text()?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        let message =
+            format!("is {text:?}, must be an address and a port such as \"127.0.0.1:9464\" or \"[::1]:9464\"");
+        reader.problem(item, message);
+        return None;
+    };
+    let anywhere = table.get("anywhere").is_some_and(Item::flag);
+    if !address.ip().is_loopback() && !anywhere {
+        let message = format!(
+            "is {text:?}, which other machines can reach: metrics have neither a password nor encryption; \
+             take \"127.0.0.1:{}\", or say `anywhere = true`",
+            address.port()
+        );
+        reader.problem(item, message);
+    }
+    Some(address)
 }
 
 /// The stores of the heads and of the clusters; `None` when one is missing or wrong.
@@ -80,26 +113,6 @@ fn store(item: &Item, reader: &mut Reader<'_>) -> Option<Store> {
     let root = path(item, "root", reader);
     let probe = item.get("probe").filter(|probe| !probe.is_bad()).and_then(|probe| load_probe(probe, reader));
     Some(Store { root: root?, probe: probe?, fill: FillProbe::FileSystem })
-}
-
-fn load_probe(item: &Item, reader: &mut Reader<'_>) -> Option<LoadProbe> {
-    if let Some(disk) = item.get("disk") {
-        let name = disk.text()?.strip_prefix("/dev/").unwrap_or(disk.text()?);
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            reader.problem(disk, format!("is {:?}, must be the name of a block device such as \"sdb\"", disk.text()?));
-        }
-        return Some(LoadProbe::Disk(name.to_owned()));
-    }
-    if let Some(command) = item.get("command") {
-        return argv(command, reader).map(LoadProbe::Command);
-    }
-    let (name, probe) =
-        if item.get("nfs").is_some() { ("nfs", LoadProbe::Nfs) } else { ("pressure", LoadProbe::Pressure) };
-    let flag = item.get(name)?;
-    if !flag.flag() {
-        reader.problem(flag, "is false, must be true; another probe is one of disk, nfs, pressure, command");
-    }
-    Some(probe)
 }
 
 /// No two stores share a folder, and what production writes for itself lies on none of them.
@@ -179,7 +192,7 @@ fn path(table: &Item, name: &str, reader: &mut Reader<'_>) -> Option<PathBuf> {
 }
 
 /// A program and its arguments.
-fn argv(item: &Item, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+pub(super) fn argv(item: &Item, reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let words = item.list().iter().map(Item::text);
     let words: Vec<String> = words.map(|word| word.map(str::to_owned)).collect::<Option<_>>()?;
     match words.first() {

@@ -36,6 +36,12 @@ pub(crate) static SITE: Table = Table {
         need("store", Kind::Named(&STORE), "A head or a cluster, by its name: one for each."),
         need("directory", Kind::Table(&DIRECTORY), "The database that says who lives where."),
         or("front_end", Kind::Named(&FRONT_END), Need::Empty, "A machine that serves mailboxes."),
+        may(
+            "test_user",
+            Kind::Text,
+            "A user whom a preflight may move to a cluster and back: nobody's, with little mail.",
+        ),
+        may("metrics", Kind::Table(&METRICS), "Where a running migration tells its metrics."),
     ]],
 };
 
@@ -50,7 +56,13 @@ static STORE: Table = Table {
         ),
         need(
             "probe",
-            Kind::Choice(&[Kind::Table(&DISK), Kind::Table(&NFS), Kind::Table(&PRESSURE), Kind::Table(&COMMAND)]),
+            Kind::Choice(&[
+                Kind::Table(&DISK),
+                Kind::Table(&NFS),
+                Kind::Table(&PRESSURE),
+                Kind::Table(&PROMETHEUS),
+                Kind::Table(&COMMAND),
+            ]),
             "Where its load is read.",
         ),
     ]],
@@ -75,6 +87,25 @@ static PRESSURE: Table = Table {
     )]],
 };
 
+static PROMETHEUS: Table = Table {
+    what: "a probe",
+    keys: &[&[
+        need(
+            "prometheus",
+            Kind::Text,
+            "A Prometheus server, \"http://127.0.0.1:9090\": for arrays that only their vendor's exporter can see.",
+        ),
+        may("utilisation", Kind::Text, "An expression that gives one series: the busy share, 0 to 1."),
+        may("latency", Kind::Text, "An expression that gives one series: the mean time of an operation in seconds."),
+        or(
+            "max_age",
+            span().single().to(WAIT_MAX).positive(),
+            Need::Text("2 min"),
+            "A value that was measured earlier than that is a missing sample.",
+        ),
+    ]],
+};
+
 static COMMAND: Table = Table {
     what: "a probe",
     keys: &[&[need(
@@ -86,6 +117,14 @@ static COMMAND: Table = Table {
 
 /// A program and its arguments, without a shell.
 const ARGV: Kind = Kind::List(&Kind::Text);
+
+static METRICS: Table = Table {
+    what: "the metrics",
+    keys: &[&[
+        need("listen", Kind::Text, "Address and port of this machine: \"127.0.0.1:9464\"."),
+        or("anywhere", Kind::Flag, Need::Flag(false), "Allow an address that other machines can reach."),
+    ]],
+};
 
 static DIRECTORY: Table = Table {
     what: "the directory",

@@ -3,6 +3,7 @@
 
 pub mod defaults;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::units::Span;
@@ -29,6 +30,10 @@ pub struct Site {
     /// The right to change the directory is taken for so long, and kept four times as often: another instance takes over no
     /// sooner after this one has stopped.
     pub lease: Span,
+    /// Where a running migration tells its metrics, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// A user whom a preflight may move to a cluster and back.
+    pub test_user: Option<String>,
 }
 
 /// A head or a cluster as the migration's host sees it.
@@ -62,8 +67,23 @@ pub enum LoadProbe {
     Pressure,
     /// A program that prints utilisation (0 to 1) and latency (seconds): `0.62 0.0041`.
     Command(Vec<String>),
+    /// A Prometheus server, which has it from elsewhere.
+    Prometheus(Prometheus),
     /// Nobody reads it, and it counts as none: for a rehearsal.
     Unmeasured,
+}
+
+/// What is asked of a Prometheus server about a store. At least one of the two expressions is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prometheus {
+    /// Where it answers, without `/api/v1`: `http://127.0.0.1:9090`. Plain HTTP.
+    pub server: String,
+    /// The expression of the busy share, 0 to 1.
+    pub utilisation: Option<String>,
+    /// The expression of the mean time of an operation, in seconds.
+    pub latency: Option<String>,
+    /// What was measured earlier than so long ago says nothing any more.
+    pub max_age: Span,
 }
 
 /// The database that says who lives where.

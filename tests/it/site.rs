@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use drawdown::scenario::site::{Database, LoadProbe, Site};
+use drawdown::scenario::site::{Database, LoadProbe, Prometheus, Site};
 use drawdown::scenario::{ReadSettings, Source, starter};
 use drawdown::sim::{RunId, simulate};
 use drawdown::units::Span;
@@ -90,6 +90,24 @@ fn a_setting_reaches_into_the_site() {
     assert_eq!(site.clusters[0].root, Path::new("/nowhere/other"));
     assert_eq!(site.drain, Span::from_secs(120));
     assert_eq!(site.heads[0].probe, LoadProbe::Nfs);
+}
+
+#[test]
+fn a_server_is_asked_in_its_own_words_and_metrics_have_an_address() {
+    let probe = r#"{ prometheus = "http://127.0.0.1:9090/", utilisation = "busy{array='a'}", max_age = "90 s" }"#;
+    let given = [&format!("site.store.nas-1.probe={probe}"), "site.metrics={ listen = \"[::1]:9464\" }"];
+    let found = site(GOOD, &given);
+    let asked = Prometheus {
+        server: "http://127.0.0.1:9090".to_owned(),
+        utilisation: Some("busy{array='a'}".to_owned()),
+        latency: None,
+        max_age: Span::from_secs(90),
+    };
+    assert_eq!(found.clusters[0].probe, LoadProbe::Prometheus(asked));
+    assert_eq!(found.metrics, Some("[::1]:9464".parse().unwrap()));
+    let others = ["site.metrics={ listen = \"10.0.0.1:9464\", anywhere = true }"];
+    assert_eq!(site(GOOD, &others).metrics, Some("10.0.0.1:9464".parse().unwrap()));
+    assert_eq!(site(GOOD, &[]).metrics, None);
 }
 
 #[test]
@@ -190,6 +208,20 @@ const CASES: &[(&str, &[(&str, &str)])] = &[
     ("a probe of no kind", &[("probe = { disk = \"sdb\" }", "probe = \"disk\"")]),
     ("a misspelt probe", &[("probe = { disk = \"sdb\" }", "probe = { dsik = \"sdb\" }")]),
     ("a probe that is off", &[("nfs = true", "nfs = false")]),
+    ("a server over TLS", &[("{ disk = \"sdb\" }", "{ prometheus = \"https://array:9090\", latency = \"wait\" }")]),
+    ("a server that is no address", &[("{ disk = \"sdb\" }", "{ prometheus = \"array:9090\", latency = \"wait\" }")]),
+    (
+        "a server with a password",
+        &[("{ disk = \"sdb\" }", "{ prometheus = \"http://mail:hunter2@array:9090\", latency = \"wait\" }")],
+    ),
+    (
+        "a server with its path",
+        &[("{ disk = \"sdb\" }", "{ prometheus = \"http://array:9090/api/v1/\", latency = \"wait\" }")],
+    ),
+    ("a server that is asked nothing", &[("{ disk = \"sdb\" }", "{ prometheus = \"http://array:9090\" }")]),
+    ("an empty expression", &[("{ disk = \"sdb\" }", "{ prometheus = \"http://array:9090\", utilisation = \" \" }")]),
+    ("metrics without a port", &[("lease = \"90 s\"", "lease = \"90 s\"\nmetrics = { listen = \"127.0.0.1\" }")]),
+    ("metrics for everybody", &[("lease = \"90 s\"", "lease = \"90 s\"\nmetrics = { listen = \"0.0.0.0:9464\" }")]),
     ("a disk that is no name", &[("disk = \"sdb\"", "disk = \"sd b\"")]),
     ("a probe that runs nothing", &[("command = [\"/nowhere/bin/load\", \"nas-2\"]", "command = []")]),
     ("a shell's line for an argv", &[("command = [\"/nowhere/bin/load\", \"nas-2\"]", "command = \"load nas-2\"")]),

@@ -16,9 +16,9 @@ use crate::units::{Latency, Share, Span};
 /// As much of a program's output as is kept; the rest is read and thrown away.
 const OUTPUT_MAX: usize = 4_096;
 /// The highest utilisation that makes sense; above stand percentages.
-const UTILISATION_MAX: f64 = 2.0;
+pub(super) const UTILISATION_MAX: f64 = 2.0;
 /// The highest latency that makes sense, in seconds.
-const LATENCY_MAX_S: f64 = 3_600.0;
+pub(super) const LATENCY_MAX_S: f64 = 3_600.0;
 
 /// Reads `0.62 0.0041`: utilisation as a fraction, up to 2 for more than can be served, and latency in seconds.
 ///
@@ -37,7 +37,11 @@ pub(super) fn parse(output: &str) -> Result<Load, String> {
     if !(0.0..=LATENCY_MAX_S).contains(&latency) {
         return Err(format!("the probe printed {shown:?}: latency must lie between 0 and {LATENCY_MAX_S} seconds"));
     }
-    Ok(Load { utilisation: Share::from_fraction_up(utilisation), latency: Latency::from_secs_up(latency) })
+    Ok(Load {
+        utilisation: Share::from_fraction_up(utilisation),
+        latency: Latency::from_secs_up(latency),
+        age: Span::ZERO,
+    })
 }
 
 /// Runs a program without a shell and gives what it prints. It and all that it has started end with this call, at the
@@ -144,7 +148,8 @@ mod tests {
 
     #[test]
     fn two_numbers_are_a_load() {
-        let load = Load { utilisation: Share::from_ppm(620_000), latency: Latency::from_micros(4_100) };
+        let load =
+            Load { utilisation: Share::from_ppm(620_000), latency: Latency::from_micros(4_100), age: Span::ZERO };
         assert_eq!(parse("0.62 0.0041\n"), Ok(load));
         assert_eq!(parse("0 0"), Ok(Load::default()));
         assert_eq!(parse("1.3\t1e-3").unwrap().utilisation, Share::from_ppm(1_300_000));

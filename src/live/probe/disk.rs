@@ -54,7 +54,7 @@ pub(super) fn between(before: Counters, now: Counters, elapsed: Span) -> Result<
     let busy = Span::from_micros(i64::try_from(busy_ms).unwrap_or(i64::MAX).saturating_mul(1_000));
     // Where nothing has ended, the oldest request has been under way for all of the busy time.
     let latency = if ended == 0 { Latency::from_secs_up(busy.secs()) } else { mean_latency(took_ms, ended) };
-    Ok(Load { utilisation: busy_share(busy, elapsed)?, latency })
+    Ok(Load { utilisation: busy_share(busy, elapsed)?, latency, age: Span::ZERO })
 }
 
 #[cfg(test)]
@@ -100,7 +100,10 @@ mod tests {
         let before = Counters { device: (8, 0), ended: 1_000, took_ms: 5_000, busy_ms: 100 };
         let now = Counters { ended: 1_400, took_ms: 6_000, busy_ms: 2_600, ..before };
         let load = between(before, now, Span::from_secs(10)).unwrap();
-        assert_eq!(load, Load { utilisation: Share::from_ppm(250_000), latency: Latency::from_micros(2_500) });
+        assert_eq!(
+            load,
+            Load { utilisation: Share::from_ppm(250_000), latency: Latency::from_micros(2_500), ..Load::default() }
+        );
         // Idle: no request took any time. And the kernel's steps never make a device more than busy.
         assert_eq!(between(now, now, Span::from_secs(10)).unwrap(), Load::default());
         assert_eq!(between(before, now, Span::from_secs(2)).unwrap().utilisation, Share::ONE);
@@ -110,7 +113,10 @@ mod tests {
     fn a_device_that_hangs_is_busy_and_slow() {
         let before = Counters { device: (8, 0), ended: 1_000, took_ms: 5_000, busy_ms: 100 };
         let load = between(before, Counters { busy_ms: 9_100, ..before }, Span::from_secs(10)).unwrap();
-        assert_eq!(load, Load { utilisation: Share::from_ppm(900_000), latency: Latency::from_micros(9_000_000) });
+        assert_eq!(
+            load,
+            Load { utilisation: Share::from_ppm(900_000), latency: Latency::from_micros(9_000_000), ..Load::default() }
+        );
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn counters<'a>(block: impl Iterator<Item = &'a str>) -> Option<Counters> {
 pub(super) fn between(before: Counters, now: Counters) -> Result<Load, ProbeError> {
     let rise = |before: u64, now: u64| now.checked_sub(before).ok_or_else(|| anew("the mount"));
     let latency = mean_latency(rise(before.took_ms, now.took_ms)?, rise(before.operations, now.operations)?);
-    Ok(Load { utilisation: Share::ZERO, latency })
+    Ok(Load { utilisation: Share::ZERO, latency, ..Load::default() })
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ device tmpfs mounted on /mnt/nas-2/spool with fstype tmpfs
     fn latency_is_the_mean_of_what_ended_since_the_last_reading() {
         let before = Counters { operations: 1_350, took_ms: 2_200 };
         let load = between(before, Counters { operations: 1_750, took_ms: 4_200 }).unwrap();
-        assert_eq!(load, Load { utilisation: Share::ZERO, latency: Latency::from_micros(5_000) });
+        assert_eq!(load, Load { utilisation: Share::ZERO, latency: Latency::from_micros(5_000), ..Load::default() });
         assert_eq!(between(before, before).unwrap(), Load::default());
         let again = Counters { operations: 3, took_ms: 2 };
         assert!(matches!(between(before, again), Err(ProbeError::Missing(_))));

@@ -1,7 +1,7 @@
 //! `/proc/pressure/io`: the share of the time in which at least one task waited for a disk, whichever.
 
 use super::{Load, ProbeError, anew, busy_share};
-use crate::units::{Latency, Span};
+use crate::units::Span;
 
 /// The time since the machine started in which some task waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn between(before: Stalled, now: Stalled, elapsed: Span) -> Result<Lo
     if now.0 < before.0 {
         return Err(anew("the pressure on the disks"));
     }
-    Ok(Load { utilisation: busy_share(now.0 - before.0, elapsed)?, latency: Latency::default() })
+    Ok(Load { utilisation: busy_share(now.0 - before.0, elapsed)?, ..Load::default() })
 }
 
 #[cfg(test)]

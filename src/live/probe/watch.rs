@@ -40,7 +40,7 @@ pub struct Watched {
 pub struct Sampled {
     /// Which store.
     pub store: StoreId,
-    /// When the sample was begun, in the session's time.
+    /// When the sample was begun, in the session's time; earlier by as much as the load was old then.
     pub measured_at: Time,
     /// What was found.
     pub reading: Reading,
@@ -173,7 +173,7 @@ impl Watch {
             let result = result.and_then(|reading| if took > self.timeout { Err(late()) } else { Ok(reading) });
             self.note(measured_at, &result, intervals, is_first && primed);
             if let Ok(reading) = result {
-                tell(Sampled { store: self.id, measured_at, reading });
+                tell(Sampled { store: self.id, measured_at: measured_at - reading.age, reading });
             }
             is_first = false;
             let now = awake();
@@ -231,6 +231,7 @@ mod tests {
             used: Bytes::new(used),
             capacity: Bytes::new(1_000),
             inodes_free: 1,
+            age: Span::ZERO,
         }
     }
 
