@@ -33,7 +33,7 @@ mod window;
 use std::sync::Arc;
 
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Bytes, Rate, Span, Time};
 use attempt::FaultRate;
 use jobs::Jobs;
 use lane::{Due, Lane, NOTHING_DUE};
@@ -79,6 +79,8 @@ struct Session {
     /// Old copies of what was switched from here on are kept.
     cohort: Time,
     intake: Option<ClusterId>,
+    /// Samples that were measured earlier say nothing: when the clock was last set.
+    samples_since: Time,
     /// Clusters on which something was placed, a bit each.
     opened: u64,
     /// Clusters that have been full, a bit each.
@@ -169,6 +171,24 @@ impl Migration {
     #[must_use]
     pub fn left(&self, head: HeadId) -> u32 {
         self.lane(head).map_or(0, Lane::left)
+    }
+
+    /// Mailboxes of a head that wait for their copy.
+    #[must_use]
+    pub fn waiting(&self, head: HeadId) -> u32 {
+        self.lane(head).map_or(0, |lane| lane.waiting)
+    }
+
+    /// Moved mailboxes of a head whose old copies are still to be removed.
+    #[must_use]
+    pub fn unpurged(&self, head: HeadId) -> u64 {
+        self.lane(head).map_or(0, |lane| lane.purges.left())
+    }
+
+    /// The pace last asked for on a head: copies that may progress, and the cap on the sum of their speeds.
+    #[must_use]
+    pub fn pace(&self, head: HeadId) -> Option<(u16, Rate)> {
+        self.lane(head)?.pace.map(|pace| (pace.streams, pace.rate))
     }
 
     /// Copies under way from a head, suspended ones included.

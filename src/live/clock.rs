@@ -53,6 +53,11 @@ impl Clock {
     pub fn step(&mut self) -> Option<Span> {
         self.steps.look(Readings::now())
     }
+
+    /// From now on as if the system's clock had just been set by so much.
+    pub(super) fn as_if_set(&mut self, by: Span) {
+        self.steps.last_origin = self.steps.last_origin - by;
+    }
 }
 
 /// How long the machine has run without the time that it was suspended: for differences of its counters.

@@ -126,6 +126,11 @@ impl Production {
         self.sender.clone()
     }
 
+    /// From now on as if the system's clock had just been set by so much: no test can set it.
+    pub fn as_if_clock_set(&mut self, by: Span) {
+        self.clock.as_if_set(by);
+    }
+
     /// The session cannot go on: copies are given up, and switches are waited for until they have finished or backed out.
     pub fn give_up(&mut self) {
         for (effect, job) in &self.jobs {
@@ -227,8 +232,11 @@ impl Production {
     /// Looks after what no event tells.
     fn look_around(&mut self, now: Time) {
         if let Some(step) = self.clock.step() {
-            let why = format!("it was set by {step}; the session's time goes on as it was");
+            let why = format!(
+                "it was set by {step}; the session's time goes on as it was, and nothing new begins before fresh samples"
+            );
             self.mover.journal.trouble("the system's clock", &why);
+            self.ready.push_back(Event::ClockStepped { by: step });
         }
         let hung: Vec<(EffectId, (HeadId, MailboxId))> = self
             .jobs

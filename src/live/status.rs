@@ -1,18 +1,23 @@
 //! How a running migration stands: kept up with each step, for `status` and for those who watch.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::wire;
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::Migration;
-use crate::migration::message::{Event, Order};
+use crate::migration::message::{Binding, Event, Fault, Order, Start};
 use crate::scenario::Scenario;
-use crate::units::{Bytes, Time};
+use crate::units::{Bytes, Latency, Rate, Share, Time};
 
 /// Faults and troubles that are kept.
 const KEPT: usize = 8;
 
 /// How a running migration stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     /// The scenario's title.
     pub name: String,
@@ -30,8 +35,20 @@ pub struct Status {
     pub moved: u64,
     /// Bytes moved in this session.
     pub moved_bytes: u64,
+    /// Mailboxes that had been moved when the session began.
+    pub moved_before: u64,
     /// Attempts that failed in this session.
     pub faults: u64,
+    /// The same by the fault's name.
+    pub faults_by: BTreeMap<String, u64>,
+    /// How often the machine's clock was set in this session.
+    pub clock_steps: u64,
+    /// How long users were held in this session.
+    pub holds: Holds,
+    /// How the ledger keeps up.
+    pub ledger: LedgerStatus,
+    /// The right to change the directory.
+    pub lease: LeaseStatus,
     /// Whether an operator has paused it.
     pub paused: bool,
     /// By head.
@@ -44,6 +61,7 @@ pub struct Status {
 
 /// How a head stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HeadStatus {
     /// Its name.
     pub name: String,
@@ -51,16 +69,31 @@ pub struct HeadStatus {
     pub left: u32,
     /// Mailboxes that wait for a person.
     pub set_aside: u32,
+    /// Mailboxes that wait for their copy.
+    pub waiting: u32,
     /// Copies under way, suspended ones included.
     pub copying: u16,
+    /// Switches under way, and copies that wait for theirs.
+    pub switching: u32,
+    /// Moved mailboxes whose old copies are still there and will be removed.
+    pub unpurged: u64,
+    /// Copies that may progress; none before the first pace.
+    pub streams: Option<u16>,
+    /// Cap on the sum of their speeds in bytes a second; none without one.
+    pub rate: Option<u64>,
     /// What binds it.
     pub binds: String,
+    /// How long each cause has bound it in this session, in microseconds.
+    pub bound_us: BTreeMap<String, i64>,
     /// Its load at the last sample, parts per million, and its latency, microseconds; none without a sample.
     pub load: Option<(u32, u32)>,
+    /// When that was measured, microseconds since 1970.
+    pub sampled_at_us: Option<i64>,
 }
 
 /// How a cluster stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterStatus {
     /// Its name.
     pub name: String,
@@ -70,6 +103,57 @@ pub struct ClusterStatus {
     pub reserved: u64,
     /// Bytes up to which it is filled.
     pub threshold: u64,
+    /// Its load at the last sample, parts per million, and its latency, microseconds; none without a sample.
+    pub load: Option<(u32, u32)>,
+    /// When that was measured, microseconds since 1970.
+    pub sampled_at_us: Option<i64>,
+}
+
+/// How long users were held: a histogram.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holds {
+    /// How many holds have ended, by the first of [`Holds::UP_TO_S`] that they were no longer than; longer ones are last.
+    pub counts: [u64; Holds::UP_TO_S.len() + 1],
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
+    /// Those of them that were backed out.
+    pub backed_out: u64,
+}
+
+impl Holds {
+    /// Seconds: the upper ends of the histogram's parts.
+    pub const UP_TO_S: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+    /// Counts a hold that has ended.
+    pub fn add(&mut self, held: Duration, backed_out: bool) {
+        let part = Self::UP_TO_S.iter().position(|most| held.as_secs_f64() <= *most).unwrap_or(Self::UP_TO_S.len());
+        self.counts[part] += 1;
+        self.sum_us += held.as_micros() as u64;
+        self.backed_out += u64::from(backed_out);
+    }
+}
+
+/// How the ledger keeps up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LedgerStatus {
+    /// Events recorded in this session.
+    pub events: u64,
+    /// From the last event that happened until it was recorded, in microseconds.
+    pub lag_us: u64,
+    /// Time spent recording in this session, in microseconds.
+    pub spent_us: u64,
+}
+
+/// The right to change the directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeaseStatus {
+    /// Its fencing number; none before it was taken.
+    pub fence: Option<i64>,
+    /// When it runs out unless it is kept, microseconds since 1970 by the session's time.
+    pub until_us: Option<i64>,
 }
 
 impl Status {
@@ -99,20 +183,28 @@ impl Status {
         self.at_us = now.unix_micros();
         self.mailboxes = machine.mailboxes() as u64;
         match event {
+            Event::Started(start) => self.moved_before = moved(start),
             Event::CopyEnded { effect, bytes, .. } => moving.arrived(effect.slot(), *bytes),
             Event::SwitchEnded { effect } => {
                 self.moved += 1;
                 self.moved_bytes += moving.left(effect.slot()).get();
             }
-            Event::CopyFailed { .. } | Event::SwitchFailed { .. } | Event::PurgeFailed { .. } => self.faults += 1,
-            Event::HeadSampled { head, utilisation, latency, .. } => {
-                self.heads[head.index()].load = Some((utilisation.ppm(), latency.micros()));
+            Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } | Event::PurgeFailed { fault, .. } => {
+                self.failed(*fault);
             }
-            Event::ClusterSampled { cluster, used, .. } => self.clusters[cluster.index()].used = Some(used.get()),
+            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+                let head = &mut self.heads[head.index()];
+                (head.load, head.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
+            }
+            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
+                let cluster = &mut self.clusters[cluster.index()];
+                cluster.used = Some(used.get());
+                (cluster.load, cluster.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
+            }
+            Event::ClockStepped { .. } => self.clock_steps += 1,
             Event::Operator(Order::Pause | Order::StopCohort(_)) => self.paused = true,
             Event::Operator(Order::Resume) => self.paused = false,
-            Event::Started(_)
-            | Event::Wake
+            Event::Wake
             | Event::ClusterOpened { .. }
             | Event::ClusterClosed { .. }
             | Event::PurgeEnded { .. }
@@ -123,15 +215,16 @@ impl Status {
             | Event::Operator(_) => {}
         }
         for (head, status) in self.heads.iter_mut().enumerate() {
-            let head = HeadId(head as u8);
-            status.left = machine.left(head);
-            status.set_aside = machine.set_aside(head);
-            status.copying = machine.copying(head);
-            machine.binding(head).name().clone_into(&mut status.binds);
+            status.stepped(machine, HeadId(head as u8), now);
         }
         for (cluster, status) in self.clusters.iter_mut().enumerate() {
             status.reserved = machine.reserved(ClusterId(cluster as u8)).get();
         }
+    }
+
+    fn failed(&mut self, fault: Fault) {
+        self.faults += 1;
+        *self.faults_by.entry(wire::fault_name(fault)).or_default() += 1;
     }
 
     /// Keeps what has gone wrong.
@@ -147,6 +240,38 @@ impl Status {
     pub fn left(&self) -> u64 {
         self.heads.iter().map(|head| u64::from(head.left)).sum()
     }
+}
+
+impl HeadStatus {
+    fn stepped(&mut self, machine: &Migration, head: HeadId, now: Time) {
+        self.left = machine.left(head);
+        self.waiting = machine.waiting(head);
+        self.set_aside = machine.set_aside(head);
+        self.copying = machine.copying(head);
+        self.switching = self.left - self.waiting - u32::from(self.copying);
+        self.unpurged = machine.unpurged(head);
+        let pace = machine.pace(head);
+        self.streams = pace.map(|(streams, _)| streams);
+        self.rate = pace.map(|(_, rate)| rate).filter(|rate| *rate != Rate::UNLIMITED).map(Rate::bytes_per_second);
+        machine.binding(head).name().clone_into(&mut self.binds);
+        for (cause, bound) in Binding::ALL.iter().zip(machine.bound(head, now)) {
+            match self.bound_us.get_mut(cause.name()) {
+                Some(known) => *known = bound.micros(),
+                None => _ = self.bound_us.insert(cause.name().to_owned(), bound.micros()),
+            }
+        }
+    }
+}
+
+/// Mailboxes that lived on a head once and live on a cluster when a session begins.
+fn moved(start: &Start) -> u64 {
+    let (fleet, heads) = (&start.facts.fleet, start.plan.heads.len());
+    fleet.home.iter().zip(&fleet.origin).filter(|(home, origin)| home.is_cluster() && origin.index() < heads).count()
+        as u64
+}
+
+fn sampled(measured_at: Time, utilisation: Share, latency: Latency) -> (Option<(u32, u32)>, Option<i64>) {
+    (Some((utilisation.ppm(), latency.micros())), Some(measured_at.unix_micros()))
 }
 
 /// Sizes of what is on its way, by the slots of its effects.

@@ -12,11 +12,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::fleet::{HeadId, Home, MailboxId};
-use crate::migration::message::{Command, EffectId, Event, Start};
+use crate::migration::message::{Command, EffectId, Event, Fault, Start};
 use crate::migration::plan::Plan;
 
-/// The version of this text. It goes up whenever a message of an older program would be read as another one, or not at all.
-pub const FORM: u32 = 1;
+/// The version of this text. It goes up whenever a message of an older program would be read as another one, or not at all,
+/// and whenever there is a message that an older program does not know.
+pub const FORM: u32 = 2;
+
+/// The oldest form that is still read: form 1 has no `clock_stepped`, and all else in common with form 2.
+const OLDEST: u32 = 1;
 
 /// A text that cannot be what it is taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +40,12 @@ impl std::error::Error for WireError {}
 /// Whether texts of this form can be read.
 ///
 /// # Errors
-/// When they were written by a program that is newer than this one.
+/// When they were written by a program that is newer than this one, or much older.
 pub fn check_form(form: u32) -> Result<(), WireError> {
-    if form == FORM {
+    if (OLDEST..=FORM).contains(&form) {
         return Ok(());
     }
-    let why = format!("it is written in form {form}, and this program reads form {FORM}");
+    let why = format!("it is written in form {form}, and this program reads forms {OLDEST} to {FORM}");
     Err(WireError { what: "a text that this program knows", why })
 }
 
@@ -154,6 +158,12 @@ pub fn check_start(start: &Start) -> Result<(), WireError> {
     Ok(())
 }
 
+/// The name of a fault in a text.
+#[must_use]
+pub fn fault_name(fault: Fault) -> String {
+    text(&fault).trim_matches('"').to_owned()
+}
+
 /// The kind of an event: the key of its text.
 #[must_use]
 pub const fn event_kind(event: &Event) -> &'static str {
@@ -174,6 +184,7 @@ pub const fn event_kind(event: &Event) -> &'static str {
         Event::MailboxGone { .. } => "mailbox_gone",
         Event::MailboxChanged { .. } => "mailbox_changed",
         Event::HeadAudited { .. } => "head_audited",
+        Event::ClockStepped { .. } => "clock_stepped",
         Event::Operator(_) => "operator",
     }
 }

@@ -106,6 +106,12 @@ impl Cluster {
         self.open_until = if self.takes() { self.fresh_until } else { Time::LONG_AGO };
     }
 
+    /// Nothing more is placed before the next sample.
+    pub(super) fn doubt_sample(&mut self) {
+        self.fresh_until = Time::LONG_AGO;
+        self.renew();
+    }
+
     pub(super) fn set_in_service(&mut self, in_service: bool) {
         self.in_service = in_service;
         self.renew();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
-use crate::units::{Bytes, Latency, Rate, Share, Time};
+use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
 pub const CORE_VERSION: u32 = 1;
@@ -203,6 +203,12 @@ pub enum Event {
         users_left: u32,
         /// Folders on it that still hold mail of such users.
         folders_left: u32,
+    },
+    /// The clock of the machine that runs the migration was set by more than a few seconds. The session's own time goes on
+    /// as it was; but when a sample was measured is no longer sure, and what it was measured with may be as wrong.
+    ClockStepped {
+        /// Forward if positive.
+        by: Span,
     },
     /// An order of the operator.
     Operator(Order),

@@ -25,7 +25,7 @@ pub(super) struct Clusters {
     list: Vec<Cluster>,
     rule: Placement,
     slack: Share,
-    /// When the session began.
+    /// When the session began, or the clock was last set: samples from before do not count.
     since: Time,
     /// The first cluster that may take a mailbox, for sequential filling; earlier ones are full, closed or not in service.
     first: usize,
@@ -166,6 +166,14 @@ impl Clusters {
     pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
         if sample.measured_at >= self.since && self.list[id.index()].sampled(now, sample, used) {
             self.first = 0;
+        }
+    }
+
+    /// No sample from before `now` says where anything may be placed; what is known of the fill is kept.
+    pub(super) fn doubt_samples(&mut self, now: Time) {
+        self.since = now;
+        for cluster in &mut self.list {
+            cluster.doubt_sample();
         }
     }
 

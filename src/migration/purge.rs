@@ -106,6 +106,11 @@ impl Purges {
         Run { count: run.count - kept as u8, ..run }
     }
 
+    /// Old copies whose purge has not begun.
+    pub(super) fn left(&self) -> u64 {
+        (self.due.len() - self.taken + self.retries.len()) as u64
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.taken == self.due.len() && self.retries.is_empty() && self.running == 0

@@ -10,7 +10,7 @@ use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, 
 use super::purge::{foresees, purge_wake};
 use super::throttle::{Guard, Sample};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
-use crate::units::{Bytes, Time};
+use crate::units::{Bytes, Span, Time};
 
 impl Session {
     /// Takes an event in, unless it begins a session; says whether it has. What is said of heads and clusters that the plan
@@ -40,6 +40,7 @@ impl Session {
             | Event::MailboxGone { .. }
             | Event::MailboxChanged { .. }
             | Event::HeadAudited { .. }
+            | Event::ClockStepped { .. }
             | Event::Operator(_) => self.react_rarely(now, event, out),
         }
         true
@@ -64,6 +65,7 @@ impl Session {
             Event::HeadAudited { head, users_left, folders_left } => {
                 self.head_audited(now, head, users_left == 0 && folders_left == 0, out);
             }
+            Event::ClockStepped { .. } => self.clock_stepped(now, out),
             Event::Operator(order) => self.ordered(now, order, out),
             // A session has begun already; what a wake-up is for is found by looking at what is due; the others are not rare.
             Event::Started(_)
@@ -306,9 +308,21 @@ impl Session {
         self.refresh(now, head, out);
     }
 
+    /// Nothing new begins before samples have come that were measured since; what is under way goes on.
+    fn clock_stepped(&mut self, now: Time, out: &mut Vec<Command>) {
+        self.samples_since = now;
+        self.clusters.doubt_samples(now);
+        for lane in &mut self.lanes {
+            lane.drop_sample();
+        }
+        self.refresh_all(now, out);
+        self.unsettled = true;
+    }
+
     fn head_sampled(&mut self, now: Time, head: HeadId, sample: Sample, out: &mut Vec<Command>) {
         let Some(lane) = self.lanes.get_mut(head.index()) else { return };
-        if lane.sample.is_some_and(|last| last.measured_at >= sample.measured_at) {
+        let known = lane.sample.map_or(Time::LONG_AGO, |last| last.measured_at + Span::TICK);
+        if sample.measured_at < known.max(self.samples_since) {
             return;
         }
         // The worst of the stores that this head's moves touch governs.

@@ -63,6 +63,7 @@ impl Session {
             purges_held: false,
             cohort: Time::NEVER,
             intake: None,
+            samples_since: Time::LONG_AGO,
             opened: 0,
             filled: 0,
             windows_end_warning: plan.heads.iter().filter_map(|head| head.windows.end).min().map(|end| end - WARNING),

@@ -105,6 +105,7 @@ fn event_detail(event: &Event) -> Option<String> {
         Event::HeadAudited { users_left, folders_left, .. } => {
             Some(format!("({users_left} users, {folders_left} folders left)"))
         }
+        Event::ClockStepped { by } => Some(format!("({by})")),
         Event::Operator(order) => Some(format!("({order:?})")),
         Event::Started(_)
         | Event::Wake

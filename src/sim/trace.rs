@@ -70,6 +70,7 @@ impl Jobs {
             Event::Started(_) => "Started",
             Event::Wake => "Wake",
             Event::Operator(_) => "Operator",
+            Event::ClockStepped { .. } => "ClockStepped",
             Event::HeadSampled { head: of, .. } => (head = Some(*of), "HeadSampled").1,
             Event::HeadAudited { head: of, .. } => (head = Some(*of), "HeadAudited").1,
             Event::ClusterSampled { cluster: of, .. } => (cluster = Some(*of), "ClusterSampled").1,

@@ -41,6 +41,9 @@ trait Stage {
 
     fn start(&self) -> Time;
 
+    /// From now on as if the machine's clock had been set.
+    fn set_clock(host: &mut Self::Host<'_>, now: Time, by: Span);
+
     /// Copies that lie at the target though nobody wants them.
     fn left_behind(&self) -> usize;
 }
@@ -284,6 +287,25 @@ fn a_purge_of_several_ends_once<S: Stage>(stage: &S) {
     director.nothing_happens();
 }
 
+fn a_clock_that_was_set_is_told_once_and_stops_nothing_that_is_under_way<S: Stage>(stage: &S) {
+    let mut director = Director::begin(stage);
+    director.pace(1, CRAWL);
+    let effect = director.copy(0);
+    director.nothing_happens();
+    for by in [Span::from_secs(3_600), Span::from_secs(-86_400)] {
+        S::set_clock(&mut director.host, director.now, by);
+        let before = director.now;
+        let event = director.next();
+        let Event::ClockStepped { by: told } = event else { panic!("{event:?}") };
+        // Two clocks are read one after the other.
+        assert!((told - by).max(by - told) < Span::from_secs(1), "{told}, not {by}");
+        assert!(director.now.since(before) < Span::from_secs(60), "the session's time has gone on as it was");
+        director.nothing_happens();
+    }
+    director.pace(1, Rate::UNLIMITED);
+    director.arrives(effect);
+}
+
 /// Every case, once with either host.
 macro_rules! contract {
     ($($case:ident),+ $(,)?) => {
@@ -308,6 +330,7 @@ contract!(
     a_switch_that_is_asked_for_twice_happens_once,
     an_effect_that_nobody_has_begun_ends_in_nothing,
     a_purge_of_several_ends_once,
+    a_clock_that_was_set_is_told_once_and_stops_nothing_that_is_under_way,
 );
 
 struct Simulated(Scenario);
@@ -331,6 +354,10 @@ impl Stage for Simulated {
 
     fn start(&self) -> Time {
         self.0.as_of
+    }
+
+    fn set_clock(host: &mut sim::World<'_>, now: Time, by: Span) {
+        host.set_clock(now, by);
     }
 
     fn left_behind(&self) -> usize {
@@ -408,6 +435,10 @@ impl Stage for Real {
 
     fn start(&self) -> Time {
         self.clock.now()
+    }
+
+    fn set_clock(host: &mut Production, _now: Time, by: Span) {
+        host.as_if_clock_set(by);
     }
 
     fn left_behind(&self) -> usize {

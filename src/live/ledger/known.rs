@@ -176,7 +176,8 @@ impl Known {
             | Event::Wake
             | Event::HeadSampled { .. }
             | Event::ClusterSampled { .. }
-            | Event::HeadAudited { .. } => {}
+            | Event::HeadAudited { .. }
+            | Event::ClockStepped { .. } => {}
             Event::ClusterOpened { cluster } => {
                 self.open.insert(cluster);
             }

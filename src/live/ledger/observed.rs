@@ -175,6 +175,7 @@ impl Watch {
             | Event::MailboxGone { .. }
             | Event::MailboxChanged { .. }
             | Event::HeadAudited { .. }
+            | Event::ClockStepped { .. }
             | Event::Operator(_) => {}
         }
     }

@@ -318,6 +318,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
             users_left,
             folders_left
         }),
+        any::<i64>().prop_map(|by| Event::ClockStepped { by: Span::from_micros(by) }),
         order().prop_map(Event::Operator),
     ]
 }

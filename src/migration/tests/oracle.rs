@@ -24,6 +24,8 @@ pub(super) struct Oracle {
     last_effect: Option<EffectId>,
     head_samples: BTreeMap<HeadId, Time>,
     cluster_samples: BTreeMap<ClusterId, (Time, Bytes)>,
+    /// When the clock was last set: no sample from before may start anything.
+    stepped_at: Time,
     paused: bool,
     stopped: bool,
     purges_held: bool,
@@ -42,7 +44,7 @@ pub(super) struct Oracle {
 impl Oracle {
     pub(super) fn new(plan: &Plan) -> Self {
         let urgent = plan.order.scheduled.iter().map(|(id, _)| *id).collect();
-        Self { cohort: Time::NEVER, urgent, ..Self::default() }
+        Self { cohort: Time::NEVER, stepped_at: Time::LONG_AGO, urgent, ..Self::default() }
     }
 
     /// Takes in an event before the machine does.
@@ -64,6 +66,7 @@ impl Oracle {
                     *last = (measured_at, used);
                 }
             }
+            Event::ClockStepped { .. } => oracle.stepped_at = now,
             Event::MailboxFound { .. } => oracle.revived = true,
             Event::Operator(order) => Self::hear_order(world, order),
             _ => Self::hear_end(world, event),
@@ -158,6 +161,8 @@ impl Oracle {
         match *command {
             Command::StartCopy { mailbox, from, to, bytes, .. } => {
                 Self::judge_start(world, mailbox, from, command);
+                let (measured_at, _) = world.oracle.cluster_samples[&to];
+                assert!(measured_at >= world.oracle.stepped_at, "{command:?} on a fill from before the clock was set");
                 let reserved = bytes + bytes.share(world.plan.placement.slack);
                 Self::assert_room(world, to, reserved, command);
             }
@@ -319,7 +324,8 @@ impl Oracle {
 
     fn fresh(&self, plan: &Plan, head: HeadId, now: Time) -> bool {
         let limit = plan.heads[head.index()].throttle.sample_limit;
-        self.head_samples.get(&head).is_some_and(|measured_at| now <= *measured_at + limit)
+        let counts = |measured_at: &Time| *measured_at >= self.stepped_at && now <= *measured_at + limit;
+        self.head_samples.get(&head).is_some_and(counts)
     }
 
     /// What calendar and operator allow.

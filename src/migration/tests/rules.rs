@@ -9,7 +9,7 @@ use crate::migration::message::{
 };
 use crate::migration::plan::{Law, Level, Plan, WindowLimit, Windows};
 use crate::migration::{Migration, Phase};
-use crate::units::{Bytes, Latency, Share, Time};
+use crate::units::{Bytes, Latency, Share, Span, Time};
 
 const HEAD: HeadId = HeadId(0);
 const A: ClusterId = ClusterId(0);
@@ -410,4 +410,35 @@ fn an_ended_session_asks_for_nothing_more() {
     desk.sample(1, 10);
     assert!(desk.said.is_empty());
     assert_eq!(desk.tell(2, Event::Wake), Next::Finished);
+}
+
+#[test]
+fn a_clock_that_was_set_stops_new_moves_until_samples_are_fresh() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(1, 10);
+    let going = desk.started_copies();
+    assert!(!going.is_empty());
+    let next = desk.tell(10, Event::ClockStepped { by: Span::from_secs(-3_600) });
+    assert_eq!((desk.said.as_slice(), desk.binding()), (&[][..], Binding::Outage));
+    assert!(matches!(next, Next::Wait { until, .. } if until > at(10)));
+    // What is under way ends and switches; nothing takes its place.
+    desk.copied(11, going[0], Limit::Own);
+    assert_eq!(desk.said, [Command::Switch { effect: going[0] }]);
+    desk.tell(12, Event::SwitchEnded { effect: going[0] });
+    assert_eq!((desk.started_copies(), desk.binding()), (vec![], Binding::Outage));
+    // A sample that was on its way says nothing, whenever it comes.
+    let late = |measured_at| {
+        let (utilisation, latency) = (percent(10), Latency::from_micros(1_000));
+        Event::HeadSampled { head: HEAD, measured_at, utilisation, latency }
+    };
+    desk.tell(13, late(at(9)));
+    assert_eq!((desk.started_copies(), desk.binding()), (vec![], Binding::Outage));
+    // Nor is the head enough: nobody knows yet how full the clusters are.
+    desk.tell(14, late(at(10)));
+    assert_eq!(desk.started_copies(), []);
+    let (utilisation, latency, used) = (Share::ZERO, Latency::default(), Bytes::new(100));
+    desk.tell(15, Event::ClusterSampled { cluster: A, measured_at: at(9), used, utilisation, latency });
+    assert_eq!(desk.started_copies(), []);
+    desk.fill(16, A, 100);
+    assert_eq!(desk.started_copies().len(), 1);
 }

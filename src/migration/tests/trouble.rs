@@ -69,6 +69,10 @@ impl World {
                 }
             }
             22 => self.begin_session(),
+            23 => {
+                let by = secs(i64::from(self.dice.pick(&[6, 3_600])) * if self.dice.once_in(2) { -1 } else { 1 });
+                self.tell(Event::ClockStepped { by });
+            }
             _ => {}
         }
     }

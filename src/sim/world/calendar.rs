@@ -26,6 +26,8 @@ pub(super) enum Agenda {
     Audit(HeadId),
     /// The operator orders something.
     Operator(Order),
+    /// The clock of the machine that runs the migration is set.
+    ClockSteps(Span),
     /// An hour begins, by its number since the start.
     Hour(u64),
     /// The horizon is reached.
@@ -38,6 +40,13 @@ impl World<'_> {
         self.agenda.insert((at, self.entered), entry);
         self.entry_at = self.entry_at.min(at);
         self.calendar_at = self.calendar_at.min(at);
+    }
+
+    /// At an instant that lies ahead the clock of the machine that runs the migration is set by so much. The world's time goes
+    /// on as it does.
+    pub fn set_clock(&mut self, at: Time, by: Span) {
+        assert!(at >= self.now, "a clock set at {at:?}, which lies before {:?}", self.now);
+        self.enter(at, Agenda::ClockSteps(by));
     }
 
     /// Tells the machine of something at once, before anything else of this instant.
@@ -105,6 +114,7 @@ impl World<'_> {
                 self.tell(Event::HeadAudited { head, users_left, folders_left: users_left });
             }
             Agenda::Operator(order) => self.tell(Event::Operator(order)),
+            Agenda::ClockSteps(by) => self.tell(Event::ClockStepped { by }),
             Agenda::Hour(number) => self.begin_hour(number),
             Agenda::Horizon => {
                 self.ended = true;
