@@ -12,9 +12,11 @@
 //! | [`probe`] | load and fill of the stores |
 //! | [`clock`] | instants that never go back |
 //! | [`ledger`], [`wire`] | what has happened, before anything is done about it |
-//! | [`journal`], [`recorder`], [`status`] | who writes that down, and what people see of it |
+//! | [`journal`], [`recorder`], [`status`], [`log`] | who writes that down, and what people see of it |
 //! | [`control`] | the socket on which it is asked and ordered |
+//! | [`metrics`] | what Prometheus is told |
 //! | [`command`] | a program run with limits: time, output, no shell |
+//! | [`outlook`] | what a run would do, without doing it |
 //! | [`preflight`] | what has to be true before a migration begins |
 //! | [`rehearsal`] | a small world to try a plan in |
 //!
@@ -28,8 +30,11 @@ mod facts;
 pub mod front;
 pub mod journal;
 pub mod ledger;
+pub mod log;
 pub mod maildir;
+pub mod metrics;
 pub mod mover;
+pub mod outlook;
 pub mod pace;
 pub mod preflight;
 pub mod probe;

@@ -10,7 +10,7 @@ const LAYERS: [&str; 10] =
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 
 /// A crate that only one layer may name.
-const OWNERS: [(&str, &str); 7] = [
+const OWNERS: [(&str, &str); 9] = [
     ("polars", "report"),
     ("plotters", "report"),
     ("clap", "cli"),
@@ -18,6 +18,8 @@ const OWNERS: [(&str, &str); 7] = [
     ("rusqlite", "live"),
     ("postgres", "live"),
     ("blake3", "live"),
+    ("ureq", "live"),
+    ("tiny_http", "live"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

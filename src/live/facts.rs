@@ -65,6 +65,7 @@ impl Rows {
             rows.facts = known.facts.clone();
             rows.fleet = Fleet::clone(&known.facts.fleet);
         }
+        let cohort = past.known.as_ref().map_or(Time::NEVER, |known| known.cohort);
         for (row, named) in past.names.iter().enumerate() {
             let found = by_name.get(named.name.as_str());
             let home = found.and_then(|user| store(&user.home));
@@ -72,7 +73,7 @@ impl Rows {
                 name: named.name.clone(),
                 path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
             });
-            rows.place_known(row, home, now);
+            rows.place_known(row, home, now, cohort);
         }
         let known: BTreeSet<&str> = past.names.iter().map(|named| named.name.as_str()).collect();
         for user in users.iter().filter(|user| !known.contains(user.name.as_str())) {
@@ -84,7 +85,7 @@ impl Rows {
     }
 
     /// Where a mailbox that the ledger knows lives by now.
-    fn place_known(&mut self, row: usize, home: Option<Home>, now: Time) {
+    fn place_known(&mut self, row: usize, home: Option<Home>, now: Time, cohort: Time) {
         let mailbox = MailboxId(row as u32);
         let was = self.fleet.home[row];
         let Some(home) = home else {
@@ -97,7 +98,7 @@ impl Rows {
         };
         self.fleet.home[row] = home;
         let moved_unseen = home.is_cluster() && !was.is_cluster();
-        if moved_unseen {
+        if moved_unseen && now < cohort {
             // Flipped just before an interruption: its old copy is kept as long as any other.
             self.facts.unpurged.push((mailbox, now));
         }

@@ -2,6 +2,8 @@
 //!
 //! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
 
+mod keeper;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -17,9 +19,10 @@ use super::control::{Control, Desk};
 use super::directory::{Directory, Lease, State, User};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
-use super::journal::Journal as _;
 use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
+use super::log::Log;
 use super::maildir::Root;
+use super::metrics::Metrics;
 use super::mover::{Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
@@ -44,6 +47,8 @@ pub struct Setting<'a> {
     pub site: &'a Site,
     /// The session's time.
     pub clock: Clock,
+    /// Where each step is logged, if anywhere.
+    pub log: Option<&'a Arc<Log>>,
 }
 
 /// What has happened in a step, for those who look on.
@@ -120,7 +125,11 @@ pub fn run(
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
     ledger.begin_session(clock.now(), &new).map_err(|error| failed("the ledger")(&error))?;
 
-    let recorder = Arc::new(Recorder::new(ledger, clock, Arc::clone(&status)));
+    if let Some(log) = setting.log {
+        log.know(names.iter().map(|named| named.name.clone()));
+    }
+    let recorder = Recorder::new(ledger, clock, Arc::clone(&status)).with_log(setting.log.cloned());
+    let recorder = Arc::new(recorder);
     let mover = Arc::new(Mover {
         heads: roots.heads,
         clusters: roots.clusters,
@@ -178,7 +187,10 @@ impl Session<'_> {
         let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
         let lease = self.lease;
-        let keeper = keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
+        self.recorder.leased(&lease);
+        let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
+        let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
+        let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
         let mut machine = Migration::new();
         let (mut moving, mut finished) = (Moving::default(), true);
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
@@ -187,7 +199,7 @@ impl Session<'_> {
             finished &= *event != Event::Operator(Order::EndSession);
             look(&Seen { now, event, commands, status: &status });
         });
-        drop((control, prober));
+        drop((control, metrics, prober));
         keeper.stop();
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match ended {
@@ -217,7 +229,7 @@ pub(super) struct Roots {
 }
 
 impl Roots {
-    fn open(scenario: &Scenario, site: &Site) -> Result<Self, SessionError> {
+    pub(super) fn open(scenario: &Scenario, site: &Site) -> Result<Self, SessionError> {
         let open = |(name, store): (&String, &Store)| {
             let root = Root::open(&store.root);
             root.map(|root| (name.clone(), root)).map_err(|error| failed(store.root.display())(&error))
@@ -242,7 +254,7 @@ pub(super) struct Past {
 }
 
 impl Past {
-    fn read(ledger: &Path) -> Result<Self, SessionError> {
+    pub(super) fn read(ledger: &Path) -> Result<Self, SessionError> {
         let reader = Ledger::read(ledger).map_err(|error| failed("the ledger")(&error))?;
         let problem = |error| failed("the ledger")(&error);
         let Some(known) = reader.last_known().map_err(problem)? else { return Ok(Self::default()) };
@@ -256,6 +268,11 @@ impl Past {
             paused: paused(&reader, known.session).map_err(problem)?,
             known: Some(known),
         })
+    }
+
+    /// Whether an operator had paused the migration.
+    pub(super) const fn paused(&self) -> bool {
+        self.paused
     }
 
     fn placed_on(&self, user: &str) -> Option<ClusterId> {
@@ -340,7 +357,7 @@ fn take_lease(directory: &Arc<Directory>, site: &Site, now: Time) -> Result<Leas
 }
 
 /// Clusters that enter service later.
-fn openings(scenario: &Scenario, now: Time) -> Vec<(Time, Event)> {
+pub(super) fn openings(scenario: &Scenario, now: Time) -> Vec<(Time, Event)> {
     let clusters = (0..).map(ClusterId).zip(&scenario.model.clusters);
     let mut later: Vec<(Time, Event)> = clusters
         .filter(|(_, model)| model.in_service > now)
@@ -362,39 +379,6 @@ fn probe(scenario: &Scenario, site: &Site, clock: Clock, door: Sender<Arrival>) 
     Prober::start(heads.chain(clusters).collect(), site.timeout, clock, &move |sampled| {
         let _ = door.send(Arrival::Sampled(sampled));
     })
-}
-
-/// Keeps the lease in a thread of its own.
-struct Keeper {
-    stop: Sender<()>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Keeper {
-    fn stop(self) {
-        let _ = self.stop.send(());
-        if let Some(thread) = self.thread {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn keep(lease: Arc<Lease>, length: Span, clock: Clock, door: Sender<Arrival>, recorder: Arc<Recorder>) -> Keeper {
-    let (stop, stopped) = std::sync::mpsc::channel();
-    let every = duration(length) / 4;
-    let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
-        while stopped.recv_timeout(every).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
-            if let Err(error) = lease.keep(clock.now()) {
-                recorder.trouble("the lease", &error.to_string());
-            }
-            if lease.is_lost(clock.now()) {
-                let _ = door.send(Arrival::LeaseLost);
-                return;
-            }
-        }
-    });
-    // Without a thread the lease runs out, and nothing more is done under it.
-    Keeper { stop, thread: thread.ok() }
 }
 
 fn name_of(named: &Named) -> Name {

@@ -95,6 +95,12 @@ impl Lease {
         kept
     }
 
+    /// When it runs out unless it is kept.
+    #[must_use]
+    pub fn until(&self) -> Time {
+        Time::from_unix_micros(self.until.load(Ordering::Acquire))
+    }
+
     /// It has been refused, or has run out without having been kept, so that another may have it by now.
     #[must_use]
     pub fn is_lost(&self, now: Time) -> bool {

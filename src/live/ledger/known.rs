@@ -26,8 +26,10 @@ pub struct LastKnown {
     pub clean_end: bool,
     /// The plan that it ran.
     pub plan: Arc<Plan>,
-    /// Facts for a session to start from. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
+    /// Facts for a session to start from. Old copies of a stopped cohort are not among them: nobody purges them. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
     pub facts: Facts,
+    /// Old copies of what was switched from then on are kept; never where no cohort was stopped.
+    pub cohort: Time,
     /// Mailboxes that have been deleted.
     pub gone: Vec<MailboxId>,
     /// Copies and switches without an end: to be reconciled with the user database.
@@ -79,6 +81,7 @@ pub struct Known {
     open: BTreeSet<ClusterId>,
     jobs: BTreeMap<EffectId, (InFlight, Copied)>,
     purges: BTreeMap<EffectId, Batch>,
+    cohort: Time,
 }
 
 /// What a copy came to.
@@ -126,6 +129,7 @@ impl Known {
             open: facts.open.iter().copied().collect(),
             jobs: BTreeMap::new(),
             purges: BTreeMap::new(),
+            cohort: Time::NEVER,
         }
     }
 
@@ -162,9 +166,10 @@ impl Known {
                 fleet: Arc::new(self.fleet),
                 set_aside,
                 attempts: self.attempts.into_iter().filter(|(_, attempts)| *attempts > 0).collect(),
-                unpurged: self.old.into_iter().flatten().collect(),
+                unpurged: self.old.into_iter().flatten().filter(|(_, switched)| *switched < self.cohort).collect(),
                 open: self.open.into_iter().collect(),
             },
+            cohort: self.cohort,
             gone: self.gone.into_iter().collect(),
             in_flight: self.jobs.into_values().map(|(job, _)| job).collect(),
         }
@@ -341,6 +346,8 @@ impl Known {
         match order {
             Order::Skip(mailbox) => self.skip(mailbox),
             Order::Retry(mailbox) => self.retry(mailbox),
+            // What it keeps is kept for good: the next session would not know which copies those were.
+            Order::StopCohort(since) => self.cohort = self.cohort.min(since),
             // These last as long as the session.
             Order::Pause
             | Order::Resume
@@ -350,7 +357,6 @@ impl Known {
             | Order::OpenCluster(_)
             | Order::HoldPurges
             | Order::ResumePurges
-            | Order::StopCohort(_)
             | Order::EndSession => {}
         }
     }
