@@ -1,19 +1,22 @@
 //! A program run with limits: no shell, no input, little environment, so long and no longer.
 //!
-//! It knows nothing of what it runs. A program that does not end in time is killed with its process group; one that
-//! prints more than fits loses the rest, which is read and thrown away so that it can end.
+//! It knows nothing of what it runs. Whatever a program has started ends with it: its process group is killed when it has
+//! ended, or has not ended in time. One that prints more than fits loses the rest, which is read and thrown away so that it
+//! can end.
 
 use std::fmt;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::clock::awake;
 use crate::units::Span;
 
 /// So much of each of a program's two streams is kept.
@@ -21,13 +24,6 @@ pub const MOST_OUTPUT: usize = 64 * 1024;
 
 /// Where programs are looked for. Not the caller's: a migration must not depend on who started it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Waits between two looks at a running program, from the first to the longest.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LONGEST_LOOK: Duration = Duration::from_millis(20);
-
-/// After its end a program's streams may stay open in something that it left behind; then what has come is all.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What a program has printed; bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,21 +72,27 @@ pub fn run(argv: &[String], limit: Span) -> Result<Output, CommandError> {
     };
     let start = |error: io::Error| CommandError::Start { program: program.clone(), why: error.to_string() };
     let mut child = prepared(program, arguments).spawn().map_err(start)?;
-    let printed = child.stdout.take().map(Stream::read);
-    let complained = child.stderr.take().map(Stream::read);
-    let ended = wait(&mut child, duration(limit));
-    if !matches!(ended, Ok(Some(_))) {
-        kill(child);
-    }
-    let said = complained.map(Stream::end).map(|stream| first_lines(&stream.text)).unwrap_or_default();
-    match ended {
-        Err(error) => Err(start(error)),
-        Ok(None) => Err(CommandError::Late { limit, said }),
-        Ok(Some(status)) if !status.success() => {
-            Err(CommandError::Status { code: status.code(), signal: status.signal(), said })
+    let watched = watch(&mut child, awake() + limit);
+    // Before the child is waited for: as long as it is not, its number belongs to nobody else. An error means that nobody
+    // of it is left.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let (ended, [printed, complained]) = match watched {
+        Ok(watched) => watched,
+        Err(error) => {
+            reap(child);
+            return Err(start(error));
         }
-        Ok(Some(_)) => Ok(printed.map_or(Output { text: String::new(), cut: false }, Stream::end)),
+    };
+    let said = first_lines(&complained.text());
+    if !ended {
+        reap(child);
+        return Err(CommandError::Late { limit, said });
     }
+    let status = child.wait().map_err(start)?;
+    if !status.success() {
+        return Err(CommandError::Status { code: status.code(), signal: status.signal(), said });
+    }
+    Ok(Output { text: printed.text(), cut: printed.cut })
 }
 
 fn prepared(program: &str, arguments: &[String]) -> Command {
@@ -104,73 +106,86 @@ fn prepared(program: &str, arguments: &[String]) -> Command {
     command
 }
 
-/// The status with which it ended; none when the limit came first. It looks again and again: a blocking wait would reap
-/// the program, after which its number, and with it that of the group, may be somebody else's.
-#[allow(clippy::disallowed_methods, reason = "a program of the real world is waited for")]
-fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let started = Instant::now();
-    let mut pause = FIRST_LOOK;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        let left = limit.saturating_sub(started.elapsed());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        thread::sleep(pause.min(left));
-        pause = (pause * 2).min(LONGEST_LOOK);
-    }
-}
-
-fn kill(mut child: Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // An error means that nobody of it is left.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    // Elsewhere, because a program that hangs in the kernel does not end even then.
+/// Waits elsewhere, because a program that hangs in the kernel does not end even when it is killed.
+fn reap(mut child: Child) {
     thread::spawn(move || child.wait());
 }
 
-/// One of a program's streams, read by a thread of its own until it ends.
-struct Stream {
-    kept: Arc<Mutex<Output>>,
-    ended: Receiver<()>,
+/// What is kept of a stream.
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    cut: bool,
 }
 
-impl Stream {
-    fn read(mut from: impl Read + Send + 'static) -> Self {
-        let kept = Arc::new(Mutex::new(Output { text: String::new(), cut: false }));
-        let (tell, ended) = channel();
-        let shared = Arc::clone(&kept);
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let mut part = [0; 4096];
-            while let Ok(count) = from.read(&mut part) {
-                let fits = count.min(MOST_OUTPUT - bytes.len());
-                bytes.extend_from_slice(&part[..fits]);
-                let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                if count == 0 || fits > 0 {
-                    kept.text = String::from_utf8_lossy(&bytes).into_owned();
-                }
-                kept.cut |= fits < count;
-                drop(kept);
-                if count == 0 {
-                    break;
-                }
-            }
-            // Nobody may be waiting any more.
-            let _ = tell.send(());
-        });
-        Self { kept, ended }
+impl Kept {
+    fn take(&mut self, bytes: &[u8]) {
+        let fits = bytes.len().min(MOST_OUTPUT - self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..fits]);
+        self.cut |= fits < bytes.len();
     }
 
-    fn end(self) -> Output {
-        match self.ended.recv_timeout(LAST_WORDS) {
-            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-        }
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
+}
+
+/// Reads what the child prints until it ends (true) or the time is over.
+fn watch(child: &mut Child, deadline: Span) -> io::Result<(bool, [Kept; 2])> {
+    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let (Some(stdout), Some(stderr)) = (&mut child.stdout, &mut child.stderr) else {
+        return Err(io::Error::other("has no output"));
+    };
+    for pipe in [stdout.as_fd(), stderr.as_fd()] {
+        fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+    }
+    let mut kept = [Kept::default(), Kept::default()];
+    let mut open = [true, true];
+    loop {
+        let left = deadline - awake();
+        if left <= Span::ZERO {
+            return Ok((false, kept));
+        }
+        let is_over = wait(ended.as_fd(), [stdout.as_fd(), stderr.as_fd()], open, left)?;
+        let pipes: [&mut dyn Read; 2] = [&mut *stdout, &mut *stderr];
+        for ((pipe, kept), open) in pipes.into_iter().zip(&mut kept).zip(&mut open) {
+            *open = *open && drain(pipe, kept)?;
+        }
+        // What the child wrote before its end is in the pipes by now.
+        if is_over {
+            return Ok((true, kept));
+        }
+    }
+}
+
+/// Waits until a pipe has something, or the child has ended: whether it has.
+fn wait(ended: BorrowedFd<'_>, pipes: [BorrowedFd<'_>; 2], open: [bool; 2], left: Span) -> io::Result<bool> {
+    let mut fds = vec![PollFd::from_borrowed_fd(ended, PollFlags::IN)];
+    let open = pipes.into_iter().zip(open).filter(|(_, open)| *open);
+    fds.extend(open.map(|(pipe, _)| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
+    let timeout = Timespec { tv_sec: left.micros() / 1_000_000, tv_nsec: left.micros() % 1_000_000 * 1_000 };
+    match poll(&mut fds, Some(&timeout)) {
+        Ok(_) => Ok(!fds[0].revents().is_empty()),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what there is without waiting; false at the end.
+fn drain(pipe: &mut dyn Read, kept: &mut Kept) -> io::Result<bool> {
+    /// As much as a pipe holds. A program that never stops printing is looked at again after that: its time may be over.
+    const BLOCKS: usize = 16;
+    let mut block = [0; 4_096];
+    for _ in 0..BLOCKS {
+        match pipe.read(&mut block) {
+            Ok(0) => return Ok(false),
+            Ok(length) => kept.take(&block[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// At most three lines and 300 characters, without control characters: it becomes part of a message.
@@ -266,7 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_leaves_behind_is_not_waited_for() {
-        assert_eq!(shell("echo here; sleep 3 &").expect("it ends").text, "here\n");
+    fn what_a_program_leaves_behind_ends_with_it_and_is_not_waited_for() {
+        let before = awake();
+        let left = shell("sleep 600 & echo $!").expect("it ends").text;
+        assert!(awake() - before < Span::from_secs(20));
+        // An entry that is left is that of a process which nobody has waited for yet.
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", left.trim())).unwrap_or_default();
+        while !(state().is_empty() || state().contains(") Z ") || state().contains(") X ")) {
+            assert!(awake() - before < Span::from_secs(20), "{left} still runs");
+            thread::yield_now();
+        }
     }
 }

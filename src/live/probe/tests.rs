@@ -90,7 +90,7 @@ fn probes_that_cannot_work_fail_with_a_reason() {
         other => panic!("{other:?}"),
     };
     assert_eq!(failure(LoadProbe::Disk("no-such-disk".to_owned())), "there is no block device no-such-disk");
-    assert!(failure(LoadProbe::Command(vec!["/bin/false".to_owned()])).contains("exit status: 1"));
+    assert!(failure(LoadProbe::Command(vec!["/bin/false".to_owned()])).contains("/bin/false ended with status 1"));
     let garbage = ["/bin/echo", "busy"].map(str::to_owned).to_vec();
     assert!(failure(LoadProbe::Command(garbage)).contains("\"busy\""));
     if fs::read_to_string("/proc/self/mountstats").is_ok_and(|text| !text.contains("mounted on / with fstype nfs")) {
