@@ -3,6 +3,8 @@
 //! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12
 //! incomplete. This is the only layer that looks at a clock.
 
+#[cfg(target_os = "linux")]
+mod dry_run;
 mod forecast;
 #[cfg(target_os = "linux")]
 mod from;

@@ -26,6 +26,11 @@ pub(super) struct Running {
     allow_path: bool,
 }
 
+const STOP_COHORT: &str = "\
+Example: the cluster that was filled since two o'clock loses mail
+  drawdown stop-cohort my.toml --since 2026-11-25T14:00
+  drawdown status my.toml";
+
 /// What to say to it.
 #[derive(Debug, Subcommand)]
 pub(super) enum Word {
@@ -71,6 +76,19 @@ pub(super) enum Word {
         /// The user
         user: String,
     },
+    /// Stop a running migration and keep the old copies of everything that has moved since a time
+    ///
+    /// No mailbox begins to move before `resume`, and no old copy of what was switched at that time or later is purged,
+    /// also not after `resume`: until it is moved back by hand, or removed by hand, it stays behind its fence. What moved
+    /// earlier is purged as the plan says.
+    #[command(after_help = STOP_COHORT)]
+    StopCohort {
+        #[command(flatten)]
+        running: Running,
+        /// The time: 2026-11-25T14:00 in the scenario's time zone, or with an offset, 2026-11-25T14:00:00-05:00
+        #[arg(long)]
+        since: String,
+    },
     /// End a running migration in order: copies are given up, switches finish or back out
     Stop(Running),
 }
@@ -92,6 +110,7 @@ pub(super) fn run(word: &Word) -> Result<Done, Failure> {
         Word::Skip { running, user } => order(running, &Request::Skip { user: user.clone() }),
         Word::Retry { running, user } => order(running, &Request::Retry { user: user.clone() }),
         Word::MoveNow { running, user } => order(running, &Request::MoveNow { user: user.clone() }),
+        Word::StopCohort { running, since } => stop_cohort(running, since),
         Word::Stop(running) => order(running, &Request::Close),
     }
 }
@@ -117,6 +136,53 @@ fn order(running: &Running, request: &Request) -> Result<Done, Failure> {
         Answer::Refused(why) => Err(Failure::Input(why)),
         Answer::Status(_) => Err(Failure::Run("a question was answered in place of an order".to_owned())),
     }
+}
+
+fn stop_cohort(running: &Running, since: &str) -> Result<Done, Failure> {
+    let (socket, zone) = find(running)?;
+    let at = instant(since, &zone).map_err(Failure::Input)?;
+    let Answer::Status(status) = answered(&socket, &Request::Status)? else {
+        return Err(Failure::Run("a question was not answered".to_owned()));
+    };
+    // The migration's own time, or this machine's, whichever is later: the last event may be a while ago.
+    let latest = Timestamp::from_microsecond(status.at_us).unwrap_or(Timestamp::UNIX_EPOCH).max(Timestamp::now());
+    if at > latest {
+        let latest = latest.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+        return Err(Failure::Input(format!(
+            "--since {since}: lies ahead, it is {latest}; nothing has moved since then"
+        )));
+    }
+    match answered(&socket, &Request::StopCohort { since_us: at.as_microsecond() })? {
+        Answer::Taken => {
+            let at = at.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+            writeln!(
+                io::stdout(),
+                "stopped: nothing more moves before `drawdown resume`; the old copies of what was switched since {at} are kept"
+            )?;
+            Ok(Done::Complete)
+        }
+        Answer::Refused(why) => Err(Failure::Input(why)),
+        Answer::Status(_) => Err(Failure::Run("a question was answered in place of an order".to_owned())),
+    }
+}
+
+/// An instant with an offset, or of a local time, which must be there once.
+fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+    if let Ok(stamp) = text.parse::<Timestamp>() {
+        return Ok(stamp);
+    }
+    let wrong = || {
+        format!("--since {text}: must be a time such as 2026-11-25T14:00, or with an offset, 2026-11-25T14:00:00-05:00")
+    };
+    // A date alone would be its midnight: more likely the time was forgotten.
+    if !text.contains([':']) {
+        return Err(wrong());
+    }
+    let local: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
+    let once = zone.to_ambiguous_timestamp(local).unambiguous();
+    once.map_err(|_| {
+        format!("--since {text}: the change of daylight saving skips or repeats it; give it with an offset")
+    })
 }
 
 /// The socket of the migration, and the time zone of its people.
@@ -206,12 +272,14 @@ mod tests {
                 copying: 8,
                 binds: "throttle".to_owned(),
                 load: Some((620_000, 4_100)),
+                ..HeadStatus::default()
             }],
             clusters: vec![ClusterStatus {
                 name: "nas-1".to_owned(),
                 used: Some(4_000_000_000),
                 reserved: 100_000_000,
                 threshold: 16_000_000_000,
+                ..ClusterStatus::default()
             }],
             troubles: vec!["copy of alice: no room".to_owned()],
             ..Status::default()

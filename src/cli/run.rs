@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Done, Failure, ScenarioArguments, progress};
+use super::{Done, Failure, ScenarioArguments, dry_run, progress};
 use crate::live::clock::Clock;
+use crate::live::log::{self, Log};
+use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
 use crate::live::session::{self, Ended, Seen, Setting};
 use crate::live::status::Status;
@@ -20,13 +22,50 @@ use crate::units::Time;
 /// How often the progress is told.
 const EVERY: Duration = Duration::from_secs(5);
 
+const EXAMPLES: &str = "\
+Examples:
+  drawdown run my.toml --dry-run
+  drawdown run my.toml
+  drawdown run my.toml --quiet --log json 2>> /var/log/drawdown.json
+
+It begins with the checks of `drawdown preflight`, and with none of them failed. It ends with 0 when everything is off
+the heads and purged, 12 when it was stopped, 1 when it cannot begin or go on.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
     /// No progress on stderr; milestones go to stdout all the same
     #[arg(long, short)]
     quiet: bool,
+    /// Log each step to stderr, with effects, users and durations, in place of the progress
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Say what would be done: which mailboxes, where to, what first, what is held back; and do nothing of it
+    #[arg(long, conflicts_with = "skip_preflight")]
+    dry_run: bool,
+    /// Begin although nothing has been checked; the ledger keeps that it was so
+    #[arg(long)]
+    skip_preflight: bool,
+}
+
+/// How a log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// A line of words and `name=value`
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+impl From<LogFormat> for log::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -46,10 +85,24 @@ pub(super) struct ReleaseArguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
-    let close = super::forecast::stop_on_interrupt()?;
     let clock = Clock::start(Time::LONG_AGO);
-    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock };
-    let ended = session(setting, &close, arguments.quiet)?;
+    let log = arguments.log.map(|format| Arc::new(Log::new(format.into(), source.middle(), Box::new(io::stderr()))));
+    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: log.as_ref() };
+    if arguments.dry_run {
+        let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
+        io::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
+        return Ok(Done::Complete);
+    }
+    let close = super::forecast::stop_on_interrupt()?;
+    let preflight = if arguments.skip_preflight {
+        "skipped"
+    } else {
+        pass_preflight(setting, arguments.quiet)?;
+        "passed"
+    };
+    // The ledger keeps it with the scenario, as a comment.
+    let text = format!("# preflight: {preflight}\n{}", source.resolved());
+    let ended = session(Setting { text: &text, ..setting }, &close, arguments.quiet)?;
     Ok(if ended.finished { Done::Complete } else { Done::Incomplete })
 }
 
@@ -57,27 +110,54 @@ pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure>
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
     let checks = preflight::check(source.middle(), site);
-    let mut out = io::stdout();
-    for Check { what, verdict, found } in &checks {
-        let word = match verdict {
-            Verdict::Good => "good",
-            Verdict::Doubt => "look",
-            Verdict::Bad => "BAD ",
-        };
-        writeln!(out, "{word}  {what}: {found}")?;
+    for check in &checks {
+        writeln!(io::stdout(), "{}", line(check))?;
     }
-    let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
-    match bad {
-        0 => Ok(Done::Complete),
-        _ => Err(Failure::Run(format!("{bad} of {} checks failed: the migration cannot begin", checks.len()))),
+    judged(&checks).map(|()| Done::Complete)
+}
+
+fn line(Check { what, verdict, found }: &Check) -> String {
+    let word = match verdict {
+        Verdict::Good => "good",
+        Verdict::Doubt => "look",
+        Verdict::Bad => "BAD ",
+    };
+    format!("{word}  {what}: {found}")
+}
+
+fn judged(checks: &[Check]) -> Result<(), Failure> {
+    match checks.iter().filter(|check| check.verdict == Verdict::Bad).count() {
+        0 => Ok(()),
+        bad => Err(Failure::Run(format!("{bad} of {} checks failed: the migration cannot begin", checks.len()))),
     }
+}
+
+/// What is not as it should be is told; with what is bad nothing begins, but nobody stays held either.
+fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
+    let checks = preflight::check(setting.scenario, setting.site);
+    let least = if quiet { Verdict::Bad } else { Verdict::Doubt };
+    for check in checks.iter().filter(|check| check.verdict >= least) {
+        match setting.log {
+            Some(log) => log.say(setting.clock.now(), &line(check)),
+            None => writeln!(io::stderr(), "{}", line(check))?,
+        }
+    }
+    let judged = judged(&checks);
+    if judged.is_err() && setting.site.ledger.exists() {
+        match session::release(setting, None) {
+            Ok(released) if released.is_empty() => {}
+            Ok(released) => writeln!(io::stderr(), "released, who was left held: {}", released.join(", "))?,
+            Err(error) => writeln!(io::stderr(), "who was left held may still be: {error}")?,
+        }
+    }
+    judged
 }
 
 pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
-    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock };
+    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
     let released = session::release(setting, arguments.user.as_deref());
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released {
@@ -97,12 +177,12 @@ fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::sce
 
 /// Runs a session and tells people about it.
 pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
-    let mut teller = Teller { scenario: setting.scenario, told: None, quiet };
-    let say = |text: &str| {
-        if !quiet {
-            // Nobody who listens is no reason to stop.
-            let _ = writeln!(io::stderr(), "{text}");
-        }
+    let mut teller = Teller { scenario: setting.scenario, told: None, quiet, log: setting.log };
+    let say = |text: &str| match setting.log {
+        Some(log) => log.say(setting.clock.now(), text),
+        None if quiet => {}
+        // Nobody who listens is no reason to stop.
+        None => _ = writeln!(io::stderr(), "{text}"),
     };
     let ended = session::run(setting, close, &say, &mut |seen| teller.look(seen));
     ended.map_err(|error| Failure::Run(error.to_string()))
@@ -113,6 +193,7 @@ struct Teller<'a> {
     scenario: &'a Scenario,
     told: Option<Instant>,
     quiet: bool,
+    log: Option<&'a Arc<Log>>,
 }
 
 impl Teller<'_> {
@@ -126,6 +207,9 @@ impl Teller<'_> {
         let due = self.told.is_none_or(|told| told.elapsed() >= EVERY);
         if due && !self.quiet {
             self.told = Some(progress::now());
+            if let Some(log) = self.log {
+                return log.progress(seen.now, seen.status.left(), seen.status.moved, seen.status.faults);
+            }
             let _ = writeln!(io::stderr(), "{} {}", self.local(seen.now), in_short(seen.status));
         }
     }

@@ -41,7 +41,14 @@ impl Wanted {
 /// # Errors
 /// What could not be written.
 pub fn make(root: &Path, wanted: &Wanted, now: SystemTime) -> io::Result<()> {
-    let maildir = root.join(wanted.path());
+    make_at(&root.join(wanted.path()), wanted, now)
+}
+
+/// The same at a place of one's own.
+///
+/// # Errors
+/// What could not be written.
+pub(super) fn make_at(maildir: &Path, wanted: &Wanted, now: SystemTime) -> io::Result<()> {
     for folder in ["", ".Sent"] {
         for part in ["cur", "new", "tmp"] {
             fs::create_dir_all(maildir.join(folder).join(part))?;

@@ -1,0 +1,255 @@
+//! What people do with a migration around its run, through the program: checks, a dry run, a stopped cohort, metrics, logs.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use drawdown::live::ledger::Ledger;
+
+use crate::site_world::{CLUSTERS, HEADS, World, ended, entries, mail, waits};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Every file and folder below the stores.
+fn stores(world: &World) -> Vec<PathBuf> {
+    let mut found: Vec<_> = HEADS.iter().chain(&CLUSTERS).flat_map(|store| entries(&world.path(store))).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_preflight_moves_a_mailbox_of_its_own_from_each_head_to_each_cluster_and_back() {
+    let world = World::new(4, 2);
+    let before = stores(&world);
+    // What a preflight that was killed has left.
+    let left = world.path("head-1").join(".drawdown-preflight-4000000000/Maildir/cur");
+    fs::create_dir_all(left).unwrap();
+    let output = world.say(&["preflight"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    for way in ["head-1 to nas-1", "head-2 to nas-2"] {
+        let line = format!("good  test move, {way} and back: 24 messages there and back; held, fenced, verified");
+        assert!(said.contains(&line), "{said}");
+    }
+    assert_eq!(stores(&world), before, "nothing is left of it");
+    assert_eq!(world.held(), Vec::<String>::new());
+    assert!(!world.path("ledger.db").exists(), "a preflight makes no ledger");
+}
+
+#[test]
+fn a_test_user_moves_in_the_sites_own_directory_and_comes_back_as_it_was() {
+    let world = World::new(4, 30);
+    world.change("scenario.toml", &[("[site]\n", "[site]\ntest_user = \"user-002\"\n")]);
+    let output = world.say(&["preflight"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success() && said.contains("good  test user user-002: 30 messages there and back"), "{said}");
+    let row = "SELECT home, state, epoch FROM mailbox WHERE name = 'user-002'";
+    let found: (String, String, i64) =
+        world.users().query_row(row, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(found, ("head-1".to_owned(), "ok".to_owned(), 2));
+    assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "its mail is as it was");
+    assert_eq!(mail(&CLUSTERS.map(|cluster| world.path(cluster))).len(), 0);
+    // One that nobody knows is told, and nothing else is tried with it.
+    world.change("scenario.toml", &[("user-002", "nobody")]);
+    let output = world.say(&["preflight"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("BAD   test user nobody: the directory does not know it"));
+}
+
+#[test]
+fn a_test_move_that_a_front_end_stops_is_bad_and_is_backed_out() {
+    let world = World::new(2, 2);
+    let front = "[site.directory]\n";
+    let refuses = "[[site.front_end]]\nname = \"imap-1\"\nflush = [\"true\", \"{user}\"]\nkick = [\"false\", \"{user}\"]\n\
+                   who = [\"echo\", \"{user} imap 1\"]\n";
+    world
+        .change("scenario.toml", &[(front, &format!("{refuses}{front}")), ("ledger = ", "drain = \"1 s\"\nledger = ")]);
+    let before = stores(&world);
+    let output = world.say(&["preflight"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("BAD   test move, head-1 to nas-1 and back: switch of drawdown-preflight-nobody: "),
+        "{said}"
+    );
+    assert_eq!(stores(&world), before);
+}
+
+#[test]
+fn a_run_begins_only_after_its_preflight_and_leaves_nobody_held_when_it_does_not() {
+    let world = World::new(6, 3);
+    world.finish();
+    world.check_moved();
+    let preflight = |world: &World| {
+        let reader = Ledger::read(&world.path("ledger.db")).unwrap();
+        let last = reader.sessions().unwrap().len();
+        let connection = rusqlite::Connection::open(world.path("ledger.db")).unwrap();
+        let scenario = "SELECT scenario FROM session WHERE number = ?1";
+        let scenario: String = connection.query_row(scenario, [last as i64], |row| row.get(0)).unwrap();
+        scenario.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(preflight(&world), "# preflight: passed");
+    // A store that is gone: it does not begin, and says what has failed.
+    fs::rename(world.path("nas-2"), world.path("elsewhere")).unwrap();
+    let users = world.users();
+    users.execute("UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = 'user-001'", ()).unwrap();
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("BAD   nas-2 at") && said.contains("checks failed: the migration cannot begin"), "{said}");
+    // It could not even look after who was held, and says so.
+    assert!(said.contains("who was left held may still be"), "{said}");
+    fs::rename(world.path("elsewhere"), world.path("nas-2")).unwrap();
+    world.change("scenario.toml", &[("\"0.2 0.002\"", "\"much\"")]);
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("BAD   probe of head-1") && said.contains("released, who was left held: user-001"), "{said}");
+    assert_eq!(world.held(), Vec::<String>::new());
+    world.change("scenario.toml", &[("\"much\"", "\"0.2 0.002\"")]);
+    let (code, said) = ended(world.command(&["run", "--quiet", "--skip-preflight"]).spawn().unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(preflight(&world), "# preflight: skipped");
+    world.check_replay();
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let world = World::new(6, 3);
+    let users = world.users();
+    users.execute("UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = 'user-003'", ()).unwrap();
+    let before = (stores(&world), fs::read(world.path("users.db")).unwrap());
+    let output = world.say(&["run", "--dry-run"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said} {}", text(&output.stderr));
+    assert!(said.contains("user-003 is held at head-2: it would be put back and released"), "{said}");
+    assert!(said.contains("head-1: 4 streams may progress\n"), "{said}");
+    assert!(said.contains("copy user-000, ") && said.contains("head-2 is bound by: not its turn"), "{said}");
+    assert!(said.contains("  1. user-000, ") && said.contains("  6. user-005, "), "{said}");
+    assert!(said.contains("to nas-1 from head-1: 3 mailboxes, ") && !said.contains("HELD BACK"), "{said}");
+    assert!((stores(&world), fs::read(world.path("users.db")).unwrap()) == before, "nothing is touched");
+    assert!(!world.path("ledger.db").exists() && !world.path("socket").exists());
+    let lease: i64 = users.query_row("SELECT count(*) FROM drawdown_lease", (), |row| row.get(0)).unwrap();
+    assert_eq!(lease, 0, "no lease is taken");
+    drop(users);
+    // The real run does the same, in the same order as far as there is one.
+    world.finish();
+    world.check_moved();
+    let after = text(&world.say(&["run", "--dry-run"]).stdout);
+    assert!(after.contains("MOVES, in this order\n") && !after.contains("  1. "), "{after}");
+}
+
+#[test]
+fn a_dry_run_names_what_is_held_back_and_why() {
+    let world = World::new(4, 3);
+    world.change("scenario.toml", &[("\"0.2 0.002\"", "\"much\"")]);
+    let said = text(&world.say(&["run", "--dry-run"]).stdout);
+    assert!(said.contains("no sample: head-1: the probe printed \"much\""), "{said}");
+    assert!(said.contains("2 on head-1, two weeks ahead still bound by: outage: user-000, user-002"), "{said}");
+}
+
+#[test]
+fn a_stopped_cohort_keeps_its_old_copies_and_nothing_more_moves() {
+    let world = World::new(40, 60);
+    world.change("scenario.toml", &[("purge_after = \"1 s\"", "purge_after = \"15 s\"")]);
+    let child = world.start();
+    world.wait_until_moved(4);
+    for (since, why) in [
+        ("yesterday", "must be a time such as"),
+        ("2026-11-25", "must be a time such as"),
+        ("2999-01-01T00:00", "lies ahead"),
+    ] {
+        let refused = world.say(&["stop-cohort", "--since", since]);
+        assert_eq!(refused.status.code(), Some(2), "{since}: {refused:?}");
+        assert!(text(&refused.stderr).contains(why), "{since}: {refused:?}");
+    }
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(23);
+    let stopped = world.say(&["stop-cohort", "--since", &yesterday.to_string()]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert!(text(&stopped.stdout).contains("are kept"), "{stopped:?}");
+    let quiet = || {
+        let status = world.status();
+        let busy = |head: &serde_json::Value| head["switching"].as_u64() != Some(0);
+        status["paused"] == true && !status["heads"].as_array().is_some_and(|heads| heads.iter().any(busy))
+    };
+    // Who was switching when it came still ends.
+    assert!(waits(Duration::from_secs(30), quiet), "{}", world.status());
+    let moved = world.status()["moved"].clone();
+    std::thread::sleep(Duration::from_secs(16));
+    assert_eq!(world.status()["moved"], moved, "nothing more moves");
+    let kept = entries(&world.path("head-1")).iter().filter(|path| path.to_string_lossy().ends_with(".moving")).count();
+    assert_eq!(Some(kept as u64), moved.as_u64(), "each old copy is still there, though its grace is over");
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    // A later session, which goes on with the rest, keeps them too.
+    let child = world.start();
+    assert!(waits(Duration::from_secs(20), || world.say(&["resume"]).status.success()));
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(0), "{said}");
+    let stands = |path: &&PathBuf| path.to_string_lossy().ends_with(".moving");
+    let kept: usize = HEADS.iter().map(|head| entries(&world.path(head)).iter().filter(stands).count()).sum();
+    assert_eq!(Some(kept as u64), moved.as_u64(), "all else has moved and is purged");
+    world.check_replay();
+}
+
+#[test]
+fn metrics_are_told_while_it_runs_and_only_then() {
+    let world = World::new(20, 40);
+    // Free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.change("scenario.toml", &[("[site]\n", &format!("[site]\nmetrics = {{ listen = \"{address}\" }}\n"))]);
+    let child = world.start();
+    let page = || {
+        let mut stream = TcpStream::connect(address).ok()?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").ok()?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).ok()?;
+        Some(page)
+    };
+    let number = |page: &str, series: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        line.parse::<f64>().ok()
+    };
+    let mut last = String::new();
+    let told = waits(Duration::from_secs(30), || {
+        last = page().unwrap_or_default();
+        number(&last, "drawdown_moves_total").is_some_and(|moves| moves >= 3.0)
+    });
+    assert!(told, "{last}");
+    let moves = number(&last, "drawdown_moves_total").unwrap();
+    assert!(number(&last, "drawdown_hold_seconds_count").is_some_and(|holds| holds >= moves), "{last}");
+    assert!(number(&last, "drawdown_ledger_events_total").is_some_and(|events| events > moves), "{last}");
+    assert!(number(&last, "drawdown_lease_expiry_timestamp_seconds").is_some(), "{last}");
+    assert_eq!(number(&last, "drawdown_head_utilisation_ratio{head=\"head-1\"}"), Some(0.2), "{last}");
+    assert!(!last.contains("user-0"), "no mailbox is named");
+    assert_eq!(ended(child).0, Some(0));
+    assert!(TcpStream::connect(address).is_err(), "nobody answers after the end");
+    world.check_moved();
+}
+
+#[test]
+fn a_log_of_json_says_who_was_held_and_for_how_long() {
+    let world = World::new(6, 5);
+    let output = world.command(&["run", "--log", "json"]).output().unwrap();
+    let log = text(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    let mut flipped: Vec<&str> = of("flip").iter().filter_map(|line| line["user"].as_str()).collect();
+    flipped.sort_unstable();
+    assert_eq!(flipped, (0..6).map(|number| format!("user-00{number}")).collect::<Vec<_>>());
+    assert!(of("flip").iter().all(|line| line["held_s"].as_f64().is_some_and(|held| held > 0.0)), "{log}");
+    // A move can be followed by its effect.
+    let effect = &of("flip")[0]["effect"];
+    let steps: Vec<_> =
+        lines.iter().filter(|line| line["effect"] == *effect).map(|line| line["event"].clone()).collect();
+    for step in ["start_copy", "bulk", "copy_ended", "switch", "hold", "fence", "placed", "flip", "switch_ended"] {
+        assert!(steps.iter().any(|seen| seen == step), "{step} is missing from {steps:?}");
+    }
+    assert!(lines.iter().all(|line| line["time"].is_string() && line["level"] == "info"), "{log}");
+}
