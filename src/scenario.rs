@@ -3,6 +3,7 @@
 
 mod build_model;
 mod build_plan;
+mod build_probe;
 mod build_site;
 mod calendar;
 mod check;

@@ -141,10 +141,7 @@ impl Probe {
                 pressure::between(stalled, now.1, now.0 - before)
             }
             Kind::Prometheus(asker) => asker.ask().map_err(ProbeError::Failed),
-            Kind::Command(argv) => {
-                let output = command::run(argv, self.timeout).map_err(ProbeError::Failed)?;
-                command::parse(&output).map_err(ProbeError::Failed)
-            }
+            Kind::Command(argv) => command::ask(argv, self.timeout).map_err(ProbeError::Failed),
             Kind::Unmeasured => Ok(Load::default()),
         }
     }
