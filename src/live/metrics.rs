@@ -7,8 +7,10 @@ mod page;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tiny_http::{Header, Method, Response, Server};
 
@@ -19,18 +21,22 @@ pub use page::page;
 /// What the page is.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// After a request that could not be taken in the next one is waited for so much later.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A page of metrics that can be had while this lives.
 #[derive(Debug)]
 pub struct Metrics {
     address: SocketAddr,
-    server: Stop,
+    server: Served,
+    stop: Arc<AtomicBool>,
     answers: Option<JoinHandle<()>>,
 }
 
 /// The server, which has nothing to show of itself.
-struct Stop(Arc<Server>);
+struct Served(Arc<Server>);
 
-impl std::fmt::Debug for Stop {
+impl std::fmt::Debug for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a server")
     }
@@ -45,16 +51,22 @@ impl Metrics {
         let failed = |why: String| io::Error::other(format!("{address}: {why}"));
         let server = Arc::new(Server::http(address).map_err(|error| failed(error.to_string()))?);
         let address = server.server_addr().to_ip().unwrap_or(address);
-        let shared = Arc::clone(&server);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (Arc::clone(&server), Arc::clone(&stop));
         let answers = std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
-            // One that cannot be read is an error here, too: the next one may be better.
-            while let Some(request) = next(&shared) {
-                let answer = answer(request.method(), request.url(), &status);
-                // Whoever has gone away needs none.
-                let _ = request.respond(answer);
+            while !stopped.load(Ordering::Acquire) {
+                match shared.recv() {
+                    Ok(request) => {
+                        let answer = answer(request.method(), request.url(), &status);
+                        // Whoever has gone away needs none.
+                        let _ = request.respond(answer);
+                    }
+                    // Woken to stop, or one that could not be taken in: no more files may be open, for a while.
+                    Err(_) => std::thread::park_timeout(AGAIN),
+                }
             }
         })?;
-        Ok(Self { address, server: Stop(server), answers: Some(answers) })
+        Ok(Self { address, server: Served(server), stop, answers: Some(answers) })
     }
 
     /// Where it answers.
@@ -66,16 +78,12 @@ impl Metrics {
 
 impl Drop for Metrics {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
         self.server.0.unblock();
         if let Some(answers) = self.answers.take() {
             let _ = answers.join();
         }
     }
-}
-
-/// The next request; none when the server has been told to stop.
-fn next(server: &Server) -> Option<tiny_http::Request> {
-    server.incoming_requests().next()
 }
 
 fn answer(method: &Method, url: &str, status: &Mutex<Status>) -> Response<io::Cursor<Vec<u8>>> {

@@ -19,6 +19,7 @@ use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
+use trial::Unmoved;
 
 /// Maildirs that are looked for, at most.
 const LOOKED_FOR: usize = 10_000;
@@ -64,6 +65,7 @@ pub fn check(scenario: &Scenario, site: &Site) -> Vec<Check> {
     let on_heads = checks.directory(scenario, site);
     checks.room(scenario, site, on_heads);
     checks.front_ends(site);
+    checks.metrics(site);
     if stores_are_good {
         checks.trials(scenario, site);
     } else {
@@ -180,22 +182,33 @@ impl Checks {
         found.used < threshold && found.inodes_free > 0
     }
 
+    /// Whether metrics can be told where they should be; while a migration runs, it has the address itself.
+    fn metrics(&mut self, site: &Site) {
+        let Some(address) = site.metrics else { return };
+        let what = format!("metrics at {address}");
+        match std::net::TcpListener::bind(address) {
+            Ok(_) => self.add(what, Verdict::Good, "the address is free"),
+            Err(error) => self.add(what, Verdict::Bad, error),
+        }
+    }
+
     /// A move and back, on each head and each cluster.
     fn trials(&mut self, scenario: &Scenario, site: &Site) {
         for way in trial::ways(scenario) {
             let what =
                 format!("test move, {} to {} and back", scenario.heads[way.head], scenario.clusters[way.cluster]);
-            match trial::of_its_own(scenario, site, way) {
-                Ok(found) => self.add(what, Verdict::Good, found),
-                Err(why) => self.add(what, Verdict::Bad, why),
-            }
+            self.trial(what, trial::of_its_own(scenario, site, way));
         }
         if let Some(user) = &site.test_user {
-            let what = format!("test user {user}");
-            match trial::of_a_user(scenario, site, user) {
-                Ok(found) => self.add(what, Verdict::Good, found),
-                Err(why) => self.add(what, Verdict::Bad, why),
-            }
+            self.trial(format!("test user {user}"), trial::of_a_user(scenario, site, user));
+        }
+    }
+
+    fn trial(&mut self, what: String, moved: Result<String, Unmoved>) {
+        match moved {
+            Ok(found) => self.add(what, Verdict::Good, found),
+            Err(Unmoved::NotTried(why)) => self.add(what, Verdict::Doubt, format!("not tried: {why}")),
+            Err(Unmoved::Failed(why)) => self.add(what, Verdict::Bad, why),
         }
     }
 

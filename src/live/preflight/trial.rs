@@ -35,6 +35,27 @@ pub(super) const RESERVED: &str = ".drawdown-preflight-";
 const MESSAGES: u32 = 24;
 const BYTES: Bytes = Bytes::new(120_000);
 
+/// Why a test move has not been made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unmoved {
+    /// Something is wrong.
+    Failed(String),
+    /// It could not be tried now, and nothing need be wrong.
+    NotTried(String),
+}
+
+impl From<String> for Unmoved {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl From<&str> for Unmoved {
+    fn from(why: &str) -> Self {
+        Self::Failed(why.to_owned())
+    }
+}
+
 /// From where to where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
@@ -52,7 +73,7 @@ pub(super) fn ways(scenario: &Scenario) -> Vec<Way> {
 ///
 /// # Errors
 /// What went wrong. Nothing is left of it, as far as it could be removed.
-pub(super) fn of_its_own(scenario: &Scenario, site: &Site, way: Way) -> Result<String, String> {
+pub(super) fn of_its_own(scenario: &Scenario, site: &Site, way: Way) -> Result<String, Unmoved> {
     let roots = [&site.heads[way.head].root, &site.clusters[way.cluster].root];
     let folder = PathBuf::from(format!("{RESERVED}{}", std::process::id()));
     for root in roots {
@@ -68,7 +89,7 @@ pub(super) fn of_its_own(scenario: &Scenario, site: &Site, way: Way) -> Result<S
     Ok(found)
 }
 
-fn made(scenario: &Scenario, site: &Site, way: Way, folder: &Path) -> Result<String, String> {
+fn made(scenario: &Scenario, site: &Site, way: Way, folder: &Path) -> Result<String, Unmoved> {
     let path = folder.join("Maildir");
     let wanted = Wanted { user: NOBODY.to_owned(), head: HeadId(way.head as u8), bytes: BYTES, messages: MESSAGES };
     #[expect(clippy::disallowed_methods, reason = "the messages have dates in the past")]
@@ -88,18 +109,23 @@ fn made(scenario: &Scenario, site: &Site, way: Way, folder: &Path) -> Result<Str
 ///
 /// # Errors
 /// What went wrong, and where the user lives now.
-pub(super) fn of_a_user(scenario: &Scenario, site: &Site, user: &str) -> Result<String, String> {
+pub(super) fn of_a_user(scenario: &Scenario, site: &Site, user: &str) -> Result<String, Unmoved> {
     let directory = Arc::new(Directory::connect(&site.directory, site.timeout).map_err(told)?);
     let found = directory.user(user).map_err(told)?.ok_or("the directory does not know it")?;
     let head = scenario.heads.iter().position(|head| *head == found.home);
-    let head = head.ok_or_else(|| format!("lives on {}, which is no head: nothing to try", found.home))?;
+    // It may have moved with the others by now.
+    let elsewhere = || Unmoved::NotTried(format!("it lives on {}, which is no head", found.home));
+    let head = head.ok_or_else(elsewhere)?;
     let cluster = scenario.model.clusters.iter().position(|cluster| cluster.in_service <= clock().now());
     let way = Way { head, cluster: cluster.ok_or("no cluster is in service yet")? };
     let name = Name { user: found.name, path: found.path.into() };
     let trial = Trial { scenario, site, way, name, directory: Arc::clone(&directory) };
-    trial.there_and_back().map_err(|why| match directory.user(user) {
-        Ok(Some(now)) => format!("{why}; it lives on {} now", now.home),
-        Ok(None) | Err(_) => format!("{why}; where it lives now cannot be told"),
+    trial.there_and_back().map_err(|unmoved| match (unmoved, directory.user(user)) {
+        (Unmoved::NotTried(why), _) => Unmoved::NotTried(why),
+        (Unmoved::Failed(why), Ok(Some(now))) => Unmoved::Failed(format!("{why}; it lives on {} now", now.home)),
+        (Unmoved::Failed(why), Ok(None) | Err(_)) => {
+            Unmoved::Failed(format!("{why}; where it lives now cannot be told"))
+        }
     })
 }
 
@@ -113,11 +139,13 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn there_and_back(&self) -> Result<String, String> {
+    fn there_and_back(&self) -> Result<String, Unmoved> {
         let (head, cluster) = (&self.site.heads[self.way.head].root, &self.site.clusters[self.way.cluster].root);
         let owner = format!("preflight {}", std::process::id());
         let lease = Lease::take(&self.directory, &owner, clock().now(), self.site.lease).map_err(told)?;
-        let lease = Arc::new(lease.ok_or("a migration has the lease: it runs, or it was interrupted a moment ago")?);
+        let taken =
+            || Unmoved::NotTried("a migration has the lease: it runs, or was interrupted a moment ago".to_owned());
+        let lease = Arc::new(lease.ok_or_else(taken)?);
         let before = files(&head.join(&self.name.path)).map_err(told)?;
         let moved = self.move_both_ways(&lease, head, cluster);
         // Otherwise it runs out by itself.
@@ -127,7 +155,7 @@ impl Trial<'_> {
         // A mail server may have changed its own indexes when it was told to forget the user.
         let lost = before.iter().filter(|(path, file)| is_message(path) && after.get(*path) != Some(*file)).count();
         if lost > 0 {
-            return Err(format!("{lost} messages came back changed, or not at all"));
+            return Err(format!("{lost} messages came back changed, or not at all").into());
         }
         let messages = before.keys().filter(|path| is_message(path)).count();
         Ok(format!("{messages} messages there and back; held, fenced, verified, switched, purged twice"))
@@ -162,8 +190,9 @@ impl Trial<'_> {
         let ticket = pace.enter(effect);
         let why = |fault: Fault| troubles.last().unwrap_or_else(|| format!("{fault:?}"));
         let task = Task { effect, mailbox, from: HeadId(0), to: ClusterId(0) };
-        let arrived = mover.copy(task, &ticket).map_err(why)?;
-        mover.switch(effect, arrived).map_err(why)?;
+        let attempt = || mover.copy(task, &ticket).and_then(|arrived| mover.switch(effect, arrived));
+        // Once more, as a real one would be: a delivery may have been open for long.
+        attempt().or_else(|_| attempt()).map_err(why)?;
         let old = from.1.join(&self.name.path);
         if !fs::symlink_metadata(&old).is_ok_and(|found| found.is_file()) {
             return Err(format!("the fence at {} is not seen", old.display()));
