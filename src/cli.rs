@@ -17,6 +17,8 @@ mod replay;
 #[cfg(target_os = "linux")]
 mod run;
 mod trace;
+#[cfg(target_os = "linux")]
+mod watch;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -62,6 +64,9 @@ enum Command {
     #[cfg(target_os = "linux")]
     #[command(flatten)]
     Operate(operate::Word),
+    /// Watch a running migration: how it stands, its course, and the forecast from there
+    #[cfg(target_os = "linux")]
+    Watch(watch::Arguments),
     /// Show one replication event by event
     Trace(trace::Arguments),
     /// Run what a migration has recorded through the core once more
@@ -171,6 +176,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Release(arguments) => run::release(&arguments),
         #[cfg(target_os = "linux")]
         Command::Operate(word) => operate::run(&word),
+        #[cfg(target_os = "linux")]
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Replay(arguments) => replay::run(&arguments),

@@ -48,7 +48,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let (source, start) = read(arguments)?;
-    let (forecast, facts) = simulate(arguments, &source, &start)?;
+    let stop = stop_on_interrupt()?;
+    let (forecast, facts) = simulate(arguments, &source, &start, &stop)?;
     let mut about = About { observed: start.lines(), ..about(arguments, &source) };
     about.uncertain.retain(|input| !start.replaces(&input.key));
     let page = if arguments.json {
@@ -126,15 +127,42 @@ fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure> {
     Ok((source, Beginning::default()))
 }
 
-fn simulate(arguments: &Arguments, source: &Source, start: &Beginning) -> Result<(Forecast, RunFacts), Failure> {
+/// The forecast of a migration from where its ledger says that it stands, with a few replications on one thread: the
+/// machine has something better to do.
+#[cfg(target_os = "linux")]
+pub(super) fn from_ledger(
+    scenario: &ScenarioArguments,
+    ledger: &Path,
+    replications: u32,
+    stop: &AtomicBool,
+) -> Result<Forecast, Failure> {
+    let arguments = Arguments {
+        scenario: scenario.clone(),
+        replications: Some(replications),
+        threads: Some(1),
+        from: Some(ledger.to_owned()),
+        output: PathBuf::new(),
+        json: false,
+        no_files: true,
+        quiet: true,
+    };
+    let (source, start) = read(&arguments)?;
+    Ok(simulate(&arguments, &source, &start, stop)?.0)
+}
+
+fn simulate(
+    arguments: &Arguments,
+    source: &Source,
+    start: &Beginning,
+    stop: &AtomicBool,
+) -> Result<(Forecast, RunFacts), Failure> {
     let mut middle = start.apply(source.middle().clone());
     middle.forecast.seed = arguments.scenario.seed.unwrap_or(middle.forecast.seed);
     let threads = usize::from(arguments.threads.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
-    let stop = stop_on_interrupt()?;
     let progress = Progress::new(arguments.quiet);
-    let watch = Watch { stop: &stop, progress: &|done, planned| progress.show(done, planned) };
+    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
     let inputs = Inputs::<Workspace> {
         middle: &middle,
         uncertain: !source.uncertain().is_empty(),

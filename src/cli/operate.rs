@@ -26,6 +26,26 @@ pub(super) struct Running {
     allow_path: bool,
 }
 
+impl Running {
+    /// Its scenario.
+    pub(super) fn scenario(&self) -> ScenarioArguments {
+        ScenarioArguments {
+            scenario: self.scenario.clone(),
+            overrides: Vec::new(),
+            seed: None,
+            allow_path: self.allow_path,
+        }
+    }
+
+    /// Its socket, where the scenario is this.
+    pub(super) fn socket(&self, source: &Source) -> Result<PathBuf, Failure> {
+        let socket = self.socket.clone().or_else(|| source.site().map(|site| site.socket.clone()));
+        socket.ok_or_else(|| {
+            Failure::Input(format!("{}: has no [site], so it names no socket: give --socket", self.scenario.display()))
+        })
+    }
+}
+
 const STOP_COHORT: &str = "\
 Example: the cluster that was filled since two o'clock loses mail
   drawdown stop-cohort my.toml --since 2026-11-25T14:00
@@ -187,17 +207,8 @@ fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
 
 /// The socket of the migration, and the time zone of its people.
 fn find(running: &Running) -> Result<(PathBuf, TimeZone), Failure> {
-    let arguments = ScenarioArguments {
-        scenario: running.scenario.clone(),
-        overrides: Vec::new(),
-        seed: None,
-        allow_path: running.allow_path,
-    };
-    let source: Source = arguments.read()?;
-    let socket = running.socket.clone().or_else(|| source.site().map(|site| site.socket.clone()));
-    let socket = socket.ok_or_else(|| {
-        Failure::Input(format!("{}: has no [site], so it names no socket: give --socket", running.scenario.display()))
-    })?;
+    let source: Source = running.scenario().read()?;
+    let socket = running.socket(&source)?;
     Ok((socket, source.middle().time_zone.clone()))
 }
 
