@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::Child;
 use std::time::Duration;
 
 use drawdown::live::ledger::Ledger;
@@ -14,6 +15,11 @@ use crate::site_world::{CLUSTERS, HEADS, World, ended, entries, mail, waits};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A run with the checks that it begins with.
+fn start(world: &World) -> Child {
+    world.plain("scenario.toml", &["run", "--quiet"]).spawn().unwrap()
 }
 
 /// Every file and folder below the stores.
@@ -84,7 +90,8 @@ fn a_test_move_that_a_front_end_stops_is_bad_and_is_backed_out() {
 #[test]
 fn a_run_begins_only_after_its_preflight_and_leaves_nobody_held_when_it_does_not() {
     let world = World::new(6, 3);
-    world.finish();
+    let (code, said) = ended(start(&world));
+    assert_eq!(code, Some(0), "{said}");
     world.check_moved();
     let preflight = |world: &World| {
         let reader = Ledger::read(&world.path("ledger.db")).unwrap();
@@ -99,14 +106,14 @@ fn a_run_begins_only_after_its_preflight_and_leaves_nobody_held_when_it_does_not
     fs::rename(world.path("nas-2"), world.path("elsewhere")).unwrap();
     let users = world.users();
     users.execute("UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = 'user-001'", ()).unwrap();
-    let (code, said) = ended(world.start());
+    let (code, said) = ended(start(&world));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("BAD   nas-2 at") && said.contains("checks failed: the migration cannot begin"), "{said}");
     // It could not even look after who was held, and says so.
     assert!(said.contains("who was left held may still be"), "{said}");
     fs::rename(world.path("elsewhere"), world.path("nas-2")).unwrap();
     world.change("scenario.toml", &[("\"0.2 0.002\"", "\"much\"")]);
-    let (code, said) = ended(world.start());
+    let (code, said) = ended(start(&world));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("BAD   probe of head-1") && said.contains("released, who was left held: user-001"), "{said}");
     assert_eq!(world.held(), Vec::<String>::new());
@@ -202,7 +209,7 @@ fn metrics_are_told_while_it_runs_and_only_then() {
     // Free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     world.change("scenario.toml", &[("[site]\n", &format!("[site]\nmetrics = {{ listen = \"{address}\" }}\n"))]);
-    let child = world.start();
+    let child = start(&world);
     let page = || {
         let mut stream = TcpStream::connect(address).ok()?;
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").ok()?;
@@ -234,7 +241,7 @@ fn metrics_are_told_while_it_runs_and_only_then() {
 #[test]
 fn a_log_of_json_says_who_was_held_and_for_how_long() {
     let world = World::new(6, 5);
-    let output = world.command(&["run", "--log", "json"]).output().unwrap();
+    let output = world.plain("scenario.toml", &["run", "--log", "json"]).output().unwrap();
     let log = text(&output.stderr);
     assert!(output.status.success(), "{log}");
     let lines: Vec<serde_json::Value> =

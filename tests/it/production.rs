@@ -31,8 +31,7 @@ fn killed_at_any_moment_and_started_again_it_comes_to_the_same_end() {
     while killed < kills {
         let world = World::new(10, 40);
         for _ in 0..8 {
-            // Without the checks before it, so that the moments lie within the session.
-            let mut child = world.command(&["run", "--quiet", "--skip-preflight"]).spawn().unwrap();
+            let mut child = world.start();
             // Somewhere between the start and the end: a different moment each time.
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let after = Duration::from_millis(u64::from(seed >> 22));

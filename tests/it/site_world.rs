@@ -145,7 +145,18 @@ sqlite = "{below}/users.db"
         self.command_of("scenario.toml", words)
     }
 
+    /// The same of another scenario. A run goes without the checks that it begins with: they are tried in `operation`, and
+    /// elsewhere only the session is meant, its moments and its calls.
     pub(crate) fn command_of(&self, scenario: &str, words: &[&str]) -> Command {
+        let mut command = self.plain(scenario, words);
+        if words[0] == "run" && !words.contains(&"--dry-run") && !words.contains(&"--skip-preflight") {
+            command.arg("--skip-preflight");
+        }
+        command
+    }
+
+    /// The program with these words and no others.
+    pub(crate) fn plain(&self, scenario: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
         command.arg(words[0]).arg(self.path(scenario)).args(&words[1..]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
