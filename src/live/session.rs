@@ -33,6 +33,9 @@ use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
 
+/// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
+const HANGS_AFTER: Duration = Duration::from_mins(2);
+
 /// What a session needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
@@ -132,6 +135,7 @@ pub fn run(
         journal: Arc::clone(&recorder) as _,
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
+        hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
     let then = past.paused.then_some(Event::Operator(Order::Pause));
@@ -294,7 +298,7 @@ impl Holds<'_> {
             let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
             let head = self.roots.heads.iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
             let fence = self.lease.fence();
-            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed)
+            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed, &self.roots.clusters)
                 .map_err(|why| SessionError(format!("{} is still held: {why}", user.name)))?;
         }
         Ok(())

@@ -8,6 +8,8 @@ mod contract;
 mod founding;
 mod good_file;
 #[cfg(target_os = "linux")]
+mod hanging_switch;
+#[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
