@@ -173,13 +173,11 @@ impl World {
     /// Users in the database of whom this is true.
     pub(crate) fn count(&self, condition: &str) -> i64 {
         let query = format!("SELECT count(*) FROM mailbox WHERE {condition}");
-        match &self.postgres {
-            Some(server) => server.count(&query),
-            None => {
-                let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
-                users.query_row(&query, (), |row| row.get(0)).unwrap()
-            }
+        if let Some(server) = &self.postgres {
+            return server.count(&query);
         }
+        let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
+        users.query_row(&query, (), |row| row.get(0)).unwrap()
     }
 
     /// Copies that are in their places before their users have moved there.
