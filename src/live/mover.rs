@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::directory::{Directory, Fence, Lease, User};
-use super::front::FrontEnds;
+use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
 use super::ledger::Named;
 use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
@@ -252,9 +252,13 @@ impl Mover {
             Problem::Mail(error) => fault(error),
             // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
             Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
-            // The user was changed by somebody else, or something does not answer: another attempt will see.
+            // Nor is a front end that does not answer.
+            Problem::Front(FrontError::Failed(_)) => Fault::Unreachable,
+            // No attempt will do better with this name.
+            Problem::Front(FrontError::Name { .. }) => Fault::Permanent,
+            // The user was changed by somebody else, or something goes on: another attempt will see.
             Problem::Directory(_)
-            | Problem::Front(_)
+            | Problem::Front(FrontError::StillBusy { .. })
             | Problem::Ledger(_)
             | Problem::Unquiet
             | Problem::GivenUp

@@ -144,10 +144,15 @@ impl Switch<'_> {
         let Some(user) = self.user.take() else { return };
         let (mover, path) = (self.mover, &self.name.path);
         let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let mut told = false;
+        let (mut told, mut undone) = (false, false);
         loop {
             self.watch.at("backing out");
-            match undo(mover, &user, path, source, Some((target, self.placed)).filter(|_| self.marked)) {
+            let target = Some((target, self.placed)).filter(|_| self.marked);
+            // Once the user is free only the caches are left; it is not held again for their sake.
+            let done = if undone { Ok(()) } else { undo(mover, &user, path, source, target) };
+            undone = done.is_ok();
+            let flush = || mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()));
+            match done.and_then(|()| flush()) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
                 Err(Undone::Trouble(why)) => {
@@ -205,7 +210,7 @@ enum Undone {
     Trouble(String),
 }
 
-/// Undoes a switch: at a target that may be marked, and whether the copy was placed there.
+/// Undoes a switch but for what caches hold: at a target that may be marked, and whether the copy was placed there.
 fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(&Root, bool)>) -> Result<(), Undone> {
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
@@ -218,8 +223,7 @@ fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(
         maildir::unmark_placed(target, path).map_err(trouble)?;
     }
     maildir::unfence(source, path).map_err(trouble)?;
-    directory_says(mover.directory.release(user, mover.lease.fence()))?;
-    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
+    directory_says(mover.directory.release(user, mover.lease.fence()))
 }
 
 fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
