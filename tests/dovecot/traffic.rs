@@ -19,7 +19,7 @@ const READERS: usize = 4;
 /// Until a delivery that was put off is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// What is still put off so long after the end has not come through.
-const AT_LAST: Duration = Duration::from_secs(40);
+const AT_LAST: Duration = Duration::from_mins(3);
 const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "$Label1", "project-x", "project-y"];
 
 /// What has happened besides.

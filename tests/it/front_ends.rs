@@ -15,10 +15,7 @@ fn a_front_end_that_hangs_holds_nobody_and_sets_nobody_aside() {
     let front_end = format!(
         "[[site.front_end]]\nname = \"imap-1\"\nflush = [\"sh\", \"-c\", \"{flush}\", \"sh\", \"{{user}}\"]\n[site.directory]"
     );
-    world.change(
-        "scenario.toml",
-        &[("[site.directory]", &front_end), ("socket = ", "timeout = \"1 s\"\nsocket = ")],
-    );
+    world.change("scenario.toml", &[("[site.directory]", &front_end), ("socket = ", "timeout = \"1 s\"\nsocket = ")]);
     fs::write(&hang, "").unwrap();
     let run = world.start();
     world.wait_for_trouble("front end \\\"imap-1\\\": flush: had not ended after 1 s");
