@@ -19,7 +19,7 @@ use super::facts::{self, Gathered};
 use super::front::FrontEnds;
 use super::journal::Journal as _;
 use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
-use super::maildir::Root;
+use super::maildir::{self, Root};
 use super::mover::{Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
@@ -301,7 +301,20 @@ impl Holds<'_> {
             super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed, &self.roots.clusters)
                 .map_err(|why| SessionError(format!("{} is still held: {why}", user.name)))?;
         }
+        self.clear_marks(users);
         Ok(())
+    }
+
+    /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
+    fn clear_marks(&self, users: &[User]) {
+        for (mailbox, cluster) in &self.past.placed {
+            let (store, root) = &self.roots.clusters[cluster.index()];
+            let name = &self.past.names[mailbox.index()].name;
+            if let Some(user) = users.iter().find(|user| user.name == *name && user.home == *store) {
+                // One that is left means nothing: its epoch is over.
+                let _ = maildir::unmark_placed(root, Path::new(&user.path));
+            }
+        }
     }
 }
 

@@ -321,8 +321,9 @@ fn sql_conf(below: &Path, postgres: Option<&Server>) -> String {
 }
 
 /// Deliveries under way to a user. Without the setting nobody could tell.
-const DELIVERIES: &str = r#"[ "$(doveconf -c "$1" -h lmtp_user_concurrency_limit)" -gt 0 ] &&
-doveadm -c "$1" -f flow who -1 "$2" | sed -n '/proto=lmtp/p'"#;
+const DELIVERIES: &str = r#"[ "$(doveconf -c "$1" -h lmtp_user_concurrency_limit)" -gt 0 ] || exit 1
+all=$(doveadm -c "$1" -f flow who -1 "$2") || exit 1
+printf '%s\n' "$all" | sed -n '/proto=lmtp/p'"#;
 
 fn scenario(below: &Path, users: usize, stream: u32, postgres: Option<&Server>) -> String {
     let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);

@@ -112,7 +112,8 @@ impl FrontEnd {
     ///
     /// ```toml
     /// deliveries = ["sh", "-c", """
-    /// [ "$(doveconf -h lmtp_user_concurrency_limit)" -gt 0 ] && doveadm -f flow who -1 "$1" | sed -n '/proto=lmtp/p'
+    /// [ "$(doveconf -h lmtp_user_concurrency_limit)" -gt 0 ] && all=$(doveadm -f flow who -1 "$1") || exit 1
+    /// printf '%s\\n' "$all" | sed -n '/proto=lmtp/p'
     /// """, "sh", "{user}"]
     /// ```
     ///
