@@ -197,6 +197,7 @@ impl Mover {
             watch.fail();
             let fault = self.fault_of(&name, "switch", problem);
             switch.back_out();
+            watch.over();
             self.discard(&arrived);
             return Err(fault);
         }

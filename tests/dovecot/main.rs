@@ -134,9 +134,13 @@ fn a_mailbox_of_many_messages_loses_nothing() {
     if !world::available(Database::Sqlite) {
         return;
     }
-    let messages = std::env::var("DRAWDOWN_TEST_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let messages = std::env::var("DRAWDOWN_TEST_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000);
     let world = World::new(Database::Sqlite, 2, 100_000_000);
-    world.change("scenario.toml", &[("hold_at_most = \"20 s\"", "hold_at_most = \"120 s\"")]);
+    // A session ends only with its command, which takes long in such a mailbox.
+    world.change(
+        "scenario.toml",
+        &[("hold_at_most = \"20 s\"", "hold_at_most = \"120 s\""), ("drain = \"15 s\"", "drain = \"90 s\"")],
+    );
     truth::fill_files(&world, messages);
     let before = truth::survey(&world);
     let there: usize = before.values().map(|mailbox| mailbox.messages.len()).sum();

@@ -28,6 +28,8 @@ enum Fate {
     Committed,
     /// The machine has been told that it failed.
     GivenUp,
+    /// Its user is free again; what is left to be done may take its time.
+    Over,
 }
 
 /// What is to be done about a switch that hangs.
@@ -70,6 +72,14 @@ impl SwitchWatch {
         }
     }
 
+    /// Its user is free again: whatever is still done, such as removing the copy, holds nobody.
+    pub(super) fn over(&self) {
+        let mut state = self.lock();
+        if state.fate != Fate::GivenUp {
+            state.fate = Fate::Over;
+        }
+    }
+
     /// What is to be done when it has been at one step for longer than `limit`.
     pub fn hangs(&self, limit: Duration) -> Option<Hangs> {
         let mut state = self.lock();
@@ -85,7 +95,7 @@ impl SwitchWatch {
                 state.told = true;
                 Some(Hangs::Unknown(state.step))
             }
-            Fate::Committed | Fate::GivenUp => None,
+            Fate::Committed | Fate::GivenUp | Fate::Over => None,
         }
     }
 
@@ -120,5 +130,10 @@ mod tests {
         watch.fail();
         assert!(watch.at("backing out"));
         assert_eq!(watch.hangs(Duration::ZERO), Some(Hangs::GivenUp("backing out")));
+
+        let watch = SwitchWatch::new();
+        watch.fail();
+        watch.over();
+        assert_eq!(watch.hangs(Duration::ZERO), None, "the removal of a large copy takes its time");
     }
 }
