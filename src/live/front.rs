@@ -1,8 +1,9 @@
 //! The machines that serve mailboxes: sessions ended, caches emptied, deliveries waited for.
 //!
 //! Each thing is done on every front end at once, and every one has to acknowledge: what one still has in its cache or
-//! under way would write to the old place. Nothing here knows what a front end runs, but for three habits of `doveadm`,
-//! which are easy to meet and costly to miss:
+//! under way would write to the old place. Nothing here knows what a front end runs, but for habits of `doveadm`,
+//! which are easy to meet and costly to miss (a fourth, what `kick` does to a delivery, is met in its
+//! [default commands](crate::scenario::site::FrontEnd::dovecot)):
 //!
 //! * it takes a name with `*` or `?` for a pattern;
 //! * it takes a name that looks like an address for one, and then lists no sessions where there are some (version 2.3
@@ -122,6 +123,10 @@ impl FrontEnds {
     /// Ends a user's sessions and waits until there are none and until every delivery of the first look has ended; for a
     /// user whose hold is committed and whose caches are flushed, so that nothing new can begin.
     ///
+    /// Once there is nothing the caches are flushed and everything is looked for again: what was asked just before the
+    /// hold may have been answered, and put into a cache, after the first flush, and a process that goes by such an answer
+    /// may not have been listed yet.
+    ///
     /// The round that is under way at the limit is ended first. A delivery is known again by the number that its line
     /// begins with (a process's), and it has ended, too, when that process had been at a message's text and is at
     /// recipients again: a busy server's processes are hardly ever seen idle. Lines without a number are all waited for.
@@ -131,22 +136,30 @@ impl FrontEnds {
     #[allow(clippy::disallowed_methods, reason = "sessions of the real world are waited for")]
     pub fn quiet(&self, user: &str, limit: Span) -> Result<(), FrontError> {
         let started = Instant::now();
-        let mut open = self.look(user)?;
+        let (mut open, mut again) = (self.look(user)?, true);
         loop {
-            self.kick(user)?;
             let sessions = self.sessions(user)?;
-            if !open.iter().all(Open::is_empty) {
-                open = still_open(open, &self.look(user)?);
-            }
             let deliveries = open.iter().map(Open::len).sum();
             if sessions == 0 && deliveries == 0 {
-                return Ok(());
+                if !again {
+                    return Ok(());
+                }
+                again = false;
+                self.flush(user)?;
+                open = self.look(user)?;
+                continue;
+            }
+            if sessions > 0 {
+                self.kick(user)?;
             }
             let left = duration(limit).saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(FrontError::StillBusy { sessions, deliveries });
             }
             thread::sleep(duration(ROUND).min(left));
+            if deliveries > 0 {
+                open = still_open(open, &self.look(user)?);
+            }
         }
     }
 
@@ -157,7 +170,7 @@ impl FrontEnds {
 
     /// What each front end that has such a command has printed.
     fn on_all(&self, action: Action, user: &str) -> Result<Vec<Output>, FrontError> {
-        let asked = self.machines.iter().filter_map(|machine| action.of(machine).map(|argv| (machine, argv)));
+        let asked = self.machines.iter().flat_map(|machine| action.of(machine).iter().map(move |argv| (machine, argv)));
         let asked = asked.map(|(machine, argv)| Ok((machine, filled(argv, user)?))).collect::<Result<Vec<_>, _>>()?;
         let answers = thread::scope(|scope| {
             let run = |(machine, argv): &(&FrontEnd, Vec<String>)| {
@@ -185,12 +198,12 @@ impl FrontEnds {
 }
 
 impl Action {
-    fn of(self, machine: &FrontEnd) -> Option<&[String]> {
+    fn of(self, machine: &FrontEnd) -> &[Vec<String>] {
         match self {
-            Self::Flush => machine.flush.as_deref(),
-            Self::Kick => machine.kick.as_deref(),
-            Self::Who => machine.who.as_deref(),
-            Self::Deliveries => machine.deliveries.as_deref(),
+            Self::Flush => machine.flush.as_slice(),
+            Self::Kick => &machine.kick,
+            Self::Who => machine.who.as_slice(),
+            Self::Deliveries => machine.deliveries.as_slice(),
         }
     }
 

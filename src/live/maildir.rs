@@ -32,5 +32,5 @@ pub use audit::{Totals, folders_left, measure, stray};
 pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
 pub use fence::{Fence, fence, is_fenced, purge, unfence};
-pub use place::{discard, place, take_back};
+pub use place::{discard, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

@@ -6,6 +6,7 @@
 
 mod problem;
 mod switch;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::directory::{Directory, Fence, Lease, User};
-use super::front::FrontEnds;
+use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
 use super::ledger::Named;
 use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
@@ -25,6 +26,7 @@ use crate::migration::message::{EffectId, Fault};
 use crate::units::{Bytes, Span};
 use problem::{Problem, fault};
 use switch::Switch;
+pub use watch::{Hangs, SwitchWatch};
 
 /// Passes over what changes during a copy, at most; then the rest is left to the switch.
 const PASSES: u32 = 6;
@@ -67,6 +69,8 @@ pub struct Mover {
     pub hold_at_most: Duration,
     /// Sessions and deliveries may take so long to end.
     pub drain: Span,
+    /// A worker that has been at one piece of its work for so long hangs.
+    pub hangs_after: Duration,
     /// Nothing is begun any more, and nothing that fails is tried again.
     pub closing: AtomicBool,
 }
@@ -175,14 +179,25 @@ impl Mover {
     ///
     /// # Errors
     /// What went wrong.
-    pub fn switch(&self, effect: EffectId, mut arrived: Arrived) -> Result<(), Fault> {
+    pub fn switch(&self, effect: EffectId, mut arrived: Arrived, watch: &SwitchWatch) -> Result<(), Fault> {
         let name = self.name(arrived.mailbox).ok_or(Fault::Gone)?;
-        let mut switch =
-            Switch { mover: self, effect, name: &name, arrived: &mut arrived, user: None, held: None, placed: false };
+        let mut switch = Switch {
+            mover: self,
+            effect,
+            name: &name,
+            arrived: &mut arrived,
+            watch,
+            user: None,
+            held: None,
+            marked: false,
+            placed: false,
+        };
         let ended = switch.run();
         if let Err(problem) = &ended {
+            watch.fail();
             let fault = self.fault_of(&name, "switch", problem);
             switch.back_out();
+            watch.over();
             self.discard(&arrived);
             return Err(fault);
         }
@@ -238,10 +253,17 @@ impl Mover {
             Problem::Mail(error) => fault(error),
             // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
             Problem::Directory(error) if error.is_passing() => Fault::Unreachable,
-            // The user was changed by somebody else, or something does not answer: another attempt will see.
-            Problem::Directory(_) | Problem::Front(_) | Problem::Ledger(_) | Problem::Unquiet | Problem::LeaseLost => {
-                Fault::Transient
-            }
+            // Nor is a front end that does not answer.
+            Problem::Front(FrontError::Failed(_)) => Fault::Unreachable,
+            // No attempt will do better with this name.
+            Problem::Front(FrontError::Name { .. }) => Fault::Permanent,
+            // The user was changed by somebody else, or something goes on: another attempt will see.
+            Problem::Directory(_)
+            | Problem::Front(FrontError::StillBusy { .. })
+            | Problem::Ledger(_)
+            | Problem::Unquiet
+            | Problem::GivenUp
+            | Problem::LeaseLost => Fault::Transient,
             Problem::Gone => Fault::Gone,
             Problem::TooLong(_) => Fault::HoldTooLong,
         };
@@ -253,7 +275,8 @@ impl Mover {
 }
 
 /// Puts a user that an earlier session has left held back to where the directory says it lives: off `placed`, a cluster
-/// on which its copy had come to its final place, and out from behind the fence on `head`.
+/// on which its copy had come to its final place as the ledger knows, off every one of `clusters` on which it had come there
+/// as a mark beside it says (another ledger's migration), and out from behind the fence on `head`.
 ///
 /// # Errors
 /// What could not be done; the user is still held then.
@@ -264,9 +287,13 @@ pub fn put_back(
     user: &User,
     head: Option<&Root>,
     placed: Option<&Root>,
+    clusters: &[(String, Root)],
 ) -> Result<(), String> {
     let path = Path::new(&user.path);
     if let Some(head) = head {
+        for (_, cluster) in clusters {
+            maildir::unplace(cluster, path, user.epoch).map_err(|error| error.to_string())?;
+        }
         if let Some(target) = placed {
             let taken = maildir::take_back(target, path, &arriving(path));
             match taken {

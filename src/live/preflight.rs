@@ -275,7 +275,7 @@ impl Checks {
             let asked = one.flush(NOBODY).and_then(|()| one.sessions(NOBODY)).and_then(|_| one.deliveries(NOBODY));
             let lacks: Vec<&str> = [
                 ("flush", machine.flush.is_none()),
-                ("kick", machine.kick.is_none()),
+                ("kick", machine.kick.is_empty()),
                 ("who", machine.who.is_none()),
                 ("deliveries", machine.deliveries.is_none()),
             ]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::ledger::Known;
-use super::mover::{Arrived, Audit, Mover, Name, Task};
+use super::mover::{Arrived, Audit, Hangs, Mover, Name, SwitchWatch, Task};
 use super::pace::{Pace, Watch};
 use super::recorder::Recorder;
 use crate::fleet::{HeadId, Home, MailboxId};
@@ -29,8 +29,6 @@ pub use arrival::{Arrival, LiveError};
 
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
 const LOOK: Duration = Duration::from_millis(250);
-/// A copy that has been at one piece for so long hangs.
-const HANGS_AFTER: Duration = Duration::from_mins(2);
 /// Of so many workers that hang on a head, the head counts as unreachable.
 const HUNG_MOST: u32 = 4;
 /// An answer that something cannot be reached comes no sooner: without it nothing would pass between attempts.
@@ -45,8 +43,16 @@ const CLOSES_WITHIN: Span = Span::from_secs(120);
 enum Job {
     Copying(Copying),
     Arrived(Box<Arrived>),
-    Switching,
+    Switching(Switching),
     Purging,
+}
+
+/// A switch under way.
+#[derive(Debug)]
+struct Switching {
+    mailbox: MailboxId,
+    head: HeadId,
+    watch: Arc<SwitchWatch>,
 }
 
 /// A copy under way.
@@ -69,7 +75,7 @@ pub struct Production {
     known: Known,
     paces: Vec<Arc<Pace>>,
     jobs: BTreeMap<EffectId, Job>,
-    /// Copies of which the machine has been told that they failed, though their workers have not come back.
+    /// Copies and switches of which the machine has been told that they failed, though their workers have not come back.
     hung: BTreeMap<EffectId, (HeadId, MailboxId)>,
     /// Copies that had arrived, were given up, and are being removed.
     discarded: BTreeMap<EffectId, MailboxId>,
@@ -140,7 +146,7 @@ impl Production {
             }
         }
         let by = self.now() + CLOSES_WITHIN;
-        while self.now() < by && self.jobs.values().any(|job| matches!(job, Job::Switching)) {
+        while self.now() < by && self.jobs.values().any(|job| matches!(job, Job::Switching(_))) {
             if let Ok(Arrival::Switched(effect, _)) = self.arrivals.recv_timeout(LOOK) {
                 self.jobs.remove(&effect);
             }
@@ -160,6 +166,8 @@ impl Production {
             Arrival::Discarded(effect) => {
                 self.discarded.remove(&effect);
             }
+            // It was given up, and its worker has come back and backed out.
+            Arrival::Switched(effect, _) if self.hung.remove(&effect).is_some() => {}
             Arrival::Switched(effect, ended) => {
                 self.jobs.remove(&effect);
                 self.ready.push_back(match ended {
@@ -200,7 +208,7 @@ impl Production {
         let given_up = match self.jobs.get(&effect) {
             Some(Job::Copying(copying)) => copying.given_up,
             // The machine was told long ago that it failed.
-            Some(Job::Arrived(_) | Job::Switching | Job::Purging) | None => true,
+            Some(Job::Arrived(_) | Job::Switching(_) | Job::Purging) | None => true,
         };
         match copied {
             Ok(arrived) if given_up => {
@@ -239,14 +247,15 @@ impl Production {
             self.mover.journal.trouble("the system's clock", &why);
             self.ready.push_back(Event::ClockStepped { by: step });
         }
+        let limit = self.mover.hangs_after;
         let hung: Vec<(EffectId, (HeadId, MailboxId))> = self
             .jobs
             .iter()
             .filter_map(|(effect, job)| match job {
-                Job::Copying(Copying { head, mailbox, watch, .. }) if watch.at_one_piece() > HANGS_AFTER => {
+                Job::Copying(Copying { head, mailbox, watch, .. }) if watch.at_one_piece() > limit => {
                     Some((*effect, (*head, *mailbox)))
                 }
-                Job::Copying(_) | Job::Arrived(_) | Job::Switching | Job::Purging => None,
+                Job::Copying(_) | Job::Arrived(_) | Job::Switching(_) | Job::Purging => None,
             })
             .collect();
         for (effect, (head, mailbox)) in hung {
@@ -255,11 +264,41 @@ impl Production {
             self.hung.insert(effect, (head, mailbox));
             self.ready.push_back(Event::CopyFailed { effect, fault: Fault::Unreachable });
         }
+        self.look_at_switches(limit);
         while self.later.front().is_some_and(|(at, _)| *at <= now) {
             self.ready.extend(self.later.pop_front().map(|(_, event)| event));
         }
         if self.wish_to_close.load(Ordering::Relaxed) {
             self.close(now);
+        }
+    }
+
+    /// A switch that hangs has failed, unless it may have come true. Its user stays held: what hangs may still change files.
+    fn look_at_switches(&mut self, limit: Duration) {
+        let hanging: Vec<(EffectId, (HeadId, MailboxId), Hangs)> = self
+            .jobs
+            .iter()
+            .filter_map(|(effect, job)| match job {
+                Job::Switching(Switching { head, mailbox, watch }) => {
+                    watch.hangs(limit).map(|hangs| (*effect, (*head, *mailbox), hangs))
+                }
+                Job::Copying(_) | Job::Arrived(_) | Job::Purging => None,
+            })
+            .collect();
+        for (effect, (head, mailbox), hangs) in hanging {
+            let user = self.mover.name(mailbox).map(|name| name.user).unwrap_or_default();
+            let why = match hangs {
+                Hangs::GivenUp(step) => {
+                    self.jobs.remove(&effect);
+                    self.hung.insert(effect, (head, mailbox));
+                    self.ready.push_back(Event::SwitchFailed { effect, fault: Fault::Unreachable });
+                    format!("it hangs while {step}: it has failed, and {user} stays held until that comes back")
+                }
+                Hangs::Unknown(step) => {
+                    format!("it hangs while {step}: until that comes back nobody knows whether {user} has moved")
+                }
+            };
+            self.mover.journal.trouble(&format!("switch of {user}"), &why);
         }
     }
 

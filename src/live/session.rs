@@ -21,7 +21,7 @@ use super::facts::{self, Gathered};
 use super::front::FrontEnds;
 use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
 use super::log::Log;
-use super::maildir::Root;
+use super::maildir::{self, Root};
 use super::metrics::Metrics;
 use super::mover::{Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
@@ -35,6 +35,9 @@ use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
+
+/// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
+const HANGS_AFTER: Duration = Duration::from_mins(2);
 
 /// What a session needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +144,7 @@ pub fn run(
         journal: Arc::clone(&recorder) as _,
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
+        hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
     let then = past.paused.then_some(Event::Operator(Order::Pause));
@@ -311,10 +315,23 @@ impl Holds<'_> {
             let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
             let head = self.roots.heads.iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
             let fence = self.lease.fence();
-            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed)
+            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed, &self.roots.clusters)
                 .map_err(|why| SessionError(format!("{} is still held: {why}", user.name)))?;
         }
+        self.clear_marks(users);
         Ok(())
+    }
+
+    /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
+    fn clear_marks(&self, users: &[User]) {
+        for (mailbox, cluster) in &self.past.placed {
+            let (store, root) = &self.roots.clusters[cluster.index()];
+            let name = &self.past.names[mailbox.index()].name;
+            if let Some(user) = users.iter().find(|user| user.name == *name && user.home == *store) {
+                // One that is left means nothing: its epoch is over.
+                let _ = maildir::unmark_placed(root, Path::new(&user.path));
+            }
+        }
     }
 }
 

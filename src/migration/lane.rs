@@ -156,13 +156,14 @@ impl Lane {
         self.waiting < u32::from(self.streams) + self.queue.scheduled()
     }
 
-    /// Whether the next head may begin. Mailboxes that wait for a date of their own hold no other head up.
+    /// Whether the next head may begin. Mailboxes that wait for a date of their own, or for room that others do not need,
+    /// hold no other head up.
     pub(super) fn gives_way(&self, overlap: Overlap) -> bool {
-        let by_hand = self.queue.scheduled();
-        let empty = self.emptied == Emptied::Yes || (by_hand > 0 && self.left() <= by_hand);
+        let apart = self.queue.scheduled() + self.queue.for_room();
+        let empty = self.emptied == Emptied::Yes || (apart > 0 && self.left() <= apart);
         match overlap {
             Overlap::None => empty,
-            Overlap::Tail => empty || self.waiting.saturating_sub(by_hand) < u32::from(self.streams),
+            Overlap::Tail => empty || self.waiting.saturating_sub(apart) < u32::from(self.streams),
         }
     }
 
@@ -344,7 +345,8 @@ impl Lane {
             }
             self.queue.pop_order();
         }
-        Err(Binding::Tail)
+        let for_room = self.queue.for_room();
+        Err(if for_room > 0 && self.left() <= for_room { Binding::NoRoom } else { Binding::Tail })
     }
 
     /// The next thing of this lane that is due.

@@ -31,24 +31,29 @@ pub(super) struct Queue {
     taken: usize,
     /// Ahead of the order: ordered by hand, scheduled and due, or to be tried again.
     urgent: VecDeque<MailboxId>,
-    retries: BinaryHeap<Reverse<(Time, MailboxId)>>,
+    retries: BinaryHeap<Reverse<Retry>>,
+    /// Retries that wait for room.
+    for_room: u32,
     /// By falling date.
     scheduled: Vec<(Time, MailboxId)>,
     /// The earliest of both, kept: it is asked for far more often than it changes.
     dated: Due,
 }
 
+/// When a mailbox is tried again, which one, and whether it waits for room.
+type Retry = (Time, MailboxId, bool);
+
 impl Queue {
     pub(super) fn new(order: Vec<MailboxId>, mut scheduled: Vec<(Time, MailboxId)>) -> Self {
         scheduled.sort_unstable_by(|a, b| b.cmp(a));
         let (urgent, retries) = (VecDeque::new(), BinaryHeap::new());
-        let mut queue = Self { order, taken: 0, urgent, retries, scheduled, dated: NOTHING_DUE };
+        let mut queue = Self { order, taken: 0, urgent, retries, for_room: 0, scheduled, dated: NOTHING_DUE };
         queue.renew_dated();
         queue
     }
 
     fn renew_dated(&mut self) {
-        let retry = self.retries.peek().map_or(NOTHING_DUE, |Reverse((due, _))| (*due, Reason::Retry));
+        let retry = self.retries.peek().map_or(NOTHING_DUE, |Reverse((due, ..))| (*due, Reason::Retry));
         let scheduled = self.scheduled.last().map_or(NOTHING_DUE, |(due, _)| (*due, Reason::Schedule));
         self.dated = retry.min(scheduled);
     }
@@ -95,18 +100,21 @@ impl Queue {
         self.order.push(mailbox);
     }
 
-    pub(super) fn push_retry(&mut self, due: Time, mailbox: MailboxId) {
-        self.retries.push(Reverse((due, mailbox)));
+    /// Puts a mailbox where it waits after a failure, perhaps because there was no room for it.
+    pub(super) fn push_retry(&mut self, due: Time, mailbox: MailboxId, for_room: bool) {
+        self.retries.push(Reverse((due, mailbox, for_room)));
+        self.for_room += u32::from(for_room);
         self.renew_dated();
     }
 
     /// A mailbox whose wait after a failure is over.
     pub(super) fn pop_retry(&mut self, now: Time) -> Option<MailboxId> {
-        let &Reverse((due, mailbox)) = self.retries.peek()?;
+        let &Reverse((due, mailbox, for_room)) = self.retries.peek()?;
         if due > now {
             return None;
         }
         self.retries.pop();
+        self.for_room -= u32::from(for_room);
         self.renew_dated();
         Some(mailbox)
     }
@@ -124,7 +132,8 @@ impl Queue {
 
     /// Removes a mailbox from what waits for a date: it is gone, set aside, or moves now. For orders and deletions only.
     pub(super) fn remove_dated(&mut self, mailbox: MailboxId) {
-        self.retries.retain(|Reverse((_, id))| *id != mailbox);
+        self.retries.retain(|Reverse((_, id, _))| *id != mailbox);
+        self.for_room = self.retries.iter().filter(|Reverse((.., for_room))| *for_room).count() as u32;
         self.scheduled.retain(|(_, id)| *id != mailbox);
         self.renew_dated();
     }
@@ -133,6 +142,12 @@ impl Queue {
     #[inline]
     pub(super) fn scheduled(&self) -> u32 {
         self.scheduled.len() as u32
+    }
+
+    /// Mailboxes for which there was no room, until they are tried again.
+    #[inline]
+    pub(super) fn for_room(&self) -> u32 {
+        self.for_room
     }
 
     /// When the first mailbox that waits for a date is due, and for which reason.

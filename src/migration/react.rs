@@ -215,7 +215,7 @@ impl Session {
             Verdict::RetryAfter(wait) | Verdict::Blameless(wait) => {
                 self.mailboxes.set_phase(job.mailbox, Phase::BackingOff);
                 lane.waiting += 1;
-                lane.queue.push_retry(now + wait, job.mailbox);
+                lane.queue.push_retry(now + wait, job.mailbox, fault == Fault::NoRoom);
                 self.wake = self.wake.min((now + wait, Reason::Retry));
             }
             Verdict::SetAside => self.set_aside(job.mailbox, job.head, out),

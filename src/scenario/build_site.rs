@@ -269,7 +269,10 @@ fn front_end(item: &Item, reader: &mut Reader<'_>) -> FrontEnd {
     let built = FrontEnd {
         name: name.to_owned(),
         flush: command("flush", reader).or_else(|| of_dovecot(|front| &front.flush)),
-        kick: command("kick", reader).or_else(|| of_dovecot(|front| &front.kick)),
+        kick: command("kick", reader)
+            .map(|argv| vec![argv])
+            .or_else(|| dovecot.as_ref().map(|front| front.kick.clone()))
+            .unwrap_or_default(),
         who: command("who", reader).or_else(|| of_dovecot(|front| &front.who)),
         deliveries: command("deliveries", reader),
     };

@@ -142,8 +142,9 @@ pub struct FrontEnd {
     pub name: String,
     /// Forgets what it has cached about a user.
     pub flush: Option<Vec<String>>,
-    /// Ends a user's sessions. Status 68 is fine, too: there was nobody to kick.
-    pub kick: Option<Vec<String>>,
+    /// Ends a user's sessions: commands that are run at once, none where it has none. Status 68 is fine, too: there was
+    /// nobody to kick.
+    pub kick: Vec<Vec<String>>,
     /// Prints a line for each session of a user; a header line that begins with `username` does not count.
     pub who: Option<Vec<String>>,
     /// Prints a line for each delivery under way that may be for the user. A delivery is known again by the number of its

@@ -8,6 +8,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::holds::{Refused, now};
 use super::imap::{Failed, Imap};
 use super::lmtp::{Lmtp, Manner};
 use super::truth::{Expected, Mailbox, Message, text};
@@ -18,7 +19,7 @@ const READERS: usize = 4;
 /// Until a delivery that was put off is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// What is still put off so long after the end has not come through.
-const AT_LAST: Duration = Duration::from_secs(40);
+const AT_LAST: Duration = Duration::from_mins(3);
 const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "$Label1", "project-x", "project-y"];
 
 /// What has happened besides.
@@ -31,9 +32,8 @@ pub(crate) struct Happened {
     pub(crate) unanswered: usize,
     pub(crate) logins: usize,
     pub(crate) slowest_login: Duration,
-    /// Logins that were told to come again, and after how long: those whose password was asked for before the hold and
-    /// whose mailbox after it, and those whose wait was over before the hold.
-    pub(crate) unavailable: Vec<Duration>,
+    /// Logins that were told to come again.
+    pub(crate) unavailable: Vec<Refused>,
     /// Connections that the server has ended.
     pub(crate) ended: usize,
     pub(crate) commands: usize,
@@ -188,7 +188,7 @@ fn login(world: &World, user: &str, stop: &AtomicBool, happened: &mut Happened) 
             }
             Err(Failed::Closed) => happened.ended += 1,
             Err(Failed::No(why)) if why.contains("[UNAVAILABLE]") => {
-                happened.unavailable.push(began.elapsed());
+                happened.unavailable.push(Refused { user: user.to_owned(), at: now(), after: began.elapsed() });
             }
             Err(Failed::No(why)) => happened.errors.push(format!("{user}: login: {why}")),
         }

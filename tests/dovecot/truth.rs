@@ -14,6 +14,9 @@ const FOLDERS: [(&str, u32); 2] = [("INBOX", 120), ("Archive", 30)];
 const FLAGS: [&str; 6] =
     ["\\Seen", "", "\\Seen \\Flagged", "$Label1", "\\Answered project-x", "\\Seen $Label1 project-x $Forwarded"];
 
+/// Begins the ids of messages that are nothing but a header.
+const BARE: &str = "bare-";
+
 /// A message from before the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -37,8 +40,14 @@ pub(crate) struct Mailbox {
 /// The text of a message: all of it follows from its id.
 pub(crate) fn text(id: &str) -> Vec<u8> {
     let mix = id.bytes().fold(17_u32, |mix, byte| mix.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    // Mostly small, and some of a hundred times that.
-    let lines = if mix.is_multiple_of(40) { 1_200 } else { mix % 60 };
+    // Mostly small, and some of a hundred times that; those of which there are very many have no lines at all.
+    let lines = if id.starts_with(BARE) {
+        0
+    } else if mix.is_multiple_of(40) {
+        1_200
+    } else {
+        mix % 60
+    };
     let mut text = format!("From: sender@example.com\r\nSubject: {id}\r\nMessage-ID: <{id}>\r\n\r\n");
     for line in 0..lines {
         let _ = write!(text, "{line} {id} and whatever else there is to be said in a line of a message\r\n");
@@ -72,7 +81,7 @@ pub(crate) fn fill_files(world: &World, messages: u32) {
     chown(&maildir, Some(MAIL), Some(MAIL)).unwrap();
     for number in 0..messages {
         let file = maildir.join(format!("cur/{}.M{number}P1.host:2,S", 1_300_000_000 + number));
-        fs::write(&file, text(&format!("INBOX-{number}@{user}"))).unwrap();
+        fs::write(&file, text(&format!("{BARE}{number}@{user}"))).unwrap();
         chown(&file, Some(MAIL), Some(MAIL)).unwrap();
     }
 }

@@ -1,35 +1,53 @@
 //! A Dovecot of the test's own, two heads, two clusters, and the database that both it and the migration go by.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drawdown::live::ledger::{Ledger, Step};
 use drawdown::live::rehearsal;
-use drawdown::units::Span;
+
+use super::postgres::Server;
 
 pub(crate) const HEADS: [&str; 2] = ["head-1", "head-2"];
 pub(crate) const CLUSTERS: [&str; 2] = ["nas-1", "nas-2"];
+/// Where Debian's Dovecot has its drivers.
+const DRIVERS: &str = "/usr/lib/dovecot/modules";
 /// `nobody` and `nogroup` on Debian: whose mail it is.
 pub(crate) const MAIL: u32 = 65_534;
 
+/// Which database has the users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
 /// Everything, until it is dropped.
 pub(crate) struct World {
-    folder: tempfile::TempDir,
     server: Child,
+    /// Stopped after Dovecot, which asks it.
+    postgres: Option<Server>,
+    folder: tempfile::TempDir,
     pub(crate) imap: u16,
     pub(crate) lmtp: u16,
     pub(crate) users: Vec<String>,
 }
 
 /// Whether the test can run here; if not, it says why, and with `DRAWDOWN_TEST_DOVECOT` set that is a failure.
-pub(crate) fn available() -> bool {
+pub(crate) fn available(database: Database) -> bool {
     let found = Command::new("dovecot").arg("--version").output().is_ok_and(|output| output.status.success());
+    let driver = match database {
+        Database::Sqlite => "sqlite",
+        Database::Postgres => "pgsql",
+    };
     let why = if !found {
         "there is no dovecot"
+    } else if !Path::new(DRIVERS).join(format!("libdriver_{driver}.so")).exists() {
+        "dovecot has no driver for the database"
+    } else if database == Database::Postgres && !Server::available() {
+        "there is no PostgreSQL"
     } else if !rustix::process::geteuid().is_root() {
         "dovecot needs root"
     } else {
@@ -42,7 +60,7 @@ pub(crate) fn available() -> bool {
 
 impl World {
     /// Users with nothing in their mailboxes yet, and Dovecot running. A copy goes on at `stream` bytes per second.
-    pub(crate) fn new(users: u32, stream: u32) -> Self {
+    pub(crate) fn new(database: Database, users: u32, stream: u32) -> Self {
         let folder = tempfile::Builder::new().prefix("drawdown-dovecot-").tempdir().unwrap();
         let below = folder.path().to_owned();
         fs::set_permissions(&below, fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,12 +78,19 @@ impl World {
         let entries = users.iter().enumerate();
         let entries =
             entries.map(|(place, user)| (user.clone(), head(place).to_owned(), format!("example.com/{user}/Maildir")));
-        rehearsal::make_directory(&below.join("users.db"), entries).unwrap();
-        fs::set_permissions(below.join("users.db"), fs::Permissions::from_mode(0o644)).unwrap();
+        let postgres = match database {
+            Database::Sqlite => {
+                rehearsal::make_directory(&below.join("users.db"), entries).unwrap();
+                fs::set_permissions(below.join("users.db"), fs::Permissions::from_mode(0o644)).unwrap();
+                None
+            }
+            Database::Postgres => Some(Server::new(&below.join("postgres"), entries)),
+        };
         let (imap, lmtp) = (free_port(), free_port());
         fs::write(below.join("dovecot.conf"), dovecot_conf(&below, imap, lmtp)).unwrap();
-        fs::write(below.join("sql.conf"), sql_conf(&below)).unwrap();
-        fs::write(below.join("scenario.toml"), scenario(&below, users.len(), stream)).unwrap();
+        fs::write(below.join("sql.conf"), sql_conf(&below, postgres.as_ref())).unwrap();
+        let scenario = scenario(&below, users.len(), stream, postgres.as_ref());
+        fs::write(below.join("scenario.toml"), scenario).unwrap();
         let server = Command::new("dovecot")
             .arg("-F")
             .arg("-c")
@@ -73,7 +98,7 @@ impl World {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let world = Self { folder, server, imap, lmtp, users };
+        let world = Self { server, postgres, folder, imap, lmtp, users };
         let up = || std::net::TcpStream::connect(("127.0.0.1", imap)).is_ok();
         assert!(waits(Duration::from_secs(20), up), "dovecot does not answer: {}", world.complaints());
         world
@@ -92,9 +117,14 @@ impl World {
 
     /// Starts `drawdown run`.
     pub(crate) fn start(&self) -> Child {
+        self.start_of("scenario.toml")
+    }
+
+    /// The same of another scenario.
+    pub(crate) fn start_of(&self, scenario: &str) -> Child {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("run.log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
-        command.arg("run").arg(self.path("scenario.toml")).arg("--quiet");
+        command.arg("run").arg(self.path(scenario)).arg("--quiet");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
@@ -115,15 +145,48 @@ impl World {
 
     /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads.
     pub(crate) fn check_moved(&self) {
-        let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
-        let odd = "SELECT count(*) FROM mailbox WHERE state <> 'ok' OR home NOT LIKE 'nas-%' OR epoch <> 1";
-        let odd: i64 = users.query_row(odd, (), |row| row.get(0)).unwrap();
+        let odd = self.count("state <> 'ok' OR home NOT LIKE 'nas-%' OR epoch <> 1");
         assert_eq!(odd, 0, "users held, left behind, or moved twice");
         for (place, user) in self.users.iter().enumerate() {
             let old = self.path(HEADS[place % HEADS.len()]).join("example.com").join(user);
             let left: Vec<_> = fs::read_dir(&old).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
             assert!(left.is_empty(), "the old place is purged: {left:?}");
         }
+        assert_eq!(self.placed(), 0, "a mark was left");
+    }
+
+    /// The database, where it is a server.
+    pub(crate) fn postgres(&self) -> &Server {
+        self.postgres.as_ref().unwrap()
+    }
+
+    /// Replaces a part of the scenario, in a file of that name.
+    pub(crate) fn change(&self, name: &str, changes: &[(&str, &str)]) {
+        let mut text = fs::read_to_string(self.path("scenario.toml")).unwrap();
+        for (old, new) in changes {
+            assert!(text.contains(old), "the scenario has no {old:?}");
+            text = text.replace(old, new);
+        }
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Users in the database of whom this is true.
+    pub(crate) fn count(&self, condition: &str) -> i64 {
+        let query = format!("SELECT count(*) FROM mailbox WHERE {condition}");
+        if let Some(server) = &self.postgres {
+            return server.count(&query);
+        }
+        let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
+        users.query_row(&query, (), |row| row.get(0)).unwrap()
+    }
+
+    /// Copies that are in their places before their users have moved there.
+    pub(crate) fn placed(&self) -> usize {
+        let marked = |user: &&String| {
+            let beside = |cluster: &&str| self.path(cluster).join("example.com").join(user).join("Maildir.placed");
+            CLUSTERS.iter().any(|cluster| beside(cluster).exists())
+        };
+        self.users.iter().filter(marked).count()
     }
 
     /// Users who are being copied just now.
@@ -133,33 +196,6 @@ impl World {
             CLUSTERS.iter().any(|cluster| below(cluster).exists())
         };
         self.users.iter().filter(arriving).collect()
-    }
-
-    /// How long users were held, and of that until the fence and from there to the end, each shortest first; and how many
-    /// switches were backed out.
-    pub(crate) fn holds(&self) -> ([Vec<Span>; 3], usize) {
-        let reader = Ledger::read(&self.path("ledger.db")).unwrap();
-        let (mut held, mut failed) = ([const { Vec::new() }; 3], 0);
-        for session in reader.sessions().unwrap() {
-            let switches = reader.observations(session.number).unwrap().switches;
-            failed += switches.iter().filter(|switch| switch.fault.is_some()).count();
-            held[0].extend(switches.iter().filter(|switch| switch.fault.is_none()).filter_map(|switch| switch.held));
-            let mut times = BTreeMap::new();
-            for noted in reader.steps(session.number).unwrap() {
-                times.insert((noted.effect, noted.step), noted.at);
-            }
-            let between = |from: Step, to: Step| {
-                let ends = times.iter().filter(move |((_, step), _)| *step == to);
-                ends.filter_map(|((effect, _), at)| times.get(&(*effect, from)).map(|before| at.since(*before)))
-                    .collect::<Vec<_>>()
-            };
-            held[1].extend(between(Step::Hold, Step::Fence));
-            held[2].extend(between(Step::Fence, Step::Flip));
-        }
-        for spans in &mut held {
-            spans.sort_unstable();
-        }
-        (held, failed)
     }
 }
 
@@ -216,7 +252,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain
 auth_cache_size = 10 M
 auth_cache_ttl = 1 hour
-verbose_proctitle = yes
+lmtp_user_concurrency_limit = 1000
 mail_fsync = optimized
 mail_uid = {MAIL}
 mail_gid = {MAIL}
@@ -256,34 +292,49 @@ service lmtp {{
     )
 }
 
-/// While a user is held, a login waits and a delivery is put off: no row would bounce it, only an error does not.
+/// While a user is held, a login waits and a delivery is put off. No row would bounce it. So would an error of PostgreSQL's
+/// after a while: the driver ends its connection then, and finds nobody for those who ask meanwhile.
 ///
-/// The wait has to be longer than holds last: once it is over, it is over in the cache, too, and whoever logs in then is
-/// told at once to come again. And no `prefetch`: where the mailbox is may be asked for only after the wait.
-fn sql_conf(below: &Path) -> String {
+/// The wait has to be longer than holds last ([`WAIT_S`](super::holds::WAIT_S)): whoever asks for a held user's mailbox after
+/// it is told to come again. Each login has a wait of its own, since the session in the query keeps it out of the cache:
+/// there the end of the first one's wait would be everybody's. And no `prefetch`: where the mailbox is may be asked for only
+/// after the wait.
+fn sql_conf(below: &Path, postgres: Option<&Server>) -> String {
     let below = below.display();
+    let (driver, connect, now) = match postgres {
+        None => ("sqlite", format!("{below}/users.db"), "CAST(strftime('%%s', 'now') AS INTEGER)"),
+        Some(server) => {
+            let connect = format!("{} password={}", server.connection(), super::postgres::SECRET);
+            ("pgsql", connect, "floor(extract(epoch FROM clock_timestamp()))::bigint")
+        }
+    };
+    let wait = super::holds::WAIT_S;
     format!(
-        "driver = sqlite\n\
-         connect = {below}/users.db\n\
-         password_query = SELECT name AS user, '{{PLAIN}}secret' AS password, \
-         CASE WHEN state = 'hold' THEN CAST(strftime('%%s', 'now') AS INTEGER) + 3 END AS delay_until \
-         FROM mailbox WHERE name = '%u'\n\
+        "driver = {driver}\n\
+         connect = {connect}\n\
+         password_query = SELECT name AS \"user\", '{{PLAIN}}secret' AS password, CASE WHEN state = 'hold' \
+         THEN {now} + {wait} END AS delay_until FROM mailbox WHERE name = '%u' AND '%{{session}}' IS NOT NULL\n\
          user_query = SELECT '{below}/home/' || name AS home, 'maildir:{below}/' || home || '/' || path AS mail, \
-         CASE WHEN state = 'hold' THEN abs(-9223372036854775808) END AS held FROM mailbox WHERE name = '%u'\n\
+         CASE WHEN state = 'hold' THEN 'yes' END AS tempfail FROM mailbox WHERE name = '%u'\n\
          iterate_query = SELECT name AS username FROM mailbox\n"
     )
 }
 
-/// Deliveries under way, of this Dovecot's processes alone: whatever takes mail and does not say that it has none in hand.
-/// Without those titles, and without `ps`, nobody could tell.
-const DELIVERIES: &str = r#"[ "$(doveconf -c "$1/dovecot.conf" -h verbose_proctitle)" = yes ] || exit 1
-all=$(ps -ww --ppid "$(cat "$1/run/master.pid")" -o pid=,args=) || exit 1
-printf '%s\n' "$all" | sed -n '/dovecot\/lmtp \[/{ / READY]/d; / LHLO]/d; / GREETING]/d; /idling]/d; p; }'"#;
+/// Deliveries under way to a user. Without the setting nobody could tell.
+const DELIVERIES: &str = r#"[ "$(doveconf -c "$1" -h lmtp_user_concurrency_limit)" -gt 0 ] || exit 1
+all=$(doveadm -c "$1" -f flow who -1 "$2") || exit 1
+printf '%s\n' "$all" | sed -n '/proto=lmtp/p'"#;
 
-fn scenario(below: &Path, users: usize, stream: u32) -> String {
+fn scenario(below: &Path, users: usize, stream: u32, postgres: Option<&Server>) -> String {
     let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
     let today = yesterday.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string();
     let below = below.display();
+    let directory = match postgres {
+        None => format!("sqlite = \"{below}/users.db\""),
+        Some(server) => {
+            format!("postgres = \"{}\"\npassword_file = \"{}\"", server.connection(), server.password_file().display())
+        }
+    };
     let latency = "latency = { points = [[\"100 %\", \"5 ms\"]] }";
     let about = format!(
         "name = \"Under a mail server\"\ntime_zone = \"UTC\"\nas_of = {today}T00:00:00\nhorizon = \"30 days\"\n"
@@ -321,11 +372,11 @@ socket = "{below}/socket"
 timeout = "20 s"
 drain = "15 s"
 [site.directory]
-sqlite = "{below}/users.db"
+{directory}
 [[site.front_end]]
 name = "mail-1"
 doveadm = ["doveadm", "-c", "{below}/dovecot.conf"]
-deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}"]
+deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}/dovecot.conf", "{{user}}"]
 "#
     );
     let stores = HEADS

@@ -14,6 +14,7 @@ use drawdown::host::Host;
 use drawdown::live::clock::Clock;
 use drawdown::live::directory::{Directory, Lease};
 use drawdown::live::front::FrontEnds;
+use drawdown::live::journal::Journal;
 use drawdown::live::ledger::{Ledger, Named, NewSession};
 use drawdown::live::maildir::Root;
 use drawdown::live::mover::{Mover, Name};
@@ -28,7 +29,7 @@ use drawdown::units::{Bytes, Rate, Span, Time};
 use crate::site_world::{self, World};
 
 /// Where hosts come from: with mailboxes on the first head, without a probe.
-trait Stage {
+pub(crate) trait Stage {
     type Host<'a>: Host<Error: Debug>
     where
         Self: 'a;
@@ -49,7 +50,7 @@ trait Stage {
 }
 
 /// The machine's part, played by a case.
-struct Director<H: Host> {
+pub(crate) struct Director<H: Host> {
     host: H,
     now: Time,
     sequence: u64,
@@ -63,7 +64,7 @@ const HEAD: HeadId = HeadId(0);
 const CRAWL: Rate = Rate::per_second(1);
 
 impl<'a, H: Host<Error: Debug>> Director<H> {
-    fn begin<S: Stage<Host<'a> = H>>(stage: &'a S) -> Self {
+    pub(crate) fn begin<S: Stage<Host<'a> = H>>(stage: &'a S) -> Self {
         let mut host = stage.host();
         let (now, event) = host.wait(stage.start()).unwrap();
         let Event::Started(start) = &event else { panic!("a session begins with {event:?}") };
@@ -73,7 +74,7 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
         Self { host, now, sequence: 0, mailboxes, quiet: S::QUIET, lateness: S::LATENESS }
     }
 
-    fn ask(&mut self, command: Command) {
+    pub(crate) fn ask(&mut self, command: Command) {
         self.host.record(self.now, &Event::Wake, &[command]).unwrap();
         self.host.perform(self.now, &command).unwrap();
     }
@@ -84,7 +85,7 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
         EffectId::new(1, self.sequence, self.sequence as u16)
     }
 
-    fn pace(&mut self, streams: u16, rate: Rate) {
+    pub(crate) fn pace(&mut self, streams: u16, rate: Rate) {
         let effect = self.effect();
         self.ask(Command::SetPace { effect, head: HEAD, streams, rate });
     }
@@ -94,14 +95,14 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
         Command::StartCopy { effect, mailbox, from: HEAD, to: ClusterId(0), attempt: 1, bytes: Bytes::new(100_000) }
     }
 
-    fn copy(&mut self, mailbox: usize) -> EffectId {
+    pub(crate) fn copy(&mut self, mailbox: usize) -> EffectId {
         let command = self.copy_command(mailbox);
         self.ask(command);
         command.effect()
     }
 
     /// All that happens within a span; then a wake-up comes, not too early and not much too late.
-    fn events(&mut self, within: Span) -> Vec<Event> {
+    pub(crate) fn events(&mut self, within: Span) -> Vec<Event> {
         let until = self.now + within;
         let mut seen = Vec::new();
         loop {
@@ -124,7 +125,7 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
     }
 
     /// The next thing that happens.
-    fn next(&mut self) -> Event {
+    pub(crate) fn next(&mut self) -> Event {
         for _ in 0..100 {
             let (now, event) = self.host.wait(self.now + self.quiet).unwrap();
             self.now = now;
@@ -135,12 +136,12 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
         panic!("nothing happens any more")
     }
 
-    fn arrives(&mut self, effect: EffectId) {
+    pub(crate) fn arrives(&mut self, effect: EffectId) {
         let event = self.next();
         assert!(matches!(event, Event::CopyEnded { effect: of, .. } if of == effect), "{event:?}");
     }
 
-    fn moves(&mut self, mailbox: usize) -> EffectId {
+    pub(crate) fn moves(&mut self, mailbox: usize) -> EffectId {
         let effect = self.copy(mailbox);
         self.arrives(effect);
         self.ask(Command::Switch { effect });
@@ -365,14 +366,14 @@ impl Stage for Simulated {
     }
 }
 
-struct Real {
-    world: World,
+pub(crate) struct Real {
+    pub(crate) world: World,
     source: Source,
     clock: Clock,
 }
 
 impl Real {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = World::new(24, 30);
         Self { source: source(&world), world, clock: Clock::start(Time::LONG_AGO) }
     }
@@ -397,12 +398,13 @@ impl Real {
     }
 }
 
-impl Stage for Real {
-    type Host<'a> = Production;
-    const QUIET: Span = Span::from_micros(300_000);
-    const LATENESS: Span = Span::from_secs(5);
-
-    fn host(&self) -> Production {
+impl Real {
+    /// A host whose workers note their steps in what `journal` makes of the recorder, and hang after so long.
+    pub(crate) fn host_with(
+        &self,
+        hangs_after: Duration,
+        journal: impl FnOnce(Arc<Recorder>) -> Arc<dyn Journal>,
+    ) -> Production {
         let (scenario, site) = (self.source.middle(), self.source.site().unwrap());
         let mut ledger = Ledger::open(&site.ledger).unwrap();
         let (start, names) = (self.begin(), self.names());
@@ -424,13 +426,24 @@ impl Stage for Real {
             lease: Arc::new(lease),
             clock: self.clock,
             front_ends: FrontEnds::new(&[], site.timeout),
-            journal: Arc::clone(&recorder) as _,
+            journal: journal(Arc::clone(&recorder)),
             hold_at_most: Duration::from_secs(30),
             drain: site.drain,
+            hangs_after,
             closing: AtomicBool::new(false),
         };
         let close = Arc::new(AtomicBool::new(false));
         Production::new(recorder, self.clock, Arc::new(mover), close, Arc::new(start), [], [])
+    }
+}
+
+impl Stage for Real {
+    type Host<'a> = Production;
+    const QUIET: Span = Span::from_micros(300_000);
+    const LATENESS: Span = Span::from_secs(5);
+
+    fn host(&self) -> Production {
+        self.host_with(Duration::from_mins(2), |recorder| recorder)
     }
 
     fn start(&self) -> Time {

@@ -6,7 +6,11 @@ mod closed_form;
 #[cfg(target_os = "linux")]
 mod contract;
 mod founding;
+#[cfg(target_os = "linux")]
+mod front_ends;
 mod good_file;
+#[cfg(target_os = "linux")]
+mod hanging_switch;
 #[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]

@@ -53,8 +53,8 @@ fn a_site_is_read_in_full() {
     assert!(site.directory.statements.take_lease.starts_with("select take("));
     assert_eq!(site.directory.statements.intake.as_deref(), Some("update settings set store = :home"));
     let [first, second] = &site.front_ends[..] else { panic!("two front ends") };
-    let doveadm = ["/nowhere/doveadm", "-c", "/nowhere/dovecot.conf", "kick", "{user}"].map(str::to_owned);
-    assert_eq!((first.name.as_str(), first.kick.as_deref()), ("imap-1", Some(&doveadm[..])));
+    let doveadm = ["/nowhere/doveadm", "-c", "/nowhere/dovecot.conf", "kick", "{user}", "0.0.0.0/1"].map(str::to_owned);
+    assert_eq!((first.name.as_str(), first.kick.len(), &first.kick[0][..]), ("imap-1", 4, &doveadm[..]));
     assert_eq!(first.who.as_ref().map(|who| who[3..].join(" ")).as_deref(), Some("-f flow who -1 {user}"));
     assert_eq!(second.who.as_ref().map(|who| who.join(" ")).as_deref(), Some("/nowhere/remote imap-2 who {user}"));
     assert_eq!(second.deliveries, None);

@@ -1,12 +1,14 @@
 //! The copy's way into its place at the target, and back.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::FileType;
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, unlinkat};
+use rustix::io::{Errno, read, write};
 
 use super::dir;
 use super::error::{MailError, Side};
+use super::name::os;
 use super::root::Root;
 
 /// Puts an arrived copy in its place, durably. Fine when it is there already and nothing arrives any more.
@@ -44,6 +46,92 @@ pub fn place(root: &Root, arriving: &Path, path: &Path) -> Result<(), MailError>
 /// As for `place`.
 pub fn take_back(root: &Root, path: &Path, arriving: &Path) -> Result<(), MailError> {
     place(root, path, arriving)
+}
+
+/// Ends the name of the mark beside a copy in its place in which nobody lives yet.
+const PLACED: &str = ".placed";
+/// Begins a mark's text; the epoch of the user who does not live there yet follows.
+const TEXT: &str = "drawdown: a copy of a mailbox that has not moved yet, of epoch ";
+
+/// Marks a free place, durably, before a copy is put there: whoever finds the user at this epoch elsewhere knows that nobody
+/// lives in what stands there then.
+///
+/// # Errors
+///
+/// `Differs` when something stands at the place; whatever keeps the mark from being written.
+pub fn mark_placed(root: &Root, path: &Path, epoch: i64) -> Result<(), MailError> {
+    let (parent, mark) = mark_of(root, path)?;
+    let temporary = [&mark[..], b".new"].concat();
+    let failed = |errno| Side::Target.failed(path)(errno);
+    let there = dir::look(&parent, path.file_name().unwrap_or_default().as_encoded_bytes()).map_err(failed)?;
+    if there.is_some() {
+        return Err(taken(path));
+    }
+    remove_file(&parent, &temporary).map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let text = format!("{TEXT}{epoch}\n");
+    let made = openat(&parent, os(&temporary), flags, Mode::RUSR | Mode::WUSR).and_then(|file| {
+        let written = write(&file, text.as_bytes())?;
+        rustix::fs::fsync(&file)?;
+        if written == text.len() { Ok(()) } else { Err(Errno::NOSPC) }
+    });
+    made.and_then(|()| remove_file(&parent, &mark))
+        .and_then(|()| dir::rename_to_free(&parent, &temporary, &parent, &mark))
+        .map_err(failed)?;
+    dir::settle(&parent).map_err(failed)
+}
+
+/// Removes a mark. Fine without one.
+///
+/// # Errors
+///
+/// Whatever keeps it from being removed.
+pub fn unmark_placed(root: &Root, path: &Path) -> Result<(), MailError> {
+    let (parent, mark) = match mark_of(root, path) {
+        Err(MailError::Gone) => return Ok(()),
+        other => other?,
+    };
+    let failed = |errno| Side::Target.failed(path)(errno);
+    for name in [[&mark[..], b".new"].concat(), mark] {
+        remove_file(&parent, &name).map_err(failed)?;
+    }
+    dir::settle(&parent).map_err(failed)
+}
+
+/// Removes what stands at a place whose mark has this epoch, the mark last. Fine without such a mark: then what stands there
+/// is somebody's.
+///
+/// # Errors
+///
+/// As for `discard`.
+pub fn unplace(root: &Root, path: &Path, epoch: i64) -> Result<(), MailError> {
+    let (parent, mark) = match mark_of(root, path) {
+        Err(MailError::Gone) => return Ok(()),
+        other => other?,
+    };
+    let failed = |errno| Side::Target.failed(path)(errno);
+    match dir::look(&parent, &mark).map_err(failed)? {
+        Some(stat) if dir::kind(&stat) == FileType::RegularFile => {}
+        Some(_) | None => return Ok(()),
+    }
+    let mut text = [0; 128];
+    let length = dir::open_file(&parent, &mark).and_then(|file| read(&file, &mut text)).map_err(failed)?;
+    if text[..length] == *format!("{TEXT}{epoch}\n").as_bytes() {
+        discard(root, path)?;
+    }
+    unmark_placed(root, path)
+}
+
+fn mark_of(root: &Root, path: &Path) -> Result<(OwnedFd, Vec<u8>), MailError> {
+    let parent = root.parent(path, Side::Target)?;
+    Ok((parent, [path.file_name().unwrap_or_default().as_encoded_bytes(), PLACED.as_bytes()].concat()))
+}
+
+fn remove_file(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
+    match unlinkat(parent, os(name), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Removes a directory with all that is in it, such as an unfinished copy. Fine when it is missing.

@@ -35,6 +35,8 @@ pub(super) enum Problem {
     TooLong(Duration),
     /// Passes behind the fence go on finding changes.
     Unquiet,
+    /// It hung for so long that the machine was told it failed.
+    GivenUp,
     /// Another instance may be at work by now.
     LeaseLost,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Problem {
             Self::TooLong(held) => {
                 write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
             }
+            Self::GivenUp => f.write_str("it hung, and was given up"),
             Self::LeaseLost => f.write_str("the lease has run out"),
             Self::Unquiet => f.write_str("it still changes behind its fence"),
         }

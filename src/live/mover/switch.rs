@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::problem::Problem;
+use super::watch::SwitchWatch;
 use super::{AGAIN, Arrived, FINAL_PASSES, Mover, Name, arriving, now};
 use crate::live::directory::{DirectoryError, User};
 use crate::live::journal::Step;
 use crate::live::ledger::LedgerError;
-use crate::live::maildir::{self, MailError, Open, Pass, Root};
+use crate::live::maildir::{self, Gate, MailError, Pass, Root, Stopped};
 use crate::migration::message::EffectId;
 
 /// A switch under way.
@@ -18,9 +19,12 @@ pub(super) struct Switch<'a> {
     pub(super) effect: EffectId,
     pub(super) name: &'a Name,
     pub(super) arrived: &'a mut Arrived,
+    pub(super) watch: &'a SwitchWatch,
     /// The user as it was before the hold, once a hold may have been committed.
     pub(super) user: Option<User>,
     pub(super) held: Option<Instant>,
+    /// Whether its final place may be marked.
+    pub(super) marked: bool,
     /// Whether the copy may stand in its final place.
     pub(super) placed: bool,
 }
@@ -33,28 +37,44 @@ impl Switch<'_> {
         let found = mover.directory.user(&name.user)?;
         let user =
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
+        // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
+        self.still_ours("clearing the place")?;
+        maildir::unplace(target, &name.path, user.epoch)?;
         self.user = Some(user.clone());
         self.held = Some(now());
+        self.at("holding")?;
         mover.directory.hold(&user, mover.lease.fence())?;
         self.note(Step::Hold)?;
+        self.at("flushing caches")?;
         mover.front_ends.flush(&name.user)?;
+        self.at("ending sessions and deliveries")?;
         mover.front_ends.quiet(&name.user, mover.drain)?;
         self.in_time()?;
-        self.still_ours()?;
+        self.still_ours("fencing")?;
         let fenced = maildir::fence(source, &name.path)?;
         self.note(Step::Fence)?;
         self.finish(&fenced.moving)?;
+        self.at("verifying")?;
         self.arrived.copy.verify()?;
         self.in_time()?;
-        self.still_ours()?;
-        // Written before it is done: the next session must know that what stands there is ours.
+        self.still_ours("placing")?;
+        if !self.watch.commit() {
+            return Err(Problem::GivenUp);
+        }
+        // Written before it is done: the next session must know that what stands there is ours, and so must one that has
+        // another ledger.
         self.note(Step::Placed)?;
+        self.marked = true;
+        maildir::mark_placed(target, &name.path, user.epoch)?;
         maildir::place(target, &arriving(&name.path), &name.path)?;
         self.placed = true;
+        self.at("flipping")?;
         self.flip(&user, new_home)?;
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
         // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
         let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
+        // The mark says nothing any more, since the user's epoch is another one.
+        let _ = maildir::unmark_placed(target, &name.path);
         self.end_hold_in_caches();
         Ok(())
     }
@@ -62,7 +82,8 @@ impl Switch<'_> {
     /// FINAL: what has changed since the last pass, until one finds nothing.
     fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
         for _ in 0..FINAL_PASSES {
-            let pass: Pass = self.arrived.copy.finish(fenced, &Open)?;
+            self.at("copying behind the fence")?;
+            let pass: Pass = self.arrived.copy.finish(fenced, &Seen(self.watch))?;
             self.in_time()?;
             if pass.changes() == 0 {
                 return Ok(());
@@ -82,6 +103,7 @@ impl Switch<'_> {
             return Err(error.into());
         }
         loop {
+            self.watch.at("asking what became of the flip");
             let settled = match mover.directory.release(user, mover.lease.fence()) {
                 // It has never been flipped, and cannot be any more.
                 Ok(()) => return Err(error.into()),
@@ -102,8 +124,14 @@ impl Switch<'_> {
 
     /// After the flip: nobody may go on with the old home in a cache. The fence keeps deliveries out meanwhile.
     fn end_hold_in_caches(&self) {
+        let mut told = false;
+        self.watch.at("flushing caches after the flip");
         while let Err(error) = self.mover.front_ends.flush(&self.name.user) {
-            self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
+            if !told {
+                told = true;
+                self.mover.journal.trouble(&format!("after the flip of {}", self.name.user), &error.to_string());
+            }
+            self.watch.at("flushing caches after the flip");
             if self.mover.closing.load(Ordering::Relaxed) {
                 return;
             }
@@ -116,9 +144,15 @@ impl Switch<'_> {
         let Some(user) = self.user.take() else { return };
         let (mover, path) = (self.mover, &self.name.path);
         let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let mut told = false;
+        let (mut told, mut undone) = (false, false);
         loop {
-            match undo(mover, &user, path, source, Some(target).filter(|_| self.placed)) {
+            self.watch.at("backing out");
+            let target = Some((target, self.placed)).filter(|_| self.marked);
+            // Once the user is free only the caches are left; it is not held again for their sake.
+            let done = if undone { Ok(()) } else { undo(mover, &user, path, source, target) };
+            undone = done.is_ok();
+            let flush = || mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()));
+            match done.and_then(|()| flush()) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
                 Err(Undone::Trouble(why)) => {
@@ -144,13 +178,28 @@ impl Switch<'_> {
     }
 
     /// Files have no fencing number: before each change of the world's order of things the lease is looked at.
-    fn still_ours(&self) -> Result<(), Problem> {
+    fn still_ours(&self, step: &'static str) -> Result<(), Problem> {
+        self.at(step)?;
         let Mover { lease, clock, .. } = self.mover;
         if lease.is_lost(clock.now()) { Err(Problem::LeaseLost) } else { Ok(()) }
     }
 
+    /// Goes on to the next step, unless the switch was given up.
+    fn at(&self, step: &'static str) -> Result<(), Problem> {
+        if self.watch.at(step) { Ok(()) } else { Err(Problem::GivenUp) }
+    }
+
     fn note(&self, step: Step) -> Result<(), LedgerError> {
         self.mover.journal.step(self.effect, self.arrived.mailbox, step)
+    }
+}
+
+/// Lets every piece pass, and shows that it goes on.
+struct Seen<'a>(&'a SwitchWatch);
+
+impl Gate for Seen<'_> {
+    fn pass(&self, _bytes: u64) -> Result<(), Stopped> {
+        if self.0.at("copying behind the fence") { Ok(()) } else { Err(Stopped) }
     }
 }
 
@@ -161,17 +210,20 @@ enum Undone {
     Trouble(String),
 }
 
-fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, placed: Option<&Root>) -> Result<(), Undone> {
+/// Undoes a switch but for what caches hold: at a target that may be marked, and whether the copy was placed there.
+fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(&Root, bool)>) -> Result<(), Undone> {
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
     // all, knows what to do with it, and its files are left alone.
     directory_says(mover.directory.hold(user, mover.lease.fence()))?;
-    if let Some(target) = placed {
-        maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
+    if let Some((target, placed)) = target {
+        if placed {
+            maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
+        }
+        maildir::unmark_placed(target, path).map_err(trouble)?;
     }
     maildir::unfence(source, path).map_err(trouble)?;
-    directory_says(mover.directory.release(user, mover.lease.fence()))?;
-    mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()))
+    directory_says(mover.directory.release(user, mover.lease.fence()))
 }
 
 fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {

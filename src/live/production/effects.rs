@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use super::{AUDIT_AGAIN, Arrival, Copying, HUNG_MOST, Job, LiveError, Production, REFUSED_AFTER};
+use super::{AUDIT_AGAIN, Arrival, Copying, HUNG_MOST, Job, LiveError, Production, REFUSED_AFTER, Switching};
 use crate::fleet::HeadId;
-use crate::live::mover::{Name, Task};
+use crate::live::mover::{Name, SwitchWatch, Task};
 use crate::live::pace::Ticket;
 use crate::migration::message::{EffectId, Event, Fault, Limit};
 
@@ -50,10 +50,12 @@ impl Production {
             }
             None => return Ok(()),
         };
-        self.jobs.insert(effect, Job::Switching);
+        let watch = Arc::new(SwitchWatch::new());
+        let switching = Switching { mailbox: arrived.mailbox, head: arrived.from, watch: Arc::clone(&watch) };
+        self.jobs.insert(effect, Job::Switching(switching));
         let mover = Arc::clone(&self.mover);
         self.work("switch", move |sender| {
-            let ended = guarded(|| mover.switch(effect, *arrived));
+            let ended = guarded(|| mover.switch(effect, *arrived, &watch));
             let _ = sender.send(Arrival::Switched(effect, ended));
         })
     }
@@ -75,7 +77,7 @@ impl Production {
                 })
             }
             // Past the hold it finishes or backs out.
-            Some(Job::Switching | Job::Purging) | None => Ok(()),
+            Some(Job::Switching(_) | Job::Purging) | None => Ok(()),
         }
     }
 

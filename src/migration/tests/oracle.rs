@@ -36,6 +36,10 @@ pub(super) struct Oracle {
     skipped: BTreeSet<MailboxId>,
     /// Mailboxes that may go ahead of the order of heads and of waves.
     urgent: BTreeSet<MailboxId>,
+    /// Mailboxes whose last attempt failed for want of room.
+    for_room: BTreeSet<MailboxId>,
+    /// Heads of which at some time nothing else was left.
+    gave_way: BTreeSet<HeadId>,
     milestones: BTreeSet<Milestone>,
     /// Mailboxes came back or were found: heads may be emptied again.
     revived: bool,
@@ -126,6 +130,9 @@ impl Oracle {
         {
             world.oracle.head_samples.remove(&job.from);
         }
+        if let Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } = event {
+            world.oracle.waits_for_room(job.mailbox, *fault == Fault::NoRoom);
+        }
         if let Event::SwitchEnded { .. } = event
             && let Some((_, heard)) = world.old.get_mut(&job.mailbox)
         {
@@ -152,6 +159,11 @@ impl Oracle {
                 let job = world.jobs.get(&effect).unwrap_or_else(|| panic!("{command:?} of no job"));
                 let may_end = matches!(job.doing, Doing::Copying | Doing::Copied) && !job.abandoned;
                 assert!(may_end, "{command:?} of {job:?}");
+                if job.doing == Doing::Copied {
+                    let (mailbox, for_room) =
+                        (job.mailbox, matches!(command, Command::Abandon { why: Fault::NoRoom, .. }));
+                    world.oracle.waits_for_room(mailbox, for_room);
+                }
             }
             _ => {
                 assert!(world.oracle.last_effect < Some(effect), "{command:?} after {:?}", world.oracle.last_effect);
@@ -203,7 +215,8 @@ impl Oracle {
             for earlier in plan.order.heads.iter().take_while(|head| **head != from) {
                 let emptied =
                     |milestone: &Milestone| matches!(milestone, Milestone::HeadEmptied { head, .. } if head == earlier);
-                assert!(oracle.milestones.iter().any(emptied), "{command:?} before {earlier:?} is empty");
+                let gave_way = oracle.gave_way.contains(earlier) || world.gives_way(*earlier);
+                assert!(gave_way || oracle.milestones.iter().any(emptied), "{command:?} before {earlier:?} is empty");
             }
         }
     }
@@ -276,8 +289,20 @@ impl Oracle {
         assert!(fill <= threshold, "{command:?} takes {cluster:?} to {fill:?}, above {threshold:?}");
     }
 
+    /// Notes whether a mailbox's last attempt failed for want of room.
+    fn waits_for_room(&mut self, mailbox: MailboxId, waits: bool) {
+        if waits {
+            self.for_room.insert(mailbox)
+        } else {
+            self.for_room.remove(&mailbox)
+        };
+    }
+
     /// Looks at the world and the machine after a step.
-    pub(super) fn look(world: &World, next: Next) {
+    pub(super) fn look(world: &mut World, next: Next) {
+        let heads = (0..world.plan.heads.len() as u8).map(HeadId);
+        let gave_way: Vec<_> = heads.filter(|head| world.gives_way(*head)).collect();
+        world.oracle.gave_way.extend(gave_way);
         let (now, machine) = (world.now, &world.machine);
         if let Next::Wait { until, why } = next {
             assert!(until > now, "a wake-up for {why:?} does not lie ahead");
@@ -346,6 +371,15 @@ impl World {
 
     pub(super) fn on_head(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
         self.live.iter().filter(move |(_, live)| **live == Live::Head(head)).map(|(id, _)| *id)
+    }
+
+    /// Whether all that is still to leave a head waits for room.
+    fn gives_way(&self, head: HeadId) -> bool {
+        let stays = |id: &MailboxId| matches!(self.machine.phase(*id), Some(Phase::SetAside | Phase::Excluded));
+        let waits =
+            |id: MailboxId| self.machine.phase(id) == Some(Phase::BackingOff) && self.oracle.for_room.contains(&id);
+        let mut left = self.on_head(head).filter(|id| !stays(id)).peekable();
+        left.peek().is_some() && left.all(waits)
     }
 
     /// Whether a mailbox's old copy belongs to a stopped cohort.

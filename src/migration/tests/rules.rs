@@ -294,6 +294,42 @@ fn room_that_is_gone_when_the_switch_is_due_is_not_used() {
     assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::BackingOff));
 }
 
+/// A mailbox for which a store has no room, whatever the samples say, is tried again and again; heads behind it go on.
+#[test]
+fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
+    let next = HeadId(1);
+    for (fault, gives_way) in [(Fault::NoRoom, true), (Fault::Unreachable, false), (Fault::Transient, false)] {
+        let mut desk = Desk::with(plain(2), &[(0, 100), (0, 100), (1, 100)]);
+        desk.sample(0, 10);
+        let [first, second] = desk.started_copies()[..] else { panic!("both begin") };
+        desk.tell(1, Event::CopyFailed { effect: first, fault });
+        assert_eq!(desk.machine.binding(next), Binding::NotItsTurn, "another copy is still under way");
+        desk.copied(2, second, Limit::Own);
+        desk.tell(3, Event::SwitchEnded { effect: second });
+        let (measured_at, utilisation, latency) = (at(4), percent(10), Latency::from_micros(1_000));
+        desk.tell(4, Event::HeadSampled { head: next, measured_at, utilisation, latency });
+        assert_eq!(desk.started_copies().len(), usize::from(gives_way), "{fault:?}");
+        if !gives_way {
+            continue;
+        }
+        assert_eq!((desk.binding(), desk.machine.left(HEAD)), (Binding::NoRoom, 1));
+        // It goes ahead of the order when its wait is over, and nothing was said of an empty head.
+        desk.sample(70, 10);
+        let [again] = desk.started_copies()[..] else { panic!("it is tried again: {:?}", desk.said) };
+        desk.tell(71, Event::CopyFailed { effect: again, fault });
+        assert_eq!((desk.binding(), desk.machine.set_aside(HEAD)), (Binding::NoRoom, 0), "and again");
+        desk.sample(140, 10);
+        let [again] = desk.started_copies()[..] else { panic!("it is tried again: {:?}", desk.said) };
+        desk.copied(141, again, Limit::Own);
+        desk.tell(142, Event::SwitchEnded { effect: again });
+        assert!(
+            desk.said.iter().any(|command| matches!(command, Command::Audit { head: HEAD, .. })),
+            "{:?}",
+            desk.said
+        );
+    }
+}
+
 #[test]
 fn what_binds_is_named() {
     let held = [

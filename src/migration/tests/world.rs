@@ -153,7 +153,8 @@ impl World {
             Oracle::judge(self, &command);
             self.perform(command);
         }
-        Oracle::look(self, self.next);
+        let next = self.next;
+        Oracle::look(self, next);
     }
 
     pub(super) fn plan_in(&mut self, seconds: i64, what: Agenda) {

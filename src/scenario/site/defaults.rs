@@ -56,6 +56,9 @@ const LEASE_SQLITE: &str = "EXISTS (SELECT 1 FROM drawdown_lease WHERE fence = :
 /// old lease could be committed after somebody else has taken it.
 const LEASE_POSTGRES: &str = "EXISTS (SELECT 1 FROM drawdown_lease WHERE fence = :fence FOR SHARE)";
 
+/// All addresses, in halves: a network of all of them would be taken for none asked for.
+const HALVES: [&str; 4] = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"];
+
 impl Statements {
     /// Statements for the tables of [`SCHEMA_SQLITE`].
     #[must_use]
@@ -104,19 +107,22 @@ impl FrontEnd {
     /// `["ssh", "-oBatchMode=yes", "mail-1", "doveadm"]` on another (ssh gives its arguments to a shell there, so that user
     /// names with characters that a shell knows are refused).
     ///
-    /// `doveadm who` does not know LMTP; deliveries show only in process titles (`verbose_proctitle = yes`), so what
-    /// lists them is the site's:
+    /// `doveadm who` lists LMTP, by recipient and from RCPT to the last answer, where `lmtp_user_concurrency_limit` is not
+    /// 0: then, and only then, it is known for whom a delivery is. What says so is the site's:
     ///
     /// ```toml
     /// deliveries = ["sh", "-c", """
-    /// [ "$(doveconf -h verbose_proctitle)" = yes ] && all=$(ps -ww -eo pid=,args=) || exit 1
-    /// printf '%s\\n' "$all" | sed -n '/dovecot\\/lmtp \\[/{ / READY]/d; / LHLO]/d; / GREETING]/d; /idling]/d; p; }'
-    /// """]
+    /// [ "$(doveconf -h lmtp_user_concurrency_limit)" -gt 0 ] && all=$(doveadm -f flow who -1 "$1") || exit 1
+    /// printf '%s\\n' "$all" | sed -n '/proto=lmtp/p'
+    /// """, "sh", "{user}"]
     /// ```
     ///
-    /// It fails without `ps` and without those titles, rather than to say that there are no deliveries.
-    /// Every line begins with the process's number and is any user's: DATA shows no user. Deliveries that begin after the
-    /// first look are not waited for, because those are refused.
+    /// It fails without that setting, rather than to say that there are no deliveries. Without the setting process titles
+    /// (`verbose_proctitle = yes`) show that something is delivered, but not to whom: then every line is any user's.
+    ///
+    /// A plain `doveadm kick USER` would end deliveries, too: in the middle of one, LMTP stores the message and answers 421,
+    /// and the sender sends it again. Deliveries are listed without an address, so that sessions alone are ended when an
+    /// address is asked for: those of either half of IPv4 and of IPv6.
     #[must_use]
     pub fn dovecot(name: &str, doveadm: &[String]) -> Self {
         let command = |arguments: &[&str]| {
@@ -126,7 +132,7 @@ impl FrontEnd {
         Self {
             name: name.to_owned(),
             flush: command(&["auth", "cache", "flush", "{user}"]),
-            kick: command(&["kick", "{user}"]),
+            kick: HALVES.iter().filter_map(|half| command(&["kick", "{user}", half])).collect(),
             // As `flow`, because the table has a header also when there is nothing below it.
             who: command(&["-f", "flow", "who", "-1", "{user}"]),
             deliveries: None,
@@ -142,7 +148,11 @@ mod tests {
     fn dovecot_is_asked_through_the_way_to_its_doveadm() {
         let way = ["ssh", "mail-1", "doveadm"].map(str::to_owned);
         let front = FrontEnd::dovecot("mail-1", &way);
-        assert_eq!(front.kick.expect("a kick").join(" "), "ssh mail-1 doveadm kick {user}");
+        assert_eq!(front.kick[0].join(" "), "ssh mail-1 doveadm kick {user} 0.0.0.0/1");
+        assert!(
+            front.kick.iter().all(|kick| kick.last().is_some_and(|last| last.ends_with("/1"))),
+            "no delivery is ended"
+        );
         assert_eq!(front.who.expect("a list").join(" "), "ssh mail-1 doveadm -f flow who -1 {user}");
     }
 }

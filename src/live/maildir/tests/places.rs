@@ -1,4 +1,7 @@
-use super::super::{discard, folders_left, is_fenced, measure, place, purge, stray, take_back, unfence};
+use super::super::{
+    discard, folders_left, is_fenced, mark_placed, measure, place, purge, stray, take_back, unfence, unmark_placed,
+    unplace,
+};
 use super::*;
 use std::collections::BTreeSet;
 
@@ -135,6 +138,45 @@ fn a_copy_takes_its_place_and_leaves_it_but_never_anothers() {
     assert!(matches!(discard(&stores.to, path()), Err(MailError::Special { .. })));
     let bob = [Path::new("example.com/alice/a"), Path::new("example.com/alice/b")];
     assert!(matches!(place(&stores.to, bob[0], bob[1]), Err(MailError::Gone)));
+}
+
+#[test]
+fn only_a_copy_in_which_nobody_lives_yet_is_removed_from_its_place() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    let (arriving, placed) = (Path::new(ARRIVING), stores.new.join(PATH));
+    let put = |epoch| {
+        stores.copy().bulk(&Open).unwrap();
+        mark_placed(&stores.to, path(), epoch).unwrap();
+        place(&stores.to, arriving, path()).unwrap();
+    };
+    put(7);
+    // The user has moved since, and lives there: the epoch is another one.
+    unplace(&stores.to, path(), 8).unwrap();
+    assert!(placed.join("cur/1.host:2,").exists());
+    // Without a mark nobody knows whose it is.
+    unplace(&stores.to, path(), 7).unwrap();
+    assert!(placed.exists());
+    // What stands there already is never marked.
+    assert!(matches!(mark_placed(&stores.to, path(), 7), Err(MailError::Differs { .. })));
+    unplace(&stores.to, path(), 7).unwrap();
+    assert!(placed.exists());
+    take_back(&stores.to, path(), arriving).unwrap();
+    mark_placed(&stores.to, path(), 6).unwrap();
+    put(7);
+    unmark_placed(&stores.to, path()).unwrap();
+    unplace(&stores.to, path(), 7).unwrap();
+    assert!(placed.exists());
+    take_back(&stores.to, path(), arriving).unwrap();
+    put(7);
+    for _ in 0..2 {
+        unplace(&stores.to, path(), 7).unwrap();
+        let beside = fs::read_dir(placed.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+        assert_eq!(beside.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
+    }
+    let bob = Path::new("example.com/bob/Maildir");
+    unplace(&stores.to, bob, 7).unwrap();
+    unmark_placed(&stores.to, bob).unwrap();
 }
 
 #[test]
