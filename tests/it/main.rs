@@ -12,6 +12,8 @@ mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
+mod parity;
+#[cfg(target_os = "linux")]
 mod production;
 #[cfg(target_os = "linux")]
 mod production_faults;
