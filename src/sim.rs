@@ -15,6 +15,7 @@ mod load;
 mod number;
 mod population;
 mod queue;
+mod recording;
 mod sharing;
 mod table;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::migration::Migration;
 use crate::migration::message::Binding;
 use crate::scenario::Scenario;
 use crate::units::{Share, Span, Time};
+pub use recording::{Copies, Drawn, Outcomes, Recording, Step};
 pub use trace::{TraceItem, TraceRow, trace};
 pub use world::World;
 
@@ -146,6 +148,18 @@ pub fn fleet(scenario: &Scenario, run: RunId) -> Fleet {
 #[must_use]
 pub fn simulate(scenario: &Scenario, run: RunId) -> Outcome {
     simulate_in(scenario, run, &mut Workspace::default())
+}
+
+/// Goes through a recorded session once more: the machine is asked anew, in a world in which everything comes and ends as
+/// the recording has it. Gives the steps as they are now.
+#[must_use]
+pub fn rerun(scenario: &Scenario, recording: Recording) -> Vec<Step> {
+    let mut world = World::recorded(scenario, recording);
+    let mut steps = Vec::new();
+    let Ok(_) = host::run_observed(&mut Migration::new(), &mut world, scenario.as_of, |_, at, event, commands| {
+        steps.push(Step { at, event: event.clone(), commands: commands.to_vec() });
+    });
+    steps
 }
 
 /// Runs one replication in memory that was used before; the result is the same.

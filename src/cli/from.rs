@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Failure;
 use crate::fleet::{ClusterId, Home};
-use crate::live::ledger::{LastKnown, Ledger, LedgerError, Observations};
+use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
 use crate::migration::message::{Facts, Fault};
 use crate::scenario::{Scenario, Source};
 use crate::units::{Bytes, Rate, Span, Time};
@@ -24,7 +24,8 @@ pub(super) struct Observed {
     facts: Arc<Facts>,
     /// When it was recorded.
     pub(super) at: Time,
-    /// By how much copies were faster than the scenario says for idle stores, at most a hundredfold either way.
+    /// By how much copies were faster than the scenario says for idle stores while they worked, at most a hundredfold either
+    /// way. Waiting for the pace is left out: the plan has that, and the simulated copies wait for it anew.
     speed: Option<f64>,
     transient: Option<f64>,
     lock: Option<Span>,
@@ -74,12 +75,13 @@ impl Observed {
                     plan.setup.secs() + by_bytes.max(by_messages)
                 })
                 .sum();
-            let took: f64 = good.iter().map(|copy| copy.ended_at.since(copy.started_at).secs()).sum();
+            let worked = |copy: &&CopySeen| copy.worked.unwrap_or(copy.ended_at.since(copy.started_at)).secs();
+            let took: f64 = good.iter().map(worked).sum();
             let speed = (expected / took.max(1e-6)).clamp(0.01, 100.0);
             self.speed = Some(speed);
             self.lines.push(format!(
                 "Observed in the last {} copies: {speed:.2} times the speed that the scenario gives them on idle stores, load \
-                 and pace included; stream and messages are set by it.",
+                 included, waiting for the pace not; stream, messages and set-up are set by it.",
                 good.len()
             ));
         }

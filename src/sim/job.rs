@@ -24,6 +24,8 @@ pub(crate) enum Phase {
     Switching,
     /// Its old copy is being removed.
     Purging,
+    /// Copying, until a recording says that it is over.
+    Recorded,
 }
 
 /// A job.

@@ -20,7 +20,7 @@ fn fleet_of(scenario: &Scenario, run: RunId) -> Fleet {
 }
 
 /// A world with everything in it that can go wrong, small enough for tests.
-fn lively(mailboxes: u32) -> Scenario {
+pub(super) fn lively(mailboxes: u32) -> Scenario {
     let (mut plan, mut model) = quiet(mailboxes);
     plan.copy.purge_after = Some(Span::from_secs(3 * 86_400));
     for head in &mut plan.heads {

@@ -7,6 +7,7 @@
 
 mod calendar;
 mod moves;
+mod recorded;
 mod stores;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use super::job::Job;
 use super::load::WeekClock;
 use super::population;
 use super::queue::SortedKeys;
+use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
@@ -32,9 +34,11 @@ use calendar::Agenda;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
 
-/// The world of one replication. It can be driven without the machine, too: whatever is asked of it happens.
-pub struct World<'s> {
+/// The world of one replication. It can be driven without the machine, too: whatever is asked of it happens. How things
+/// end is drawn, or known from a recording.
+pub struct World<'s, O = Drawn> {
     scenario: &'s Scenario,
+    outcomes: O,
     run: RunId,
     draws: Draws,
     attempts: AttemptDraws,
@@ -101,10 +105,42 @@ impl<'s> World<'s> {
         if let Some(fleet) = Arc::get_mut(&mut fleet) {
             population::draw(scenario, draws, fleet);
         }
+        let set_aside = scenario.facts.as_ref().map_or(&[][..], |facts| &facts.set_aside);
+        let mut world = Self::with(scenario, run, workspace, fleet, set_aside, Drawn);
+        world.enter_fixed_dates();
+        let started = world.started();
+        world.tell(started);
+        world
+    }
+
+    fn started(&self) -> Event {
+        let open = (0..self.clusters.len()).filter(|cluster| self.clusters[*cluster].state.in_service);
+        let known = self.scenario.facts.as_deref().cloned().unwrap_or_default();
+        let facts = Facts {
+            fleet: Arc::clone(&self.fleet),
+            open: open.map(|cluster| ClusterId(cluster as u8)).collect(),
+            ..known
+        };
+        let plan = Arc::clone(&self.scenario.plan);
+        Event::Started(Arc::new(Start { session: 1, version: CORE_VERSION, plan, facts }))
+    }
+}
+
+impl<'s, O: Outcomes> World<'s, O> {
+    /// A world with these mailboxes, some of which wait for a person. Nothing is to come yet but the load's steps and the probes.
+    fn with(
+        scenario: &'s Scenario,
+        run: RunId,
+        workspace: &mut Workspace,
+        fleet: Arc<Fleet>,
+        set_aside: &[(MailboxId, Fault)],
+        outcomes: O,
+    ) -> Self {
+        let draws = Draws::new(run);
         let mut places = std::mem::take(&mut workspace.places);
         places.clear();
         places.extend(fleet.home.iter().map(|home| Place::of(*home)));
-        for (mailbox, fault) in scenario.facts.iter().flat_map(|facts| &facts.set_aside) {
+        for (mailbox, fault) in set_aside {
             // Deleted, or to be excused when the head is audited.
             let place = &mut places[mailbox.index()];
             *place = if *fault == Fault::Gone { Place::GONE } else { Place(place.0 | Place::FAILED) };
@@ -159,11 +195,9 @@ impl<'s> World<'s> {
             locked: Span::ZERO,
             ended: false,
             scenario,
+            outcomes,
         };
         world.count_mailboxes();
-        world.enter_fixed_dates();
-        let started = world.started();
-        world.tell(started);
         world
     }
 
@@ -186,18 +220,6 @@ impl<'s> World<'s> {
             let home = Home::cluster(ClusterId(place as u8)).index();
             cluster.state.settle(bytes[home], activity_micro_op_s[home]);
         }
-    }
-
-    fn started(&self) -> Event {
-        let open = (0..self.clusters.len()).filter(|cluster| self.clusters[*cluster].state.in_service);
-        let known = self.scenario.facts.as_deref().cloned().unwrap_or_default();
-        let facts = Facts {
-            fleet: Arc::clone(&self.fleet),
-            open: open.map(|cluster| ClusterId(cluster as u8)).collect(),
-            ..known
-        };
-        let plan = Arc::clone(&self.scenario.plan);
-        Event::Started(Arc::new(Start { session: 1, version: CORE_VERSION, plan, facts }))
     }
 
     /// What the replication came to; gives the memory back to the workspace.
@@ -237,7 +259,10 @@ impl<'s> World<'s> {
     }
 
     fn announced(&mut self, milestone: Milestone) {
-        if let Milestone::Stopped { .. } = milestone {
+        // Whoever has recorded it has recorded, too, what the operator did about it.
+        if let Milestone::Stopped { .. } = milestone
+            && self.outcomes.recording().is_none()
+        {
             self.enter(self.now + self.scenario.model.operator_after, Agenda::Operator(Order::Resume));
         }
         // Whatever had to be set aside, the head is emptied of all that can move.
@@ -304,7 +329,7 @@ impl<'s> World<'s> {
     }
 }
 
-impl Host for World<'_> {
+impl<O: Outcomes> Host for World<'_, O> {
     type Error = Infallible;
 
     #[inline]
@@ -324,6 +349,7 @@ impl Host for World<'_> {
             Command::Purge { effect, batch, from } => self.purge(effect, batch.mailboxes(), from),
             Command::SetPace { head, streams, rate, .. } => self.set_pace(head, streams, rate),
             Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
+            Command::Audit { head, .. } if self.outcomes.recording().is_some() => self.audit_as_recorded(head),
             Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),
             Command::Announce { milestone, .. } => self.announced(milestone),
         }
@@ -332,6 +358,9 @@ impl Host for World<'_> {
 
     #[inline]
     fn wait(&mut self, until: Time) -> Result<(Time, Event), Infallible> {
+        if self.outcomes.recording().is_some() {
+            return Ok(self.wait_recorded(until));
+        }
         loop {
             self.refresh_heads();
             self.sharing.settle(self.now);

@@ -18,6 +18,8 @@ mod ledger;
 #[cfg(target_os = "linux")]
 mod operation;
 #[cfg(target_os = "linux")]
+mod parity;
+#[cfg(target_os = "linux")]
 mod production;
 #[cfg(target_os = "linux")]
 mod production_faults;

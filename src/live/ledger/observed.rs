@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use serde_json::Value;
+
 use super::Step;
 use super::error::LedgerError;
 use super::reader::Reader;
@@ -44,6 +46,8 @@ pub struct CopySeen {
     pub started_at: Time,
     /// When its end was told.
     pub ended_at: Time,
+    /// How long it has worked, waiting for its pace not counted, where it arrived and the journal tells.
+    pub worked: Option<Span>,
     /// What held it back, or what it failed of.
     pub result: Result<Limit, Fault>,
 }
@@ -103,7 +107,8 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or holds what cannot be.
     pub fn observations(&self, session: u16) -> Result<Observations, LedgerError> {
-        let mut watch = Watch { holds: self.holds(session)?, ..Watch::default() };
+        let (holds, worked) = self.jobs(session)?;
+        let mut watch = Watch { holds, worked, ..Watch::default() };
         self.visit(session, &mut |recorded| {
             watch.take_event(recorded.at, &recorded.event);
             for command in recorded.read_commands()? {
@@ -114,10 +119,10 @@ impl Reader {
         Ok(watch.seen)
     }
 
-    /// How long each job held its user: from the hold until whatever ended it.
-    fn holds(&self, session: u16) -> Result<BTreeMap<EffectId, Span>, LedgerError> {
+    /// How long each job held its user, from the hold until whatever ended it, and how long each copy that arrived worked.
+    fn jobs(&self, session: u16) -> Result<(Spans, Spans), LedgerError> {
         let mut since = BTreeMap::new();
-        let mut holds = BTreeMap::new();
+        let (mut holds, mut worked) = (Spans::new(), Spans::new());
         for noted in self.steps(session)? {
             match noted.step {
                 Step::Hold => {
@@ -129,17 +134,27 @@ impl Reader {
                         holds.insert(noted.effect, noted.at.since(*held_at));
                     }
                 }
-                Step::Bulk | Step::Delta | Step::Fence | Step::Placed | Step::Purged => {}
+                Step::Delta => {
+                    let detail = noted.detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
+                    if let Some(seconds) = detail.and_then(|detail| detail.get("worked_s")?.as_f64()) {
+                        worked.insert(noted.effect, Span::from_secs_f64(seconds));
+                    }
+                }
+                Step::Bulk | Step::Fence | Step::Placed | Step::Purged => {}
             }
         }
-        Ok(holds)
+        Ok((holds, worked))
     }
 }
+
+/// A span of time for each job.
+type Spans = BTreeMap<EffectId, Span>;
 
 /// Waits for the ends of what has begun.
 #[derive(Default)]
 struct Watch {
-    holds: BTreeMap<EffectId, Span>,
+    holds: Spans,
+    worked: Spans,
     copies: BTreeMap<EffectId, CopySeen>,
     switches: BTreeMap<EffectId, SwitchSeen>,
     /// Who a job's mailbox is, from its copy until the end of its switch.
@@ -185,8 +200,19 @@ impl Watch {
             Command::StartCopy { effect, mailbox, from, to, attempt, bytes } => {
                 let (messages, result) = (0, Err(Fault::Abandoned));
                 let (started_at, ended_at) = (at, at);
-                let copy =
-                    CopySeen { effect, mailbox, from, to, attempt, bytes, messages, started_at, ended_at, result };
+                let copy = CopySeen {
+                    effect,
+                    mailbox,
+                    from,
+                    to,
+                    attempt,
+                    bytes,
+                    messages,
+                    started_at,
+                    ended_at,
+                    worked: None,
+                    result,
+                };
                 self.copies.insert(effect, copy);
                 self.jobs.insert(effect, mailbox);
             }
@@ -210,6 +236,7 @@ impl Watch {
         if let Some(mut copy) = self.copies.remove(&effect) {
             copy.ended_at = at;
             tell(&mut copy);
+            copy.worked = copy.result.is_ok().then(|| self.worked.get(&effect).copied()).flatten();
             self.seen.copies.push(copy);
         }
     }

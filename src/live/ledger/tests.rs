@@ -304,9 +304,10 @@ fn copies_and_switches_are_observed_with_how_long_they_took() {
     let (done, failed) = (effect(1), effect(2));
     ledger.record(at(10), &sample(9), &[copy(1, 0), copy(2, 1)]).unwrap();
     let ended = Event::CopyEnded { effect: done, bytes: Bytes::new(1_100), messages: 11, limit: Limit::Head };
+    let journal = ledger.journal();
+    journal.note(at(39), done, MailboxId(0), Step::Delta, &json!({ "worked_s": 12.5, "took_s": 29 })).unwrap();
     ledger.record(at(40), &ended, &[Command::Switch { effect: done }]).unwrap();
     ledger.record(at(41), &Event::CopyFailed { effect: failed, fault: Fault::Permanent }, &[]).unwrap();
-    let journal = ledger.journal();
     let note = |at, step| journal.note(at, done, MailboxId(0), step, &Value::Null).unwrap();
     note(at(42), Step::Hold);
     note(at(43), Step::Flip);
@@ -318,6 +319,8 @@ fn copies_and_switches_are_observed_with_how_long_they_took() {
     let copies: Vec<_> = seen.copies.iter().map(|copy| (copy.mailbox.0, copy.bytes.get(), copy.result)).collect();
     assert_eq!(copies, [(0, 1_100, Ok(Limit::Head)), (1, 1_000, Err(Fault::Permanent))]);
     assert_eq!(seen.copies[0].ended_at.since(seen.copies[0].started_at), Span::from_secs(30));
+    let worked: Vec<_> = seen.copies.iter().map(|copy| copy.worked).collect();
+    assert_eq!(worked, [Some(Span::from_micros(12_500_000)), None]);
     let [switch] = seen.switches[..] else { panic!("{:?}", seen.switches) };
     assert_eq!((switch.held, switch.fault), (Some(Span::from_micros(1_250_000)), None));
     let known = reader.last_known().unwrap().unwrap();

@@ -168,6 +168,15 @@ impl Gate for Budget {
     }
 }
 
+/// A gate of a job that is to stop.
+struct Closed;
+
+impl Gate for Closed {
+    fn pass(&self, _bytes: u64) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+}
+
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

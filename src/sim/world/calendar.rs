@@ -10,6 +10,7 @@ use crate::migration::message::{Event, Order};
 use crate::sim::account::HeadStep;
 use crate::sim::draw::{Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
+use crate::sim::recording::Outcomes;
 use crate::units::{Bytes, Latency, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
@@ -34,7 +35,7 @@ pub(super) enum Agenda {
     Horizon,
 }
 
-impl World<'_> {
+impl<O: Outcomes> World<'_, O> {
     pub(super) fn enter(&mut self, at: Time, entry: Agenda) {
         self.entered += 1;
         self.agenda.insert((at, self.entered), entry);

@@ -7,12 +7,13 @@ use crate::sim::costs::Switching;
 use crate::sim::job::{Job, Phase};
 use crate::sim::number::whole_of_positive;
 use crate::sim::queue::Key;
+use crate::sim::recording::{Asked, Outcomes};
 use crate::units::{Bytes, Rate, Span, Time};
 
 /// How long it takes at the least to learn that a head does not answer: without it nothing would pass between attempts.
 const TIMEOUT: Span = Span::from_secs(1);
 
-impl World<'_> {
+impl<O: Outcomes> World<'_, O> {
     #[inline]
     pub(super) fn start_copy(
         &mut self,
@@ -24,6 +25,9 @@ impl World<'_> {
     ) {
         if self.is_begun(effect) {
             return;
+        }
+        if self.outcomes.recording().is_some() {
+            return self.start_recorded(effect, mailbox, head, cluster);
         }
         let row = mailbox.index();
         let state = &mut self.heads[head.index()];
@@ -118,6 +122,11 @@ impl World<'_> {
         let slot = effect.slot();
         let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
         let Some(job) = self.jobs.get_mut(usize::from(slot)).filter(of_effect) else { return };
+        if self.outcomes.recording().is_some() {
+            job.phase = Phase::Switching;
+            let mailbox = job.mailbox;
+            return self.end_as_recorded(effect, Asked::Switch(mailbox));
+        }
         let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
         let mut fault = too_long.then_some(Fault::HoldTooLong);
         if self.heads[job.head.index()].out() {
@@ -146,6 +155,9 @@ impl World<'_> {
         let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
         *self.free_slot(effect) = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
+        if self.outcomes.recording().is_some() {
+            return self.end_as_recorded(effect, Asked::Purge(mailboxes.first().copied().unwrap_or(first)));
+        }
         if out {
             self.set_timer(TIMEOUT, slot);
         } else {
@@ -160,6 +172,12 @@ impl World<'_> {
     pub(super) fn end_timer(&mut self) -> Option<Event> {
         let slot = self.timers.pop()?.slot();
         self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
+        Some(self.end_job(slot))
+    }
+
+    /// A job whose end has no work of its own is over.
+    #[inline(always)]
+    pub(super) fn end_job(&mut self, slot: u16) -> Event {
         let job = &mut self.jobs[usize::from(slot)];
         let Job { effect, mailbox, head, cluster, bytes, activity_micro_op_s: activity, fault, phase, .. } = *job;
         match (phase, fault) {
@@ -171,39 +189,42 @@ impl World<'_> {
                 state.activity_micro_op_s -= u64::from(activity);
                 self.clusters[cluster.index()].state.switch(bytes, activity);
                 self.moved += 1;
-                Some(Event::SwitchEnded { effect })
+                Event::SwitchEnded { effect }
             }
             (Phase::Purging, None) => {
                 job.phase = Phase::Free;
                 self.heads[head.index()].purges -= 1;
                 self.changed |= 1 << head.0;
-                Some(Event::PurgeEnded { effect })
+                Event::PurgeEnded { effect }
             }
             (Phase::Switching, Some(fault)) => {
                 self.clusters[cluster.index()].state.drop_copy(bytes, cluster);
                 self.failed(slot, fault);
-                Some(Event::SwitchFailed { effect, fault })
+                Event::SwitchFailed { effect, fault }
             }
             (Phase::Purging, Some(fault)) => {
                 job.phase = Phase::Free;
-                Some(Event::PurgeFailed { effect, fault })
+                Event::PurgeFailed { effect, fault }
             }
             (Phase::Refused, fault) => {
                 job.phase = Phase::Free;
                 let fault = fault.unwrap_or(Fault::Unreachable);
                 self.count_fault(fault);
-                Some(Event::CopyFailed { effect, fault })
+                Event::CopyFailed { effect, fault }
             }
-            (Phase::Free | Phase::SettingUp | Phase::Flowing | Phase::Suspended | Phase::Copied, _) => {
-                unreachable!("slot {slot} has a timer while {phase:?}")
-            }
+            (
+                Phase::Free | Phase::SettingUp | Phase::Flowing | Phase::Suspended | Phase::Copied | Phase::Recorded,
+                _,
+            ) => unreachable!("slot {slot} has a timer while {phase:?}"),
         }
     }
 
     pub(super) fn abandon(&mut self, effect: EffectId) {
         let slot = effect.slot();
         let of_effect = |job: &&Job| job.effect == effect && job.phase != Phase::Free;
-        if let Some(head) = self.jobs.get(usize::from(slot)).filter(of_effect).map(|job| job.head) {
+        if let Some((head, phase)) = self.jobs.get(usize::from(slot)).filter(of_effect).map(|job| (job.head, job.phase))
+            && !self.ends_as_recorded(phase)
+        {
             self.break_off(slot, Fault::Abandoned);
             self.take_turns(head);
         }
@@ -215,6 +236,7 @@ impl World<'_> {
         let Job { effect, head, cluster, pair, bytes, phase, allowed, .. } = self.jobs[usize::from(slot)];
         let event = match phase {
             Phase::Free => return,
+            Phase::Recorded => unreachable!("a recording says when slot {slot} ends"),
             Phase::SettingUp | Phase::Flowing | Phase::Suspended => {
                 let flow = &mut self.jobs[usize::from(slot)].flow;
                 if phase == Phase::Flowing {
@@ -335,7 +357,7 @@ impl World<'_> {
         self.changed |= 1 << head.0;
     }
 
-    fn failed(&mut self, slot: u16, fault: Fault) {
+    pub(super) fn failed(&mut self, slot: u16, fault: Fault) {
         self.count_fault(fault);
         let job = &mut self.jobs[usize::from(slot)];
         job.phase = Phase::Free;
@@ -357,7 +379,7 @@ impl World<'_> {
 
     /// The slot of a job that begins.
     #[inline(always)]
-    fn free_slot(&mut self, effect: EffectId) -> &mut Job {
+    pub(super) fn free_slot(&mut self, effect: EffectId) -> &mut Job {
         let slot = usize::from(effect.slot());
         assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
         if slot >= self.jobs.len() {

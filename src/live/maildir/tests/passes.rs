@@ -204,10 +204,24 @@ fn a_stopped_gate_stops_within_a_chunk_and_leaves_no_partial_file() {
     assert_eq!(left, []);
     assert!(!stores.target().join(".temp.drawdown.1").exists());
     copy.bulk(&Open).unwrap();
-    assert!(matches!(copy.rehash(&gate), Err(MailError::Stopped)));
+    assert!(matches!(copy.rehash(&Closed), Err(MailError::Stopped)));
     copy.rehash(&Open).unwrap();
     stores.finish(&mut copy);
     stores.assert_same();
+}
+
+#[test]
+fn a_pace_counts_each_byte_once_though_it_is_read_back() {
+    let stores = Stores::new();
+    for (name, bytes) in [("cur/1.host:2,", 600_000), ("cur/2.host:2,S", 90_000), ("new/3.host", 10_000)] {
+        stores.write(name, &vec![1; bytes]);
+    }
+    let mut copy = stores.copy();
+    let gate = Budget(AtomicU64::new(1_000_000));
+    copy.bulk(&gate).unwrap();
+    copy.rehash(&gate).unwrap();
+    copy.delta(&gate).unwrap();
+    assert_eq!(gate.0.load(Ordering::Relaxed), 300_000);
 }
 
 #[test]
