@@ -49,8 +49,10 @@ impl Switch<'_> {
         self.still_ours()?;
         // Written before it is done: the next session must know that what stands there is ours.
         self.note(Step::Placed)?;
-        maildir::place(target, &arriving(&name.path), &name.path)?;
-        self.placed = true;
+        let placed = maildir::place(target, &arriving(&name.path), &name.path);
+        // It may have been renamed before it failed; what already stood there is not ours.
+        self.placed = !matches!(placed, Err(MailError::Differs { .. } | MailError::Gone));
+        placed?;
         self.flip(&user, new_home)?;
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
         // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
