@@ -12,9 +12,19 @@ mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
+mod moment;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod points;
+#[cfg(target_os = "linux")]
 mod production;
 #[cfg(target_os = "linux")]
 mod production_faults;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_injected;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_kills;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod tracer;

@@ -62,6 +62,12 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// Where one of its databases is: the ledger may be in a folder of its own.
+    pub(crate) fn database(&self, name: &str) -> PathBuf {
+        let apart = self.path("ledger").join(name);
+        if apart.exists() { apart } else { self.path(name) }
+    }
+
     pub(crate) fn scenario(&self) -> String {
         let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
         let today = yesterday.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d");
@@ -234,7 +240,7 @@ sqlite = "{below}/users.db"
 
     /// What the ledger says, session by session, is what the machine says to the same events.
     pub(crate) fn check_replay(&self) -> usize {
-        let reader = Ledger::read(&self.path("ledger.db")).unwrap();
+        let reader = Ledger::read(&self.database("ledger.db")).unwrap();
         let sessions = reader.sessions().unwrap();
         for session in &sessions {
             let replayed = reader.replay(session.number).unwrap();
