@@ -8,6 +8,8 @@ mod contract;
 mod founding;
 mod good_file;
 #[cfg(target_os = "linux")]
+mod images;
+#[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
@@ -19,10 +21,14 @@ mod points;
 mod production;
 #[cfg(target_os = "linux")]
 mod production_faults;
+#[cfg(target_os = "linux")]
+mod production_fill;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_injected;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_kills;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_power;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;

@@ -9,6 +9,7 @@ use std::path::Component;
 use std::sync::Mutex;
 use std::thread;
 
+use crate::images::Image;
 use crate::site_world::World;
 use crate::tracer::{self, Call, When, changes};
 
@@ -81,11 +82,16 @@ fn kind(world: &World, call: &Call) -> Option<String> {
 }
 
 pub(crate) fn new_world(messages: &[u32]) -> World {
-    let world = World::of(messages);
+    hurried(World::of(messages))
+}
+
+/// With less to wait for.
+pub(crate) fn hurried(world: World) -> World {
     world.change(
         "scenario.toml",
         &[("streams = 4", "streams = 2"), ("purge_after = \"1 s\"", "purge_after = \"200 ms\"")],
     );
+    world.images.iter().for_each(Image::sync);
     world
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum Verdict {
     Kill,
     /// It is not made, and says this. Only before it.
     Fail(Errno),
+    /// It is not made, and says that all is well. Only before it.
+    Pretend,
 }
 
 /// How a program has ended, and what it has said.
@@ -119,7 +121,7 @@ struct Thread {
     /// Between the entry of a call and its return: the call, and what it says instead.
     inside: bool,
     call: Option<Call>,
-    fails: Option<Errno>,
+    says: Option<i64>,
 }
 
 /// Why nothing can be traced here, if that is so.
@@ -217,16 +219,16 @@ impl Tracer {
                 self.killed = true;
                 kill(self.program, Signal::SIGKILL).unwrap();
             }
-            Verdict::Fail(errno) => {
-                thread.fails = Some(errno);
+            Verdict::Fail(_) | Verdict::Pretend => {
+                thread.says = Some(if let Verdict::Fail(errno) = verdict { -i64::from(errno as i32) } else { 0 });
                 regs.orig_rax = u64::MAX;
                 ptrace::setregs(pid, regs).unwrap();
             }
         }
         if !thread.inside
-            && let Some(errno) = thread.fails.take()
+            && let Some(says) = thread.says.take()
         {
-            regs.rax = (-i64::from(errno as i32)).cast_unsigned();
+            regs.rax = says.cast_unsigned();
             ptrace::setregs(pid, regs).unwrap();
         }
         go_on(pid, None);
@@ -235,7 +237,7 @@ impl Tracer {
 
 impl Thread {
     const fn new(inside: bool) -> Self {
-        Self { name: None, inside, call: None, fails: None }
+        Self { name: None, inside, call: None, says: None }
     }
 }
 
