@@ -121,13 +121,12 @@ impl Step {
         }
     }
 
-    /// Whether nothing hangs on it after a crash: the copy is looked through again anyway.
+    /// Whether nothing hangs on it after a crash: a copy is looked through again anyway, the directory knows who is held and
+    /// who was flipped, and the head shows its fences. What stands on a cluster nothing else tells to be ours.
     const fn can_wait(self) -> bool {
         match self {
-            Self::Bulk | Self::Delta => true,
-            Self::Hold | Self::Fence | Self::Placed | Self::Flip | Self::Release | Self::Purged | Self::BackedOut => {
-                false
-            }
+            Self::Bulk | Self::Delta | Self::Hold | Self::Fence | Self::Flip => true,
+            Self::Placed | Self::Release | Self::Purged | Self::BackedOut => false,
         }
     }
 }
@@ -317,7 +316,7 @@ pub struct Journal {
 
 impl Journal {
     /// Notes a step that was done, with whatever else may be of use later (`Null` for nothing). It is durable when this
-    /// returns; `Bulk` and `Delta` follow within a second.
+    /// returns, or, of most steps, with whatever comes next, at the latest within a second.
     ///
     /// # Errors
     /// When it cannot be written, or something before it could not: nothing may be done then.

@@ -134,7 +134,7 @@ impl Mover {
         made.map_err(|problem| {
             // What cannot be removed now is taken over or removed by the next attempt.
             let _ = maildir::discard(target, &arriving);
-            self.fault_of(&name, "copy", &problem)
+            self.fault_of(&name, "copy", &problem, &[source, target])
         })
     }
 
@@ -181,6 +181,7 @@ impl Mover {
     /// What went wrong.
     pub fn switch(&self, effect: EffectId, mut arrived: Arrived, watch: &SwitchWatch) -> Result<(), Fault> {
         let name = self.name(arrived.mailbox).ok_or(Fault::Gone)?;
+        let stores = [&self.heads[arrived.from.index()].1, &self.clusters[arrived.to.index()].1];
         let mut switch = Switch {
             mover: self,
             effect,
@@ -195,7 +196,7 @@ impl Mover {
         let ended = switch.run();
         if let Err(problem) = &ended {
             watch.fail();
-            let fault = self.fault_of(&name, "switch", problem);
+            let fault = self.fault_of(&name, "switch", problem, &stores);
             switch.back_out();
             watch.over();
             self.discard(&arrived);
@@ -220,7 +221,7 @@ impl Mover {
             let totals = maildir::purge(root, &name.path)?;
             Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
         };
-        purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem))
+        purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem, &[root]))
     }
 
     /// What is left on a head, other than what is `excused`.
@@ -247,9 +248,15 @@ impl Mover {
         Ok(Audit { users_left, folders_left, strangers: strangers.collect() })
     }
 
-    /// What the machine is told of a problem; people are told more.
-    fn fault_of(&self, name: &Name, doing: &str, problem: &Problem) -> Fault {
+    /// What the machine is told of a problem with somebody's mailbox on these stores; people are told more.
+    fn fault_of(&self, name: &Name, doing: &str, problem: &Problem, stores: &[&Root]) -> Fault {
         let fault = match problem {
+            // Where a store fails as a whole, its mailboxes must not be set aside one after the other.
+            Problem::Mail(MailError::SourceUnreadable { .. } | MailError::Io { .. })
+                if stores.iter().any(|store| !store.works()) =>
+            {
+                Fault::Unreachable
+            }
             Problem::Mail(error) => fault(error),
             // A database that does not answer is no mailbox's fault: a long outage must not set one after the other aside.
             Problem::Directory(error) if error.is_passing() => Fault::Unreachable,

@@ -363,7 +363,9 @@ fn take_lease(directory: &Arc<Directory>, site: &Site, now: Time) -> Result<Leas
     let Site { ledger, lease: length, .. } = site;
     let file = std::fs::metadata(ledger).map_err(|error| failed(ledger.display())(&error))?;
     let host = rustix::system::uname();
-    let owner = format!("{} {} {}:{}", host.nodename().to_string_lossy(), ledger.display(), file.dev(), file.ino());
+    // A file system keeps this number over a start of the machine, which may give its device another one.
+    let system = rustix::fs::statvfs(ledger.as_path()).map_err(|error| failed(ledger.display())(&error))?.f_fsid;
+    let owner = format!("{} {} {system:x}:{}", host.nodename().to_string_lossy(), ledger.display(), file.ino());
     let taken = Lease::take(directory, &owner, now, *length).map_err(|error| failed("the lease")(&error))?;
     taken.ok_or_else(|| {
         SessionError(format!(

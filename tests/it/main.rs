@@ -12,17 +12,33 @@ mod good_file;
 #[cfg(target_os = "linux")]
 mod hanging_switch;
 #[cfg(target_os = "linux")]
+mod images;
+#[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
+mod moment;
+#[cfg(target_os = "linux")]
 mod operation;
 #[cfg(target_os = "linux")]
 mod parity;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod points;
 #[cfg(target_os = "linux")]
 mod production;
 #[cfg(target_os = "linux")]
 mod production_faults;
+#[cfg(target_os = "linux")]
+mod production_fill;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_injected;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_kills;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod production_power;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod tracer;

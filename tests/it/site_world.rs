@@ -13,9 +13,14 @@ use drawdown::live::ledger::Ledger;
 use drawdown::live::rehearsal::{self, Wanted};
 use drawdown::units::Bytes;
 
+use crate::images::Image;
+
 /// Heads, clusters, mailboxes, a user database, and a scenario that names them.
 pub(crate) struct World {
+    /// Unmounted before the folder goes.
+    pub(crate) images: Vec<Image>,
     folder: tempfile::TempDir,
+    _files: Option<tempfile::TempDir>,
     pub(crate) users: Vec<Wanted>,
     pub(crate) before: BTreeMap<String, Vec<u8>>,
 }
@@ -31,16 +36,37 @@ impl World {
 
     /// A mailbox of so many messages each, on one head and the other in turn.
     pub(crate) fn of(messages: &[u32]) -> Self {
+        Self::made(messages, 3_000, None)
+    }
+
+    /// The same with messages of so many bytes, on file systems of its own of so many megabytes: one for the ledger, the
+    /// user database and all that is not said here, one for the first head, one for the first cluster.
+    pub(crate) fn on_images(messages: &[u32], each: u64, megabytes: [u64; 3]) -> Self {
+        Self::made(messages, each, Some(megabytes))
+    }
+
+    fn made(messages: &[u32], each: u64, megabytes: Option<[u64; 3]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut images = Vec::new();
+        let files = megabytes.map(|megabytes| {
+            let files = tempfile::tempdir().unwrap();
+            for (below, megabytes) in ["", HEADS[0], CLUSTERS[0]].iter().zip(megabytes) {
+                let at = folder.path().join(below);
+                fs::create_dir_all(&at).unwrap();
+                let file = files.path().join(format!("image-{below}"));
+                images.push(Image::new(file, &at, megabytes).unwrap());
+            }
+            files
+        });
         for store in HEADS.iter().chain(&CLUSTERS) {
-            fs::create_dir(folder.path().join(store)).unwrap();
+            fs::create_dir_all(folder.path().join(store)).unwrap();
         }
         let users: Vec<Wanted> = (0..)
             .zip(messages)
             .map(|(number, &messages): (u32, &u32)| Wanted {
                 user: format!("user-{number:03}"),
                 head: HeadId((number % 2) as u8),
-                bytes: Bytes::new(u64::from(messages) * 3_000),
+                bytes: Bytes::new(u64::from(messages) * each),
                 messages,
             })
             .collect();
@@ -53,13 +79,20 @@ impl World {
         });
         rehearsal::make_directory(&folder.path().join("users.db"), entries).unwrap();
         let before = mail(&HEADS.map(|head| folder.path().join(head)));
-        let world = Self { folder, users, before };
+        let world = Self { images, folder, _files: files, users, before };
         fs::write(world.path("scenario.toml"), world.scenario()).unwrap();
+        world.images.iter().for_each(Image::sync);
         world
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Where one of its databases is: the ledger may be in a folder of its own.
+    pub(crate) fn database(&self, name: &str) -> PathBuf {
+        let apart = self.path("ledger").join(name);
+        if apart.exists() { apart } else { self.path(name) }
     }
 
     pub(crate) fn scenario(&self) -> String {
@@ -245,7 +278,7 @@ sqlite = "{below}/users.db"
 
     /// What the ledger says, session by session, is what the machine says to the same events.
     pub(crate) fn check_replay(&self) -> usize {
-        let reader = Ledger::read(&self.path("ledger.db")).unwrap();
+        let reader = Ledger::read(&self.database("ledger.db")).unwrap();
         let sessions = reader.sessions().unwrap();
         for session in &sessions {
             let replayed = reader.replay(session.number).unwrap();
@@ -283,6 +316,9 @@ pub(crate) fn entries(root: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
+            if entry.file_name() == "lost+found" {
+                continue;
+            }
             if entry.file_type().unwrap().is_dir() {
                 folders.push(entry.path());
             }
@@ -292,6 +328,9 @@ pub(crate) fn entries(root: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Of larger files it is enough that they are there.
+const READ_AT_MOST: u64 = 1 << 28;
+
 /// The messages below some stores, by their places below the store.
 pub(crate) fn mail(stores: &[PathBuf]) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -300,7 +339,9 @@ pub(crate) fn mail(stores: &[PathBuf]) -> BTreeMap<String, Vec<u8>> {
             let folder = path.parent().and_then(Path::file_name).unwrap().to_owned();
             if path.is_file() && (folder == "cur" || folder == "new") {
                 let name = path.strip_prefix(store).unwrap().to_string_lossy().into_owned();
-                assert!(found.insert(name.clone(), fs::read(&path).unwrap()).is_none(), "{name} is there twice");
+                let size = path.metadata().unwrap().len();
+                let text = if size > READ_AT_MOST { size.to_le_bytes().to_vec() } else { fs::read(&path).unwrap() };
+                assert!(found.insert(name.clone(), text).is_none(), "{name} is there twice");
             }
         }
     }

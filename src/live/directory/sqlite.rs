@@ -49,8 +49,9 @@ impl Sqlite {
         let open = |error: rusqlite::Error| DirectoryError::Lost { why: format!("{}: {error}", self.file.display()) };
         let connection = Connection::open_with_flags(&self.file, flags).map_err(open)?;
         connection.busy_timeout(self.timeout).map_err(open)?;
-        // What is committed must be on the disk: the old home is purged on the strength of it.
-        connection.pragma_update(None, "synchronous", "FULL").map_err(open)?;
+        // What is committed must be on the disk: a fence stands, and the old home is purged, on the strength of it. With less a
+        // power cut may bring the journal back that a commit has removed, and with it the state before.
+        connection.pragma_update(None, "synchronous", "EXTRA").map_err(open)?;
         Ok(Open { connection, file: self.file.clone(), number, broken: false })
     }
 

@@ -213,7 +213,7 @@ fn steps_come_from_many_threads_and_are_all_there() {
                 for turn in 0..25 {
                     let (effect, mailbox) = (effect(u64::from(thread) + 1), MailboxId(thread));
                     journal.note(at(turn), effect, mailbox, Step::Delta, &json!({ "turn": turn })).unwrap();
-                    journal.note(at(turn), effect, mailbox, Step::Hold, &Value::Null).unwrap();
+                    journal.note(at(turn), effect, mailbox, Step::Placed, &Value::Null).unwrap();
                 }
             });
         }
@@ -224,7 +224,7 @@ fn steps_come_from_many_threads_and_are_all_there() {
     assert_eq!(of_one.len(), 50);
     assert!(of_one.is_sorted_by_key(|step| step.at));
     assert_eq!(of_one[48].detail.as_deref(), Some(r#"{"turn":24}"#));
-    assert_eq!((of_one[49].step, &of_one[49].detail), (Step::Hold, &None));
+    assert_eq!((of_one[49].step, &of_one[49].detail), (Step::Placed, &None));
     let journal = ledger.journal();
     drop(ledger);
     let late = journal.note(at(99), effect(1), MailboxId(0), Step::Flip, &Value::Null);

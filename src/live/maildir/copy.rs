@@ -80,6 +80,8 @@ pub struct Copy {
     buffer: Vec<u8>,
     /// What an earlier copy left under temporary names has been removed.
     swept: bool,
+    /// What an earlier copy left has been taken over, and may not be durable.
+    unsynced: bool,
 }
 
 impl fmt::Debug for Copy {
@@ -130,6 +132,7 @@ impl Copy {
             batch: Batch::default(),
             buffer: vec![0; stream::CHUNK],
             swept: false,
+            unsynced: false,
         }
     }
 

@@ -45,6 +45,13 @@ impl Root {
         }
     }
 
+    /// Whether the store as a whole still works: a file system that has been shut down by its errors, or whose device is
+    /// gone, cannot make anything durable, while one with a bad block can.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        matches!(rustix::fs::fsync(&*self.handle), Ok(()) | Err(Errno::ROFS | Errno::INVAL))
+    }
+
     /// The handle of the root itself.
     pub(super) fn handle(&self) -> &OwnedFd {
         &self.handle

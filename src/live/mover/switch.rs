@@ -66,8 +66,10 @@ impl Switch<'_> {
         self.note(Step::Placed)?;
         self.marked = true;
         maildir::mark_placed(target, &name.path, user.epoch)?;
-        maildir::place(target, &arriving(&name.path), &name.path)?;
-        self.placed = true;
+        let placed = maildir::place(target, &arriving(&name.path), &name.path);
+        // It may have been renamed before it failed; what already stood there is not ours.
+        self.placed = !matches!(placed, Err(MailError::Differs { .. } | MailError::Gone));
+        placed?;
         self.at("flipping")?;
         self.flip(&user, new_home)?;
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());

@@ -15,10 +15,10 @@ use super::super::walk::part_of;
 use super::held::Message;
 use super::{Copy, Job, Kind};
 
-/// Files in a batch, at most.
-const FILES: usize = 256;
+/// Files in a batch, at most: what an interruption costs, against a flush of the disk for each batch.
+const FILES: usize = 1_024;
 /// Bytes after which a batch is full.
-const BYTES: u64 = 64_000_000;
+const BYTES: u64 = 128_000_000;
 
 /// A copy that waits for its name.
 pub(super) struct Staged {

@@ -211,6 +211,7 @@ impl Copy {
             }
             let message = Message { inode: source.inode, stamp: source.stamp, hash, verified: false };
             self.held.put(&sides.folder, place.clone(), message);
+            self.unsynced = true;
             return Ok(true);
         }
         Ok(false)

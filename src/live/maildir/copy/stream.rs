@@ -95,6 +95,9 @@ pub(super) fn copy(
     futimens(&target, &times).map_err(failed)?;
     if durable {
         fsync(&target).map_err(failed)?;
+    } else {
+        // What is to be dropped is written first: the disk begins now and not when the whole batch is waited for.
+        fadvise(&target, 0, None, Advice::DontNeed).map_err(failed)?;
     }
     Ok(Some(hash))
 }

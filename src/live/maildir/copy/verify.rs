@@ -31,8 +31,12 @@ impl Copy {
     /// `Differs` for a copy with other content or none; the next `delta` copies it again.
     pub fn rehash(&mut self, gate: &dyn Gate) -> Result<(), MailError> {
         let target = self.to.mailbox(&self.arriving, Side::Target)?;
-        // Only what has been written leaves the page cache. A sync for each file would ask the disk to flush each time.
-        syncfs(&target).map_err(Side::Target.failed(&self.arriving))?;
+        // Only what has been written leaves the page cache. What an earlier, interrupted copy left may not have been, and a
+        // sync for each file would ask the disk to flush each time.
+        if self.unsynced {
+            syncfs(&target).map_err(Side::Target.failed(&self.arriving))?;
+            self.unsynced = false;
+        }
         let mut last: Option<(PathBuf, OwnedFd)> = None;
         for (folder, place) in self.held.unverified() {
             let Some(wanted) = self.held.get(&folder, &place).map(|message| message.hash) else { continue };

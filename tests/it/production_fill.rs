@@ -1,0 +1,123 @@
+//! Room and size: a cluster that fills from two sides, and a mailbox that is larger than anything else.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::images;
+use crate::site_world::{CLUSTERS, HEADS, World, ended, mail};
+
+/// Bytes of a message, and messages of a mailbox.
+const EACH: u64 = 75_000;
+const MESSAGES: u32 = 40;
+/// 40 % of the first cluster.
+const THRESHOLD: u64 = 24_000_000;
+/// What comes to it meanwhile, from elsewhere: 2 MB/s, in messages.
+const DELIVERIES: u32 = 120;
+const DELIVERY_EVERY: Duration = Duration::from_millis(37);
+
+/// Bytes in use, as the file system says.
+fn used(at: &Path) -> u64 {
+    let state = rustix::fs::statvfs(at).unwrap();
+    (state.f_blocks - state.f_bfree) * state.f_frsize
+}
+
+#[test]
+fn no_placement_takes_a_cluster_above_its_threshold_while_mail_comes_to_it() {
+    if !images::can_mount() {
+        return;
+    }
+    let world = World::on_images(&[MESSAGES; 16], EACH, [72, 40, 64]);
+    world.change(
+        "scenario.toml",
+        &[
+            (
+                "name = \"nas-1\"\nrated = \"900 TB\"\nfull_at = \"90 %\"",
+                "name = \"nas-1\"\nrated = \"60 MB\"\nfull_at = \"40 %\"\nassumed_intake = \"2.2 MB/s\"",
+            ),
+            ("median = \"100 kB\", sigma = 0.5, max = \"1 GB\"", "median = \"3 MB\", sigma = 0.1, max = \"20 MB\""),
+            ("mean = \"3 kB\"", "mean = \"75 kB\""),
+        ],
+    );
+    let cluster = world.path("nas-1");
+    let running = world.start();
+    let done = AtomicBool::new(false);
+    let highest = thread::scope(|scope| {
+        scope.spawn(|| {
+            fs::create_dir(cluster.join("elsewhere")).unwrap();
+            for number in 0..DELIVERIES {
+                fs::write(cluster.join(format!("elsewhere/{number}")), vec![b'x'; EACH as usize]).unwrap();
+                thread::sleep(DELIVERY_EVERY);
+            }
+        });
+        let highest = scope.spawn(|| {
+            let users = world.users();
+            let placed = "SELECT count(*) FROM mailbox WHERE home = 'nas-1'";
+            let (mut seen, mut highest) = (0, 0);
+            while !done.load(Ordering::Relaxed) {
+                let fill = used(&cluster);
+                let count: i64 = users.query_row(placed, (), |row| row.get(0)).unwrap_or(seen);
+                if count > seen {
+                    (seen, highest) = (count, highest.max(fill));
+                }
+                thread::sleep(Duration::from_millis(2));
+            }
+            (seen, highest)
+        });
+        let (code, said) = ended(running);
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(code, Some(0), "{said}");
+        highest.join().unwrap()
+    });
+    let (placed, highest) = highest;
+    println!("{placed} of 16 on nas-1, its fill at most {highest} of {THRESHOLD} bytes when one was placed");
+    assert!(highest <= THRESHOLD, "{highest}");
+    assert!(highest * 2 > THRESHOLD && (2..16).contains(&placed), "the test has not come to the threshold");
+    world.check_moved();
+    world.check_replay();
+}
+
+/// How long each user was held, by name.
+fn held(world: &World) -> Vec<(String, f64)> {
+    let ledger = rusqlite::Connection::open(world.path("ledger.db")).unwrap();
+    let mut held = ledger
+        .prepare(
+            "SELECT name, json_extract(detail, '$.held_s') FROM job JOIN mailbox ON mailbox.id = job.mailbox \
+             WHERE step = 'flip' ORDER BY name",
+        )
+        .unwrap();
+    let held = held.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    held.map(Result::unwrap).collect()
+}
+
+/// `DRAWDOWN_TEST_SPARSE_GB` is how large it is; otherwise 2.
+#[test]
+fn a_mailbox_is_held_no_longer_for_its_bytes() {
+    let gigabytes: u64 = std::env::var("DRAWDOWN_TEST_SPARSE_GB").map_or(2, |text| text.parse().unwrap());
+    let size = gigabytes * 1_000_000_000;
+    let mut world = World::new(4, 10);
+    let name = format!("1300000000.M99P1.rehearsal,S={size}:2,S");
+    let path = world.path("head-1/example.com/user-000/Maildir/cur").join(&name);
+    File::create(&path).unwrap().set_len(size).unwrap();
+    world.before = mail(&HEADS.map(|head| world.path(head)));
+    world.change(
+        "scenario.toml",
+        &[("median = \"100 kB\", sigma = 0.5, max = \"1 GB\"", "median = \"100 kB\", sigma = 0.5, max = \"30 GB\"")],
+    );
+    let began = Instant::now();
+    world.finish();
+    world.check_moved();
+    let held = held(&world);
+    let took = began.elapsed().as_secs_f64();
+    println!("{gigabytes} GB in one message: {took:.1} s in all, held {:.3} s; the others {:?}", held[0].1, &held[1..]);
+    let arrived = world.path(CLUSTERS[0]).join("example.com/user-000/Maildir/cur").join(&name);
+    let there = arrived.metadata().unwrap();
+    assert!(there.len() == size && there.blocks() * 512 < size / 100, "{there:?}");
+    let others = held[1..].iter().map(|(_, held)| *held).fold(0.0, f64::max);
+    assert!(held[0].1 < others + 1.0, "{held:?}");
+}
