@@ -152,7 +152,7 @@ impl World {
         let source = Source::read(&self.folder.join("scenario.toml"), &ReadSettings::default()).unwrap();
         let site = source.site().unwrap();
         let clock = Clock::start(Time::LONG_AGO);
-        let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock };
+        let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
         let close = Arc::new(AtomicBool::new(false));
         let began = Instant::now();
         let mut took = 0.0;

@@ -114,7 +114,7 @@ fn follow_status(socket: PathBuf, tell: Sender<News>) -> impl FnOnce() {
         if tell.send(News::Status(answer)).is_err() {
             return;
         }
-        thread::sleep(ASK_EVERY);
+        thread::park_timeout(ASK_EVERY);
     }
 }
 
@@ -130,7 +130,7 @@ fn follow_course(
         if tell.send(News::Course(course)).is_err() {
             return;
         }
-        thread::sleep(every);
+        thread::park_timeout(every);
     }
 }
 

@@ -37,7 +37,7 @@ use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
-const HANGS_AFTER: Duration = Duration::from_mins(2);
+pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
 
 /// What a session needs to know.
 #[derive(Clone, Copy, Debug)]

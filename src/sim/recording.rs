@@ -212,6 +212,7 @@ impl Listener {
             | Event::MailboxFound { .. }
             | Event::MailboxGone { .. }
             | Event::MailboxChanged { .. }
+            | Event::ClockStepped { .. }
             | Event::Operator(_) => {
                 self.recording.coming.insert((step.at, number), step.event.clone());
             }

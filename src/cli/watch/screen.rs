@@ -113,14 +113,14 @@ impl Page {
         let second = match &self.silent {
             Some(why) => Line::from(format!("no answer since {}: {why}", self.time(status.at_us))).bold(),
             None => Line::from(format!(
-                "{}; session {} since {}: {} moved ({:.1} GB){}, {} attempts failed",
+                "{}: {} moved ({:.1} GB){}, {} attempts failed; session {} since {}",
                 self.time(status.at_us),
-                status.session,
-                self.time(status.since_us),
                 status.moved,
                 status.moved_bytes as f64 / 1e9,
                 self.speed().map_or(String::new(), |speed| format!(", {speed:.0} an hour")),
-                status.faults
+                status.faults,
+                status.session,
+                self.time(status.since_us)
             )),
         };
         vec![Line::from(first).bold(), second]
@@ -173,23 +173,22 @@ impl Page {
             let waits = Paragraph::new("the course is drawn once there is some").wrap(Wrap { trim: true });
             return frame.render_widget(waits.block(Block::bordered()), area);
         }
-        let curve = |name, data, marker, color| {
-            let curve = Dataset::default().name(name).data(data).marker(marker).graph_type(GraphType::Line);
+        let curve = |data, marker, color| {
+            let curve = Dataset::default().data(data).marker(marker).graph_type(GraphType::Line);
             curve.style(Style::new().fg(color))
         };
         let mut curves = Vec::new();
+        let mut title = "mailboxes left: \u{2588} so far".to_owned();
         if let Some([low, middle, high]) = fan {
-            curves.push(curve("80 % of what may come", low, Marker::Braille, Color::Cyan));
-            // Without a name it has no line in the legend.
-            let high = Dataset::default().data(high).marker(Marker::Braille).graph_type(GraphType::Line);
-            curves.push(high.style(Style::new().fg(Color::Cyan)));
-            curves.push(curve("\u{2022} median", middle, Marker::Dot, Color::Cyan));
+            curves.extend([low, high].map(|data| curve(data, Marker::Braille, Color::Cyan)));
+            curves.push(curve(middle, Marker::Dot, Color::Cyan));
+            title += ", \u{2022} median of what may come, between the lines 80 % of it";
         }
-        curves.push(curve("\u{2588} left so far", &past, Marker::Block, Color::Green));
+        curves.push(curve(&past, Marker::Block, Color::Green));
         let feet = [from, f64::midpoint(from, until), until].map(|at| self.foot_of(at, until - from));
         let heights = [0.0, most / 2.0, most].map(|left| format!("{left:.0}"));
         let chart = Chart::new(curves)
-            .block(Block::bordered().title("mailboxes left"))
+            .block(Block::bordered().title(title))
             .x_axis(Axis::default().bounds([from, until]).labels(feet))
             .y_axis(Axis::default().bounds([0.0, most]).labels(heights));
         frame.render_widget(chart, area);

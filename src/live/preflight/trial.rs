@@ -21,9 +21,10 @@ use crate::live::front::FrontEnds;
 use crate::live::journal::{Journal, Step};
 use crate::live::ledger::LedgerError;
 use crate::live::maildir::Root;
-use crate::live::mover::{Mover, Name, Task};
+use crate::live::mover::{Mover, Name, SwitchWatch, Task};
 use crate::live::pace::Pace;
 use crate::live::rehearsal::{self, Wanted};
+use crate::live::session::HANGS_AFTER;
 use crate::migration::message::{EffectId, Fault};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory as Place, Site, Statements};
@@ -181,6 +182,7 @@ impl Trial<'_> {
             journal: Arc::clone(&troubles) as _,
             hold_at_most: duration(self.scenario.plan.copy.hold_at_most),
             drain: self.site.drain,
+            hangs_after: HANGS_AFTER,
             // A directory or front end that does not answer is an answer here.
             closing: AtomicBool::new(true),
         };
@@ -190,7 +192,8 @@ impl Trial<'_> {
         let ticket = pace.enter(effect);
         let why = |fault: Fault| troubles.last().unwrap_or_else(|| format!("{fault:?}"));
         let task = Task { effect, mailbox, from: HeadId(0), to: ClusterId(0) };
-        let attempt = || mover.copy(task, &ticket).and_then(|arrived| mover.switch(effect, arrived));
+        let attempt =
+            || mover.copy(task, &ticket).and_then(|arrived| mover.switch(effect, arrived, &SwitchWatch::new()));
         // Once more, as a real one would be: a delivery may have been open for long.
         attempt().or_else(|_| attempt()).map_err(why)?;
         let old = from.1.join(&self.name.path);

@@ -104,6 +104,7 @@ impl<O: Outcomes> World<'_, O> {
             | Event::MailboxFound { .. }
             | Event::MailboxChanged { .. }
             | Event::HeadAudited { .. }
+            | Event::ClockStepped { .. }
             | Event::Operator(_) => {}
         }
         Some(event)
