@@ -92,6 +92,10 @@ impl Stage for Hangs {
         self.real.start()
     }
 
+    fn set_clock(host: &mut Production, now: drawdown::units::Time, by: drawdown::units::Span) {
+        Real::set_clock(host, now, by);
+    }
+
     fn left_behind(&self) -> usize {
         self.real.left_behind()
     }
