@@ -110,7 +110,7 @@ fn assert_is_troubled(steps: &[Step]) {
     let count = |wanted: &dyn Fn(&Event) -> bool| steps.iter().filter(|step| wanted(&step.event)).count();
     let failed = |event: &Event| matches!(event, Event::CopyFailed { fault: Fault::Permanent, .. });
     assert!(count(&failed) >= 2, "mailboxes that cannot be read");
-    let backed_out = |event: &Event| matches!(event, Event::SwitchFailed { fault: Fault::Transient, .. });
+    let backed_out = |event: &Event| matches!(event, Event::SwitchFailed { fault: Fault::Unreachable, .. });
     assert!(count(&backed_out) >= 1, "a switch that backs out");
     assert_eq!(count(&|event| matches!(event, Event::Operator(Order::Cap { .. }))), 2);
     assert_eq!(count(&|event| matches!(event, Event::Operator(Order::Retry(_)))), 1);

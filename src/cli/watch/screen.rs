@@ -113,14 +113,13 @@ impl Page {
         let second = match &self.silent {
             Some(why) => Line::from(format!("no answer since {}: {why}", self.time(status.at_us))).bold(),
             None => Line::from(format!(
-                "{}: {} moved ({:.1} GB){}, {} attempts failed; session {} since {}",
+                "{}: session {} has moved {} ({:.1} GB){}, {} attempts failed",
                 self.time(status.at_us),
+                status.session,
                 status.moved,
                 status.moved_bytes as f64 / 1e9,
                 self.speed().map_or(String::new(), |speed| format!(", {speed:.0} an hour")),
-                status.faults,
-                status.session,
-                self.time(status.since_us)
+                status.faults
             )),
         };
         vec![Line::from(first).bold(), second]
@@ -182,7 +181,7 @@ impl Page {
         if let Some([low, middle, high]) = fan {
             curves.extend([low, high].map(|data| curve(data, Marker::Braille, Color::Cyan)));
             curves.push(curve(middle, Marker::Dot, Color::Cyan));
-            title += ", \u{2022} median of what may come, between the lines 80 % of it";
+            title += ", \u{2022} median, between the lines 80 % of what may come";
         }
         curves.push(curve(&past, Marker::Block, Color::Green));
         let feet = [from, f64::midpoint(from, until), until].map(|at| self.foot_of(at, until - from));
