@@ -31,6 +31,8 @@ q ends the page and leaves the migration as it is.";
 
 /// How often the migration is asked how it stands.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// A ledger that cannot be read, or has no session yet, is read again after this.
+const AGAIN: Duration = Duration::from_secs(20);
 /// How long a key may wait for its answer.
 const KEYS_EVERY: Duration = Duration::from_millis(200);
 
@@ -46,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 10, value_name = "MINUTES")]
     forecast_every: u32,
     /// Replications of each forecast
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(50..=100_000))]
     replications: u32,
 }
 
@@ -127,10 +129,11 @@ fn follow_course(
 ) -> impl FnOnce() {
     move || loop {
         let course = look(&scenario, &ledger, replications);
+        let wait = if course.is_ok() { every } else { AGAIN };
         if tell.send(News::Course(course)).is_err() {
             return;
         }
-        thread::park_timeout(every);
+        thread::park_timeout(wait);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::units::{Span, Time};
 /// Points of the past that are kept: more than a terminal has columns.
 const POINTS: usize = 400;
 /// A forecast that ends within so many days is drawn straight to its dates: it has hardly any daily values.
-const FEW_DAYS: usize = 3;
+const FEW_DAYS: f64 = 3.0;
 
 /// A curve: seconds since 1970 and mailboxes left.
 pub(super) type Curve = Vec<(f64, f64)>;
@@ -87,22 +87,24 @@ impl Course {
 
 fn fan(forecast: &Forecast, left: f64) -> [Curve; 3] {
     let now = forecast.scenario.as_of;
-    let values: Vec<Vec<f64>> = forecast.replications.iter().map(|one| totals(&one.outcome.heads)).collect();
-    let daily = days(&values, AfterEnd::Stays, forecast.settings.confidence);
+    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
+    let end = |level| all.and_then(|one| one.at(level)?.value.time());
+    // What comes after, purges and soak, is not drawn.
+    let last_day = end(P90).map_or(f64::INFINITY, |end| end.since(now).days());
     let mut fan = [(); 3].map(|()| vec![(secs(now), left)]);
-    if daily.len() > FEW_DAYS {
-        for day in daily {
-            let at = secs(now + Span::from_secs(86_400 * (i64::from(day.day) + 1)));
-            for (curve, value) in fan.iter_mut().zip([day.p10, day.p50, day.p90]) {
-                curve.extend(value.map(|value| (at, value)));
-            }
+    if last_day <= FEW_DAYS {
+        for (curve, level) in fan.iter_mut().zip([P10, P50, P90]) {
+            curve.extend(end(level).map(|end| (secs(end), 0.0)));
         }
         return fan;
     }
-    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
-    for (curve, level) in fan.iter_mut().zip([P10, P50, P90]) {
-        let end = all.and_then(|one| one.at(level)?.value.time());
-        curve.extend(end.map(|end| (secs(end), 0.0)));
+    let values: Vec<Vec<f64>> = forecast.replications.iter().map(|one| totals(&one.outcome.heads)).collect();
+    let daily = days(&values, AfterEnd::Stays, forecast.settings.confidence);
+    for day in daily.iter().take_while(|day| f64::from(day.day) < last_day) {
+        let at = secs(now + Span::from_secs(86_400 * (i64::from(day.day) + 1)));
+        for (curve, value) in fan.iter_mut().zip([day.p10, day.p50, day.p90]) {
+            curve.extend(value.map(|value| (at, value)));
+        }
     }
     fan
 }

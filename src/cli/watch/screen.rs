@@ -24,6 +24,8 @@ const BAR: usize = 20;
 const TROUBLES: usize = 3;
 /// A curve over less than this has hours at its foot, seconds.
 const HOURS_BELOW: f64 = 3.0 * 86_400.0;
+/// And over less than this it has seconds.
+const SECONDS_BELOW: f64 = 3_600.0;
 
 /// What is shown.
 #[derive(Debug)]
@@ -194,7 +196,11 @@ impl Page {
     }
 
     fn foot_of(&self, at: f64, width: f64) -> String {
-        let format = if width < HOURS_BELOW { "%b %-d %H:%M" } else { "%b %-d" };
+        let format = match width {
+            ..SECONDS_BELOW => "%H:%M:%S",
+            ..HOURS_BELOW => "%b %-d %H:%M",
+            _ => "%b %-d",
+        };
         self.local((at * 1e6) as i64).strftime(format).to_string()
     }
 
