@@ -35,8 +35,15 @@ pub(crate) struct World {
     pub(crate) users: Vec<String>,
 }
 
-/// Whether the test can run here; if not, it says why, and with `DRAWDOWN_TEST_DOVECOT` set that is a failure.
+/// Whether the test is wanted and can run here; if not, it says why. With `DRAWDOWN_TEST_DOVECOT` set, where it cannot run is
+/// a failure.
 pub(crate) fn available(database: Database) -> bool {
+    if std::env::var_os("DRAWDOWN_TEST_DOVECOT").is_none() {
+        println!(
+            "skipped: runs with DRAWDOWN_TEST_DOVECOT=1, one test after the other: it measures how long users wait"
+        );
+        return false;
+    }
     let found = Command::new("dovecot").arg("--version").output().is_ok_and(|output| output.status.success());
     let driver = match database {
         Database::Sqlite => "sqlite",
@@ -53,9 +60,7 @@ pub(crate) fn available(database: Database) -> bool {
     } else {
         return true;
     };
-    assert!(std::env::var_os("DRAWDOWN_TEST_DOVECOT").is_none(), "{why}");
-    println!("skipped: {why}");
-    false
+    panic!("{why}")
 }
 
 impl World {
@@ -143,13 +148,17 @@ impl World {
         assert!(ended && status.success(), "{status:?}: {}\n{}", self.said(), self.complaints());
     }
 
-    /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads.
-    pub(crate) fn check_moved(&self) {
+    /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads; but for an old copy that an instance
+    /// was removing when it lost its lease: another one, with its own ledger, does not know of it.
+    pub(crate) fn check_moved(&self, lost_its_lease: bool) {
         let odd = self.count("state <> 'ok' OR home NOT LIKE 'nas-%' OR epoch <> 1");
         assert_eq!(odd, 0, "users held, left behind, or moved twice");
         for (place, user) in self.users.iter().enumerate() {
             let old = self.path(HEADS[place % HEADS.len()]).join("example.com").join(user);
             let left: Vec<_> = fs::read_dir(&old).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+            if lost_its_lease && left.iter().any(|path| path.ends_with("Maildir.purging")) {
+                continue;
+            }
             assert!(left.is_empty(), "the old place is purged: {left:?}");
         }
         assert_eq!(self.placed(), 0, "a mark was left");
