@@ -148,15 +148,16 @@ impl World {
         assert!(ended && status.success(), "{status:?}: {}\n{}", self.said(), self.complaints());
     }
 
-    /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads; but for an old copy that an instance
-    /// was removing when it lost its lease: another one, with its own ledger, does not know of it.
+    /// Everybody lives on a cluster, nobody is held, and nothing is left on the heads; but for old copies that an instance
+    /// had not removed when it lost its lease: another one, with its own ledger, does not know of them.
     pub(crate) fn check_moved(&self, lost_its_lease: bool) {
         let odd = self.count("state <> 'ok' OR home NOT LIKE 'nas-%' OR epoch <> 1");
         assert_eq!(odd, 0, "users held, left behind, or moved twice");
         for (place, user) in self.users.iter().enumerate() {
             let old = self.path(HEADS[place % HEADS.len()]).join("example.com").join(user);
             let left: Vec<_> = fs::read_dir(&old).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
-            if lost_its_lease && left.iter().any(|path| path.ends_with("Maildir.purging")) {
+            let old_copy = |path: &PathBuf| path.ends_with("Maildir.moving") || path.ends_with("Maildir.purging");
+            if lost_its_lease && left.iter().any(old_copy) {
                 continue;
             }
             assert!(left.is_empty(), "the old place is purged: {left:?}");
