@@ -12,10 +12,26 @@ use super::world::World;
 pub(crate) const OTHER: &str = "other.db";
 /// A login of a held user waits for so long, in whole seconds, of which the first has begun already.
 pub(crate) const WAIT_S: u32 = 3;
-/// A hold is in force on the whole front end so long after it is committed: another command has to end first.
-const SETTLES: Span = Span::from_micros(700_000);
-/// From an answer to the client's knowing of it.
-const SEEN: Span = Span::from_micros(300_000);
+/// A hold is in force on the whole front end so long after it is written: it has to be committed, and another command to
+/// end.
+const SETTLES: Span = Span::from_micros(1_000_000);
+/// From the end of a hold being written to a client's knowing of an answer from before it was committed.
+const SEEN: Span = Span::from_micros(500_000);
+/// The database keeps by itself when users were held: a ledger does not know of a hold after which its run was killed before
+/// it could be written down.
+pub(crate) const KEPT_BY_SQLITE: &str = "
+    CREATE TABLE kept (name TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL);
+    CREATE TRIGGER keep AFTER UPDATE OF state ON mailbox WHEN old.state <> new.state BEGIN
+        INSERT INTO kept VALUES (new.name, new.state, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+    END";
+/// The same.
+pub(crate) const KEPT_BY_POSTGRES: &str = "
+    CREATE TABLE kept (name TEXT NOT NULL, state TEXT NOT NULL, at BIGINT NOT NULL);
+    CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO kept VALUES (new.name, new.state, floor(extract(epoch FROM clock_timestamp()) * 1000000));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER keep AFTER UPDATE ON mailbox FOR EACH ROW WHEN (old.state <> new.state) EXECUTE FUNCTION keep()";
 
 /// A login that was told to come again.
 #[derive(Clone, Debug)]
@@ -90,22 +106,12 @@ pub(crate) fn unexplained(world: &World, refused: &[Refused]) -> Vec<Refused> {
 /// Every hold of each user.
 fn holds(world: &World) -> BTreeMap<String, Vec<Hold>> {
     let mut holds: BTreeMap<String, Vec<Hold>> = BTreeMap::new();
-    for reader in ledgers(world) {
-        let (names, sessions) = (reader.mailboxes().unwrap(), reader.sessions().unwrap());
-        for (place, session) in sessions.iter().enumerate() {
-            // Whoever is left held is put back before the next session begins.
-            let ends = sessions.get(place + 1).map_or(Time::NEVER, |next| next.started_at);
-            for noted in reader.steps(session.number).unwrap() {
-                let user = names[noted.mailbox.index()].name.clone();
-                match noted.step {
-                    Step::Hold => holds.entry(user).or_default().push(Hold { from: noted.at, to: ends }),
-                    Step::Flip | Step::BackedOut => {
-                        let last = holds.get_mut(&user).and_then(|holds| holds.last_mut());
-                        last.expect("what has ended has begun").to = noted.at;
-                    }
-                    _ => {}
-                }
-            }
+    for (user, state, at) in world.kept() {
+        let at = Time::from_unix_micros(at);
+        let holds = holds.entry(user).or_default();
+        match state.as_str() {
+            "hold" => holds.push(Hold { from: at, to: Time::NEVER }),
+            _ => holds.last_mut().expect("what has ended has begun").to = at,
         }
     }
     holds

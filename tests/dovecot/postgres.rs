@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use drawdown::scenario::site::defaults::SCHEMA_POSTGRES;
 use postgres::{Client, NoTls};
 
+use super::holds::KEPT_BY_POSTGRES;
+
 /// Of the user that both Dovecot and the migration are.
 pub(crate) const SECRET: &str = "secret-of-the-test";
 /// Where Debian has its versions.
@@ -47,6 +49,7 @@ impl Server {
         server.run("pg_ctl", &["-l", &format!("{below}/log"), "-o", &options, "-w", "start"]);
         let mut client = server.client();
         client.batch_execute(SCHEMA_POSTGRES).unwrap();
+        client.batch_execute(KEPT_BY_POSTGRES).unwrap();
         for (name, home, path) in users {
             client
                 .execute("INSERT INTO mailbox (name, home, path) VALUES ($1, $2, $3)", &[&name, &home, &path])
@@ -66,6 +69,12 @@ impl Server {
 
     pub(crate) fn count(&self, query: &str) -> i64 {
         self.client().query_one(query, &[]).unwrap().get(0)
+    }
+
+    /// Two texts and a number in each row.
+    pub(crate) fn rows(&self, query: &str) -> Vec<(String, String, i64)> {
+        let rows = self.client().query(query, &[]).unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
     }
 
     pub(crate) fn sql(&self, text: &str) {

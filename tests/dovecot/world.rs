@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use drawdown::live::rehearsal;
 
+use super::holds::KEPT_BY_SQLITE;
 use super::postgres::Server;
 
 pub(crate) const HEADS: [&str; 2] = ["head-1", "head-2"];
@@ -86,6 +87,7 @@ impl World {
         let postgres = match database {
             Database::Sqlite => {
                 rehearsal::make_directory(&below.join("users.db"), entries).unwrap();
+                rusqlite::Connection::open(below.join("users.db")).unwrap().execute_batch(KEPT_BY_SQLITE).unwrap();
                 fs::set_permissions(below.join("users.db"), fs::Permissions::from_mode(0o644)).unwrap();
                 None
             }
@@ -113,10 +115,12 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// What Dovecot has complained of, at last.
+    /// What Dovecot has complained of, at last; but for deliveries to held users, which it counts as errors.
     fn complaints(&self) -> String {
         let log = fs::read_to_string(self.path("dovecot.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(": Info: ")).collect();
+        let expected = [": Info: ", "Auth USER lookup failed", "Failed to lookup user"];
+        let lines = log.lines().filter(|line| !expected.iter().any(|part| line.contains(part)));
+        let lines: Vec<&str> = lines.collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
@@ -188,6 +192,18 @@ impl World {
         }
         let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
         users.query_row(&query, (), |row| row.get(0)).unwrap()
+    }
+
+    /// Each beginning and end of a hold, in their order: who, which state, and when in Unix microseconds.
+    pub(crate) fn kept(&self) -> Vec<(String, String, i64)> {
+        let query = "SELECT name, state, at FROM kept ORDER BY at";
+        if let Some(server) = &self.postgres {
+            return server.rows(query);
+        }
+        let users = rusqlite::Connection::open(self.path("users.db")).unwrap();
+        let mut rows = users.prepare(query).unwrap();
+        let rows = rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        rows.unwrap().map(Result::unwrap).collect()
     }
 
     /// Copies that are in their places before their users have moved there.
