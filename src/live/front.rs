@@ -12,9 +12,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Instant;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use super::command::{self, CommandError, Output, duration};
 use crate::scenario::site::FrontEnd;
@@ -23,6 +24,8 @@ use crate::units::Span;
 /// Between two rounds of [`FrontEnds::quiet`]: ending a session is asynchronous and takes 30 to 230 ms, and every round is
 /// time in which its user is held.
 const ROUND: Span = Span::from_micros(50_000);
+/// A session that has been kicked and is still there is kicked again after this.
+const KICK_AGAIN: Span = Span::from_secs(2);
 
 /// What `doveadm` ends with when it has found nobody of that name (`DOVEADM_EX_NOTFOUND`).
 const NOBODY: i32 = 68;
@@ -136,6 +139,7 @@ impl FrontEnds {
     #[allow(clippy::disallowed_methods, reason = "sessions of the real world are waited for")]
     pub fn quiet(&self, user: &str, limit: Span) -> Result<(), FrontError> {
         let started = Instant::now();
+        let mut kicks = Kicks::default();
         let (mut open, mut again) = (self.look(user)?, true);
         loop {
             let sessions = self.sessions(user)?;
@@ -149,7 +153,7 @@ impl FrontEnds {
                 open = self.look(user)?;
                 continue;
             }
-            if sessions > 0 {
+            if kicks.are_due(sessions, started.elapsed()) {
                 self.kick(user)?;
             }
             let left = duration(limit).saturating_sub(started.elapsed());
@@ -160,6 +164,32 @@ impl FrontEnds {
             if deliveries > 0 {
                 open = still_open(open, &self.look(user)?);
             }
+        }
+    }
+
+    /// Ends sessions that are there all the same and waits until there are none: for a user who is fenced. One that had its
+    /// answer just before the hold may not have been listed for as long as its process began; whoever has opened the mailbox
+    /// before the fence is listed by now, and still writes to what it has open.
+    ///
+    /// # Errors
+    /// As [`quiet`](Self::quiet).
+    #[allow(clippy::disallowed_methods, reason = "sessions of the real world are waited for")]
+    pub fn no_session(&self, user: &str, limit: Span) -> Result<(), FrontError> {
+        let started = Instant::now();
+        let mut kicks = Kicks::default();
+        loop {
+            let sessions = self.sessions(user)?;
+            if sessions == 0 {
+                return Ok(());
+            }
+            if kicks.are_due(sessions, started.elapsed()) {
+                self.kick(user)?;
+            }
+            let left = duration(limit).saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(FrontError::StillBusy { sessions, deliveries: 0 });
+            }
+            thread::sleep(duration(ROUND).min(left));
         }
     }
 
@@ -179,11 +209,14 @@ impl FrontEnds {
                     Failure { front_end, action, error }
                 })
             };
-            let running = asked.iter().map(|one| scope.spawn(move || run(one))).collect::<Vec<_>>();
-            running
-                .into_iter()
-                .map(|thread| thread.join().expect("running a command does not panic"))
-                .collect::<Vec<_>>()
+            let started = asked.iter().map(|one| (one, thread::Builder::new().spawn_scoped(scope, move || run(one))));
+            let ended = |(one, started): (&(&FrontEnd, Vec<String>), io::Result<ScopedJoinHandle<'_, _>>)| match started
+            {
+                Ok(thread) => thread.join().expect("running a command does not panic"),
+                // The system gives no more threads: one after the other then.
+                Err(_) => run(one),
+            };
+            started.collect::<Vec<_>>().into_iter().map(ended).collect::<Vec<_>>()
         });
         let mut printed = Vec::new();
         let mut failures = Vec::new();
@@ -194,6 +227,27 @@ impl FrontEnds {
             }
         }
         if failures.is_empty() { Ok(printed) } else { Err(FrontError::Failed(failures)) }
+    }
+}
+
+/// When sessions are to be kicked. A kick interrupts a Dovecot session that waits for a lock: its command fails, and so does
+/// its next one at each further kick. So each session is kicked once, and again only when it has not gone for long.
+#[derive(Debug, Default)]
+struct Kicks {
+    last: Option<(usize, Duration)>,
+}
+
+impl Kicks {
+    /// Whether so many sessions are to be kicked, so long after the beginning.
+    fn are_due(&mut self, sessions: usize, elapsed: Duration) -> bool {
+        let due = sessions > 0
+            && self.last.is_none_or(|(before, at)| sessions > before || elapsed >= at + duration(KICK_AGAIN));
+        match &mut self.last {
+            last if due => *last = Some((sessions, elapsed)),
+            Some((before, _)) => *before = sessions,
+            None => {}
+        }
+        due
     }
 }
 

@@ -205,3 +205,28 @@ fn a_name_is_not_given_to_a_shell_that_would_read_it() {
     }
     assert!(filled(&argv(&["ssh", "mail-1", "list-all"]), "a;b").is_ok(), "it is not passed");
 }
+
+#[test]
+fn a_session_is_kicked_once_and_again_only_when_it_stays_or_another_comes() {
+    let mut kicks = Kicks::default();
+    let at = |seconds: f64| Duration::from_secs_f64(seconds);
+    let due: Vec<bool> =
+        [(0, 0.0), (2, 0.1), (2, 0.2), (1, 0.3), (2, 0.4), (2, 1.0), (2, 2.5), (2, 2.6), (0, 2.7), (1, 2.8)]
+            .into_iter()
+            .map(|(sessions, seconds)| kicks.are_due(sessions, at(seconds)))
+            .collect();
+    assert_eq!(due, [false, true, false, false, true, false, true, false, false, true]);
+}
+
+#[test]
+fn a_session_that_shows_behind_the_fence_is_ended() {
+    let fake = Fake::new();
+    let fronts =
+        FrontEnds::new(&[fake.machine("echo \"$1\" >> kicked", "test -e kicked || echo bob imap", "")], enough());
+    fronts.no_session("bob", Span::from_secs(20)).expect("gone after a kick");
+    assert_eq!(fake.read("kicked"), "bob\n");
+    let stays = Fake::new();
+    let fronts = FrontEnds::new(&[stays.machine("", "echo bob imap", "")], enough());
+    let busy = FrontError::StillBusy { sessions: 1, deliveries: 0 };
+    assert_eq!(fronts.no_session("bob", Span::from_secs_f64(0.3)), Err(busy));
+}

@@ -80,7 +80,7 @@ impl Stores {
         let done = copy.finish(Path::new(MOVING), &Open).unwrap();
         let again = copy.finish(Path::new(MOVING), &Open).unwrap();
         assert_eq!((again.changes(), again.bytes), (0, 0), "{again:?}");
-        (done, copy.verify().unwrap())
+        (done, copy.verify(&Open).unwrap())
     }
 
     fn assert_same(&self) {

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::problem::Problem;
 use super::watch::SwitchWatch;
-use super::{AGAIN, Arrived, FINAL_PASSES, Mover, Name, arriving, now};
+use super::{AGAIN, Arrived, FEW, FINAL_PASSES, Mover, Name, PASSES, arriving, now};
 use crate::live::directory::{DirectoryError, User};
 use crate::live::journal::Step;
 use crate::live::ledger::LedgerError;
 use crate::live::maildir::{self, Gate, MailError, Pass, Root, Stopped};
 use crate::migration::message::EffectId;
+use crate::units::Span;
 
 /// A switch under way.
 pub(super) struct Switch<'a> {
@@ -29,7 +30,7 @@ pub(super) struct Switch<'a> {
     pub(super) placed: bool,
 }
 
-impl Switch<'_> {
+impl<'a> Switch<'a> {
     pub(super) fn run(&mut self) -> Result<(), Problem> {
         let Self { mover, name, .. } = *self;
         let (store, source) = &mover.heads[self.arrived.from.index()];
@@ -37,6 +38,7 @@ impl Switch<'_> {
         let found = mover.directory.user(&name.user)?;
         let user =
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
+        self.catch_up()?;
         // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
@@ -48,15 +50,18 @@ impl Switch<'_> {
         self.at("flushing caches")?;
         mover.front_ends.flush(&name.user)?;
         self.at("ending sessions and deliveries")?;
-        mover.front_ends.quiet(&name.user, mover.drain)?;
+        mover.front_ends.quiet(&name.user, self.drain())?;
         self.in_time()?;
         self.still_ours("fencing")?;
         let fenced = maildir::fence(source, &name.path)?;
         self.note(Step::Fence)?;
+        self.at("looking for sessions behind the fence")?;
+        mover.front_ends.no_session(&name.user, self.drain())?;
         self.finish(&fenced.moving)?;
         self.at("verifying")?;
-        self.arrived.copy.verify()?;
+        let verified = self.arrived.copy.verify(&self.seen("verifying"));
         self.in_time()?;
+        verified?;
         self.still_ours("placing")?;
         if !self.watch.commit() {
             return Err(Problem::GivenUp);
@@ -81,12 +86,24 @@ impl Switch<'_> {
         Ok(())
     }
 
+    /// What has changed while the copy waited for its switch is copied, and read back, before anybody is held for it.
+    fn catch_up(&mut self) -> Result<(), Problem> {
+        for _ in 0..PASSES {
+            self.at("catching up")?;
+            if self.arrived.copy.delta(&self.seen("catching up"))?.changes() <= FEW {
+                break;
+            }
+        }
+        Ok(self.arrived.copy.rehash(&self.seen("catching up"))?)
+    }
+
     /// FINAL: what has changed since the last pass, until one finds nothing.
     fn finish(&mut self, fenced: &Path) -> Result<(), Problem> {
         for _ in 0..FINAL_PASSES {
             self.at("copying behind the fence")?;
-            let pass: Pass = self.arrived.copy.finish(fenced, &Seen(self.watch))?;
+            let pass = self.arrived.copy.finish(fenced, &self.seen("copying behind the fence"));
             self.in_time()?;
+            let pass: Pass = pass?;
             if pass.changes() == 0 {
                 return Ok(());
             }
@@ -174,6 +191,17 @@ impl Switch<'_> {
         let _ = self.note(Step::BackedOut { held });
     }
 
+    fn seen(&self, step: &'static str) -> Seen<'a> {
+        Seen { watch: self.watch, step, held: self.held, at_most: self.mover.hold_at_most }
+    }
+
+    /// How long sessions and deliveries may take to end: as the site says, and no longer than the user may be held.
+    fn drain(&self) -> Span {
+        let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
+        let left = self.mover.hold_at_most.saturating_sub(held);
+        self.mover.drain.min(Span::from_secs_f64(left.as_secs_f64()))
+    }
+
     fn in_time(&self) -> Result<(), Problem> {
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
         if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
@@ -196,12 +224,19 @@ impl Switch<'_> {
     }
 }
 
-/// Lets every piece pass, and shows that it goes on.
-struct Seen<'a>(&'a SwitchWatch);
+/// Lets every piece pass while there is time, and shows that it goes on.
+struct Seen<'a> {
+    watch: &'a SwitchWatch,
+    step: &'static str,
+    /// Since when the user is held, and for how long it may be.
+    held: Option<Instant>,
+    at_most: Duration,
+}
 
 impl Gate for Seen<'_> {
     fn pass(&self, _bytes: u64) -> Result<(), Stopped> {
-        if self.0.at("copying behind the fence") { Ok(()) } else { Err(Stopped) }
+        let in_time = self.held.is_none_or(|since| since.elapsed() <= self.at_most);
+        if self.watch.at(self.step) && in_time { Ok(()) } else { Err(Stopped) }
     }
 }
 
@@ -224,7 +259,11 @@ fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(
         }
         maildir::unmark_placed(target, path).map_err(trouble)?;
     }
-    maildir::unfence(source, path).map_err(trouble)?;
+    match maildir::unfence(source, path) {
+        // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
+        Ok(()) | Err(MailError::Gone) => {}
+        Err(error) => return Err(trouble(error)),
+    }
     directory_says(mover.directory.release(user, mover.lease.fence()))
 }
 

@@ -63,8 +63,8 @@ impl Copy {
     ///
     /// # Errors
     ///
-    /// `Differs` with the first difference, whichever side it is on.
-    pub fn verify(&self) -> Result<Totals, MailError> {
+    /// `Differs` with the first difference, whichever side it is on; `Stopped` by the gate.
+    pub fn verify(&self, gate: &dyn Gate) -> Result<Totals, MailError> {
         let trees = Trees {
             source: self.from.mailbox(&self.path, Side::Source)?,
             target: self.to.mailbox(&self.arriving, Side::Target)?,
@@ -82,7 +82,7 @@ impl Copy {
             let files =
                 |folder: &Folder| folder.files.iter().map(|name| folder.path.join(os(name))).collect::<Vec<_>>();
             same_names(&files(source), &files(target))?;
-            let counted = self.verify_messages(&trees, (source, target), &mut buffer)?;
+            let counted = self.verify_messages(&trees, (source, target), (&mut buffer, gate))?;
             totals += counted;
             verify_files(&trees, source, &mut buffer)?;
         }
@@ -93,7 +93,7 @@ impl Copy {
         &self,
         trees: &Trees,
         (source, target): (&Folder, &Folder),
-        buffer: &mut [u8],
+        (buffer, gate): (&mut [u8], &dyn Gate),
     ) -> Result<Totals, MailError> {
         let ours = walk::messages(&trees.source, source, SOURCE)?;
         let theirs = walk::messages(&trees.target, target, TARGET)?;
@@ -104,6 +104,7 @@ impl Copy {
         let mut totals = Totals { folders: u32::from(source.is_mail()), ..Totals::default() };
         let mut last: Option<(PathBuf, Trees)> = None;
         for place in ours.keys() {
+            gate.pass(0)?;
             let part = part_of(&source.path, place.part);
             let both = match last {
                 Some((path, both)) if path == part => both,

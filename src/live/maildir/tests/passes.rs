@@ -280,7 +280,7 @@ fn another_content_at_the_target_is_never_taken_for_the_copy() {
             copy.bulk(&Open).unwrap();
             stores.finish(&mut copy);
             make(&stores.target().join(path));
-            assert!(copy.verify().is_err(), "{damage}: {path}");
+            assert!(copy.verify(&Open).is_err(), "{damage}: {path}");
         }
     }
 }
@@ -303,7 +303,7 @@ fn what_changed_behind_the_last_pass_is_a_difference() {
         copy.rehash(&Open).unwrap();
         stores.finish(&mut copy);
         make(&stores.old.join(MOVING));
-        assert!(matches!(copy.verify(), Err(MailError::Differs { .. })), "{change}");
+        assert!(matches!(copy.verify(&Open), Err(MailError::Differs { .. })), "{change}");
     }
 }
 

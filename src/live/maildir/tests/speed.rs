@@ -54,7 +54,7 @@ fn copies_are_measured_beside_cp() {
             copy.finish(Path::new(MOVING), &Open).unwrap();
         });
         timed("verify", &mut || {
-            copy.verify().unwrap();
+            copy.verify(&Open).unwrap();
         });
         super::super::unfence(&stores.from, Path::new(PATH)).unwrap();
         super::super::discard(&stores.to, Path::new(ARRIVING)).unwrap();
