@@ -183,14 +183,17 @@ fn simulate(
     Ok((forecast, facts))
 }
 
-/// Ctrl-C ends the forecast after the replications under way; a second one ends the program at once.
+/// Ctrl-C, a wish of the system's to end (`SIGTERM`) or of a terminal that goes away ends what is under way in order; a second
+/// one ends the program at once. What else sets the flag does not count.
 pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
+    let asked = AtomicBool::new(false);
     let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        flag.store(true, Ordering::Relaxed);
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::Run(error.to_string()))?;
     Ok(stop)

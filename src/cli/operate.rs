@@ -2,12 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Done, Failure, ScenarioArguments};
+use super::{Done, Failure, ScenarioArguments, progress};
 use crate::live::control::{Answer, Request, ask};
 use crate::live::status::Status;
 use crate::scenario::Source;
@@ -45,6 +46,9 @@ impl Running {
         })
     }
 }
+
+/// How often somebody who waits for the end looks.
+const LOOK: Duration = Duration::from_millis(200);
 
 const STOP_COHORT: &str = "\
 Example: the cluster that was filled since two o'clock loses mail
@@ -109,7 +113,7 @@ pub(super) enum Word {
         #[arg(long)]
         since: String,
     },
-    /// End a running migration in order: copies are given up, switches finish or back out
+    /// End a running migration in order, and wait until it has ended: copies are given up, switches finish or back out
     Stop(Running),
 }
 
@@ -131,7 +135,7 @@ pub(super) fn run(word: &Word) -> Result<Done, Failure> {
         Word::Retry { running, user } => order(running, &Request::Retry { user: user.clone() }),
         Word::MoveNow { running, user } => order(running, &Request::MoveNow { user: user.clone() }),
         Word::StopCohort { running, since } => stop_cohort(running, since),
-        Word::Stop(running) => order(running, &Request::Close),
+        Word::Stop(running) => stop(running),
     }
 }
 
@@ -156,6 +160,22 @@ fn order(running: &Running, request: &Request) -> Result<Done, Failure> {
         Answer::Refused(why) => Err(Failure::Input(why)),
         Answer::Status(_) => Err(Failure::Run("a question was answered in place of an order".to_owned())),
     }
+}
+
+/// Whoever asks may end the program by force next, as service managers do: that must not come before its own end.
+fn stop(running: &Running) -> Result<Done, Failure> {
+    order(running, &Request::Close)?;
+    let (socket, _) = find(running)?;
+    let began = progress::now();
+    let mut told = false;
+    while ask(&socket, &Request::Status).is_ok() {
+        if !told && began.elapsed() > Duration::from_secs(1) {
+            told = true;
+            writeln!(io::stderr(), "waiting until its switches have finished or are backed out")?;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(Done::Complete)
 }
 
 fn stop_cohort(running: &Running, since: &str) -> Result<Done, Failure> {

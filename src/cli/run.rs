@@ -13,9 +13,9 @@ use crate::live::clock::Clock;
 use crate::live::log::{self, Log};
 use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
-use crate::live::session::{self, Ended, Seen, Setting};
+use crate::live::session::{self, Ended, Released, Seen, Setting};
 use crate::live::status::Status;
-use crate::migration::message::Command;
+use crate::migration::message::{Command, Milestone};
 use crate::scenario::{Scenario, Source};
 use crate::units::Time;
 
@@ -29,7 +29,7 @@ Examples:
   drawdown run my.toml --quiet --log json 2>> /var/log/drawdown.json
 
 It begins with the checks of `drawdown preflight`, and with none of them failed. It ends with 0 when everything is off
-the heads and purged, 12 when it was stopped, 1 when it cannot begin or go on.";
+the heads and purged, 12 when it was stopped or mailboxes that were set aside are left, 1 when it cannot begin or go on.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -94,6 +94,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         return Ok(Done::Complete);
     }
     let close = super::forecast::stop_on_interrupt()?;
+    // Before anything else, which may take its time: nobody stays locked out. With a ledger that is new nobody is.
+    if site.ledger.exists() {
+        match session::release(setting, None) {
+            Ok(released) => tell_released(&released)?,
+            Err(error) => _ = writeln!(io::stderr(), "who was left held may still be: {error}"),
+        }
+    }
     let preflight = if arguments.skip_preflight {
         "skipped"
     } else {
@@ -103,7 +110,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     // The ledger keeps it with the scenario, as a comment.
     let text = format!("# preflight: {preflight}\n{}", source.resolved());
     let ended = session(Setting { text: &text, ..setting }, &close, arguments.quiet)?;
-    Ok(if ended.finished { Done::Complete } else { Done::Incomplete })
+    let aside = ended.status.set_aside();
+    if ended.finished && aside > 0 {
+        writeln!(io::stderr(), "{aside} mailboxes are set aside: they are still on the heads, and served there")?;
+    }
+    Ok(if ended.finished && aside == 0 { Done::Complete } else { Done::Incomplete })
 }
 
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
@@ -132,7 +143,7 @@ fn judged(checks: &[Check]) -> Result<(), Failure> {
     }
 }
 
-/// What is not as it should be is told; with what is bad nothing begins, but nobody stays held either.
+/// What is not as it should be is told; with what is bad nothing begins.
 fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
     let checks = preflight::check(setting.scenario, setting.site);
     let least = if quiet { Verdict::Bad } else { Verdict::Doubt };
@@ -142,15 +153,18 @@ fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
             None => writeln!(io::stderr(), "{}", line(check))?,
         }
     }
-    let judged = judged(&checks);
-    if judged.is_err() && setting.site.ledger.exists() {
-        match session::release(setting, None) {
-            Ok(released) if released.is_empty() => {}
-            Ok(released) => writeln!(io::stderr(), "released, who was left held: {}", released.join(", "))?,
-            Err(error) => writeln!(io::stderr(), "who was left held may still be: {error}")?,
-        }
+    judged(&checks)
+}
+
+/// Says whose hold has ended, and whose has not.
+fn tell_released(released: &Released) -> Result<(), Failure> {
+    if !released.users.is_empty() {
+        writeln!(io::stderr(), "released, who was left held: {}", released.users.join(", "))?;
     }
-    judged
+    for line in released.still_held.iter().chain(&released.untold) {
+        writeln!(io::stderr(), "{line}")?;
+    }
+    Ok(())
 }
 
 pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
@@ -160,10 +174,14 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
     let released = session::release(setting, arguments.user.as_deref());
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
-    for user in &released {
+    for user in &released.users {
         writeln!(io::stdout(), "{user}: released")?;
     }
-    if released.is_empty() {
+    let not_done: Vec<&str> = released.still_held.iter().chain(&released.untold).map(String::as_str).collect();
+    if !not_done.is_empty() {
+        return Err(Failure::Run(not_done.join("\n")));
+    }
+    if released.users.is_empty() {
         writeln!(io::stderr(), "nobody was held")?;
     }
     Ok(Done::Complete)
@@ -200,6 +218,10 @@ impl Teller<'_> {
     fn look(&mut self, seen: &Seen<'_>) {
         for command in seen.commands {
             if let Command::Announce { milestone, .. } = command {
+                // With a mailbox on it that waits for a person no head can be given away.
+                if *milestone == Milestone::Decommissioned && seen.status.set_aside() > 0 {
+                    continue;
+                }
                 let milestone = self.scenario.milestone_name(milestone);
                 let _ = writeln!(io::stdout(), "{} {milestone}", self.local(seen.now));
             }

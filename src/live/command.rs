@@ -108,7 +108,8 @@ fn prepared(program: &str, arguments: &[String]) -> Command {
 
 /// Waits elsewhere, because a program that hangs in the kernel does not end even when it is killed.
 fn reap(mut child: Child) {
-    thread::spawn(move || child.wait());
+    // Where the system gives no more threads its entry stays until we end.
+    let _ = thread::Builder::new().spawn(move || child.wait());
 }
 
 /// What is kept of a stream.

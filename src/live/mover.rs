@@ -9,6 +9,7 @@ mod switch;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -132,9 +133,8 @@ impl Mover {
         let arriving = arriving(&name.path);
         let made = self.copy_live(task, &name, source, target, &arriving, ticket);
         made.map_err(|problem| {
-            // What cannot be removed now is taken over or removed by the next attempt.
-            let _ = maildir::discard(target, &arriving);
-            self.fault_of(&name, "copy", &problem, &[source, target])
+            self.remove(target, &arriving);
+            self.fault_of(&name, task.from, "copy", &problem, &[source, target])
         })
     }
 
@@ -169,8 +169,16 @@ impl Mover {
     /// Removes a copy that is not wanted any more.
     pub fn discard(&self, arrived: &Arrived) {
         if let Some(name) = self.name(arrived.mailbox) {
-            // What could not be removed now is removed before the next attempt.
-            let _ = maildir::discard(&self.clusters[arrived.to.index()].1, &arriving(&name.path));
+            self.remove(&self.clusters[arrived.to.index()].1, &arriving(&name.path));
+        }
+    }
+
+    /// Removes a copy that has not come to its place; unless the lease is lost, since the one in that place may be another
+    /// instance's by now.
+    fn remove(&self, target: &Root, arriving: &Path) {
+        if !self.lease.is_lost(self.clock.now()) {
+            // What cannot be removed now is taken over or removed by the next attempt.
+            let _ = maildir::discard(target, arriving);
         }
     }
 
@@ -181,6 +189,7 @@ impl Mover {
     /// What went wrong.
     pub fn switch(&self, effect: EffectId, mut arrived: Arrived, watch: &SwitchWatch) -> Result<(), Fault> {
         let name = self.name(arrived.mailbox).ok_or(Fault::Gone)?;
+        let arrived_from = arrived.from;
         let stores = [&self.heads[arrived.from.index()].1, &self.clusters[arrived.to.index()].1];
         let mut switch = Switch {
             mover: self,
@@ -193,10 +202,11 @@ impl Mover {
             marked: false,
             placed: false,
         };
-        let ended = switch.run();
+        // Whatever goes wrong, and be it a mistake of ours: nobody stays held for it.
+        let ended = catch_unwind(AssertUnwindSafe(|| switch.run())).unwrap_or(Err(Problem::Panicked));
         if let Err(problem) = &ended {
             watch.fail();
-            let fault = self.fault_of(&name, "switch", problem, &stores);
+            let fault = self.fault_of(&name, arrived_from, "switch", problem, &stores);
             switch.back_out();
             watch.over();
             self.discard(&arrived);
@@ -213,6 +223,9 @@ impl Mover {
         let name = self.name(mailbox).ok_or(Fault::Gone)?;
         let root = &self.heads[from.index()].1;
         let purge = || {
+            if self.lease.is_lost(self.clock.now()) {
+                return Err(Problem::LeaseLost);
+            }
             let stray = maildir::stray(root, &name.path)?;
             if stray > 0 {
                 let what = format!("{stray} messages have come to the old place since it moved");
@@ -221,18 +234,22 @@ impl Mover {
             let totals = maildir::purge(root, &name.path)?;
             Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
         };
-        purge().map_err(|problem: Problem| self.fault_of(&name, "purge", &problem, &[root]))
+        purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &[root]))
     }
 
-    /// What is left on a head, other than what is `excused`.
+    /// What is left on a head, other than what is `excused`, and other than what those have left there who are `gone`: whom
+    /// the directory has there again is not.
     ///
     /// # Errors
     /// What could not be asked.
-    pub fn audit(&self, head: HeadId, excused: &[Name]) -> Result<Audit, String> {
+    pub fn audit(&self, head: HeadId, excused: &[Name], gone: &[Name]) -> Result<Audit, String> {
         let (store, root) = &self.heads[head.index()];
         let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
-        let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
         let found = self.directory.list().map_err(|error| error.to_string())?;
+        let here: BTreeSet<&str> =
+            found.iter().filter(|user| user.home == *store).map(|user| user.name.as_str()).collect();
+        let gone = gone.iter().filter(|name| !here.contains(name.user.as_str()));
+        let paths: BTreeSet<PathBuf> = excused.iter().chain(gone).map(|name| name.path.clone()).collect();
         let left: Vec<&User> =
             found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
         let folders_left = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
@@ -248,9 +265,11 @@ impl Mover {
         Ok(Audit { users_left, folders_left, strangers: strangers.collect() })
     }
 
-    /// What the machine is told of a problem with somebody's mailbox on these stores; people are told more.
-    fn fault_of(&self, name: &Name, doing: &str, problem: &Problem, stores: &[&Root]) -> Fault {
+    /// What the machine is told of a problem with the mailbox of somebody at a head, on these stores; people are told more.
+    fn fault_of(&self, name: &Name, from: HeadId, doing: &str, problem: &Problem, stores: &[&Root]) -> Fault {
         let fault = match problem {
+            // That there is no mailbox is no word of its user's: the store may not be mounted.
+            Problem::Mail(MailError::Gone) => self.without_mailbox(name, from, doing),
             // Where a store fails as a whole, its mailboxes must not be set aside one after the other.
             Problem::Mail(MailError::SourceUnreadable { .. } | MailError::Io { .. })
                 if stores.iter().any(|store| !store.works()) =>
@@ -271,6 +290,7 @@ impl Mover {
             | Problem::Unquiet
             | Problem::GivenUp
             | Problem::LeaseLost => Fault::Transient,
+            Problem::Panicked => Fault::Permanent,
             Problem::Gone => Fault::Gone,
             Problem::TooLong(_) => Fault::HoldTooLong,
         };
@@ -279,25 +299,44 @@ impl Mover {
         }
         fault
     }
+
+    /// What it means that a mailbox is not there: its user is gone if the directory says so, too.
+    fn without_mailbox(&self, name: &Name, from: HeadId, doing: &str) -> Fault {
+        let store = &self.heads[from.index()].0;
+        match self.directory.user(&name.user) {
+            Ok(Some(user)) if user.home == *store && Path::new(&user.path) == name.path => {
+                let why = format!("the directory has the user at {store}: is the store mounted, was it ever made?");
+                self.journal.trouble(&format!("{doing} of {}", name.user), &why);
+                Fault::Permanent
+            }
+            Ok(_) => Fault::Gone,
+            Err(_) => Fault::Unreachable,
+        }
+    }
 }
 
-/// Puts a user that an earlier session has left held back to where the directory says it lives: off `placed`, a cluster
-/// on which its copy had come to its final place as the ledger knows, off every one of `clusters` on which it had come there
-/// as a mark beside it says (another ledger's migration), and out from behind the fence on `head`.
+/// Where there may be something of a user that was left held.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// Where the directory says it lives, if that store is one of the site's.
+    pub home: Option<&'a Root>,
+    /// Whether that is a head.
+    pub at_head: bool,
+    /// A cluster on which its copy had come to its final place, as the ledger knows.
+    pub placed: Option<&'a Root>,
+    /// All clusters: a mark beside a copy may say that it had come there (another ledger's migration).
+    pub clusters: &'a [(String, Root)],
+}
+
+/// Puts a user that an earlier session has left held back to where the directory says it lives: off the clusters on which
+/// its copy had come to its final place, and out from behind a fence at its home. The front ends are to be told then.
 ///
 /// # Errors
 /// What could not be done; the user is still held then.
-pub fn put_back(
-    directory: &Directory,
-    front_ends: &FrontEnds,
-    fence: Fence,
-    user: &User,
-    head: Option<&Root>,
-    placed: Option<&Root>,
-    clusters: &[(String, Root)],
-) -> Result<(), String> {
+pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places<'_>) -> Result<(), String> {
     let path = Path::new(&user.path);
-    if let Some(head) = head {
+    let Places { home, at_head, placed, clusters } = places;
+    if at_head {
         for (_, cluster) in clusters {
             maildir::unplace(cluster, path, user.epoch).map_err(|error| error.to_string())?;
         }
@@ -310,10 +349,16 @@ pub fn put_back(
             }
             maildir::discard(target, &arriving(path)).map_err(|error| error.to_string())?;
         }
-        maildir::unfence(head, path).map_err(|error| error.to_string())?;
     }
-    directory.release(user, fence).map_err(|error| error.to_string())?;
-    front_ends.flush(&user.name).map_err(|error| error.to_string())
+    // On a cluster, too: the way back of preflight's test mailbox may have been interrupted.
+    if let Some(home) = home {
+        match maildir::unfence(home, path) {
+            // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
+            Ok(()) | Err(MailError::Gone) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    directory.release(user, fence).map_err(|error| error.to_string())
 }
 
 /// Where a copy arrives, beside its final place.

@@ -23,7 +23,7 @@ use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, S
 use super::log::Log;
 use super::maildir::{self, Root};
 use super::metrics::Metrics;
-use super::mover::{Mover, Name};
+use super::mover::{self, Mover, Name, Places};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -31,7 +31,7 @@ use super::status::{Moving, Status};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
+use crate::migration::message::{CORE_VERSION, Command, Event, Milestone, Order, Start};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
@@ -119,7 +119,8 @@ pub fn run(
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
-    hold.end_all(&users, say)?;
+    // Whoever cannot be put back now is no reason for the others to wait.
+    hold.end_all(&users, say);
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = Arc::clone(&scenario.plan);
@@ -253,7 +254,7 @@ pub(super) struct Past {
     pub(super) known: Option<LastKnown>,
     /// Switches that had a copy in, or on the way to, its final place.
     placed: BTreeMap<MailboxId, ClusterId>,
-    /// Whether an operator had paused the migration.
+    /// Whether an operator had paused the migration, or it had stopped by itself.
     paused: bool,
 }
 
@@ -285,7 +286,7 @@ impl Past {
     }
 }
 
-/// Whether an operator's last word in a session was to pause.
+/// Whether an operator's last word in a session was to pause, or the machine stopped by itself since.
 fn paused(reader: &Reader, session: u16) -> Result<bool, LedgerError> {
     let mut paused = false;
     reader.visit(session, &mut |recorded| {
@@ -294,9 +295,17 @@ fn paused(reader: &Reader, session: u16) -> Result<bool, LedgerError> {
             Event::Operator(Order::Resume) => paused = false,
             _ => {}
         }
+        let announced = recorded.commands.iter().any(|command| command.contains("announce"));
+        if announced && recorded.read_commands()?.iter().any(stops) {
+            paused = true;
+        }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(paused)
+}
+
+fn stops(command: &Command) -> bool {
+    matches!(command, Command::Announce { milestone: Milestone::Stopped { .. }, .. })
 }
 
 /// Everything that is needed to end holds that were left.
@@ -308,18 +317,46 @@ struct Holds<'a> {
     past: &'a Past,
 }
 
+/// What became of the holds that were left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Whose hold has ended.
+    pub users: Vec<String>,
+    /// Who could not be put back, or is held by somebody else, and why.
+    pub still_held: Vec<String>,
+    /// Who is free, though a front end has not been told.
+    pub untold: Vec<String>,
+}
+
 impl Holds<'_> {
-    fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Result<(), SessionError> {
+    /// Tries everybody, whatever becomes of the others.
+    fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Released {
+        let mut released = Released::default();
         for user in users.iter().filter(|user| user.state == State::Hold) {
-            say(&format!("{} was left held at {}: put back and released", user.name, user.home));
             let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
-            let head = self.roots.heads.iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
-            let fence = self.lease.fence();
-            super::mover::put_back(self.directory, self.front_ends, fence, user, head, placed, &self.roots.clusters)
-                .map_err(|why| SessionError(format!("{} is still held: {why}", user.name)))?;
+            let stores = self.roots.heads.iter().chain(&self.roots.clusters);
+            let home = stores.into_iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
+            let at_head = self.roots.heads.iter().any(|(store, _)| *store == user.home);
+            let places = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
+            match mover::put_back(self.directory, self.lease.fence(), user, places) {
+                Ok(()) => {
+                    say(&format!("{} was left held at {}: put back and released", user.name, user.home));
+                    released.users.push(user.name.clone());
+                    if let Err(error) = self.front_ends.flush(&user.name) {
+                        let untold = format!("{} is free, but not yet everywhere: {error}", user.name);
+                        say(&untold);
+                        released.untold.push(untold);
+                    }
+                }
+                Err(why) => {
+                    let still_held = format!("{} is still held: {why}", user.name);
+                    say(&still_held);
+                    released.still_held.push(still_held);
+                }
+            }
         }
         self.clear_marks(users);
-        Ok(())
+        released
     }
 
     /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
@@ -335,11 +372,11 @@ impl Holds<'_> {
     }
 }
 
-/// Releases users that an interrupted session has left held, without beginning another one. Says whom.
+/// Releases users that an interrupted session has left held, without beginning another one.
 ///
 /// # Errors
-/// When somebody else has the lease or the ledger, or a user cannot be released.
-pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, SessionError> {
+/// When somebody else has the lease or the ledger, or the directory does not answer.
+pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Released, SessionError> {
     let Setting { scenario, site, clock, .. } = setting;
     let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let roots = Roots::open(scenario, site)?;
@@ -354,7 +391,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
     let ended = holds.end_all(&users, &|_| {});
     // Otherwise it runs out by itself.
     let _ = lease.end();
-    ended.map(|()| users.into_iter().map(|user| user.name).collect())
+    Ok(ended)
 }
 
 /// Takes the lease in the ledger's name: whoever has the ledger open is the only one, so that an earlier process of it is

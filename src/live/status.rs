@@ -235,6 +235,12 @@ impl Status {
         self.troubles.push(what);
     }
 
+    /// Mailboxes on the old storage that wait for a person.
+    #[must_use]
+    pub fn set_aside(&self) -> u64 {
+        self.heads.iter().map(|head| u64::from(head.set_aside)).sum()
+    }
+
     /// Mailboxes that are still to leave the old storage.
     #[must_use]
     pub fn left(&self) -> u64 {

@@ -151,6 +151,12 @@ fn a_mailbox_of_many_messages_loses_nothing() {
     check(&world, &expected, &happened, false);
 }
 
+/// A kick's signal makes a command fail that waits for a lock, with this in Dovecot's log: any `doveadm kick` does it.
+fn was_interrupted(world: &World, error: &str) -> bool {
+    let Some((user, said)) = error.split_once(": ") else { return false };
+    said.starts_with("NO [SERVERBUG]") && world.complained(&[&format!("imap({user})"), "Interrupted system call"])
+}
+
 fn check(world: &World, expected: &Expected, happened: &Happened, lost_its_lease: bool) {
     println!("{happened:#?}");
     holds::show(world);
@@ -158,7 +164,8 @@ fn check(world: &World, expected: &Expected, happened: &Happened, lost_its_lease
     println!("{} logins refused, not explained: {unexplained:#?}", happened.unavailable.len());
     let wrong = truth::differences(world, expected);
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(happened.errors.is_empty(), "{}", happened.errors.join("\n"));
+    let errors: Vec<&String> = happened.errors.iter().filter(|error| !was_interrupted(world, error)).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     world.check_moved(lost_its_lease);
 }

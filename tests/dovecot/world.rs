@@ -124,6 +124,12 @@ impl World {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
+    /// Whether a line of Dovecot's log has all of these.
+    pub(crate) fn complained(&self, parts: &[&str]) -> bool {
+        let log = fs::read_to_string(self.path("dovecot.log")).unwrap_or_default();
+        log.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
     /// Starts `drawdown run`.
     pub(crate) fn start(&self) -> Child {
         self.start_of("scenario.toml")

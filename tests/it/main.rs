@@ -35,6 +35,8 @@ mod production_fill;
 mod production_injected;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_kills;
+#[cfg(target_os = "linux")]
+mod production_left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_power;
 mod site;

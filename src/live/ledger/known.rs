@@ -142,12 +142,18 @@ impl Known {
         }
     }
 
-    /// Mailboxes of a head that need not leave it: set aside, excluded by the plan, or deleted.
+    /// Mailboxes of a head that need not leave it: set aside, or excluded by the plan.
     pub fn excused(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
-        let here = move |mailbox: &MailboxId| {
-            self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head() == Some(head))
-        };
-        self.set_aside.keys().chain(&self.excluded).chain(&self.gone).copied().filter(here)
+        self.set_aside.keys().chain(&self.excluded).copied().filter(move |mailbox| self.is_at(*mailbox, head))
+    }
+
+    /// Mailboxes of a head whose users are gone.
+    pub fn gone(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
+        self.gone.iter().copied().filter(move |mailbox| self.is_at(*mailbox, head))
+    }
+
+    fn is_at(&self, mailbox: MailboxId, head: HeadId) -> bool {
+        self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head() == Some(head))
     }
 
     /// What is known by now.

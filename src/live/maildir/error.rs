@@ -114,7 +114,8 @@ impl Side {
         move |errno| {
             let shown = what.as_ref().display().to_string();
             match errno {
-                Errno::NOSPC | Errno::DQUOT => MailError::NoRoom,
+                // A full head has no room for a fence; whether a cluster has some is another matter.
+                Errno::NOSPC | Errno::DQUOT if self == Self::Target => MailError::NoRoom,
                 Errno::ROFS => MailError::ReadOnly,
                 Errno::LOOP => MailError::Special { what: shown },
                 Errno::IO | Errno::UCLEAN | Errno::BADMSG | Errno::REMOTEIO if self == Self::Source => {

@@ -39,6 +39,8 @@ pub(super) enum Problem {
     GivenUp,
     /// Another instance may be at work by now.
     LeaseLost,
+    /// A mistake of ours.
+    Panicked,
 }
 
 impl fmt::Display for Problem {
@@ -54,6 +56,7 @@ impl fmt::Display for Problem {
             }
             Self::GivenUp => f.write_str("it hung, and was given up"),
             Self::LeaseLost => f.write_str("the lease has run out"),
+            Self::Panicked => f.write_str("the program has made a mistake; it has said on stderr where"),
             Self::Unquiet => f.write_str("it still changes behind its fence"),
         }
     }

@@ -41,6 +41,10 @@ impl Production {
     }
 
     pub(super) fn switch(&mut self, effect: EffectId) -> Result<(), LiveError> {
+        // Nobody is held any more once the session is to end: what has arrived is taken over by the next one.
+        if self.closes_by.is_some() {
+            return Ok(());
+        }
         let arrived = match self.jobs.remove(&effect) {
             Some(Job::Arrived(arrived)) => arrived,
             // Asked for twice, or for what has ended.
@@ -84,9 +88,10 @@ impl Production {
     pub(super) fn audit(&self, head: HeadId) -> Result<(), LiveError> {
         let mover = Arc::clone(&self.mover);
         let excused: Vec<Name> = self.known.excused(head).filter_map(|mailbox| mover.name(mailbox)).collect();
+        let gone: Vec<Name> = self.known.gone(head).filter_map(|mailbox| mover.name(mailbox)).collect();
         self.work("audit", move |sender| {
             while !mover.closing.load(Ordering::Relaxed) {
-                match mover.audit(head, &excused) {
+                match mover.audit(head, &excused, &gone) {
                     Ok(audit) => {
                         let _ = sender.send(Arrival::Audited(head, audit));
                         return;

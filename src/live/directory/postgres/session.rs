@@ -68,7 +68,7 @@ impl Session {
         let alive = Arc::clone(alive);
         let (work, queue) = channel::<Work>();
         let (tell, told) = channel();
-        thread::spawn(move || {
+        let started = thread::Builder::new().spawn(move || {
             // Nobody may be waiting any more; then the queue is closed, too.
             match connect(&config, prepare) {
                 Err(error) => drop(tell.send(Err(error))),
@@ -79,6 +79,7 @@ impl Session {
             }
             drop(alive);
         });
+        started.map_err(|error| DirectoryError::Lost { why: format!("no thread for a connection: {error}") })?;
         match told.recv_timeout(limit) {
             Ok(connected) => connected.map(|()| Self { work, broken: false }),
             Err(RecvTimeoutError::Timeout) => Err(DirectoryError::Lost { why: "connecting takes too long".to_owned() }),

@@ -1,0 +1,148 @@
+//! What is left when a run ends, or ends badly: who is held, who is still on a head, and what that is called.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
+
+use std::fs;
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::site_world::{World, ended, waits};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const BEGUN: &str = "SELECT count(*) FROM mailbox WHERE home LIKE 'nas-%' OR state = 'hold'";
+
+/// Each user is held for about so long.
+fn hold_for(world: &World, seconds: &str) {
+    let front_end =
+        format!("[[site.front_end]]\nname = \"imap-1\"\nflush = [\"sleep\", \"{seconds}\"]\n\n[site.directory]");
+    world.change("scenario.toml", &[("[site.directory]", &front_end)]);
+}
+
+/// Killed while somebody is held; who that is.
+fn killed_in_a_hold(world: &World) -> Vec<String> {
+    let mut run = world.start();
+    assert!(waits(30 * SECOND, || !world.held().is_empty()));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let held = world.held();
+    assert!(!held.is_empty());
+    held
+}
+
+fn head_of(world: &World, user: &str) -> (String, String) {
+    let row = "SELECT home, path FROM mailbox WHERE name = ?1";
+    world.users().query_row(row, [user], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[test]
+fn whom_the_directory_has_at_a_head_is_not_forgotten_because_no_maildir_is_there() {
+    let world = World::new(6, 3);
+    let (home, path) = head_of(&world, "user-002");
+    fs::remove_dir_all(world.path(&home).join(path)).unwrap();
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(12), "not everybody has left: {said}");
+    assert!(said.contains("1 mailboxes are set aside"), "{said}");
+    assert!(!said.contains("decommissioned"), "{said}");
+    assert_eq!(head_of(&world, "user-002").0, home);
+    assert_eq!(world.held(), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_that_was_told_to_stop_ends_in_order_whatever_signal_comes_then() {
+    let world = World::new(24, 5);
+    hold_for(&world, "1");
+    let run = world.start();
+    assert!(waits(30 * SECOND, || !world.held().is_empty()));
+    let mut stop = world.command(&["stop"]).spawn().unwrap();
+    std::thread::sleep(SECOND / 2);
+    signal(&run, Signal::TERM);
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(stop.wait().unwrap().success());
+    assert_eq!(world.held(), Vec::<String>::new());
+}
+
+fn signal(run: &Child, signal: Signal) {
+    kill_process(Pid::from_child(run), signal).unwrap();
+}
+
+#[test]
+fn nobody_is_held_any_more_once_it_was_told_to_stop() {
+    let world = World::new(24, 5);
+    hold_for(&world, "1");
+    let run = world.start();
+    world.wait_until_moved(2);
+    // Whose switch is under way, or has ended.
+    let begun = || world.users().query_row(BEGUN, (), |row| row.get::<_, i64>(0)).unwrap();
+    let before = begun();
+    assert!(world.say(&["stop"]).status.success(), "it waits for the end");
+    let after = begun();
+    assert_eq!(world.held(), Vec::<String>::new());
+    assert_eq!(ended(run).0, Some(12));
+    // One may have begun between the look and the word.
+    assert!(after <= before + 2, "{before} before, {after} after it");
+}
+
+#[test]
+fn who_is_held_by_hand_keeps_nobody_else_held() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let held = killed_in_a_hold(&world);
+    world.users().execute("UPDATE mailbox SET state = 'hold' WHERE name = 'user-011'", ()).unwrap();
+    let released = world.say(&["release"]);
+    let told = String::from_utf8_lossy(&released.stdout).into_owned();
+    assert!(held.iter().all(|user| told.contains(&format!("{user}: released"))), "{told}");
+    assert_eq!(released.status.code(), Some(1), "one still is");
+    assert!(String::from_utf8_lossy(&released.stderr).contains("user-011 is still held"));
+    assert_eq!(world.held(), ["user-011"]);
+}
+
+#[test]
+fn whose_maildir_was_removed_while_it_was_held_is_free_again() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let held = killed_in_a_hold(&world);
+    let (home, path) = head_of(&world, &held[0]);
+    fs::remove_dir_all(world.path(&home).join(path)).unwrap();
+    let released = world.say(&["release"]);
+    assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
+    assert_eq!(world.held(), Vec::<String>::new());
+}
+
+#[test]
+fn held_users_are_released_before_anything_is_checked() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let held = killed_in_a_hold(&world);
+    // A check that cannot pass, and takes its time.
+    world.change("scenario.toml", &[("flush = [\"sleep\", \"1\"]", "flush = [\"false\"]")]);
+    let run = world.plain("scenario.toml", &["run", "--quiet"]).spawn().unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(1), "{said}");
+    let free = said.find("released, who was left held").expect(&said);
+    assert!(said.find("BAD").is_none_or(|bad| free < bad), "{said}");
+    assert!(held.iter().all(|user| said.contains(user)), "{said}");
+    assert_eq!(world.held(), Vec::<String>::new());
+}
+
+#[test]
+fn an_automatic_stop_outlasts_a_restart() {
+    let world = World::new(12, 5);
+    // Something that is not ours stands where a mailbox is to come: its verify fails, and that stops everything.
+    let (_, path) = head_of(&world, "user-000");
+    let place = world.path("nas-1").join(path);
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("file"), "somebody else's").unwrap();
+    let mut run = world.start();
+    let stopped = || world.status()["heads"][1]["binds"] == "paused";
+    assert!(waits(30 * SECOND, stopped), "{}", world.status());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let mut run = world.start();
+    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
