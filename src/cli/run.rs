@@ -13,7 +13,7 @@ use crate::live::clock::Clock;
 use crate::live::log::{self, Log};
 use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
-use crate::live::session::{self, Ended, Released, Seen, Setting};
+use crate::live::session::{self, Ended, Seen, Setting};
 use crate::live::status::Status;
 use crate::migration::message::{Command, Milestone};
 use crate::scenario::{Scenario, Source};
@@ -96,9 +96,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let close = super::forecast::stop_on_interrupt()?;
     // Before anything else, which may take its time: nobody stays locked out. With a ledger that is new nobody is.
     if site.ledger.exists() {
-        match session::release(setting, None) {
-            Ok(released) => tell_released(&released)?,
-            Err(error) => _ = writeln!(io::stderr(), "who was left held may still be: {error}"),
+        if let Err(error) = session::release(setting, None, &|text| say(setting, text)) {
+            say(setting, &format!("who was left held may still be: {error}"));
         }
     }
     let preflight = if arguments.skip_preflight {
@@ -156,15 +155,12 @@ fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
     judged(&checks)
 }
 
-/// Says whose hold has ended, and whose has not.
-fn tell_released(released: &Released) -> Result<(), Failure> {
-    if !released.users.is_empty() {
-        writeln!(io::stderr(), "released, who was left held: {}", released.users.join(", "))?;
+/// Tells people. Nobody who listens is no reason to stop.
+fn say(setting: Setting<'_>, text: &str) {
+    match setting.log {
+        Some(log) => log.say(setting.clock.now(), text),
+        None => _ = writeln!(io::stderr(), "{text}"),
     }
-    for line in released.still_held.iter().chain(&released.untold) {
-        writeln!(io::stderr(), "{line}")?;
-    }
-    Ok(())
 }
 
 pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
@@ -172,7 +168,7 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
-    let released = session::release(setting, arguments.user.as_deref());
+    let released = session::release(setting, arguments.user.as_deref(), &|_| {});
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released.users {
         writeln!(io::stdout(), "{user}: released")?;
@@ -196,11 +192,10 @@ fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::sce
 /// Runs a session and tells people about it.
 pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
     let mut teller = Teller { scenario: setting.scenario, told: None, quiet, log: setting.log };
-    let say = |text: &str| match setting.log {
-        Some(log) => log.say(setting.clock.now(), text),
-        None if quiet => {}
-        // Nobody who listens is no reason to stop.
-        None => _ = writeln!(io::stderr(), "{text}"),
+    let say = |text: &str| {
+        if setting.log.is_some() || !quiet {
+            say(setting, text);
+        }
     };
     let ended = session::run(setting, close, &say, &mut |seen| teller.look(seen));
     ended.map_err(|error| Failure::Run(error.to_string()))

@@ -376,7 +376,7 @@ impl Holds<'_> {
 ///
 /// # Errors
 /// When somebody else has the lease or the ledger, or the directory does not answer.
-pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Released, SessionError> {
+pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
     let Setting { scenario, site, clock, .. } = setting;
     let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let roots = Roots::open(scenario, site)?;
@@ -388,7 +388,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Released, Ses
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
     users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));
     let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
-    let ended = holds.end_all(&users, &|_| {});
+    let ended = holds.end_all(&users, say);
     // Otherwise it runs out by itself.
     let _ = lease.end();
     Ok(ended)

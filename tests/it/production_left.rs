@@ -122,7 +122,7 @@ fn held_users_are_released_before_anything_is_checked() {
     let run = world.plain("scenario.toml", &["run", "--quiet"]).spawn().unwrap();
     let (code, said) = ended(run);
     assert_eq!(code, Some(1), "{said}");
-    let free = said.find("released, who was left held").expect(&said);
+    let free = said.find("put back and released").expect(&said);
     assert!(said.find("BAD").is_none_or(|bad| free < bad), "{said}");
     assert!(held.iter().all(|user| said.contains(user)), "{said}");
     assert_eq!(world.held(), Vec::<String>::new());
