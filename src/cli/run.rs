@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Done, Failure, ScenarioArguments, dry_run, progress};
 use crate::live::clock::Clock;
+use crate::live::lines::Lines;
 use crate::live::log::{self, Log};
 use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
@@ -86,7 +87,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
-    let log = arguments.log.map(|format| Arc::new(Log::new(format.into(), source.middle(), Box::new(io::stderr()))));
+    let log = arguments.log.map(|format| Log::new(format.into(), source.middle(), Box::new(io::stderr())));
+    let log = log.transpose()?.map(Arc::new);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: log.as_ref() };
     if arguments.dry_run {
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
@@ -135,19 +137,21 @@ fn judged(checks: &[Check]) -> Result<(), Failure> {
 /// What is not as it should be is told; with what is bad nothing begins, but nobody stays held either.
 fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
     let checks = preflight::check(setting.scenario, setting.site);
+    // Neither a reader who is slow nor one who is gone keeps a migration from its beginning, or anybody held.
+    let messages = Lines::new(Box::new(io::stderr()))?;
     let least = if quiet { Verdict::Bad } else { Verdict::Doubt };
     for check in checks.iter().filter(|check| check.verdict >= least) {
         match setting.log {
             Some(log) => log.say(setting.clock.now(), &line(check)),
-            None => writeln!(io::stderr(), "{}", line(check))?,
+            None => tell(&messages, &line(check)),
         }
     }
     let judged = judged(&checks);
     if judged.is_err() && setting.site.ledger.exists() {
         match session::release(setting, None) {
             Ok(released) if released.is_empty() => {}
-            Ok(released) => writeln!(io::stderr(), "released, who was left held: {}", released.join(", "))?,
-            Err(error) => writeln!(io::stderr(), "who was left held may still be: {error}")?,
+            Ok(released) => tell(&messages, &format!("released, who was left held: {}", released.join(", "))),
+            Err(error) => tell(&messages, &format!("who was left held may still be: {error}")),
         }
     }
     judged
@@ -175,17 +179,26 @@ fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::sce
     })
 }
 
-/// Runs a session and tells people about it.
+/// Runs a session and tells people about it. It never waits for who does not read.
 pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
-    let mut teller = Teller { scenario: setting.scenario, told: None, quiet, log: setting.log };
+    let (out, messages) = (Lines::new(Box::new(io::stdout()))?, Lines::new(Box::new(io::stderr()))?);
+    let mut teller =
+        Teller { scenario: setting.scenario, told: None, quiet, log: setting.log, out, messages: &messages };
     let say = |text: &str| match setting.log {
         Some(log) => log.say(setting.clock.now(), text),
         None if quiet => {}
-        // Nobody who listens is no reason to stop.
-        None => _ = writeln!(io::stderr(), "{text}"),
+        None => tell(&messages, text),
     };
     let ended = session::run(setting, close, &say, &mut |seen| teller.look(seen));
+    if let Some(log) = setting.log {
+        // A worker that hangs keeps it.
+        log.finish();
+    }
     ended.map_err(|error| Failure::Run(error.to_string()))
+}
+
+fn tell(lines: &Lines, text: &str) {
+    lines.put(format!("{text}\n"), |missed| format!("({missed} lines are missing here)\n"));
 }
 
 /// Tells people how it goes.
@@ -194,6 +207,8 @@ struct Teller<'a> {
     told: Option<Instant>,
     quiet: bool,
     log: Option<&'a Arc<Log>>,
+    out: Lines,
+    messages: &'a Lines,
 }
 
 impl Teller<'_> {
@@ -201,16 +216,17 @@ impl Teller<'_> {
         for command in seen.commands {
             if let Command::Announce { milestone, .. } = command {
                 let milestone = self.scenario.milestone_name(milestone);
-                let _ = writeln!(io::stdout(), "{} {milestone}", self.local(seen.now));
+                tell(&self.out, &format!("{} {milestone}", self.local(seen.now)));
             }
         }
         let due = self.told.is_none_or(|told| told.elapsed() >= EVERY);
         if due && !self.quiet {
             self.told = Some(progress::now());
+            let status = seen.status();
             if let Some(log) = self.log {
-                return log.progress(seen.now, seen.status.left(), seen.status.moved, seen.status.faults);
+                return log.progress(seen.now, status.left(), status.moved, status.faults);
             }
-            let _ = writeln!(io::stderr(), "{} {}", self.local(seen.now), in_short(seen.status));
+            tell(self.messages, &format!("{} {}", self.local(seen.now), in_short(&status)));
         }
     }
 

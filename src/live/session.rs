@@ -63,8 +63,15 @@ pub struct Seen<'a> {
     pub event: &'a Event,
     /// What is to be done now.
     pub commands: &'a [Command],
+    standing: &'a Mutex<Status>,
+}
+
+impl Seen<'_> {
     /// How it stands.
-    pub status: &'a Status,
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Why there is no session, or why it has ended before it was done.
@@ -200,8 +207,10 @@ impl Session<'_> {
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.stepped(machine, now, event, &mut moving);
+            // Workers tell their troubles there, and must not wait for whoever looks on.
+            drop(status);
             finished &= *event != Event::Operator(Order::EndSession);
-            look(&Seen { now, event, commands, status: &status });
+            look(&Seen { now, event, commands, standing: self.status });
         });
         drop((control, metrics, prober));
         keeper.stop();

@@ -256,3 +256,27 @@ fn a_log_of_json_says_who_was_held_and_for_how_long() {
     }
     assert!(lines.iter().all(|line| line["time"].is_string() && line["level"] == "info"), "{log}");
 }
+
+#[test]
+fn a_run_waits_for_nobody_who_does_not_read_what_it_says() {
+    for words in [&["run", "--log", "json"][..], &["run"]] {
+        let world = World::new(6, 5);
+        // Full from the start: the first line of the program finds no place.
+        let (_unread, mut full) = std::io::pipe().unwrap();
+        full.write_all(&[b'x'; 65_536]).unwrap();
+        let child = world.plain("scenario.toml", words).stderr(full).spawn().unwrap();
+        let (code, said) = ended(child);
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+        world.check_moved();
+    }
+}
+
+#[test]
+fn a_run_whose_messages_nobody_can_read_any_more_goes_on() {
+    let world = World::new(4, 3);
+    let (gone, pipe) = std::io::pipe().unwrap();
+    drop(gone);
+    let child = world.plain("scenario.toml", &["run"]).stderr(pipe).spawn().unwrap();
+    assert_eq!(ended(child).0, Some(0));
+    world.check_moved();
+}
