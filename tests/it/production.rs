@@ -160,3 +160,11 @@ fn the_preflight_names_what_is_wrong_and_leaves_nothing_behind() {
     assert_eq!(bad.status.code(), Some(1));
     assert!(said.contains("BAD   nas-2 at"), "{said}");
 }
+
+#[test]
+fn paths_may_end_with_a_slash_as_postfix_writes_them() {
+    let world = World::new(4, 3);
+    world.users().execute("UPDATE mailbox SET path = './' || path || '/'", ()).unwrap();
+    world.finish();
+    world.check_moved();
+}
