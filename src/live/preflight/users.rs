@@ -1,0 +1,69 @@
+//! Who lives where, as the directory says, and whether their Maildirs are there.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::{Checks, Verdict};
+use crate::live::directory::{Directory, State, User};
+use crate::scenario::Scenario;
+use crate::scenario::site::Site;
+
+/// Maildirs that are looked for, at most.
+const LOOKED_FOR: usize = 10_000;
+/// With fewer users than this that all lack a Maildir, it may be meant so.
+const TOO_MANY: usize = 10;
+
+impl Checks {
+    /// Says how many users are on the heads.
+    pub(super) fn directory(&mut self, scenario: &Scenario, site: &Site) -> usize {
+        let what = "directory";
+        let listed = Directory::connect(&site.directory, site.timeout).and_then(|directory| directory.list());
+        let users = match listed {
+            Ok(users) => users,
+            Err(error) => {
+                self.add(what, Verdict::Bad, error);
+                return 0;
+            }
+        };
+        let mut by_home: BTreeMap<&str, usize> = BTreeMap::new();
+        for user in &users {
+            *by_home.entry(&user.home).or_default() += 1;
+        }
+        let known = |name: &str| scenario.heads.iter().chain(&scenario.clusters).any(|store| store == name);
+        let counts: Vec<String> = by_home.iter().map(|(home, count)| format!("{count} on {home}")).collect();
+        let strange = by_home.keys().any(|home| !known(home));
+        let verdict = if strange || users.is_empty() { Verdict::Doubt } else { Verdict::Good };
+        let elsewhere = if strange { "; stores that the scenario does not name are left alone" } else { "" };
+        self.add(what, verdict, format!("{} users: {}{elsewhere}", users.len(), counts.join(", ")));
+        let held = users.iter().filter(|user| user.state == State::Hold).count();
+        if held > 0 {
+            self.add("held users", Verdict::Doubt, format!("{held}: the start puts them back and releases them"));
+        }
+        self.maildirs(scenario, site, &users);
+        users.iter().filter(|user| scenario.heads.contains(&user.home)).count()
+    }
+
+    fn maildirs(&mut self, scenario: &Scenario, site: &Site, users: &[User]) {
+        let on_heads = users.iter().filter_map(|user| {
+            let head = scenario.heads.iter().position(|head| *head == user.home)?;
+            Some((user, site.heads[head].root.join(&user.path)))
+        });
+        let (mut looked, mut missing) = (0, Vec::new());
+        for (user, path) in on_heads.take(LOOKED_FOR) {
+            looked += 1;
+            if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+                missing.push(user.name.as_str());
+            }
+        }
+        if missing.is_empty() {
+            return self.add("Maildirs", Verdict::Good, format!("all of {looked} looked for are there"));
+        }
+        let some = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let found = format!("{} of {looked} are not there, such as those of {some}", missing.len());
+        self.add(
+            "Maildirs",
+            if missing.len() == looked && looked >= TOO_MANY { Verdict::Bad } else { Verdict::Doubt },
+            found,
+        );
+    }
+}
