@@ -8,6 +8,7 @@
 
 mod error;
 mod lease;
+pub mod overlap;
 mod pool;
 mod postgres;
 mod sqlite;

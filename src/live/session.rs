@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::control::{Control, Desk};
-use super::directory::{Directory, Lease, State, User};
+use super::directory::{Directory, Lease, State, User, overlap};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
 use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
@@ -127,6 +127,7 @@ pub fn run(
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     hold.end_all(&users, say)?;
+    refuse_overlaps(scenario, &users)?;
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = Arc::clone(&scenario.plan);
@@ -231,6 +232,18 @@ impl Session<'_> {
                 })
             }
         }
+    }
+}
+
+/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one.
+pub(super) fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
+    match overlap::on_one_store(users, &scenario.heads) {
+        found if found.is_empty() => Ok(()),
+        found => Err(SessionError(format!(
+            "users on the heads share mailboxes: {}; let the list of [site.directory.statements] leave out who has no \
+             mailbox of their own",
+            overlap::shown(&found)
+        ))),
     }
 }
 

@@ -280,3 +280,33 @@ fn a_run_whose_messages_nobody_can_read_any_more_goes_on() {
     assert_eq!(ended(child).0, Some(0));
     world.check_moved();
 }
+
+#[test]
+fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
+    let world = World::new(4, 2);
+    let alias = "INSERT INTO mailbox (name, home, path) SELECT 'postmaster', home, path || ?1 FROM mailbox \
+                 WHERE name = 'user-000'";
+    for (below, said) in [("/", "postmaster and user-000 are both at "), ("/.Inner", "that of postmaster at ")] {
+        world.users().execute(alias, [below]).unwrap();
+        let preflight = world.say(&["preflight"]);
+        let bad = format!("BAD   mailboxes of their own: shared on the heads: {said}");
+        assert!(text(&preflight.stdout).contains(&bad), "{preflight:?}");
+        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
+            let output = world.say(words);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(
+                text(&output.stderr).contains(&format!("users on the heads share mailboxes: {said}")),
+                "{output:?}"
+            );
+        }
+        assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has been touched");
+        world.users().execute("DELETE FROM mailbox WHERE name = 'postmaster'", ()).unwrap();
+    }
+    // On another head it may be meant so: they cannot both come to one cluster.
+    world.users().execute(&alias.replace("SELECT 'postmaster', home", "SELECT 'postmaster', 'head-2'"), [""]).unwrap();
+    let said = text(&world.say(&["preflight"]).stdout);
+    assert!(
+        said.contains("look  mailboxes of their own: they cannot both come to one cluster: postmaster and"),
+        "{said}"
+    );
+}

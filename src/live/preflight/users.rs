@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::{Checks, Verdict};
-use crate::live::directory::{Directory, State, User};
+use crate::live::directory::{Directory, State, User, overlap};
 use crate::scenario::Scenario;
 use crate::scenario::site::Site;
 
@@ -39,8 +39,24 @@ impl Checks {
         if held > 0 {
             self.add("held users", Verdict::Doubt, format!("{held}: the start puts them back and releases them"));
         }
+        self.overlaps(scenario, &users);
         self.maildirs(scenario, site, &users);
         users.iter().filter(|user| scenario.heads.contains(&user.home)).count()
+    }
+
+    fn overlaps(&mut self, scenario: &Scenario, users: &[User]) {
+        let what = "mailboxes of their own";
+        let shared = overlap::on_one_store(users, &scenario.heads);
+        let between = overlap::between_stores(users, &scenario.heads, &scenario.clusters);
+        if !shared.is_empty() {
+            let found = format!("shared on the heads: {}", overlap::shown(&shared));
+            self.add(what, Verdict::Bad, found);
+        } else if !between.is_empty() {
+            let found = format!("they cannot both come to one cluster: {}", overlap::shown(&between));
+            self.add(what, Verdict::Doubt, found);
+        } else {
+            self.add(what, Verdict::Good, "no two are in one place");
+        }
     }
 
     fn maildirs(&mut self, scenario: &Scenario, site: &Site, users: &[User]) {
