@@ -90,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let log = arguments.log.map(|format| Log::new(format.into(), source.middle(), Box::new(io::stderr())));
     let log = log.transpose()?.map(Arc::new);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: log.as_ref() };
+    the_same_stores(&source, &site.ledger)?;
     if arguments.dry_run {
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
         io::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
@@ -162,6 +163,7 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
+    the_same_stores(&source, &site.ledger)?;
     let released = session::release(setting, arguments.user.as_deref());
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released {
@@ -177,6 +179,12 @@ fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::sce
     source.site().ok_or_else(|| {
         Failure::Input(format!("{}: has no [site], which says where the migration happens", path.display()))
     })
+}
+
+/// A scenario of other stores than the ledger's is a mistake in the scenario: trying again does not help.
+pub(super) fn the_same_stores(source: &Source, ledger: &std::path::Path) -> Result<(), Failure> {
+    let same = session::same_stores(source.middle(), ledger);
+    same.map_err(|error| Failure::Input(format!("{}: {error}", ledger.display())))
 }
 
 /// Runs a session and tells people about it. It never waits for who does not read.

@@ -13,6 +13,7 @@ use std::path::Path;
 use super::clock::Clock;
 use super::front::FrontEnds;
 use super::probe::Probe;
+use super::session::same_stores;
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -51,7 +52,7 @@ pub struct Check {
 #[must_use]
 pub fn check(scenario: &Scenario, site: &Site) -> Vec<Check> {
     let mut checks = Checks(Vec::new());
-    checks.ledger(site);
+    checks.ledger(scenario, site);
     checks.clock(scenario);
     checks.stores(scenario, site);
     let stores_are_good = !checks.failed();
@@ -78,7 +79,7 @@ impl Checks {
         self.0.iter().any(|check| check.verdict == Verdict::Bad)
     }
 
-    fn ledger(&mut self, site: &Site) {
+    fn ledger(&mut self, scenario: &Scenario, site: &Site) {
         let what = format!("ledger {}", site.ledger.display());
         let folder = site.ledger.parent().unwrap_or_else(|| Path::new("/"));
         let device = match fs::metadata(folder) {
@@ -87,6 +88,9 @@ impl Checks {
         };
         if let Err(error) = tempfile::tempfile_in(folder) {
             return self.add(what, Verdict::Bad, format!("its folder cannot be written: {error}"));
+        }
+        if let Err(error) = same_stores(scenario, &site.ledger) {
+            return self.add(what, Verdict::Bad, error);
         }
         let stores = site.heads.iter().chain(&site.clusters);
         let shared = stores.filter(|store| fs::metadata(&store.root).is_ok_and(|found| found.dev() == device)).count();

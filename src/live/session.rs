@@ -3,6 +3,7 @@
 //! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
 
 mod keeper;
+mod refuse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::control::{Control, Desk};
-use super::directory::{Directory, Lease, State, User, overlap};
+use super::directory::{Directory, Lease, State, User};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
 use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
@@ -35,6 +36,10 @@ use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
+
+pub use refuse::{OtherStores, same_stores};
+
+pub(super) use refuse::refuse_overlaps;
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -121,6 +126,7 @@ pub fn run(
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
 
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
     // Whatever the system's clock says: no event comes before one that is recorded.
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
@@ -232,18 +238,6 @@ impl Session<'_> {
                 })
             }
         }
-    }
-}
-
-/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one.
-pub(super) fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
-    match overlap::on_one_store(users, &scenario.heads) {
-        found if found.is_empty() => Ok(()),
-        found => Err(SessionError(format!(
-            "users on the heads share mailboxes: {}; let the list of [site.directory.statements] leave out who has no \
-             mailbox of their own",
-            overlap::shown(&found)
-        ))),
     }
 }
 
@@ -369,6 +363,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>) -> Result<Vec<String>, 
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = take_lease(&directory, site, clock.now())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
     users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));

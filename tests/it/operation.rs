@@ -310,3 +310,40 @@ fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
         "{said}"
     );
 }
+
+#[test]
+fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() {
+    let world = World::new(12, 40);
+    let child = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    world.change(
+        "swapped.toml",
+        &[
+            ("[[head]]\nname = \"head-1\"", "[[head]]\nname = \"head-?\""),
+            ("[[head]]\nname = \"head-2\"", "[[head]]\nname = \"head-1\""),
+        ],
+    );
+    let swapped = fs::read_to_string(world.path("swapped.toml")).unwrap();
+    fs::write(world.path("swapped.toml"), swapped.replace("head-?", "head-2")).unwrap();
+    let before = (stores(&world), fs::read(world.path("users.db")).unwrap());
+    let from = world.path("ledger.db").display().to_string();
+    for words in [
+        &["run", "--quiet"][..],
+        &["run", "--quiet", "--skip-preflight"],
+        &["run", "--dry-run"],
+        &["release"],
+        &["forecast", "--no-files", "--from", &from],
+    ] {
+        let output = world.plain("swapped.toml", words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        let why = "the heads are head-2, head-1, those of the ledger's last session head-1, head-2: ";
+        assert!(text(&output.stderr).contains(why), "{words:?}: {output:?}");
+    }
+    let said = text(&world.plain("swapped.toml", &["preflight"]).output().unwrap().stdout);
+    assert!(said.contains("BAD   ledger ") && said.contains("the heads are head-2, head-1"), "{said}");
+    assert!((stores(&world), fs::read(world.path("users.db")).unwrap()) == before, "nothing is touched");
+    world.finish();
+    world.check_moved();
+}
