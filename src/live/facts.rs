@@ -89,7 +89,11 @@ impl Rows {
         let mailbox = MailboxId(row as u32);
         let was = self.fleet.home[row];
         let Some(home) = home else {
-            // Deleted, or gone to a store that is none of ours: its row stays, and nothing is done about it.
+            // Deleted, or gone to a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
+            // remove, as in the session in which it goes; otherwise nothing is done about it.
+            if was.is_cluster() {
+                return;
+            }
             self.fleet.home[row] = Home::head(self.fleet.origin[row]);
             self.facts.set_aside.retain(|(id, _)| *id != mailbox);
             self.facts.set_aside.push((mailbox, Fault::Gone));
@@ -161,5 +165,72 @@ impl Rows {
         let mut facts = Facts { fleet: Arc::new(self.fleet), open, ..self.facts };
         facts.attempts.retain(|(mailbox, _)| facts.fleet.home[mailbox.index()].as_head().is_some());
         Gathered { facts, names: self.names }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::directory::State;
+    use crate::live::ledger::LastKnown;
+    use crate::scenario::{ReadSettings, Source, starter};
+
+    const NOW: Time = Time::from_unix_micros(2_000_000_000_000_000);
+    const HEAD: Home = Home::head(HeadId(0));
+    const CLUSTER: Home = Home::cluster(ClusterId(0));
+
+    fn source() -> Source {
+        Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario")
+    }
+
+    fn name(row: usize) -> String {
+        format!("user-{row:06}")
+    }
+
+    /// A ledger that has these mailboxes there, all of them from the first head.
+    fn past(scenario: &Scenario, homes: &[Home]) -> Past {
+        let rows = homes.len();
+        let fleet = Fleet {
+            bytes: vec![Bytes::new(1); rows],
+            messages: vec![1; rows],
+            activity_micro_op_s: vec![0; rows],
+            origin: vec![HeadId(0); rows],
+            home: homes.to_vec(),
+            group: Vec::new(),
+        };
+        let mut past = Past::default();
+        past.names = (0..rows).map(|row| Named { name: name(row), path: format!("u/{row}") }).collect();
+        past.known = Some(LastKnown {
+            session: 1,
+            at: NOW,
+            clean_end: true,
+            plan: Arc::clone(&scenario.plan),
+            facts: Facts { fleet: Arc::new(fleet), ..Facts::default() },
+            cohort: Time::NEVER,
+            gone: Vec::new(),
+            in_flight: Vec::new(),
+        });
+        past
+    }
+
+    fn user(scenario: &Scenario, row: usize, home: Home) -> User {
+        let home = home.as_head().map_or(&scenario.clusters[0], |head| &scenario.heads[head.index()]).clone();
+        User { name: name(row), home, path: format!("u/{row}"), epoch: 0, state: State::Ok }
+    }
+
+    #[test]
+    fn the_old_copy_of_one_that_was_deleted_after_its_move_is_still_purged() {
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &[CLUSTER, HEAD, CLUSTER, CLUSTER]);
+        let known = past.known.as_mut().expect("known");
+        let switched = NOW - crate::units::Span::from_secs(5);
+        known.facts.unpurged = [0, 2, 3].map(|row| (MailboxId(row), switched)).into();
+        // The first two are deleted, the last one has been moved back by hand.
+        let users = [user(scenario, 2, CLUSTER), user(scenario, 3, HEAD)];
+        let Gathered { facts, .. } = Rows::new(scenario, &past, &users, NOW).finish(Vec::new());
+        assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
+        assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
+        assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
     }
 }
