@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
@@ -346,4 +347,39 @@ fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() 
     assert!((stores(&world), fs::read(world.path("users.db")).unwrap()) == before, "nothing is touched");
     world.finish();
     world.check_moved();
+}
+
+#[test]
+fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
+    let world = World::new(4, 2);
+    let device = |path: &std::path::Path| fs::metadata(path).unwrap().dev();
+    if device(&world.path("nas-1")) == device("/".as_ref()) {
+        let root = format!("root = \"{}\"\n", world.path("nas-1").display());
+        world.change("unmounted.toml", &[(&format!("{root}mount = false\n"), &root)]);
+        let before = entries(&world.path("nas-1"));
+        let output = world.plain("unmounted.toml", &["preflight"]).output().unwrap();
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let bad = format!("BAD   nas-1 at {}: lies on the file system of `/`", world.path("nas-1").display());
+        assert!(said.contains(&bad) && said.matches("BAD").count() == 1, "{said}");
+        assert_eq!(entries(&world.path("nas-1")), before);
+    }
+    // One with a file system of its own, but nothing on it.
+    let memory = std::path::Path::new("/dev/shm");
+    let Some(empty) = tempfile::tempdir_in(memory).ok().filter(|folder| device(folder.path()) != device("/".as_ref()))
+    else {
+        return eprintln!("skipped: no folder in {}", memory.display());
+    };
+    let head = |root: &std::path::Path| format!("root = \"{}\"\nmount = ", root.display());
+    world.change(
+        "empty.toml",
+        &[(&format!("{}false", head(&world.path("head-1"))), &format!("{}true", head(empty.path())))],
+    );
+    let output = world.plain("empty.toml", &["preflight"]).output().unwrap();
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("BAD   mailboxes on head-1: ") && said.contains(" is empty, and 2 users live there"),
+        "{said}"
+    );
 }

@@ -18,6 +18,12 @@ const SKEW: Span = Span::from_secs(5);
 pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks {
     let mut checks = Checks(Vec::new());
     let what = format!("{name} at {}", store.root.display());
+    if store.mount && is_on_root(&store.root).is_ok_and(|is_on_root| is_on_root) {
+        let found = "lies on the file system of `/`, so nothing is mounted there; `mount = false` in its store says that \
+                     it is meant so";
+        checks.add(what, Verdict::Bad, found);
+        return checks;
+    }
     match Root::open(&store.root).and_then(|_| try_rights(&store.root)) {
         Ok(skew) if skew > SKEW || Span::ZERO - skew > SKEW => {
             checks.add(&what, Verdict::Doubt, format!("can be worked on; its clock is {skew} ahead of this machine's"));
@@ -45,6 +51,11 @@ pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks 
         Err(error) => checks.add(format!("probe of {name}"), Verdict::Bad, error),
     }
     checks
+}
+
+/// Whether a folder lies on the file system of `/`.
+fn is_on_root(folder: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(folder)?.dev() == fs::metadata("/")?.dev())
 }
 
 /// Does with files of its own what a move does with others', and says by how much the store's clock is ahead of ours.

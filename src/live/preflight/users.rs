@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::path::Path;
 
 use super::{Checks, Verdict};
 use crate::live::directory::{Directory, State, User, overlap};
@@ -39,9 +41,21 @@ impl Checks {
         if held > 0 {
             self.add("held users", Verdict::Doubt, format!("{held}: the start puts them back and releases them"));
         }
+        self.empty_heads(scenario, site, &by_home);
         self.overlaps(scenario, &users);
         self.maildirs(scenario, site, &users);
         users.iter().filter(|user| scenario.heads.contains(&user.home)).count()
+    }
+
+    /// A head with users, but with nothing on it at all, is one that is not there.
+    fn empty_heads(&mut self, scenario: &Scenario, site: &Site, users: &BTreeMap<&str, usize>) {
+        for (name, store) in scenario.heads.iter().zip(&site.heads).filter(|(_, store)| store.mount) {
+            let count = users.get(name.as_str()).copied().unwrap_or(0);
+            if count > 0 && is_empty(&store.root).is_ok_and(|is_empty| is_empty) {
+                let found = format!("{} is empty, and {count} users live there: is it mounted?", store.root.display());
+                self.add(format!("mailboxes on {name}"), Verdict::Bad, found);
+            }
+        }
     }
 
     fn overlaps(&mut self, scenario: &Scenario, users: &[User]) {
@@ -82,4 +96,14 @@ impl Checks {
             found,
         );
     }
+}
+
+/// Whether there is nothing in a folder but what a file system has from its beginning.
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() != "lost+found" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
