@@ -56,7 +56,7 @@ pub fn check(scenario: &Scenario, site: &Site) -> Vec<Check> {
     checks.clock(scenario);
     checks.stores(scenario, site);
     let stores_are_good = !checks.failed();
-    let on_heads = checks.directory(scenario, site);
+    let on_heads = checks.directory(scenario, site, stores_are_good);
     checks.room(scenario, site, on_heads);
     checks.front_ends(site);
     checks.metrics(site);

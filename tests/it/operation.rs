@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
@@ -382,4 +383,29 @@ fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
         said.contains("BAD   mailboxes on head-1: ") && said.contains(" is empty, and 2 users live there"),
         "{said}"
     );
+}
+
+#[test]
+fn without_the_right_to_give_files_to_their_owners_the_preflight_is_bad() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: not root, nobody else's mail can be made");
+    }
+    let world = World::new(4, 2);
+    let said = text(&world.say(&["preflight"]).stdout);
+    assert!(said.contains("good  owners of the mail: files on each store are given to 0:0, and back"), "{said}");
+    let nobody = 65_534;
+    for path in entries(&world.path("")).iter().chain([&world.path("")]) {
+        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+    }
+    let root = world.path("head-1");
+    let maildir = entries(&root).into_iter().find(|path| path.ends_with("Maildir")).unwrap();
+    std::os::unix::fs::chown(maildir, Some(1234), Some(1234)).unwrap();
+    let mut command = world.plain("scenario.toml", &["preflight"]);
+    let Ok(output) = command.uid(nobody).gid(nobody).output() else {
+        return eprintln!("skipped: nobody may not run the program where it lies");
+    };
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let bad = "BAD   owners of the mail: head-1: a file cannot be given to 1234:1234: Operation not permitted";
+    assert!(said.contains(bad), "{said} {output:?}");
 }

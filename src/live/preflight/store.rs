@@ -1,8 +1,9 @@
 //! One store: what a move does there is tried, and its probe is asked.
 
+use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::{Checks, Verdict};
@@ -29,7 +30,7 @@ pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks 
             checks.add(&what, Verdict::Doubt, format!("can be worked on; its clock is {skew} ahead of this machine's"));
         }
         Ok(_) => {
-            checks.add(&what, Verdict::Good, "files are made, owned, dated, linked, renamed, synced and removed");
+            checks.add(&what, Verdict::Good, "files are made, dated, linked, renamed, synced and removed");
         }
         Err(error) => {
             checks.add(what, Verdict::Bad, error);
@@ -69,13 +70,61 @@ fn try_rights(root: &Path) -> io::Result<Span> {
     let theirs = Time::from_unix_micros(found.mtime() * 1_000_000 + found.mtime_nsec() / 1_000);
     file.set_times(fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH))?;
     file.sync_all()?;
-    std::os::unix::fs::chown(&one, Some(file.metadata()?.uid()), Some(file.metadata()?.gid()))?;
     fs::hard_link(&one, &two)?;
     fs::create_dir(&three)?;
     fs::rename(&two, folder.path().join("four"))?;
     fs::File::open(folder.path())?.sync_all()?;
     folder.close()?;
     Ok(theirs.since(ours))
+}
+
+/// Does as owner of nothing what a move does: what belongs to a mailbox's owner is made, read, dated, linked and removed.
+///
+/// # Errors
+/// What could not be done, in words.
+pub(super) fn try_owner(root: &Path, owner: Owner) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix(".drawdown-preflight-").tempdir_in(root).map_err(|e| e.to_string())?;
+    let (file, inner) = (folder.path().join("file"), folder.path().join("inner"));
+    let make = || {
+        fs::write(&file, "drawdown")?;
+        fs::create_dir(&inner)
+    };
+    make().map_err(|error| error.to_string())?;
+    let found = fs::metadata(&file).map_err(|error| error.to_string())?;
+    let ours = Owner { uid: found.uid(), gid: found.gid() };
+    owner.give(&file).map_err(|error| format!("a file cannot be given to {owner}: {error}"))?;
+    let work = || {
+        owner.give(&inner)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o700))?;
+        let open = fs::File::options().read(true).write(true).open(&file)?;
+        open.set_times(fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH))?;
+        fs::hard_link(&file, inner.join("link"))?;
+        fs::rename(&file, inner.join("file"))?;
+        ours.give(&inner.join("file"))?;
+        ours.give(&inner)
+    };
+    let worked = work().map_err(|error: io::Error| format!("what belongs to {owner} cannot be worked on: {error}"));
+    worked.and_then(|()| folder.close().map_err(|error| error.to_string()))
+}
+
+/// Whose files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+impl Owner {
+    fn give(self, path: &Path) -> io::Result<()> {
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.uid, self.gid)
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +138,20 @@ mod tests {
         assert!(skew < SKEW && Span::ZERO - skew < SKEW, "{skew}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         assert!(try_rights(&root.path().join("nowhere")).is_err());
+    }
+
+    #[test]
+    fn files_are_given_to_their_owner_or_it_is_said_that_they_cannot_be() {
+        let root = tempfile::tempdir().unwrap();
+        let own = fs::metadata(root.path()).unwrap();
+        let tried = |uid, gid| try_owner(root.path(), Owner { uid, gid });
+        assert_eq!(tried(own.uid(), own.gid()), Ok(()));
+        let others = tried(own.uid() + 1234, own.gid());
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(others, Ok(()));
+        } else {
+            assert!(others.unwrap_err().starts_with("a file cannot be given to "));
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

@@ -1,10 +1,12 @@
 //! Who lives where, as the directory says, and whether their Maildirs are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::store::{Owner, try_owner};
 use super::{Checks, Verdict};
 use crate::live::directory::{Directory, State, User, overlap};
 use crate::scenario::Scenario;
@@ -12,12 +14,16 @@ use crate::scenario::site::Site;
 
 /// Maildirs that are looked for, at most.
 const LOOKED_FOR: usize = 10_000;
+/// Owners of Maildirs for whom it is tried, at most.
+const OWNERS: usize = 16;
+/// Owners that are named, at most.
+const NAMED: usize = 3;
 /// With fewer users than this that all lack a Maildir, it may be meant so.
 const TOO_MANY: usize = 10;
 
 impl Checks {
     /// Says how many users are on the heads.
-    pub(super) fn directory(&mut self, scenario: &Scenario, site: &Site) -> usize {
+    pub(super) fn directory(&mut self, scenario: &Scenario, site: &Site, stores_are_good: bool) -> usize {
         let what = "directory";
         let listed = Directory::connect(&site.directory, site.timeout).and_then(|directory| directory.list());
         let users = match listed {
@@ -43,7 +49,10 @@ impl Checks {
         }
         self.empty_heads(scenario, site, &by_home);
         self.overlaps(scenario, &users);
-        self.maildirs(scenario, site, &users);
+        let owners = self.maildirs(scenario, site, &users);
+        if stores_are_good {
+            self.owners(scenario, site, &owners);
+        }
         users.iter().filter(|user| scenario.heads.contains(&user.home)).count()
     }
 
@@ -73,20 +82,23 @@ impl Checks {
         }
     }
 
-    fn maildirs(&mut self, scenario: &Scenario, site: &Site, users: &[User]) {
+    /// Says whose they are.
+    fn maildirs(&mut self, scenario: &Scenario, site: &Site, users: &[User]) -> BTreeSet<Owner> {
         let on_heads = users.iter().filter_map(|user| {
             let head = scenario.heads.iter().position(|head| *head == user.home)?;
             Some((user, site.heads[head].root.join(&user.path)))
         });
-        let (mut looked, mut missing) = (0, Vec::new());
+        let (mut looked, mut missing, mut owners) = (0, Vec::new(), BTreeSet::new());
         for (user, path) in on_heads.take(LOOKED_FOR) {
             looked += 1;
-            if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-                missing.push(user.name.as_str());
+            match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => _ = owners.insert(Owner { uid: found.uid(), gid: found.gid() }),
+                Ok(_) | Err(_) => missing.push(user.name.as_str()),
             }
         }
         if missing.is_empty() {
-            return self.add("Maildirs", Verdict::Good, format!("all of {looked} looked for are there"));
+            self.add("Maildirs", Verdict::Good, format!("all of {looked} looked for are there"));
+            return owners;
         }
         let some = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
         let found = format!("{} of {looked} are not there, such as those of {some}", missing.len());
@@ -95,6 +107,28 @@ impl Checks {
             if missing.len() == looked && looked >= TOO_MANY { Verdict::Bad } else { Verdict::Doubt },
             found,
         );
+        owners
+    }
+
+    /// Whether their files can be made and worked on on each store: what is ours anyway says nothing about that.
+    fn owners(&mut self, scenario: &Scenario, site: &Site, owners: &BTreeSet<Owner>) {
+        let names = scenario.heads.iter().chain(&scenario.clusters);
+        let stores = names.zip(site.heads.iter().chain(&site.clusters));
+        let mut tried = owners.iter().take(OWNERS).flat_map(|owner| stores.clone().map(move |store| (owner, store)));
+        let failed = tried.find_map(|(owner, (name, store))| {
+            try_owner(&store.root, *owner).err().map(|error| format!("{name}: {error}"))
+        });
+        let what = "owners of the mail";
+        match failed {
+            Some(why) => self.add(what, Verdict::Bad, why),
+            None if owners.is_empty() => self.add(what, Verdict::Doubt, "not tried: no Maildir was found"),
+            None => {
+                let some: Vec<String> = owners.iter().take(NAMED).map(ToString::to_string).collect();
+                let more = if owners.len() > NAMED { " and others" } else { "" };
+                let found = format!("files on each store are given to {}{more}, and back", some.join(", "));
+                self.add(what, Verdict::Good, found);
+            }
+        }
     }
 }
 
