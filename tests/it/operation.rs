@@ -6,12 +6,14 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
 use drawdown::live::ledger::Ledger;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::site_world::{CLUSTERS, HEADS, World, ended, entries, mail, waits};
 
@@ -408,4 +410,24 @@ fn without_the_right_to_give_files_to_their_owners_the_preflight_is_bad() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let bad = "BAD   owners of the mail: head-1: a file cannot be given to 1234:1234: Operation not permitted";
     assert!(said.contains(bad), "{said} {output:?}");
+}
+
+#[test]
+fn orders_are_taken_again_when_there_are_files_for_them() {
+    let world = World::new(40, 60);
+    let child = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["pause"]).status.success());
+    assert!(waits(Duration::from_secs(20), || world.status()["heads"][0]["switching"] == 0));
+    let pid = Some(Pid::from_child(&child));
+    let before = getrlimit(Resource::Nofile);
+    let limit = |current| prlimit(pid, Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+    limit(Some(3));
+    let _nobody_answers = UnixStream::connect(world.path("socket")).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    limit(before.current);
+    assert!(waits(Duration::from_secs(30), || world.say(&["resume"]).status.success()), "nobody answers any more");
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(0), "{said}");
+    world.check_moved();
 }
