@@ -3,6 +3,7 @@
 //! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
 
 mod keeper;
+mod probes;
 mod refuse;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,6 +207,9 @@ impl Session<'_> {
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
         let lease = self.lease;
         self.recorder.leased(&lease);
+        let stores = scenario.heads.iter().chain(&scenario.clusters).cloned().collect();
+        let probes = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
+        let probes = probes.map_err(|error| failed("the probes")(&error))?;
         let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
         let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
         let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
@@ -219,7 +223,8 @@ impl Session<'_> {
             finished &= *event != Event::Operator(Order::EndSession);
             look(&Seen { now, event, commands, standing: self.status });
         });
-        drop((control, metrics, prober));
+        drop((control, metrics));
+        probes.stop();
         keeper.stop();
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match ended {
