@@ -158,7 +158,7 @@ impl World {
         let mut took = 0.0;
         session::run(setting, &close, &|_| {}, &mut |seen| {
             // What comes after the last switch waits for dates.
-            if seen.status.left() == 0 && took == 0.0 {
+            if took == 0.0 && seen.status().left() == 0 {
                 took = began.elapsed().as_secs_f64();
                 close.store(true, Ordering::Relaxed);
             }

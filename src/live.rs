@@ -12,7 +12,7 @@
 //! | [`probe`] | load and fill of the stores |
 //! | [`clock`] | instants that never go back |
 //! | [`ledger`], [`wire`] | what has happened, before anything is done about it |
-//! | [`journal`], [`recorder`], [`status`], [`log`] | who writes that down, and what people see of it |
+//! | [`journal`], [`recorder`], [`status`], [`log`], [`lines`] | who writes that down, and what people see of it |
 //! | [`control`] | the socket on which it is asked and ordered |
 //! | [`metrics`] | what Prometheus is told |
 //! | [`command`] | a program run with limits: time, output, no shell |
@@ -30,6 +30,7 @@ mod facts;
 pub mod front;
 pub mod journal;
 pub mod ledger;
+pub mod lines;
 pub mod log;
 pub mod maildir;
 pub mod metrics;

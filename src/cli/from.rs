@@ -49,6 +49,7 @@ impl Observed {
             seen.switches.extend(more.switches);
             seen.clusters.extend(more.clusters);
         }
+        super::run::the_same_stores(source, path)?;
         check(&known, source, path)?;
         let mut observed = Self {
             at: known.at,

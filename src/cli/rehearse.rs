@@ -137,7 +137,7 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
     let store = |kind: &str, name: &String| -> io::Result<Store> {
         let root = folder.join(kind).join(name);
         fs::create_dir_all(&root)?;
-        Ok(Store { root, probe: LoadProbe::Unmeasured, fill: FillProbe::Folder })
+        Ok(Store { root, mount: false, probe: LoadProbe::Unmeasured, fill: FillProbe::Folder })
     };
     let heads = scenario.heads.iter().map(|name| store("heads", name)).collect::<io::Result<Vec<_>>>()?;
     let clusters = scenario.clusters.iter().map(|name| store("clusters", name)).collect::<io::Result<Vec<_>>>()?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Done, Failure, ScenarioArguments, dry_run, progress};
 use crate::live::clock::Clock;
+use crate::live::lines::Lines;
 use crate::live::log::{self, Log};
 use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
@@ -86,20 +87,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
-    let log = arguments.log.map(|format| Arc::new(Log::new(format.into(), source.middle(), Box::new(io::stderr()))));
+    let log = arguments.log.map(|format| Log::new(format.into(), source.middle(), Box::new(io::stderr())));
+    let log = log.transpose()?.map(Arc::new);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: log.as_ref() };
+    the_same_stores(&source, &site.ledger)?;
     if arguments.dry_run {
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
         io::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
         return Ok(Done::Complete);
     }
     let close = super::forecast::stop_on_interrupt()?;
-    // Before anything else, which may take its time: nobody stays locked out. With a ledger that is new nobody is.
-    if site.ledger.exists() {
-        if let Err(error) = session::release(setting, None, &|text| say(setting, text)) {
-            say(setting, &format!("who was left held may still be: {error}"));
-        }
-    }
+    free_held(setting)?;
     let preflight = if arguments.skip_preflight {
         "skipped"
     } else {
@@ -142,24 +140,34 @@ fn judged(checks: &[Check]) -> Result<(), Failure> {
     }
 }
 
+/// Before anything else, which may take its time: nobody stays locked out. With a ledger that is new nobody is.
+fn free_held(setting: Setting<'_>) -> Result<(), Failure> {
+    if setting.site.ledger.exists() {
+        let messages = Lines::new(Box::new(io::stderr()))?;
+        if let Err(error) = session::release(setting, None, &|text| say(setting, &messages, text)) {
+            say(setting, &messages, &format!("who was left held may still be: {error}"));
+        }
+    }
+    Ok(())
+}
+
 /// What is not as it should be is told; with what is bad nothing begins.
 fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
     let checks = preflight::check(setting.scenario, setting.site);
+    // Neither a reader who is slow nor one who is gone keeps a migration from its beginning, or anybody held.
+    let messages = Lines::new(Box::new(io::stderr()))?;
     let least = if quiet { Verdict::Bad } else { Verdict::Doubt };
     for check in checks.iter().filter(|check| check.verdict >= least) {
-        match setting.log {
-            Some(log) => log.say(setting.clock.now(), &line(check)),
-            None => writeln!(io::stderr(), "{}", line(check))?,
-        }
+        say(setting, &messages, &line(check));
     }
     judged(&checks)
 }
 
-/// Tells people. Nobody who listens is no reason to stop.
-fn say(setting: Setting<'_>, text: &str) {
+/// Tells people, where there is no log. Neither a reader who is slow nor one who is gone keeps anybody held.
+fn say(setting: Setting<'_>, messages: &Lines, text: &str) {
     match setting.log {
         Some(log) => log.say(setting.clock.now(), text),
-        None => _ = writeln!(io::stderr(), "{text}"),
+        None => tell(messages, text),
     }
 }
 
@@ -168,6 +176,7 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
     let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
+    the_same_stores(&source, &site.ledger)?;
     let released = session::release(setting, arguments.user.as_deref(), &|_| {});
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released.users {
@@ -189,16 +198,32 @@ fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::sce
     })
 }
 
-/// Runs a session and tells people about it.
+/// A scenario of other stores than the ledger's is a mistake in the scenario: trying again does not help.
+pub(super) fn the_same_stores(source: &Source, ledger: &std::path::Path) -> Result<(), Failure> {
+    let same = session::same_stores(source.middle(), ledger);
+    same.map_err(|error| Failure::Input(format!("{}: {error}", ledger.display())))
+}
+
+/// Runs a session and tells people about it. It never waits for who does not read.
 pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
-    let mut teller = Teller { scenario: setting.scenario, told: None, quiet, log: setting.log };
+    let (out, messages) = (Lines::new(Box::new(io::stdout()))?, Lines::new(Box::new(io::stderr()))?);
+    let mut teller =
+        Teller { scenario: setting.scenario, told: None, quiet, log: setting.log, out, messages: &messages };
     let say = |text: &str| {
         if setting.log.is_some() || !quiet {
-            say(setting, text);
+            say(setting, &messages, text);
         }
     };
     let ended = session::run(setting, close, &say, &mut |seen| teller.look(seen));
+    if let Some(log) = setting.log {
+        // A worker that hangs keeps it.
+        log.finish();
+    }
     ended.map_err(|error| Failure::Run(error.to_string()))
+}
+
+fn tell(lines: &Lines, text: &str) {
+    lines.put(format!("{text}\n"), |missed| format!("({missed} lines are missing here)\n"));
 }
 
 /// Tells people how it goes.
@@ -207,6 +232,8 @@ struct Teller<'a> {
     told: Option<Instant>,
     quiet: bool,
     log: Option<&'a Arc<Log>>,
+    out: Lines,
+    messages: &'a Lines,
 }
 
 impl Teller<'_> {
@@ -214,20 +241,21 @@ impl Teller<'_> {
         for command in seen.commands {
             if let Command::Announce { milestone, .. } = command {
                 // With a mailbox on it that waits for a person no head can be given away.
-                if *milestone == Milestone::Decommissioned && seen.status.set_aside() > 0 {
+                if *milestone == Milestone::Decommissioned && seen.status().set_aside() > 0 {
                     continue;
                 }
                 let milestone = self.scenario.milestone_name(milestone);
-                let _ = writeln!(io::stdout(), "{} {milestone}", self.local(seen.now));
+                tell(&self.out, &format!("{} {milestone}", self.local(seen.now)));
             }
         }
         let due = self.told.is_none_or(|told| told.elapsed() >= EVERY);
         if due && !self.quiet {
             self.told = Some(progress::now());
+            let status = seen.status();
             if let Some(log) = self.log {
-                return log.progress(seen.now, seen.status.left(), seen.status.moved, seen.status.faults);
+                return log.progress(seen.now, status.left(), status.moved, status.faults);
             }
-            let _ = writeln!(io::stderr(), "{} {}", self.local(seen.now), in_short(seen.status));
+            tell(self.messages, &format!("{} {}", self.local(seen.now), in_short(&status)));
         }
     }
 

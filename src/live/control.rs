@@ -23,6 +23,8 @@ use crate::units::Time;
 const LONGEST: u64 = 64 * 1024;
 /// Somebody who says nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After a caller could not be let in.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What may be asked of a running migration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +132,12 @@ impl Control {
         let listener = bind_for_owner(path)?;
         let desk = Arc::new(desk);
         std::thread::Builder::new().name("control".to_owned()).spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else {
+                    // Too many files are open, for the most part. That passes, and orders come this way alone.
+                    std::thread::park_timeout(AGAIN);
+                    continue;
+                };
                 let desk = Arc::clone(&desk);
                 // Without another thread nobody is answered: better than to stop the migration.
                 let _ = std::thread::Builder::new().name("caller".to_owned()).spawn(move || desk.serve(stream));

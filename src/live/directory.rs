@@ -8,6 +8,7 @@
 
 mod error;
 mod lease;
+pub mod overlap;
 mod pool;
 mod postgres;
 mod sqlite;
@@ -42,7 +43,7 @@ pub struct User {
     pub name: String,
     /// The name of the store where it lives.
     pub home: String,
-    /// Its place below that store's root: relative, without `..`.
+    /// Its place below that store's root: relative, names alone, each parted from the next by one slash.
     pub path: String,
     /// How often it has moved; every change names it.
     pub epoch: i64,
@@ -202,9 +203,9 @@ impl User {
         let home = filled(which, &name, "store", home)?;
         let path = filled(which, &name, "path", path)?;
         let wrong = |why: String| which.answer(format!("user {name:?}: {why}"));
-        if !below(&path) {
-            return Err(wrong(format!("the path {path:?} must be relative, without `.` and `..`")));
-        }
+        let path = below(&path).ok_or_else(|| {
+            wrong(format!("the path {path:?} must lead below the store's root: relative, not empty, without `..`"))
+        })?;
         let epoch = match epoch {
             Cell::Whole(number) => number,
             Cell::Null | Cell::Text(_) | Cell::Other(_) => {
@@ -240,9 +241,18 @@ fn shown(cell: &Cell) -> String {
     }
 }
 
-/// Stays below the root that it is joined to.
-fn below(path: &str) -> bool {
-    Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+/// A path that stays below the root that it is joined to, by names alone: what is written `./a//b/` elsewhere, a slash at its
+/// end saying that it is a Maildir, is `a/b` here, where paths are compared and names are put at their ends.
+fn below(path: &str) -> Option<String> {
+    let mut names = Vec::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => names.push(name.to_str()?),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!names.is_empty()).then(|| names.join("/"))
 }
 
 fn values(user: &User, fence: Fence) -> Values {

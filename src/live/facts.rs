@@ -46,6 +46,10 @@ struct Rows {
     names: Vec<Named>,
     fleet: Fleet,
     facts: Facts,
+    /// Who waits for a person: the facts' own, by mailbox while they change.
+    set_aside: BTreeMap<MailboxId, Fault>,
+    /// Those that have come back to a head: what is there is no old copy.
+    back: BTreeSet<MailboxId>,
     /// Rows on a head whose Maildirs have to be looked at.
     unknown: Vec<usize>,
 }
@@ -59,11 +63,18 @@ impl Rows {
                 .or_else(|| place(&scenario.clusters).map(|cluster| Home::cluster(ClusterId(cluster))))
         };
         let by_name: BTreeMap<&str, &User> = users.iter().map(|user| (user.name.as_str(), user)).collect();
-        let mut rows =
-            Self { names: Vec::new(), fleet: Fleet::default(), facts: Facts::default(), unknown: Vec::new() };
+        let mut rows = Self {
+            names: Vec::new(),
+            fleet: Fleet::default(),
+            facts: Facts::default(),
+            set_aside: BTreeMap::new(),
+            back: BTreeSet::new(),
+            unknown: Vec::new(),
+        };
         if let Some(known) = &past.known {
             rows.facts = known.facts.clone();
             rows.fleet = Fleet::clone(&known.facts.fleet);
+            rows.set_aside = known.facts.set_aside.iter().copied().collect();
         }
         let cohort = past.known.as_ref().map_or(Time::NEVER, |known| known.cohort);
         for (row, named) in past.names.iter().enumerate() {
@@ -89,11 +100,14 @@ impl Rows {
         let mailbox = MailboxId(row as u32);
         let was = self.fleet.home[row];
         let Some(home) = home else {
-            // Deleted, or gone to a store that is none of ours: its row stays, and nothing is done about it.
+            // Deleted, or gone to a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
+            // remove, as in the session in which it goes; otherwise nothing is done about it.
+            if was.is_cluster() {
+                return;
+            }
             self.fleet.home[row] = Home::head(self.fleet.origin[row]);
-            self.facts.set_aside.retain(|(id, _)| *id != mailbox);
-            self.facts.set_aside.push((mailbox, Fault::Gone));
-            self.facts.unpurged.retain(|(id, _)| *id != mailbox);
+            self.set_aside.insert(mailbox, Fault::Gone);
+            self.back.insert(mailbox);
             return;
         };
         self.fleet.home[row] = home;
@@ -104,15 +118,15 @@ impl Rows {
         }
         if let Some(head) = home.as_head() {
             self.fleet.origin[row] = head;
-            self.facts.unpurged.retain(|(id, _)| *id != mailbox);
+            self.back.insert(mailbox);
             if self.fleet.messages[row] == 0 {
                 self.unknown.push(row);
             }
-        } else {
-            self.facts.set_aside.retain(|(id, _)| *id != mailbox);
         }
         // It may have come back.
-        self.facts.set_aside.retain(|(id, fault)| *id != mailbox || *fault != Fault::Gone);
+        if home.is_cluster() || self.set_aside.get(&mailbox) == Some(&Fault::Gone) {
+            self.set_aside.remove(&mailbox);
+        }
     }
 
     fn add(&mut self, user: &User, head: HeadId) {
@@ -158,8 +172,95 @@ impl Rows {
     }
 
     fn finish(self, open: Vec<ClusterId>) -> Gathered {
-        let mut facts = Facts { fleet: Arc::new(self.fleet), open, ..self.facts };
+        let set_aside = self.set_aside.into_iter().collect();
+        let mut facts = Facts { fleet: Arc::new(self.fleet), open, set_aside, ..self.facts };
+        facts.unpurged.retain(|(mailbox, _)| !self.back.contains(mailbox));
         facts.attempts.retain(|(mailbox, _)| facts.fleet.home[mailbox.index()].as_head().is_some());
         Gathered { facts, names: self.names }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::directory::State;
+    use crate::live::ledger::LastKnown;
+    use crate::scenario::{ReadSettings, Source, starter};
+
+    const NOW: Time = Time::from_unix_micros(2_000_000_000_000_000);
+    const HEAD: Home = Home::head(HeadId(0));
+    const CLUSTER: Home = Home::cluster(ClusterId(0));
+
+    fn source() -> Source {
+        Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario")
+    }
+
+    fn name(row: usize) -> String {
+        format!("user-{row:06}")
+    }
+
+    /// A ledger that has these mailboxes there, all of them from the first head.
+    fn past(scenario: &Scenario, homes: &[Home]) -> Past {
+        let rows = homes.len();
+        let fleet = Fleet {
+            bytes: vec![Bytes::new(1); rows],
+            messages: vec![1; rows],
+            activity_micro_op_s: vec![0; rows],
+            origin: vec![HeadId(0); rows],
+            home: homes.to_vec(),
+            group: Vec::new(),
+        };
+        let mut past = Past::default();
+        past.names = (0..rows).map(|row| Named { name: name(row), path: format!("u/{row}") }).collect();
+        past.known = Some(LastKnown {
+            session: 1,
+            at: NOW,
+            clean_end: true,
+            plan: Arc::clone(&scenario.plan),
+            facts: Facts { fleet: Arc::new(fleet), ..Facts::default() },
+            cohort: Time::NEVER,
+            gone: Vec::new(),
+            in_flight: Vec::new(),
+        });
+        past
+    }
+
+    fn user(scenario: &Scenario, row: usize, home: Home) -> User {
+        let home = home.as_head().map_or(&scenario.clusters[0], |head| &scenario.heads[head.index()]).clone();
+        User { name: name(row), home, path: format!("u/{row}"), epoch: 0, state: State::Ok }
+    }
+
+    #[test]
+    fn the_old_copy_of_one_that_was_deleted_after_its_move_is_still_purged() {
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &[CLUSTER, HEAD, CLUSTER, CLUSTER]);
+        let known = past.known.as_mut().expect("known");
+        let switched = NOW - crate::units::Span::from_secs(5);
+        known.facts.unpurged = [0, 2, 3].map(|row| (MailboxId(row), switched)).into();
+        // The first two are deleted, the last one has been moved back by hand.
+        let users = [user(scenario, 2, CLUSTER), user(scenario, 3, HEAD)];
+        let Gathered { facts, .. } = Rows::new(scenario, &past, &users, NOW).finish(Vec::new());
+        assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
+        assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
+        assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
+    }
+
+    #[test]
+    fn a_start_late_in_a_large_migration_looks_at_each_mailbox_once() {
+        // A look through all that is unpurged for each of these would be ten thousand million steps: hours, here.
+        let rows = 100_000;
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &vec![CLUSTER; rows]);
+        let known = past.known.as_mut().expect("known");
+        known.facts.unpurged = (0..rows as u32).map(|row| (MailboxId(row), NOW)).collect();
+        known.facts.set_aside = (0..rows as u32).step_by(3).map(|row| (MailboxId(row), Fault::Permanent)).collect();
+        // All have been moved back, and every third is set aside still.
+        let users: Vec<User> = (0..rows).map(|row| user(scenario, row, HEAD)).collect();
+        let set_aside = known.facts.set_aside.clone();
+        let Gathered { facts, .. } = Rows::new(scenario, &past, &users, NOW).finish(Vec::new());
+        assert!(facts.unpurged.is_empty());
+        assert_eq!(facts.set_aside, set_aside);
     }
 }

@@ -1,14 +1,16 @@
 //! What a run does, a line each, for a journal or a log collector: text that people read, or JSON that programs do.
 //!
-//! It tells no more than the ledger has, and nothing hangs on it: a line that cannot be written is lost.
+//! It tells no more than the ledger has, and nothing hangs on it: a line that cannot be written is lost, and nobody waits
+//! for whoever reads it.
 
 use std::fmt::{self, Write as _};
-use std::io::Write;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::io::{self, Write};
+use std::sync::{PoisonError, RwLock};
 
 use serde_json::{Map, Value, json};
 
 use super::journal::Step;
+use super::lines::Lines;
 use super::wire;
 use crate::fleet::MailboxId;
 use crate::migration::message::{Batch, Command, EffectId, Event};
@@ -34,7 +36,7 @@ enum Level {
 /// Where lines go. They come from many threads, and each is whole.
 pub struct Log {
     format: Format,
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Lines,
     /// By `MailboxId`.
     users: RwLock<Vec<String>>,
     stores: [Vec<String>; 2],
@@ -48,10 +50,17 @@ impl fmt::Debug for Log {
 
 impl Log {
     /// A log of a scenario's migration.
-    #[must_use]
-    pub fn new(format: Format, scenario: &Scenario, out: Box<dyn Write + Send>) -> Self {
+    ///
+    /// # Errors
+    /// When the system gives no thread to write it.
+    pub fn new(format: Format, scenario: &Scenario, out: Box<dyn Write + Send>) -> io::Result<Self> {
         let stores = [scenario.heads.clone(), scenario.clusters.clone()];
-        Self { format, out: Mutex::new(out), users: RwLock::default(), stores }
+        Ok(Self { format, out: Lines::new(out)?, users: RwLock::default(), stores })
+    }
+
+    /// Waits until what is logged is written, but not for long.
+    pub fn finish(&self) {
+        self.out.finish();
     }
 
     /// Who the mailboxes are from now on.
@@ -163,6 +172,17 @@ impl Log {
     }
 
     fn line<'n>(&self, now: Time, level: Level, what: &str, fields: impl IntoIterator<Item = (&'n str, Value)>) {
+        let line = self.shown(now, level, what, fields);
+        self.out.put(line, |missed| self.shown(now, Level::Warning, "missed", [("lines", json!(missed))]));
+    }
+
+    fn shown<'n>(
+        &self,
+        now: Time,
+        level: Level,
+        what: &str,
+        fields: impl IntoIterator<Item = (&'n str, Value)>,
+    ) -> String {
         let stamp = jiff::Timestamp::from_microsecond(now.unix_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let level = match level {
             Level::Info => "info",
@@ -186,9 +206,7 @@ impl Log {
             }
         };
         line.push('\n');
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody who listens is no reason to stop.
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        line
     }
 }
 
@@ -230,7 +248,7 @@ mod tests {
         let (sender, bytes) = mpsc::channel();
         let log = Log {
             format,
-            out: Mutex::new(Box::new(Pipe(sender))),
+            out: Lines::new(Box::new(Pipe(sender))).expect("a thread"),
             users: RwLock::default(),
             stores: [vec!["head-1".to_owned()], vec!["nas-1".to_owned()]],
         };
@@ -281,7 +299,7 @@ mod tests {
     fn lines_of_many_threads_are_whole() {
         let (sender, bytes) = mpsc::channel();
         let stores = [Vec::new(), Vec::new()];
-        let out = Mutex::new(Box::new(Pipe(sender)) as Box<dyn Write + Send>);
+        let out = Lines::new(Box::new(Pipe(sender))).expect("a thread");
         let log = Arc::new(Log { format: Format::Json, out, users: RwLock::default(), stores });
         let writers: Vec<_> = (0..8)
             .map(|number| {

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::directory::{Directory, Fence, Lease, User};
+use super::directory::{Directory, Fence, Lease, User, overlap};
 use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
 use super::ledger::Named;
@@ -255,7 +255,14 @@ impl Mover {
         let folders_left = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
-        let strangers = left.iter().filter(|user| !known.contains(user.name.as_str()));
+        // Whoever shares a mailbox with somebody there cannot move: a person sees that the head is not empty, and why.
+        let shared = overlap::on_one_store(&found, std::slice::from_ref(store));
+        if !shared.is_empty() {
+            self.journal.trouble("audit", &format!("users on {store} share mailboxes: {}", overlap::shown(&shared)));
+        }
+        let strangers = left.iter().filter(|user| {
+            !known.contains(user.name.as_str()) && !shared.iter().any(|pair| [pair.outer, pair.inner].contains(*user))
+        });
         let strangers = strangers.map(|user| {
             // One without a Maildir yet has no size; its copy will tell.
             let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();

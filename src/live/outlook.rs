@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::directory::{Directory, State};
 use super::facts::{self, Gathered};
 use super::probe::{Probe, ProbeError, Reading};
-use super::session::{Past, Roots, SessionError, Setting, failed, openings};
+use super::session::{Past, Roots, SessionError, Setting, failed, openings, refuse_overlaps, same_stores};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{
     Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
@@ -93,9 +93,11 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = directory.map_err(|error| failed("the directory")(&error))?;
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = if site.ledger.exists() { Past::read(&site.ledger)? } else { Past::default() };
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    refuse_overlaps(scenario, &users)?;
     let held = users.iter().filter(|user| user.state == State::Hold);
     let said: Vec<String> =
         held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)).collect();

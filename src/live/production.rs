@@ -14,14 +14,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::ledger::Known;
+use super::ledger::{Known, Named};
 use super::mover::{Arrived, Audit, Hangs, Mover, Name, SwitchWatch, Task};
 use super::pace::{Pace, Watch};
 use super::recorder::Recorder;
 use crate::fleet::{HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
-use crate::units::{Span, Time};
+use crate::units::{Bytes, Span, Time};
 use arrival::sample_event;
 use effects::guarded;
 
@@ -192,7 +192,14 @@ impl Production {
 
     /// Whoever has come to a head since the session began is told of first: then it is not empty, and they move, too.
     fn audited(&mut self, head: HeadId, audit: &Audit) -> Result<(), LiveError> {
-        for (named, bytes) in &audit.strangers {
+        let mut strangers: BTreeMap<&str, &(Named, Bytes)> =
+            audit.strangers.iter().map(|stranger| (stranger.0.name.as_str(), stranger)).collect();
+        if !strangers.is_empty() {
+            // An audit that was asked for during another one finds the same.
+            let known = self.mover.names.read().unwrap_or_else(PoisonError::into_inner);
+            known.iter().for_each(|name| _ = strangers.remove(name.user.as_str()));
+        }
+        for (named, bytes) in strangers.into_values() {
             let home = Home::head(head);
             let mailbox = self.recorder.add_mailbox(named, home)?;
             let name = Name { user: named.name.clone(), path: PathBuf::from(&named.path) };

@@ -3,6 +3,8 @@
 //! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
 
 mod keeper;
+mod probes;
+mod refuse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,6 +38,10 @@ use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
 
+pub use refuse::{OtherStores, same_stores};
+
+pub(super) use refuse::refuse_overlaps;
+
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
 
@@ -63,8 +69,15 @@ pub struct Seen<'a> {
     pub event: &'a Event,
     /// What is to be done now.
     pub commands: &'a [Command],
+    standing: &'a Mutex<Status>,
+}
+
+impl Seen<'_> {
     /// How it stands.
-    pub status: &'a Status,
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Why there is no session, or why it has ended before it was done.
@@ -114,6 +127,7 @@ pub fn run(
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
 
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
     // Whatever the system's clock says: no event comes before one that is recorded.
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
@@ -121,6 +135,7 @@ pub fn run(
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&users, say);
+    refuse_overlaps(scenario, &users)?;
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = Arc::clone(&scenario.plan);
@@ -193,6 +208,9 @@ impl Session<'_> {
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
         let lease = self.lease;
         self.recorder.leased(&lease);
+        let stores = scenario.heads.iter().chain(&scenario.clusters).cloned().collect();
+        let probes = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
+        let probes = probes.map_err(|error| failed("the probes")(&error))?;
         let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
         let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
         let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
@@ -201,10 +219,13 @@ impl Session<'_> {
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
             status.stepped(machine, now, event, &mut moving);
+            // Workers tell their troubles there, and must not wait for whoever looks on.
+            drop(status);
             finished &= *event != Event::Operator(Order::EndSession);
-            look(&Seen { now, event, commands, status: &status });
+            look(&Seen { now, event, commands, standing: self.status });
         });
-        drop((control, metrics, prober));
+        drop((control, metrics));
+        probes.stop();
         keeper.stop();
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match ended {
@@ -384,6 +405,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = take_lease(&directory, site, clock.now())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
     users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));

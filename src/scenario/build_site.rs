@@ -112,7 +112,8 @@ fn store(item: &Item, reader: &mut Reader<'_>) -> Option<Store> {
     reader.section();
     let root = path(item, "root", reader);
     let probe = item.get("probe").filter(|probe| !probe.is_bad()).and_then(|probe| load_probe(probe, reader));
-    Some(Store { root: root?, probe: probe?, fill: FillProbe::FileSystem })
+    let mount = item.get("mount").is_none_or(Item::flag);
+    Some(Store { root: root?, mount, probe: probe?, fill: FillProbe::FileSystem })
 }
 
 /// No two stores share a folder, and what production writes for itself lies on none of them.

@@ -54,6 +54,12 @@ static STORE: Table = Table {
             Kind::Text,
             "The folder below which its mailboxes lie; its fill is that of the file system there.",
         ),
+        or(
+            "mount",
+            Kind::Flag,
+            Need::Flag(true),
+            "Whether the root has to lie on another file system than `/`; the preflight looks.",
+        ),
         need(
             "probe",
             Kind::Choice(&[

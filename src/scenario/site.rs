@@ -41,6 +41,8 @@ pub struct Site {
 pub struct Store {
     /// The folder below which its mailboxes lie.
     pub root: PathBuf,
+    /// Whether the root has to lie on another file system than `/`: a store that is not mounted is an empty folder there.
+    pub mount: bool,
     /// Where its load is read.
     pub probe: LoadProbe,
     /// What counts as its fill.

@@ -416,7 +416,7 @@ deliveries = ["sh", "-c", {DELIVERIES:?}, "sh", "{below}/dovecot.conf", "{{user}
         .chain(&CLUSTERS)
         .map(|store| {
             format!(
-                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
+                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\nmount = false\n\
              probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
             )
         })

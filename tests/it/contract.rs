@@ -17,8 +17,8 @@ use drawdown::live::front::FrontEnds;
 use drawdown::live::journal::Journal;
 use drawdown::live::ledger::{Ledger, Named, NewSession};
 use drawdown::live::maildir::Root;
-use drawdown::live::mover::{Mover, Name};
-use drawdown::live::production::Production;
+use drawdown::live::mover::{Audit, Mover, Name};
+use drawdown::live::production::{Arrival, Production};
 use drawdown::live::recorder::Recorder;
 use drawdown::live::status::Status;
 use drawdown::migration::message::{Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Start};
@@ -336,6 +336,27 @@ contract!(
     a_purge_of_several_ends_once,
     a_clock_that_was_set_is_told_once_and_stops_nothing_that_is_under_way,
 );
+
+#[test]
+fn a_user_whom_two_audits_have_found_is_taken_in_once() {
+    let real = Real::new();
+    let mut host = real.host();
+    let named = Named { name: "new".to_owned(), path: "new/Maildir".to_owned() };
+    let audit = Audit { users_left: 1, folders_left: 1, strangers: vec![(named, Bytes::new(5))] };
+    for _ in 0..2 {
+        host.door().send(Arrival::Audited(HeadId(0), audit.clone())).unwrap();
+    }
+    let mut kinds = Vec::new();
+    while kinds.len() < 4 {
+        let (now, event) = host.wait(real.start() + Span::from_secs(10)).unwrap();
+        // The second row of one name would be an error here.
+        host.record(now, &event, &[]).unwrap();
+        kinds.push(event);
+    }
+    let found = Event::MailboxFound { mailbox: MailboxId(24), home: Home::head(HeadId(0)), bytes: Bytes::new(5) };
+    let audited = Event::HeadAudited { head: HeadId(0), users_left: 1, folders_left: 1 };
+    assert_eq!(kinds[1..], [found, audited.clone(), audited]);
+}
 
 struct Simulated(Scenario);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drawdown::live::ledger::Ledger;
 
-use crate::site_world::{World, entries, waits};
+use crate::site_world::{HEADS, World, ended, entries, waits};
 
 #[test]
 fn a_run_moves_everything_and_says_so() {
@@ -159,4 +159,30 @@ fn the_preflight_names_what_is_wrong_and_leaves_nothing_behind() {
     let said = String::from_utf8_lossy(&bad.stdout).into_owned();
     assert_eq!(bad.status.code(), Some(1));
     assert!(said.contains("BAD   nas-2 at"), "{said}");
+}
+
+#[test]
+fn paths_may_end_with_a_slash_as_postfix_writes_them() {
+    let world = World::new(4, 3);
+    world.users().execute("UPDATE mailbox SET path = './' || path || '/'", ()).unwrap();
+    world.finish();
+    world.check_moved();
+}
+
+#[test]
+fn the_old_copy_of_a_user_who_is_deleted_after_the_move_is_removed_by_the_next_session() {
+    let world = World::new(12, 40);
+    world.change("scenario.toml", &[("purge_after = \"1 s\"", "purge_after = \"1 h\"")]);
+    let child = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    let users = world.users();
+    users.execute("DELETE FROM mailbox WHERE home LIKE 'nas-%'", ()).unwrap();
+    world.change("scenario.toml", &[("purge_after = \"1 h\"", "purge_after = \"1 s\"")]);
+    let (code, said) = ended(world.command(&["run"]).spawn().unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("decommissioned") && !said.contains("set aside"), "{said}");
+    let left: Vec<_> = HEADS.iter().flat_map(|head| entries(&world.path(head))).filter(|path| path.is_file()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -84,10 +84,15 @@ fn what_a_site_leaves_out_has_defaults() {
 
 #[test]
 fn a_setting_reaches_into_the_site() {
-    let overrides =
-        ["site.store.nas-1.root=/nowhere/other", "site.drain=2 min", "site.store.head-1.probe={ nfs = true }"];
+    let overrides = [
+        "site.store.nas-1.root=/nowhere/other",
+        "site.store.nas-1.mount=false",
+        "site.drain=2 min",
+        "site.store.head-1.probe={ nfs = true }",
+    ];
     let site = site(GOOD, &overrides);
     assert_eq!(site.clusters[0].root, Path::new("/nowhere/other"));
+    assert!(!site.clusters[0].mount && site.clusters[1].mount);
     assert_eq!(site.drain, Span::from_secs(120));
     assert_eq!(site.heads[0].probe, LoadProbe::Nfs);
 }

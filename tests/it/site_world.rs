@@ -101,7 +101,7 @@ impl World {
         let below = self.folder.path().display();
         let store = |store: &&str| {
             format!(
-                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\n\
+                "[[site.store]]\nname = \"{store}\"\nroot = \"{below}/{store}\"\nmount = false\n\
                  probe = {{ command = [\"echo\", \"0.2 0.002\"] }}\n"
             )
         };

@@ -325,14 +325,17 @@ fn a_statement_that_cannot_be_right_is_refused_at_once() {
 #[test]
 fn a_row_that_cannot_be_used_is_named_and_nothing_is_guessed() {
     let columns = "SELECT name, home, path, epoch, state FROM odd";
+    let below = "must lead below the store's root: relative, not empty, without `..`";
     for (row, expected) in [
         ("'bob', 'head-1', 'b', 0, 'off'", "user \"bob\": the state is \"off\", must be \"ok\" or \"hold\""),
         ("'bob', 'head-1', 'b', NULL, 'ok'", "user \"bob\": the epoch is null, must be a whole number"),
         ("'bob', 'head-1', 'b', 1.5, 'ok'", "user \"bob\": the epoch is the number 1.5, must be a whole number"),
         ("'bob', NULL, 'b', 0, 'ok'", "user \"bob\": the store is null, must be a text"),
         ("'', 'head-1', 'b', 0, 'ok'", "user \"?\": the name is \"\", must be a text"),
-        ("'bob', 'head-1', '../b', 0, 'ok'", "user \"bob\": the path \"../b\" must be relative, without `.` and `..`"),
-        ("'bob', 'head-1', '/b', 0, 'ok'", "user \"bob\": the path \"/b\" must be relative, without `.` and `..`"),
+        ("'bob', 'head-1', '../b', 0, 'ok'", &format!("user \"bob\": the path \"../b\" {below}")),
+        ("'bob', 'head-1', 'a/../b', 0, 'ok'", &format!("user \"bob\": the path \"a/../b\" {below}")),
+        ("'bob', 'head-1', '/b', 0, 'ok'", &format!("user \"bob\": the path \"/b\" {below}")),
+        ("'bob', 'head-1', './', 0, 'ok'", &format!("user \"bob\": the path \"./\" {below}")),
         ("x'ff', 'head-1', 'b', 0, 'ok'", "user \"?\": the name is a blob, must be a text"),
     ] {
         let mut place = Place::new();
@@ -351,6 +354,19 @@ fn a_row_that_cannot_be_used_is_named_and_nothing_is_guessed() {
     let directory = place.connect();
     assert!(directory.list().expect_err("twice").to_string().ends_with("\"bob\" is there twice"));
     assert!(directory.user("bob").expect_err("twice").to_string().ends_with("2 rows for \"bob\""));
+}
+
+#[test]
+fn paths_are_names_alone_however_they_are_written() {
+    let place = Place::new();
+    place.sql(
+        "INSERT INTO mailbox (name, home, path) VALUES ('a', 'h', 'a/Maildir/'), ('b', 'h', './b//Maildir'), \
+         ('c', 'h', 'c/./Maildir//'), ('d', 'h', 'd')",
+    );
+    let directory = place.connect();
+    let paths: Vec<String> = directory.list().expect("the list").into_iter().map(|user| user.path).collect();
+    assert_eq!(paths, ["a/Maildir", "b/Maildir", "c/Maildir", "d"]);
+    assert_eq!(user(&directory, "a").path, "a/Maildir");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::units::Time;
 const TIMEOUT: Span = Span::from_secs(20);
 
 fn store(probe: LoadProbe) -> Store {
-    Store { root: PathBuf::from("/"), probe, fill: FillProbe::FileSystem }
+    Store { root: PathBuf::from("/"), mount: false, probe, fill: FillProbe::FileSystem }
 }
 
 /// The name of the device below `/`, when that is a disk.

@@ -130,7 +130,7 @@ fn the_probe_of_a_store_says_how_old_its_load_is() {
     let root = tempfile::tempdir().expect("a folder");
     let (address, _asked) = server(vec![(200, vector(50.0, &["0.25"])), (200, vector(50.0, &["45"]))]);
     let probe = LoadProbe::Prometheus(Prometheus { latency: None, ..asked(&address) });
-    let store = Store { root: root.path().to_owned(), probe, fill: FillProbe::FileSystem };
+    let store = Store { root: root.path().to_owned(), mount: false, probe, fill: FillProbe::FileSystem };
     let mut probe = Probe::new(&store, SECOND);
     let reading = probe.sample().expect("a reading");
     assert_eq!((reading.utilisation, reading.age), (Share::from_ppm(250_000), Span::from_secs(5)));
