@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
         let paused = self.paused();
         let Self { lanes, jobs, clusters, mailboxes, waves, .. } = self;
@@ -139,7 +139,7 @@ impl Session {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.take(effect, Stage::Switching) else { return };
         let (head, mailbox) = (job.head, job.mailbox);

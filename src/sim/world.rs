@@ -338,7 +338,7 @@ impl<O: Outcomes> Host for World<'_, O> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn perform(&mut self, _now: Time, command: &Command) -> Result<(), Infallible> {
         match *command {
             Command::StartCopy { effect, mailbox, from, to, attempt, .. } => {
@@ -356,7 +356,7 @@ impl<O: Outcomes> Host for World<'_, O> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn wait(&mut self, until: Time) -> Result<(Time, Event), Infallible> {
         if self.outcomes.recording().is_some() {
             return Ok(self.wait_recorded(until));

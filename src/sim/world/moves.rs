@@ -14,7 +14,7 @@ use crate::units::{Bytes, Rate, Span, Time};
 const TIMEOUT: Span = Span::from_secs(1);
 
 impl<O: Outcomes> World<'_, O> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_copy(
         &mut self,
         effect: EffectId,
@@ -77,7 +77,7 @@ impl<O: Outcomes> World<'_, O> {
         self.set_timer(self.setup.max(TIMEOUT), effect.slot());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_setup(&mut self) {
         let Some((_, effect)) = self.setups.pop_front() else { return };
         self.setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
@@ -94,7 +94,7 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
         let job = &mut self.jobs[usize::from(slot)];
@@ -117,7 +117,7 @@ impl<O: Outcomes> World<'_, O> {
         Some(Event::CopyEnded { effect, bytes, messages, limit })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn switch(&mut self, effect: EffectId) {
         let slot = effect.slot();
         let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
@@ -168,7 +168,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// A switch, a purge, or the wait of something refused is over.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_timer(&mut self) -> Option<Event> {
         let slot = self.timers.pop()?.slot();
         self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
