@@ -137,8 +137,10 @@ impl Mailboxes {
     pub(super) fn untouched(&mut self, mailbox: MailboxId) -> Option<Untouched<'_>> {
         let state = &mut self.states[mailbox.index()];
         let State { phase, attempts, changed, begun } = *state;
-        let untouched = u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) == 0;
-        untouched.then(|| Untouched { state, bytes: self.fleet.bytes[mailbox.index()] })
+        if u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) != 0 {
+            return None;
+        }
+        Some(Untouched { state, bytes: self.fleet.bytes[mailbox.index()] })
     }
 
     /// Brings in what will be read of mailboxes that are to be copied.
