@@ -60,7 +60,7 @@ impl SortedKeys {
     /// The least key.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Option<Key> {
-        self.keys.last().copied()
+        if let [.., least] = self.keys[..] { Some(least) } else { None }
     }
 
     /// Adds a key; says whether it is the least now.

@@ -112,21 +112,35 @@ impl Sharing {
         self.dirty |= u64::from(side.asking_milli_op_s > 0) << head.0;
     }
 
-    /// A copy asks for nothing any more: it has ended, or is suspended or given up. Says whether that changes speeds.
+    /// A copy asks for nothing any more: it is suspended or given up.
+    pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
+        self.take_away(head, cluster, usize::from(at), flow, |_, _| {});
+    }
+
+    /// Takes away what a copy had asked for. Where others stay, at the speed that they have, the rest is `unhurried`: told
+    /// when their first one ends.
     #[inline(always)]
-    pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> bool {
+    fn take_away(
+        &mut self,
+        head: HeadId,
+        cluster: ClusterId,
+        at: usize,
+        flow: &Flow,
+        unhurried: impl FnOnce(&mut Dues, &Pair),
+    ) {
         let side = &mut self.heads[head.index()];
         let asked = side.asking_milli_op_s > 0;
         self.dirty |= u64::from(asked) << head.0;
         side.asking_milli_op_s -= flow.asks_milli_op_s();
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = &mut self.pairs[at];
         pair.quit(flow);
         if pair.is_empty() {
             pair.rest();
             side.active &= !(1 << cluster.0);
-            self.due.set(usize::from(at), NEVER);
+            self.due.set(at, NEVER);
+        } else if !asked {
+            unhurried(&mut self.due, pair);
         }
-        asked
     }
 
     /// The work of a copy that has entered begins, or goes on.
@@ -163,15 +177,13 @@ impl Sharing {
 
     /// What the copy that ended had asked for; says what held its pair.
     #[inline(always)]
-    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> Limit {
+    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: usize, flow: &Flow) -> Limit {
         self.copies -= 1;
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = &mut self.pairs[at];
         pair.bytes_s -= flow.bytes_s;
         let limit = pair.limit;
         // Where speeds are found anew, so is when the next copy ends.
-        if !self.quit(head, cluster, at, flow) {
-            self.due.set(usize::from(at), self.pairs[usize::from(at)].due());
-        }
+        self.take_away(head, cluster, at, flow, |due, pair| due.set(at, pair.due()));
         self.weigh_caps(head);
         limit
     }
@@ -229,14 +241,21 @@ impl Sharing {
         pairs.map(|pair| pair.cluster_milli_op_s as f64 * 1e-3 * pair.share).sum()
     }
 
+    /// Whether something has changed on which speeds depend.
+    #[inline(always)]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.dirty | self.reloaded | self.affected != 0
+    }
+
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
     #[inline]
     pub(crate) fn settle(&mut self, now: Time) {
-        if self.dirty | self.reloaded | self.affected != 0 {
+        if self.is_unsettled() {
             self.find_speeds(now);
         }
     }
 
+    #[inline(never)]
     fn find_speeds(&mut self, now: Time) {
         if self.copies > self.free_copies && self.is_tight() {
             self.find_capped(now);

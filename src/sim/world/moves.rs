@@ -23,18 +23,17 @@ impl<O: Outcomes> World<'_, O> {
         cluster: ClusterId,
         attempt: u8,
     ) {
-        if self.is_begun(effect) {
-            return;
-        }
+        let Some(job) = Job::begin_in(&mut self.jobs, effect) else { return };
         if self.outcomes.recording().is_some() {
             return self.start_recorded(effect, mailbox, head, cluster);
         }
         let row = mailbox.index();
         let state = &mut self.heads[head.index()];
-        if state.out() || self.places[row].head() != Some(head) {
+        if state.out() || !self.places[row].is_on(head) {
             return self.refuse(effect, mailbox, head, cluster);
         }
         state.begun.copy(row, &self.fleet);
+        let allowed = state.lane.start(effect);
         let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
         let messages = f64::from(self.fleet.messages[row]) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
@@ -42,12 +41,11 @@ impl<O: Outcomes> World<'_, O> {
         let (fault, part) = self.attempts.copy(mailbox.0, attempt);
         let flow = self.costs.flow(bytes, messages, part);
         let pair = self.sharing.pair(head, cluster);
-        let allowed = self.heads[head.index()].lane.start(effect);
         if allowed {
             self.sharing.enter(head, cluster, pair, &flow);
             self.changed |= self.streams_weigh & (1 << head.0);
         }
-        *self.free_slot(effect) = Job {
+        *job = Job {
             effect,
             bytes: Bytes::new(whole_of_positive(bytes)),
             flow,
@@ -73,7 +71,7 @@ impl<O: Outcomes> World<'_, O> {
     fn refuse(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId, cluster: ClusterId) {
         let why = if self.heads[head.index()].out() { Fault::Unreachable } else { Fault::Gone };
         let (fault, phase) = (Some(why), Phase::Refused);
-        *self.free_slot(effect) = Job { effect, mailbox, fault, head, cluster, phase, ..Job::FREE };
+        self.jobs[usize::from(effect.slot())] = Job { effect, mailbox, fault, head, cluster, phase, ..Job::FREE };
         self.set_timer(self.setup.max(TIMEOUT), effect.slot());
     }
 
@@ -98,7 +96,7 @@ impl<O: Outcomes> World<'_, O> {
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
         let job = &mut self.jobs[usize::from(slot)];
-        let Job { effect, head, cluster, pair, bytes, messages, fault, .. } = *job;
+        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
         let limit = self.sharing.ended(head, cluster, pair, &job.flow);
         job.phase = Phase::Copied;
         let lane = &mut self.heads[head.index()].lane;
@@ -141,9 +139,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     pub(super) fn purge(&mut self, effect: EffectId, mailboxes: &[MailboxId], head: HeadId) {
-        if self.is_begun(effect) {
-            return;
-        }
+        let Some(job) = Job::begin_in(&mut self.jobs, effect) else { return };
         let slot = effect.slot();
         let state = &mut self.heads[head.index()];
         let (mut messages, mut first) = (0.0, MailboxId(0));
@@ -154,7 +150,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
-        *self.free_slot(effect) = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
+        *job = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
         if self.outcomes.recording().is_some() {
             return self.end_as_recorded(effect, Asked::Purge(mailboxes.first().copied().unwrap_or(first)));
         }
@@ -369,25 +365,6 @@ impl<O: Outcomes> World<'_, O> {
         if place.head().is_some() {
             place.0 = (place.0 & Place::HEAD) | if own { Place::FAILED } else { 0 };
         }
-    }
-
-    /// Whether an effect has been begun before: the effects of a slot come in their order.
-    #[inline(always)]
-    fn is_begun(&self, effect: EffectId) -> bool {
-        self.jobs.get(usize::from(effect.slot())).is_some_and(|job| job.effect >= effect)
-    }
-
-    /// The slot of a job that begins.
-    #[inline(always)]
-    pub(super) fn free_slot(&mut self, effect: EffectId) -> &mut Job {
-        let slot = usize::from(effect.slot());
-        assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
-        if slot >= self.jobs.len() {
-            self.jobs.resize(slot + 1, Job::FREE);
-        }
-        let job = &mut self.jobs[slot];
-        assert!(job.phase == Phase::Free, "slot {slot} is taken by {:?}", job.effect);
-        job
     }
 
     #[inline(always)]

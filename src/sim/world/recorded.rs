@@ -148,7 +148,7 @@ impl<O: Outcomes> World<'_, O> {
             self.setups.push_back((now, effect));
             self.setup_at = now;
         }
-        *self.free_slot(effect) = job;
+        self.jobs[usize::from(effect.slot())] = job;
     }
 
     /// A switch or a purge begins: when and how it ends the recording knows.
