@@ -1,5 +1,7 @@
 //! Queues of the event loop. Every key ends in a slot, so that ties end in an id and never in a container's order.
 
+use std::cell::Cell;
+
 /// Bits of a key that hold the slot.
 pub(crate) const SLOT_BITS: u32 = 13;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
@@ -33,7 +35,8 @@ impl Key {
 const FEW: usize = 16;
 
 /// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
-/// hundreds of keys costs less than keeping a heap; for a few it is looked for one by one from the end.
+/// hundreds of keys costs less than keeping a heap. Mostly that is near the end, where it is looked for one by one: most
+/// mailboxes are small, and what has been going on for long is large.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SortedKeys {
     keys: Vec<Key>,
@@ -67,19 +70,28 @@ impl SortedKeys {
     #[inline(always)]
     pub(crate) fn push(&mut self, key: Key) -> bool {
         let last = self.keys.len();
-        if last > FEW {
-            let place = self.keys.partition_point(|other| *other > key);
-            self.keys.insert(place, key);
-            return place == last;
+        if last > FEW && self.keys[last - FEW] < key {
+            self.insert_far(key);
+            return false;
         }
         self.keys.push(key);
-        let mut place = last;
-        while place > 0 && self.keys[place - 1] < key {
-            self.keys[place] = self.keys[place - 1];
-            place -= 1;
+        // As cells, neighbours can be written without a check of any index.
+        let keys = Cell::from_mut(&mut self.keys[..]).as_slice_of_cells();
+        for pair in keys.windows(2).rev() {
+            let before = pair[0].get();
+            if before > key {
+                break;
+            }
+            pair[0].set(key);
+            pair[1].set(before);
         }
-        self.keys[place] = key;
-        place == last
+        self.peek() == Some(key)
+    }
+
+    #[inline(never)]
+    fn insert_far(&mut self, key: Key) {
+        let place = self.keys.partition_point(|other| *other > key);
+        self.keys.insert(place, key);
     }
 
     /// Removes the least key.
