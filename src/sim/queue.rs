@@ -115,6 +115,52 @@ impl SortedKeys {
     }
 }
 
+/// A queue in one piece of memory: its front is passed over, and makes room once the memory is full.
+#[derive(Clone, Debug)]
+pub(crate) struct Fifo<T> {
+    items: Vec<T>,
+    passed: usize,
+}
+
+impl<T: Copy> Fifo<T> {
+    /// An empty one, with room for twice as many as there usually are.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { items: Vec::with_capacity(capacity), passed: 0 }
+    }
+
+    /// Adds an item at the end.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, item: T) {
+        if self.items.len() == self.items.capacity() {
+            self.make_room();
+        }
+        self.items.push(item);
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        // Otherwise the memory grows: moving many for the sake of a few would have to be done again soon.
+        if 2 * self.passed >= self.items.len() {
+            self.items.drain(..self.passed);
+            self.passed = 0;
+        }
+    }
+
+    /// The first item.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> Option<T> {
+        self.items.get(self.passed).copied()
+    }
+
+    /// Takes out the first item.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let first = self.peek()?;
+        self.passed += 1;
+        Some(first)
+    }
+}
+
 /// The due time of a place at which nothing is due.
 pub(crate) const NEVER: i64 = i64::MAX >> CHILD_BITS;
 
@@ -254,6 +300,21 @@ mod tests {
                     }
                 }
                 prop_assert_eq!((sorted.peek(), sorted.len()), (list.first().copied(), list.len()));
+            }
+        }
+
+        #[test]
+        fn a_fifo_gives_items_in_their_order(steps in prop::collection::vec(prop::bool::weighted(0.6), 1..300)) {
+            let (mut fifo, mut twin) = (Fifo::with_capacity(4), std::collections::VecDeque::new());
+            for (number, adds) in steps.into_iter().enumerate() {
+                if adds {
+                    fifo.push(number);
+                    twin.push_back(number);
+                } else {
+                    prop_assert_eq!(fifo.pop(), twin.pop_front());
+                }
+                prop_assert_eq!(fifo.peek(), twin.front().copied());
+                prop_assert!(fifo.items.capacity() <= 4 * twin.len().max(2), "{} for {}", fifo.items.capacity(), twin.len());
             }
         }
 

@@ -20,7 +20,7 @@ use super::draw::Draws;
 use super::job::Job;
 use super::load::WeekClock;
 use super::population;
-use super::queue::SortedKeys;
+use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
@@ -57,7 +57,7 @@ pub struct World<'s, O = Drawn> {
     streams_weigh: u64,
     setup: Span,
     /// Set-ups all take equally long, so that the first to begin is the first to end.
-    setups: VecDeque<(Time, EffectId)>,
+    setups: Fifo<(Time, EffectId)>,
     setup_at: Time,
     timers: SortedKeys,
     timer_at: Time,
@@ -164,7 +164,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             costs: Costs::new(&scenario.plan.copy, &scenario.model.cost),
             streams_weigh: if scenario.model.cost.head_per_stream.ops_per_second() > 0.0 { u64::MAX } else { 0 },
             setup: scenario.plan.copy.setup,
-            setups: VecDeque::with_capacity(2 * copies),
+            setups: Fifo::with_capacity(2 * copies),
             setup_at: Time::NEVER,
             timers: SortedKeys::with_capacity(2 * copies),
             timer_at: Time::NEVER,

@@ -60,10 +60,9 @@ impl<O: Outcomes> World<'_, O> {
             phase: Phase::SettingUp,
             allowed,
         };
-        if self.setups.is_empty() {
-            self.setup_at = self.now + self.setup;
-        }
-        self.setups.push_back((self.now + self.setup, effect));
+        let set_up = self.now + self.setup;
+        self.setup_at = self.setup_at.min(set_up);
+        self.setups.push((set_up, effect));
     }
 
     /// Begins a copy that cannot be made: the machine will be told after a while.
@@ -77,8 +76,8 @@ impl<O: Outcomes> World<'_, O> {
 
     #[inline(always)]
     pub(super) fn end_setup(&mut self) {
-        let Some((_, effect)) = self.setups.pop_front() else { return };
-        self.setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
+        let Some((_, effect)) = self.setups.pop() else { return };
+        self.setup_at = self.setups.peek().map_or(Time::NEVER, |(at, _)| at);
         let slot = effect.slot();
         let job = &mut self.jobs[usize::from(slot)];
         if job.effect != effect || job.phase != Phase::SettingUp {

@@ -145,7 +145,7 @@ impl<O: Outcomes> World<'_, O> {
             if job.allowed {
                 self.sharing.enter(head, cluster, job.pair, &job.flow);
             }
-            self.setups.push_back((now, effect));
+            self.setups.push((now, effect));
             self.setup_at = now;
         }
         self.jobs[usize::from(effect.slot())] = job;
