@@ -43,7 +43,12 @@ impl<O: Outcomes> World<'_, O> {
         let pair = self.sharing.pair(head, cluster);
         if allowed {
             self.sharing.enter(head, cluster, pair, &flow);
-            self.changed |= self.streams_weigh & (1 << head.0);
+            // One that starts as another ends leaves the load as it was told.
+            if state.told == Some((state.lane.allowed, state.purges)) {
+                self.changed &= !(1 << head.0);
+            } else {
+                self.changed |= self.streams_weigh & (1 << head.0);
+            }
         }
         *job = Job {
             effect,
@@ -339,6 +344,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Lets suspended copies of a head go on, as many as its pace allows.
+    #[inline(never)]
     fn take_turns(&mut self, head: HeadId) {
         while let Some(effect) = self.heads[head.index()].lane.next_to_go() {
             let job = &mut self.jobs[usize::from(effect.slot())];
