@@ -1,7 +1,7 @@
 //! The jobs that the machine has asked for, in the slots of their effects, and which copies of a head may progress.
 
 use super::transfer::Flow;
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId, at_mut};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Bytes;
 
@@ -85,7 +85,7 @@ impl Job {
         if slot >= jobs.len() {
             Self::make_room(jobs, effect);
         }
-        let job = &mut jobs[slot];
+        let job = at_mut(jobs, slot);
         if job.effect >= effect {
             return None;
         }

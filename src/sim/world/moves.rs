@@ -1,7 +1,7 @@
 //! One mailbox's way: set-up, copy, switch, purge, and every way in which they fail.
 
 use super::{Place, World};
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId, at, at_mut};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::costs::Switching;
 use crate::sim::job::{Job, Phase};
@@ -28,16 +28,16 @@ impl<O: Outcomes> World<'_, O> {
             return self.start_recorded(effect, mailbox, head, cluster);
         }
         let row = mailbox.index();
-        let state = &mut self.heads[head.index()];
-        if state.out() || !self.places[row].is_on(head) {
+        let state = at_mut(&mut self.heads, head.index());
+        if state.out() || !at(&self.places, row).is_on(head) {
             return self.refuse(effect, mailbox, head, cluster);
         }
         state.begun.copy(row, &self.fleet);
         let allowed = state.lane.start(effect);
-        let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
-        let messages = f64::from(self.fleet.messages[row]) * self.growth;
+        let bytes = at(&self.fleet.bytes, row).get() as i64 as f64 * self.growth;
+        let messages = f64::from(*at(&self.fleet.messages, row)) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
-        let activity_micro_op_s = self.fleet.activity_micro_op_s[row];
+        let activity_micro_op_s = *at(&self.fleet.activity_micro_op_s, row);
         let (fault, part) = self.attempts.copy(mailbox.0, attempt);
         let flow = self.costs.flow(bytes, messages, part);
         let pair = self.sharing.pair(head, cluster);
@@ -84,7 +84,7 @@ impl<O: Outcomes> World<'_, O> {
         let Some((_, effect)) = self.setups.pop() else { return };
         self.setup_at = self.setups.peek().map_or(Time::NEVER, |(at, _)| at);
         let slot = effect.slot();
-        let job = &mut self.jobs[usize::from(slot)];
+        let job = at_mut(&mut self.jobs, usize::from(slot));
         if job.effect != effect || job.phase != Phase::SettingUp {
             return;
         }
@@ -99,17 +99,17 @@ impl<O: Outcomes> World<'_, O> {
     #[inline(always)]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
-        let job = &mut self.jobs[usize::from(slot)];
+        let job = at_mut(&mut self.jobs, usize::from(slot));
         let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
         let limit = self.sharing.ended(head, cluster, pair, &job.flow);
         job.phase = Phase::Copied;
-        let lane = &mut self.heads[head.index()].lane;
+        let lane = &mut at_mut(&mut self.heads, head.index()).lane;
         lane.end(effect, true);
         if lane.has_suspended() {
             self.take_turns(head);
         }
         self.changed |= self.streams_weigh & (1 << head.0);
-        let state = &mut self.clusters[cluster.index()].state;
+        let state = &mut at_mut(&mut self.clusters, cluster.index()).state;
         let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
         if let Some(fault) = fault {
             self.failed(slot, fault);
@@ -131,7 +131,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
         let mut fault = too_long.then_some(Fault::HoldTooLong);
-        if self.heads[job.head.index()].out() {
+        if at(&self.heads, job.head.index()).out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
         } else if self.attempts.switch(job.mailbox.0, job.attempt) {
@@ -178,16 +178,16 @@ impl<O: Outcomes> World<'_, O> {
     /// A job whose end has no work of its own is over.
     #[inline(always)]
     pub(super) fn end_job(&mut self, slot: u16) -> Event {
-        let job = &mut self.jobs[usize::from(slot)];
+        let job = at_mut(&mut self.jobs, usize::from(slot));
         let Job { effect, mailbox, head, cluster, bytes, activity_micro_op_s: activity, fault, phase, .. } = *job;
         match (phase, fault) {
             (Phase::Switching, None) => {
                 job.phase = Phase::Free;
-                self.places[mailbox.index()] = Place(Place::MOVED);
-                let state = &mut self.heads[head.index()];
+                *at_mut(&mut self.places, mailbox.index()) = Place(Place::MOVED);
+                let state = at_mut(&mut self.heads, head.index());
                 state.mailboxes -= 1;
                 state.activity_micro_op_s -= u64::from(activity);
-                self.clusters[cluster.index()].state.switch(bytes, activity);
+                at_mut(&mut self.clusters, cluster.index()).state.switch(bytes, activity);
                 self.moved += 1;
                 Event::SwitchEnded { effect }
             }
