@@ -2,7 +2,7 @@
 
 use super::message::{EffectId, Fault};
 use super::purge::Run;
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId, at_mut};
 use crate::units::Bytes;
 
 /// What a job is doing.
@@ -92,7 +92,7 @@ impl Jobs {
     #[inline(always)]
     fn start(&mut self, effect: impl FnOnce(u16) -> EffectId, stage: Stage) -> &mut Job {
         let Some(slot) = self.free.pop() else { no_slot(stage) };
-        let job = &mut self.slots[usize::from(slot)];
+        let job = at_mut(&mut self.slots, usize::from(slot));
         (job.effect, job.stage, job.abandoned) = (effect(slot), stage, None);
         job
     }

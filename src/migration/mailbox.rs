@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fleet::{Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{Fleet, HeadId, Home, MailboxId, at, at_mut};
 use crate::units::{Bytes, Time};
 
 /// Where a mailbox stands.
@@ -104,7 +104,7 @@ impl Mailboxes {
 
     #[inline]
     pub(super) fn set_phase(&mut self, mailbox: MailboxId, phase: Phase) {
-        self.states[mailbox.index()].phase = phase;
+        at_mut(&mut self.states, mailbox.index()).phase = phase;
     }
 
     /// Failed attempts so far.
@@ -126,7 +126,7 @@ impl Mailboxes {
     /// A job begins to copy it: says which attempt that is, from 1, and whether it is the first job of this session.
     #[inline]
     pub(super) fn start_copy(&mut self, mailbox: MailboxId) -> (u8, bool) {
-        let state = &mut self.states[mailbox.index()];
+        let state = at_mut(&mut self.states, mailbox.index());
         state.phase = Phase::Copying;
         let begins = !std::mem::replace(&mut state.begun, true);
         (state.attempts.saturating_add(1), begins)
@@ -135,10 +135,12 @@ impl Mailboxes {
     /// A mailbox, if it waits, has never been tried, and is as the facts have it: nearly every one.
     #[inline(always)]
     pub(super) fn untouched(&mut self, mailbox: MailboxId) -> Option<Untouched<'_>> {
-        let state = &mut self.states[mailbox.index()];
+        let state = at_mut(&mut self.states, mailbox.index());
         let State { phase, attempts, changed, begun } = *state;
-        let untouched = u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) == 0;
-        untouched.then(|| Untouched { state, bytes: self.fleet.bytes[mailbox.index()] })
+        if u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) != 0 {
+            return None;
+        }
+        Some(Untouched { state, bytes: *at(&self.fleet.bytes, mailbox.index()) })
     }
 
     /// Brings in what will be read of mailboxes that are to be copied.
@@ -161,7 +163,7 @@ impl Mailboxes {
     /// It lives on its cluster; the attempts that its old copy's purge may take are its own.
     #[inline]
     pub(super) fn set_moved(&mut self, mailbox: MailboxId) {
-        let state = &mut self.states[mailbox.index()];
+        let state = at_mut(&mut self.states, mailbox.index());
         (state.phase, state.attempts) = (Phase::Moved, 0);
     }
 

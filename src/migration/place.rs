@@ -3,7 +3,7 @@
 use super::fill::Cluster;
 use super::plan::{Placement, PlacementPlan};
 use super::throttle::Sample;
-use crate::fleet::{ClusterId, STORES_MAX};
+use crate::fleet::{ClusterId, STORES_MAX, at_mut};
 use crate::units::{Bytes, Share, Time};
 
 /// Where a mailbox can go.
@@ -141,7 +141,7 @@ impl Clusters {
     /// Says whether the cluster stays within its threshold with everything on its way.
     #[inline]
     pub(super) fn correct(&mut self, now: Time, cluster: ClusterId, reserved: Bytes, bytes: Bytes) -> bool {
-        self.list[cluster.index()].correct(now, reserved, bytes)
+        at_mut(&mut self.list, cluster.index()).correct(now, reserved, bytes)
     }
 
     /// Looks again before a switch: whether the cluster stays within its threshold with everything on its way.
@@ -158,7 +158,7 @@ impl Clusters {
     /// Turns a reservation into something that lives there.
     #[inline]
     pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Bytes) {
-        self.list[cluster.index()].commit(reserved);
+        at_mut(&mut self.list, cluster.index()).commit(reserved);
     }
 
     /// Takes in a sample. One older than the last is ignored, and so is one from before the session: it may miss what an

@@ -9,7 +9,7 @@ use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
 use super::purge::{foresees, purge_wake};
 use super::throttle::{Guard, Sample};
-use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId, at_mut};
 use crate::units::{Bytes, Span, Time};
 
 impl Session {
@@ -78,13 +78,13 @@ impl Session {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
         let paused = self.paused();
         let Self { lanes, jobs, clusters, mailboxes, waves, .. } = self;
         let Some(job) = jobs.find(effect, Stage::Copying) else { return };
         let from = job.head;
-        let lane = &mut lanes[from.index()];
+        let lane = at_mut(lanes, from.index());
         lane.note_limit(limit);
         if job.abandoned.is_some() {
             return self.abandoned_copy_ended(now, effect, out);
@@ -139,12 +139,12 @@ impl Session {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.take(effect, Stage::Switching) else { return };
         let (head, mailbox) = (job.head, job.mailbox);
         self.clusters.commit(job.cluster, job.reserved);
-        let lane = &mut self.lanes[head.index()];
+        let lane = at_mut(&mut self.lanes, head.index());
         lane.switching -= 1;
         lane.jobs_on[job.cluster.index()] -= 1;
         let reached = lane.shares.add() | self.shares.add();

@@ -76,11 +76,12 @@ impl Costs {
     #[inline(always)]
     pub(crate) fn switch(&self, messages: u32) -> Switching {
         let lock_us = self.lock_us + self.lock_message_us * f64::from(messages);
-        let held_us = lock_us.min(self.hold_at_most_us);
+        let too_long = lock_us > self.hold_at_most_us;
+        let held_us = if too_long { self.hold_at_most_us } else { lock_us };
         Switching {
             wait: Span::from_micros(whole_of_positive(self.switch_us + held_us) as i64),
             lock: Span::from_micros(whole_of_positive(held_us) as i64),
-            too_long: lock_us > self.hold_at_most_us,
+            too_long,
         }
     }
 
@@ -88,7 +89,7 @@ impl Costs {
     /// It ends after `part` of it.
     #[inline(always)]
     pub(crate) fn flow(&self, bytes: f64, messages: f64, part: f64) -> Flow {
-        let mut alone_s = (bytes * self.byte_s).max(messages * self.message_s);
+        let mut alone_s = larger(bytes * self.byte_s, messages * self.message_s);
         if messages > self.slow_above {
             alone_s *= 1.0 + (messages - self.slow_above) / messages * self.slow_extra;
         }
@@ -107,6 +108,12 @@ impl Costs {
             bytes_s: whole_of_positive(bytes * a_second),
         }
     }
+}
+
+/// The larger of two numbers: an instruction, where `f64::max` looks whether one of them is not a number.
+#[inline]
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The jobs that the machine has asked for, in the slots of their effects, and which copies of a head may progress.
 
 use super::transfer::Flow;
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId, at_mut};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Bytes;
 
@@ -76,6 +76,28 @@ impl Job {
         phase: Phase::Free,
         allowed: false,
     };
+
+    /// The slot of a job that begins; `None` where its effect has been begun before: the effects of a slot come in their
+    /// order.
+    #[inline(always)]
+    pub(crate) fn begin_in(jobs: &mut Vec<Self>, effect: EffectId) -> Option<&mut Self> {
+        let slot = usize::from(effect.slot());
+        if slot >= jobs.len() {
+            Self::make_room(jobs, effect);
+        }
+        let job = at_mut(jobs, slot);
+        if job.effect >= effect {
+            return None;
+        }
+        assert!(job.phase == Phase::Free, "slot {slot} is taken by {:?}", job.effect);
+        Some(job)
+    }
+
+    #[cold]
+    fn make_room(jobs: &mut Vec<Self>, effect: EffectId) {
+        assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
+        jobs.resize(usize::from(effect.slot()) + 1, Self::FREE);
+    }
 }
 
 /// Which copies of one head may progress: the `streams` that started earliest. Effects tell the order of the starts.

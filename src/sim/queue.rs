@@ -1,5 +1,7 @@
 //! Queues of the event loop. Every key ends in a slot, so that ties end in an id and never in a container's order.
 
+use std::cell::Cell;
+
 /// Bits of a key that hold the slot.
 pub(crate) const SLOT_BITS: u32 = 13;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
@@ -33,7 +35,8 @@ impl Key {
 const FEW: usize = 16;
 
 /// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
-/// hundreds of keys costs less than keeping a heap; for a few it is looked for one by one from the end.
+/// hundreds of keys costs less than keeping a heap. Mostly that is near the end, where it is looked for one by one: most
+/// mailboxes are small, and what has been going on for long is large.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SortedKeys {
     keys: Vec<Key>,
@@ -60,26 +63,35 @@ impl SortedKeys {
     /// The least key.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Option<Key> {
-        self.keys.last().copied()
+        if let [.., least] = self.keys[..] { Some(least) } else { None }
     }
 
     /// Adds a key; says whether it is the least now.
     #[inline(always)]
     pub(crate) fn push(&mut self, key: Key) -> bool {
         let last = self.keys.len();
-        if last > FEW {
-            let place = self.keys.partition_point(|other| *other > key);
-            self.keys.insert(place, key);
-            return place == last;
+        if last > FEW && self.keys[last - FEW] < key {
+            self.insert_far(key);
+            return false;
         }
         self.keys.push(key);
-        let mut place = last;
-        while place > 0 && self.keys[place - 1] < key {
-            self.keys[place] = self.keys[place - 1];
-            place -= 1;
+        // As cells, neighbours can be written without a check of any index.
+        let keys = Cell::from_mut(&mut self.keys[..]).as_slice_of_cells();
+        for pair in keys.windows(2).rev() {
+            let before = pair[0].get();
+            if before > key {
+                break;
+            }
+            pair[0].set(key);
+            pair[1].set(before);
         }
-        self.keys[place] = key;
-        place == last
+        self.peek() == Some(key)
+    }
+
+    #[inline(never)]
+    fn insert_far(&mut self, key: Key) {
+        let place = self.keys.partition_point(|other| *other > key);
+        self.keys.insert(place, key);
     }
 
     /// Removes the least key.
@@ -100,6 +112,52 @@ impl SortedKeys {
         for key in &mut self.keys {
             key.0 -= by;
         }
+    }
+}
+
+/// A queue in one piece of memory: its front is passed over, and makes room once the memory is full.
+#[derive(Clone, Debug)]
+pub(crate) struct Fifo<T> {
+    items: Vec<T>,
+    passed: usize,
+}
+
+impl<T: Copy> Fifo<T> {
+    /// An empty one, with room for twice as many as there usually are.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { items: Vec::with_capacity(capacity), passed: 0 }
+    }
+
+    /// Adds an item at the end.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, item: T) {
+        if self.items.len() == self.items.capacity() {
+            self.make_room();
+        }
+        self.items.push(item);
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        // Otherwise the memory grows: moving many for the sake of a few would have to be done again soon.
+        if 2 * self.passed >= self.items.len() {
+            self.items.drain(..self.passed);
+            self.passed = 0;
+        }
+    }
+
+    /// The first item.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> Option<T> {
+        self.items.get(self.passed).copied()
+    }
+
+    /// Takes out the first item.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let first = self.peek()?;
+        self.passed += 1;
+        Some(first)
     }
 }
 
@@ -242,6 +300,22 @@ mod tests {
                     }
                 }
                 prop_assert_eq!((sorted.peek(), sorted.len()), (list.first().copied(), list.len()));
+            }
+        }
+
+        #[test]
+        fn a_fifo_gives_items_in_their_order(steps in prop::collection::vec(prop::bool::weighted(0.6), 1..300)) {
+            let (mut fifo, mut twin, mut most) = (Fifo::with_capacity(4), std::collections::VecDeque::new(), 1);
+            for (number, adds) in steps.into_iter().enumerate() {
+                if adds {
+                    fifo.push(number);
+                    twin.push_back(number);
+                } else {
+                    prop_assert_eq!(fifo.pop(), twin.pop_front());
+                }
+                prop_assert_eq!(fifo.peek(), twin.front().copied());
+                most = most.max(twin.len());
+                prop_assert!(fifo.items.capacity() <= 4 * most, "{} for {most} at most", fifo.items.capacity());
             }
         }
 

@@ -7,7 +7,7 @@ use super::fill::{Demand, Scratch};
 use super::head::{Mover, Station};
 use super::queue::{Dues, NEVER};
 use super::transfer::{Flow, Pair};
-use crate::fleet::{ClusterId, HeadId};
+use crate::fleet::{ClusterId, HeadId, at_mut};
 use crate::migration::message::Limit;
 use crate::scenario::model::Model;
 use crate::units::{Rate, Time};
@@ -105,34 +105,48 @@ impl Sharing {
     /// A copy begins its set-up, or goes on after a pause: from now on it asks for operations.
     #[inline(always)]
     pub(crate) fn enter(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
-        self.pairs[usize::from(at)].enter(flow);
-        let side = &mut self.heads[head.index()];
+        at_mut(&mut self.pairs, usize::from(at)).enter(flow);
+        let side = at_mut(&mut self.heads, head.index());
         side.active |= 1 << cluster.0;
         side.asking_milli_op_s += flow.asks_milli_op_s();
         self.dirty |= u64::from(side.asking_milli_op_s > 0) << head.0;
     }
 
-    /// A copy asks for nothing any more: it has ended, or is suspended or given up. Says whether that changes speeds.
+    /// A copy asks for nothing any more: it is suspended or given up.
+    pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
+        self.take_away(head, cluster, usize::from(at), flow, |_, _| {});
+    }
+
+    /// Takes away what a copy had asked for. Where others stay, at the speed that they have, the rest is `unhurried`: told
+    /// when their first one ends.
     #[inline(always)]
-    pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> bool {
-        let side = &mut self.heads[head.index()];
+    fn take_away(
+        &mut self,
+        head: HeadId,
+        cluster: ClusterId,
+        at: usize,
+        flow: &Flow,
+        unhurried: impl FnOnce(&mut Dues, &Pair),
+    ) {
+        let side = at_mut(&mut self.heads, head.index());
         let asked = side.asking_milli_op_s > 0;
         self.dirty |= u64::from(asked) << head.0;
         side.asking_milli_op_s -= flow.asks_milli_op_s();
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = at_mut(&mut self.pairs, at);
         pair.quit(flow);
         if pair.is_empty() {
             pair.rest();
             side.active &= !(1 << cluster.0);
-            self.due.set(usize::from(at), NEVER);
+            self.due.set(at, NEVER);
+        } else if !asked {
+            unhurried(&mut self.due, pair);
         }
-        asked
     }
 
     /// The work of a copy that has entered begins, or goes on.
     #[inline(always)]
     pub(crate) fn join(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &Flow) {
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = at_mut(&mut self.pairs, usize::from(at));
         self.copies += 1;
         if pair.join(now, slot, flow) {
             self.due.set(usize::from(at), pair.due());
@@ -142,7 +156,7 @@ impl Sharing {
 
     /// The work of a copy is broken off; what remains of it stays in `flow`. `quit` has to follow.
     pub(crate) fn leave(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &mut Flow) {
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = at_mut(&mut self.pairs, usize::from(at));
         pair.leave(now, slot, flow);
         self.copies -= 1;
         self.due.set(usize::from(at), pair.due());
@@ -158,20 +172,18 @@ impl Sharing {
     /// Takes out the copy that ends now on the pair; `ended` has to be told what it had asked for.
     #[inline(always)]
     pub(crate) fn pop(&mut self, now: Time, pair: usize) -> Option<u16> {
-        self.pairs[pair].pop(now)
+        at_mut(&mut self.pairs, pair).pop(now)
     }
 
     /// What the copy that ended had asked for; says what held its pair.
     #[inline(always)]
-    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) -> Limit {
+    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: usize, flow: &Flow) -> Limit {
         self.copies -= 1;
-        let pair = &mut self.pairs[usize::from(at)];
+        let pair = at_mut(&mut self.pairs, at);
         pair.bytes_s -= flow.bytes_s;
         let limit = pair.limit;
         // Where speeds are found anew, so is when the next copy ends.
-        if !self.quit(head, cluster, at, flow) {
-            self.due.set(usize::from(at), self.pairs[usize::from(at)].due());
-        }
+        self.take_away(head, cluster, at, flow, |due, pair| due.set(at, pair.due()));
         self.weigh_caps(head);
         limit
     }
@@ -188,7 +200,7 @@ impl Sharing {
     /// Sets the load of a head that does not depend on the speed of copies, in operations a second, and its capacity.
     #[inline]
     pub(crate) fn set_head(&mut self, head: HeadId, fixed: f64, capacity: f64) {
-        let side = &mut self.heads[head.index()];
+        let side = at_mut(&mut self.heads, head.index());
         side.station.set_load(fixed, capacity);
         // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
         let asked = side.asking_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
@@ -229,14 +241,21 @@ impl Sharing {
         pairs.map(|pair| pair.cluster_milli_op_s as f64 * 1e-3 * pair.share).sum()
     }
 
+    /// Whether something has changed on which speeds depend.
+    #[inline(always)]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.dirty | self.reloaded | self.affected != 0
+    }
+
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
     #[inline]
     pub(crate) fn settle(&mut self, now: Time) {
-        if self.dirty | self.reloaded | self.affected != 0 {
+        if self.is_unsettled() {
             self.find_speeds(now);
         }
     }
 
+    #[inline(never)]
     fn find_speeds(&mut self, now: Time) {
         if self.copies > self.free_copies && self.is_tight() {
             self.find_capped(now);
@@ -268,7 +287,7 @@ impl Sharing {
     #[inline]
     fn find_only_pair(&mut self, now: Time, head: usize, cluster: usize, alike: bool) {
         let at = head * self.clusters.len() + cluster;
-        let pair = &mut self.pairs[at];
+        let pair = at_mut(&mut self.pairs, at);
         if !alike || !pair.asks_as_found() {
             let mover = mover(pair, self.clusters[cluster].wait_s, 1.0);
             let side = &mut self.heads[head];
@@ -288,7 +307,7 @@ impl Sharing {
         for mover in &self.movers {
             let at = head * self.clusters.len() + active.trailing_zeros() as usize;
             active &= active - 1;
-            let pair = &mut self.pairs[at];
+            let pair = at_mut(&mut self.pairs, at);
             pair.run(now, mover.speed, own_limit(mover.speed));
             self.due.set(at, pair.due());
         }

@@ -220,9 +220,11 @@ impl Pair {
         if left == 0 {
             return self.at;
         }
+        if self.speed == Speed::FULL {
+            return self.at + left.div_ceil(1 << FRACTION) as i64;
+        }
         match self.speed {
             Speed(0) => NEVER,
-            Speed::FULL => self.at + left.div_ceil(1 << FRACTION) as i64,
             Speed(speed) => self.at.saturating_add(left.div_ceil(u64::from(speed)) as i64).min(NEVER),
         }
     }

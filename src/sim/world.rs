@@ -20,7 +20,7 @@ use super::draw::Draws;
 use super::job::Job;
 use super::load::WeekClock;
 use super::population;
-use super::queue::SortedKeys;
+use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
 use super::{Outcome, RunId, Workspace};
@@ -57,7 +57,7 @@ pub struct World<'s, O = Drawn> {
     streams_weigh: u64,
     setup: Span,
     /// Set-ups all take equally long, so that the first to begin is the first to end.
-    setups: VecDeque<(Time, EffectId)>,
+    setups: Fifo<(Time, EffectId)>,
     setup_at: Time,
     timers: SortedKeys,
     timer_at: Time,
@@ -164,7 +164,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             costs: Costs::new(&scenario.plan.copy, &scenario.model.cost),
             streams_weigh: if scenario.model.cost.head_per_stream.ops_per_second() > 0.0 { u64::MAX } else { 0 },
             setup: scenario.plan.copy.setup,
-            setups: VecDeque::with_capacity(2 * copies),
+            setups: Fifo::with_capacity(2 * copies),
             setup_at: Time::NEVER,
             timers: SortedKeys::with_capacity(2 * copies),
             timer_at: Time::NEVER,
@@ -286,18 +286,30 @@ impl<'s, O: Outcomes> World<'s, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn refresh_head(&mut self, head: HeadId) {
         let state = &mut self.heads[head.index()];
         let now = (state.lane.allowed, state.purges);
         // A copy that starts as another ends leaves the load as it was.
-        if state.told == Some(now) {
-            return;
+        if state.told != Some(now) {
+            state.told = Some(now);
+            self.tell_load(head);
         }
-        state.told = Some(now);
+    }
+
+    #[inline(never)]
+    fn tell_load(&mut self, head: HeadId) {
+        let state = &self.heads[head.index()];
         let streams = f64::from(state.lane.allowed) * self.costs.stream_op_s;
         let purges = f64::from(state.purges) * self.costs.purge_op_s;
         self.sharing.set_head(head, state.users + state.repeated + streams + purges, state.capacity);
+    }
+
+    /// Time goes by.
+    #[inline(always)]
+    fn pass_to(&mut self, next: Time) {
+        assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
+        self.now = next;
     }
 
     /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
@@ -338,7 +350,7 @@ impl<O: Outcomes> Host for World<'_, O> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn perform(&mut self, _now: Time, command: &Command) -> Result<(), Infallible> {
         match *command {
             Command::StartCopy { effect, mailbox, from, to, attempt, .. } => {
@@ -356,28 +368,33 @@ impl<O: Outcomes> Host for World<'_, O> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn wait(&mut self, until: Time) -> Result<(Time, Event), Infallible> {
         if self.outcomes.recording().is_some() {
             return Ok(self.wait_recorded(until));
         }
         loop {
-            self.refresh_heads();
-            self.sharing.settle(self.now);
+            if self.changed != 0 || self.sharing.is_unsettled() {
+                self.refresh_heads();
+                self.sharing.settle(self.now);
+            }
             let (pair, copy_at) = self.sharing.first_due();
             let copy_at = Time::from_unix_micros(copy_at);
-            let next = copy_at.min(self.setup_at).min(self.timer_at).min(self.calendar_at);
-            if until < next {
-                self.now = until;
-                return Ok((until, Event::Wake));
-            }
-            assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
-            self.now = next;
-            if self.calendar_at == next {
-                if let Some(event) = self.pass_calendar() {
-                    return Ok((next, event));
+            let next = copy_at.min(self.setup_at).min(self.timer_at);
+            if until < next || self.calendar_at <= next {
+                // Rarely, so that nothing of it stands in the way of what is frequent.
+                if until < self.calendar_at {
+                    self.now = until;
+                    return Ok((until, Event::Wake));
                 }
-            } else if self.setup_at == next {
+                self.pass_to(self.calendar_at);
+                if let Some(event) = self.pass_calendar() {
+                    return Ok((self.now, event));
+                }
+                continue;
+            }
+            self.pass_to(next);
+            if self.setup_at == next {
                 self.end_setup();
             } else if copy_at == next {
                 if let Some(event) = self.end_copy(pair) {

@@ -1,7 +1,7 @@
 //! One mailbox's way: set-up, copy, switch, purge, and every way in which they fail.
 
 use super::{Place, World};
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId, at, at_mut};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::costs::Switching;
 use crate::sim::job::{Job, Phase};
@@ -14,7 +14,7 @@ use crate::units::{Bytes, Rate, Span, Time};
 const TIMEOUT: Span = Span::from_secs(1);
 
 impl<O: Outcomes> World<'_, O> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_copy(
         &mut self,
         effect: EffectId,
@@ -23,31 +23,34 @@ impl<O: Outcomes> World<'_, O> {
         cluster: ClusterId,
         attempt: u8,
     ) {
-        if self.is_begun(effect) {
-            return;
-        }
+        let Some(job) = Job::begin_in(&mut self.jobs, effect) else { return };
         if self.outcomes.recording().is_some() {
             return self.start_recorded(effect, mailbox, head, cluster);
         }
         let row = mailbox.index();
-        let state = &mut self.heads[head.index()];
-        if state.out() || self.places[row].head() != Some(head) {
+        let state = at_mut(&mut self.heads, head.index());
+        if state.out() || !at(&self.places, row).is_on(head) {
             return self.refuse(effect, mailbox, head, cluster);
         }
         state.begun.copy(row, &self.fleet);
-        let bytes = self.fleet.bytes[row].get() as i64 as f64 * self.growth;
-        let messages = f64::from(self.fleet.messages[row]) * self.growth;
+        let allowed = state.lane.start(effect);
+        let bytes = at(&self.fleet.bytes, row).get() as i64 as f64 * self.growth;
+        let messages = f64::from(*at(&self.fleet.messages, row)) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
-        let activity_micro_op_s = self.fleet.activity_micro_op_s[row];
+        let activity_micro_op_s = *at(&self.fleet.activity_micro_op_s, row);
         let (fault, part) = self.attempts.copy(mailbox.0, attempt);
         let flow = self.costs.flow(bytes, messages, part);
         let pair = self.sharing.pair(head, cluster);
-        let allowed = self.heads[head.index()].lane.start(effect);
         if allowed {
             self.sharing.enter(head, cluster, pair, &flow);
-            self.changed |= self.streams_weigh & (1 << head.0);
+            // One that starts as another ends leaves the load as it was told.
+            if state.told == Some((state.lane.allowed, state.purges)) {
+                self.changed &= !(1 << head.0);
+            } else {
+                self.changed |= self.streams_weigh & (1 << head.0);
+            }
         }
-        *self.free_slot(effect) = Job {
+        *job = Job {
             effect,
             bytes: Bytes::new(whole_of_positive(bytes)),
             flow,
@@ -62,10 +65,9 @@ impl<O: Outcomes> World<'_, O> {
             phase: Phase::SettingUp,
             allowed,
         };
-        if self.setups.is_empty() {
-            self.setup_at = self.now + self.setup;
-        }
-        self.setups.push_back((self.now + self.setup, effect));
+        let set_up = self.now + self.setup;
+        self.setup_at = self.setup_at.min(set_up);
+        self.setups.push((set_up, effect));
     }
 
     /// Begins a copy that cannot be made: the machine will be told after a while.
@@ -73,16 +75,16 @@ impl<O: Outcomes> World<'_, O> {
     fn refuse(&mut self, effect: EffectId, mailbox: MailboxId, head: HeadId, cluster: ClusterId) {
         let why = if self.heads[head.index()].out() { Fault::Unreachable } else { Fault::Gone };
         let (fault, phase) = (Some(why), Phase::Refused);
-        *self.free_slot(effect) = Job { effect, mailbox, fault, head, cluster, phase, ..Job::FREE };
+        self.jobs[usize::from(effect.slot())] = Job { effect, mailbox, fault, head, cluster, phase, ..Job::FREE };
         self.set_timer(self.setup.max(TIMEOUT), effect.slot());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_setup(&mut self) {
-        let Some((_, effect)) = self.setups.pop_front() else { return };
-        self.setup_at = self.setups.front().map_or(Time::NEVER, |(at, _)| *at);
+        let Some((_, effect)) = self.setups.pop() else { return };
+        self.setup_at = self.setups.peek().map_or(Time::NEVER, |(at, _)| at);
         let slot = effect.slot();
-        let job = &mut self.jobs[usize::from(slot)];
+        let job = at_mut(&mut self.jobs, usize::from(slot));
         if job.effect != effect || job.phase != Phase::SettingUp {
             return;
         }
@@ -94,20 +96,20 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
         let slot = self.sharing.pop(self.now, pair)?;
-        let job = &mut self.jobs[usize::from(slot)];
-        let Job { effect, head, cluster, pair, bytes, messages, fault, .. } = *job;
+        let job = at_mut(&mut self.jobs, usize::from(slot));
+        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
         let limit = self.sharing.ended(head, cluster, pair, &job.flow);
         job.phase = Phase::Copied;
-        let lane = &mut self.heads[head.index()].lane;
+        let lane = &mut at_mut(&mut self.heads, head.index()).lane;
         lane.end(effect, true);
         if lane.has_suspended() {
             self.take_turns(head);
         }
         self.changed |= self.streams_weigh & (1 << head.0);
-        let state = &mut self.clusters[cluster.index()].state;
+        let state = &mut at_mut(&mut self.clusters, cluster.index()).state;
         let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
         if let Some(fault) = fault {
             self.failed(slot, fault);
@@ -117,7 +119,7 @@ impl<O: Outcomes> World<'_, O> {
         Some(Event::CopyEnded { effect, bytes, messages, limit })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn switch(&mut self, effect: EffectId) {
         let slot = effect.slot();
         let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
@@ -129,7 +131,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
         let mut fault = too_long.then_some(Fault::HoldTooLong);
-        if self.heads[job.head.index()].out() {
+        if at(&self.heads, job.head.index()).out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
         } else if self.attempts.switch(job.mailbox.0, job.attempt) {
@@ -141,9 +143,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     pub(super) fn purge(&mut self, effect: EffectId, mailboxes: &[MailboxId], head: HeadId) {
-        if self.is_begun(effect) {
-            return;
-        }
+        let Some(job) = Job::begin_in(&mut self.jobs, effect) else { return };
         let slot = effect.slot();
         let state = &mut self.heads[head.index()];
         let (mut messages, mut first) = (0.0, MailboxId(0));
@@ -154,7 +154,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         let out = state.out();
         let fault = out.then_some(Fault::Unreachable);
-        *self.free_slot(effect) = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
+        *job = Job { effect, mailbox: first, fault, head, phase: Phase::Purging, ..Job::FREE };
         if self.outcomes.recording().is_some() {
             return self.end_as_recorded(effect, Asked::Purge(mailboxes.first().copied().unwrap_or(first)));
         }
@@ -168,7 +168,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// A switch, a purge, or the wait of something refused is over.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_timer(&mut self) -> Option<Event> {
         let slot = self.timers.pop()?.slot();
         self.timer_at = self.timers.peek().map_or(Time::NEVER, |key| self.time_of(key));
@@ -178,16 +178,16 @@ impl<O: Outcomes> World<'_, O> {
     /// A job whose end has no work of its own is over.
     #[inline(always)]
     pub(super) fn end_job(&mut self, slot: u16) -> Event {
-        let job = &mut self.jobs[usize::from(slot)];
+        let job = at_mut(&mut self.jobs, usize::from(slot));
         let Job { effect, mailbox, head, cluster, bytes, activity_micro_op_s: activity, fault, phase, .. } = *job;
         match (phase, fault) {
             (Phase::Switching, None) => {
                 job.phase = Phase::Free;
-                self.places[mailbox.index()] = Place(Place::MOVED);
-                let state = &mut self.heads[head.index()];
+                *at_mut(&mut self.places, mailbox.index()) = Place(Place::MOVED);
+                let state = at_mut(&mut self.heads, head.index());
                 state.mailboxes -= 1;
                 state.activity_micro_op_s -= u64::from(activity);
-                self.clusters[cluster.index()].state.switch(bytes, activity);
+                at_mut(&mut self.clusters, cluster.index()).state.switch(bytes, activity);
                 self.moved += 1;
                 Event::SwitchEnded { effect }
             }
@@ -344,6 +344,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Lets suspended copies of a head go on, as many as its pace allows.
+    #[inline(never)]
     fn take_turns(&mut self, head: HeadId) {
         while let Some(effect) = self.heads[head.index()].lane.next_to_go() {
             let job = &mut self.jobs[usize::from(effect.slot())];
@@ -369,25 +370,6 @@ impl<O: Outcomes> World<'_, O> {
         if place.head().is_some() {
             place.0 = (place.0 & Place::HEAD) | if own { Place::FAILED } else { 0 };
         }
-    }
-
-    /// Whether an effect has been begun before: the effects of a slot come in their order.
-    #[inline(always)]
-    fn is_begun(&self, effect: EffectId) -> bool {
-        self.jobs.get(usize::from(effect.slot())).is_some_and(|job| job.effect >= effect)
-    }
-
-    /// The slot of a job that begins.
-    #[inline(always)]
-    pub(super) fn free_slot(&mut self, effect: EffectId) -> &mut Job {
-        let slot = usize::from(effect.slot());
-        assert!(effect.slot() < EffectId::NO_SLOT, "{effect:?} has no slot");
-        if slot >= self.jobs.len() {
-            self.jobs.resize(slot + 1, Job::FREE);
-        }
-        let job = &mut self.jobs[slot];
-        assert!(job.phase == Phase::Free, "slot {slot} is taken by {:?}", job.effect);
-        job
     }
 
     #[inline(always)]

@@ -145,10 +145,10 @@ impl<O: Outcomes> World<'_, O> {
             if job.allowed {
                 self.sharing.enter(head, cluster, job.pair, &job.flow);
             }
-            self.setups.push_back((now, effect));
+            self.setups.push((now, effect));
             self.setup_at = now;
         }
-        *self.free_slot(effect) = job;
+        self.jobs[usize::from(effect.slot())] = job;
     }
 
     /// A switch or a purge begins: when and how it ends the recording knows.

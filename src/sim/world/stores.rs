@@ -26,6 +26,12 @@ impl Place {
         home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
     }
 
+    /// Whether it lives on this head.
+    #[inline]
+    pub(super) const fn is_on(self, head: HeadId) -> bool {
+        self.0 & !Self::FAILED == head.0
+    }
+
     /// The head it lives on.
     #[inline]
     pub(super) const fn head(self) -> Option<HeadId> {
