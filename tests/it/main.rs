@@ -13,6 +13,7 @@ mod good_file;
 mod hanging_switch;
 #[cfg(target_os = "linux")]
 mod images;
+mod inventory;
 #[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
