@@ -9,6 +9,8 @@ mod forecast;
 #[cfg(target_os = "linux")]
 mod from;
 #[cfg(target_os = "linux")]
+mod inventory;
+#[cfg(target_os = "linux")]
 mod operate;
 mod progress;
 mod rehearse;
@@ -73,6 +75,9 @@ enum Command {
     /// Run what a migration has recorded through the core once more
     #[cfg(target_os = "linux")]
     Replay(replay::Arguments),
+    /// Make an inventory, a row for each mailbox, from Maildirs or from another program's export
+    #[cfg(target_os = "linux")]
+    Inventory(inventory::Arguments),
     /// Check scenario files
     Validate {
         /// The files
@@ -209,6 +214,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Trace(arguments) => trace::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Validate { scenarios, skip_bad_rows, allow_path } => validate(&scenarios, skip_bad_rows, allow_path),
         Command::New { path } => new(&path),
         Command::Schema => schema(),

@@ -38,7 +38,7 @@ mod source;
 mod spread;
 mod tree;
 
-pub use inventory::{InventoryColumn, InventoryHead, InventorySummary};
+pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
 pub use notes::{Note, NoteKind};
 pub use problems::{Place, Problem, Problems, SourceText};
 pub use schema::schema;

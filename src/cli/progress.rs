@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::scenario::Watch;
 
 /// How often a line is written where stderr is no terminal.
-const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// Shows how far a forecast is.
 pub(super) enum Progress {

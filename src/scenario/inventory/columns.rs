@@ -185,6 +185,11 @@ impl Columns {
 /// The separators, as the scenario writes them.
 pub(crate) const SEPARATORS: [(&str, u8); 4] = [(",", b','), (";", b';'), ("tab", b'\t'), ("|", b'|')];
 
+/// A column that must be there under a name.
+pub(crate) fn find_named(field: Field, name: &str, header: &[String], trouble: &mut Trouble) -> Option<Column> {
+    find(field, &Wish { header: name.to_owned(), is_stated: true, unit: None }, header, trouble)
+}
+
 fn find(field: Field, wish: &Wish, header: &[String], trouble: &mut Trouble) -> Option<Column> {
     let mut places = (0..header.len()).filter(|place| header[*place] == wish.header);
     let place = places.next();

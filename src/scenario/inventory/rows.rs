@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Fixed;
 use super::block::{Block, Cells};
 use super::columns::{Columns, Field, Wishes};
-use super::names::Names;
+use super::names::{self, Names};
 use super::trouble::Trouble;
 use super::value::{self, Wrong, shown};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
@@ -16,6 +16,8 @@ use crate::units::{Bytes, Time};
 const NAME_MAX: usize = 1_000;
 /// No inventory has more rows, as no population has.
 const ROWS_MAX: usize = 1_000_000_000;
+/// So many names are looked for ahead, together.
+const AHEAD: usize = 64;
 /// The group of mailboxes that have none: after all others.
 const NO_GROUP: u32 = u32::MAX;
 
@@ -78,13 +80,22 @@ impl<'a> Rows<'a> {
         let mut given = block.columns.iter();
         // The cells of a block come in the order of the fields that the file has.
         let cells = Field::ALL.map(|field| columns.of(field).and_then(|_| given.next()));
+        let mut hashes = [0; AHEAD];
         for (at, number) in block.rows.iter().enumerate() {
+            if at.is_multiple_of(AHEAD) {
+                let names = (at..block.rows.len()).take(AHEAD);
+                let mailboxes = cells[Field::Mailbox as usize];
+                for (hash, at) in hashes.iter_mut().zip(names) {
+                    *hash = names::hash(mailboxes.map_or("", |cells| cells.get(at)));
+                }
+                self.names.bring_in(&hashes);
+            }
             let mut row = Row { columns, cells: &cells, at, number: *number, trouble, is_bad: false };
             let good = self.check(&mut row);
             let name = row.text(Field::Mailbox);
             let is_bad = row.is_bad;
             let Some(good) = good.filter(|_| !is_bad) else { continue };
-            match self.names.add(name) {
+            match self.names.add(name, hashes[at % AHEAD]) {
                 Ok(mailbox) => self.push(mailbox, *number, &good, row.text(Field::Group)),
                 Err(first) => row.wrong(Field::Mailbox, &self.twice(name, first)),
             }
