@@ -11,11 +11,12 @@ use clap::Args;
 
 use super::run::session;
 use super::{Done, Failure, ScenarioArguments, progress};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, MailboxId};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
 use crate::live::rehearsal::{self, Wanted};
 use crate::live::session::Setting;
+use crate::migration::message::Facts;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory, FillProbe, LoadProbe, Site, Statements, Store};
 use crate::sim::{self, RunId};
@@ -72,7 +73,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 /// Fewer mailboxes, on clusters that are smaller by as much.
 fn fewer(scenario: &mut Scenario, scale: f64) {
     let population = &mut Arc::make_mut(&mut scenario.model).population;
+    let all = u64::from(population.mailboxes);
     population.mailboxes = (f64::from(population.mailboxes) * scale).round().max(1.0) as u32;
+    if let Some(facts) = &scenario.facts {
+        // Of an inventory, every so many. They have other names here, so that the plan can name none of them.
+        let count = u64::from(population.mailboxes);
+        let rows: Vec<MailboxId> = (0..count).map(|row| MailboxId((row * all / count) as u32)).collect();
+        let fleet = Arc::new(facts.fleet.only(&rows));
+        scenario.facts = Some(Arc::new(Facts { fleet, ..Facts::default() }));
+        scenario.named = Arc::default();
+        let order = &mut Arc::make_mut(&mut scenario.plan).order;
+        order.excluded.clear();
+        order.scheduled.clear();
+    }
     scale_clusters(scenario, scale);
 }
 
