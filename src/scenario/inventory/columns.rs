@@ -165,6 +165,10 @@ impl Columns {
             trouble.of_file(format!("has a header of one column, {shown}; if it is separated otherwise, say so: population.separator = \"{name}\""));
             return None;
         }
+        if let Some(name) = header.iter().find(|name| name.chars().any(char::is_control)) {
+            trouble.of_file(format!("has a column whose name has control characters: {}", super::value::shown(name)));
+            return None;
+        }
         let list: Vec<Option<Column>> =
             Field::ALL.iter().zip(&wishes.list).map(|(field, wish)| find(*field, wish, header, trouble)).collect();
         let is_read = |name: &&String| !list.iter().flatten().any(|column| column.header == **name);

@@ -239,10 +239,12 @@ fn by_head(fleet: &Fleet, heads: usize) -> Vec<InventoryHead> {
 /// The lognormal law that sizes are nearest to: for what is correlated with size.
 fn law(sizes: &[Bytes]) -> SizeLaw {
     let max = sizes.iter().copied().max().unwrap_or_default().max(Bytes::new(1));
-    let logs = || sizes.iter().filter(|bytes| bytes.get() > 0).map(|bytes| (bytes.get() as f64).ln());
-    let count = logs().count().max(1) as f64;
-    let mean = logs().sum::<f64>() / count;
-    let variance = logs().map(|log| (log - mean).powi(2)).sum::<f64>() / count;
+    let logs = sizes.iter().filter(|bytes| bytes.get() > 0).map(|bytes| (bytes.get() as f64).ln());
+    let (count, sum, squares) =
+        logs.fold((0_u64, 0.0, 0.0), |(count, sum, squares), log| (count + 1, sum + log, squares + log * log));
+    let count = count.max(1) as f64;
+    let mean = sum / count;
+    let variance = (squares / count - mean * mean).max(0.0);
     let median = Bytes::new(mean.exp().round().max(1.0) as u64).min(max);
     SizeLaw { median, sigma: variance.sqrt(), max, tail: None }
 }

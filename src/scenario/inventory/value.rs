@@ -31,9 +31,9 @@ impl Wrong {
     }
 }
 
-/// A cell's text in quotes, as much as fits in a message.
+/// A cell's text in quotes, as much as fits in a message. What would move a terminal's cursor is not shown.
 pub(crate) fn shown(text: &str) -> String {
-    format!("\"{}\"", excerpt(text))
+    format!("\"{}\"", excerpt(text).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"))
 }
 
 /// A size in bytes: a number in the column's unit (its size in bytes; bytes when it has none), or a number with a unit of its own.
