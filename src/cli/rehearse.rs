@@ -73,12 +73,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 /// Fewer mailboxes, on clusters that are smaller by as much.
 fn fewer(scenario: &mut Scenario, scale: f64) {
     let population = &mut Arc::make_mut(&mut scenario.model).population;
-    let all = u64::from(population.mailboxes);
     population.mailboxes = (f64::from(population.mailboxes) * scale).round().max(1.0) as u32;
     if let Some(facts) = &scenario.facts {
-        // Of an inventory, every so many. They have other names here, so that the plan can name none of them.
-        let count = u64::from(population.mailboxes);
-        let rows: Vec<MailboxId> = (0..count).map(|row| MailboxId((row * all / count) as u32)).collect();
+        // Of an inventory some, evenly spread whatever its rows alternate between. They have other names here, so that the
+        // plan can name none of them.
+        let part = (scale * 2_f64.powi(64)) as u64;
+        let is_taken = |id: &MailboxId| u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) <= part;
+        let rows: Vec<MailboxId> = facts.fleet.ids().filter(is_taken).collect();
+        population.mailboxes = rows.len() as u32;
         let fleet = Arc::new(facts.fleet.only(&rows));
         scenario.facts = Some(Arc::new(Facts { fleet, ..Facts::default() }));
         scenario.named = Arc::default();
