@@ -9,6 +9,8 @@ mod forecast;
 #[cfg(target_os = "linux")]
 mod from;
 #[cfg(target_os = "linux")]
+mod inventory;
+#[cfg(target_os = "linux")]
 mod operate;
 mod progress;
 mod rehearse;
@@ -26,7 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::scenario::{self, ReadSettings, Source};
+use crate::report;
+use crate::scenario::{self, ReadSettings, Source, Watch};
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
@@ -72,12 +75,18 @@ enum Command {
     /// Run what a migration has recorded through the core once more
     #[cfg(target_os = "linux")]
     Replay(replay::Arguments),
+    /// Make an inventory, a row for each mailbox, from Maildirs or from another program's export
+    #[cfg(target_os = "linux")]
+    Inventory(inventory::Arguments),
     /// Check scenario files
     Validate {
         /// The files
         #[arg(required = true)]
         scenarios: Vec<PathBuf>,
-        /// Let `extends` lead out of the scenario's folder
+        /// Leave out rows of an inventory that have problems
+        #[arg(long)]
+        skip_bad_rows: bool,
+        /// Let `extends` and an inventory lead out of the scenario's folder
         #[arg(long)]
         allow_path: bool,
     },
@@ -107,17 +116,41 @@ struct ScenarioArguments {
     /// Seed in place of the file's
     #[arg(long)]
     seed: Option<u64>,
-    /// Let `extends` lead out of the scenario's folder
+    /// Leave out rows of the inventory that have problems; the forecast says how many and why
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Let `extends` and an inventory lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }
 
 impl ScenarioArguments {
+    fn settings(&self) -> ReadSettings {
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.skip_bad_rows.then(|| SKIP_BAD_ROWS.to_owned()));
+        ReadSettings { overrides, allow_path: self.allow_path }
+    }
+
     fn read(&self) -> Result<Source, Failure> {
-        let settings = ReadSettings { overrides: self.overrides.clone(), allow_path: self.allow_path };
-        Source::read(&self.scenario, &settings).map_err(|problems| Failure::Input(problems.to_string()))
+        self.read_telling(Some(&progress::reading()))
+    }
+
+    /// Reads it, and tells somebody how far an inventory has been read.
+    fn read_telling(&self, watch: Option<&Watch>) -> Result<Source, Failure> {
+        let source = Source::read_watched(&self.scenario, &self.settings(), watch);
+        source.map_err(|problems| Failure::Input(problems.to_string()))
+    }
+
+    /// Reads it for its names and its site: the inventory, which may be large, is not opened.
+    #[cfg(target_os = "linux")]
+    fn read_without_inventory(&self) -> Result<Source, Failure> {
+        let source = Source::read_without_inventory(&self.scenario, &self.settings());
+        source.map_err(|problems| Failure::Input(problems.to_string()))
     }
 }
+
+/// The setting that `--skip-bad-rows` stands for.
+const SKIP_BAD_ROWS: &str = "population.skip_bad_rows=true";
 
 /// How the program ends when nothing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,24 +214,34 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Trace(arguments) => trace::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Replay(arguments) => replay::run(&arguments),
-        Command::Validate { scenarios, allow_path } => validate(&scenarios, allow_path),
+        #[cfg(target_os = "linux")]
+        Command::Inventory(arguments) => inventory::run(&arguments),
+        Command::Validate { scenarios, skip_bad_rows, allow_path } => validate(&scenarios, skip_bad_rows, allow_path),
         Command::New { path } => new(&path),
         Command::Schema => schema(),
         Command::Completions { shell } => completions(shell),
     }
 }
 
-fn validate(scenarios: &[PathBuf], allow_path: bool) -> Result<Done, Failure> {
+fn validate(scenarios: &[PathBuf], skip_bad_rows: bool, allow_path: bool) -> Result<Done, Failure> {
     let mut wrong = Vec::new();
     for path in scenarios {
-        match Source::read(path, &ReadSettings { overrides: Vec::new(), allow_path }) {
+        let scenario = path.clone();
+        let arguments = ScenarioArguments { scenario, overrides: Vec::new(), seed: None, skip_bad_rows, allow_path };
+        match arguments.read() {
             Ok(source) => {
                 for warning in source.warnings() {
                     writeln!(io::stderr(), "{warning}")?;
                 }
+                for line in
+                    source.inventory().iter().flat_map(|inventory| report::inventory(inventory, source.middle()))
+                {
+                    writeln!(io::stderr(), "{line}")?;
+                }
                 writeln!(io::stdout(), "{}: good", path.display())?;
             }
-            Err(problems) => wrong.push(problems.to_string()),
+            Err(Failure::Input(problems)) => wrong.push(problems),
+            Err(failure) => return Err(failure),
         }
     }
     if wrong.is_empty() { Ok(Done::Complete) } else { Err(Failure::Input(wrong.join("\n"))) }

@@ -213,6 +213,22 @@ impl Fleet {
         (0..self.len()).map(|row| MailboxId(row as u32))
     }
 
+    /// Some of the mailboxes, in the given order. Columns that are empty stay so.
+    #[must_use]
+    pub fn only(&self, rows: &[MailboxId]) -> Self {
+        fn picked<T: Copy>(column: &[T], rows: &[MailboxId]) -> Vec<T> {
+            if column.is_empty() { Vec::new() } else { rows.iter().map(|row| column[row.index()]).collect() }
+        }
+        Self {
+            bytes: picked(&self.bytes, rows),
+            messages: picked(&self.messages, rows),
+            activity_micro_op_s: picked(&self.activity_micro_op_s, rows),
+            origin: picked(&self.origin, rows),
+            home: picked(&self.home, rows),
+            group: picked(&self.group, rows),
+        }
+    }
+
     /// Of the mailboxes that lived on a head before the migration began: all, and those that have left the old storage.
     #[must_use]
     pub fn counts(&self, head: HeadId) -> (u64, u64) {
@@ -228,6 +244,15 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_of_the_mailboxes_keep_their_facts() {
+        let fleet =
+            Fleet { bytes: [1, 2, 3].map(Bytes::new).into(), origin: [0, 1, 2].map(HeadId).into(), ..Fleet::default() };
+        let only = fleet.only(&[MailboxId(2), MailboxId(0)]);
+        assert_eq!((only.bytes, only.origin), ([3, 1].map(Bytes::new).into(), [2, 0].map(HeadId).into()));
+        assert!(only.messages.is_empty() && only.home.is_empty());
+    }
 
     #[test]
     fn counts_are_those_of_a_loop() {

@@ -6,6 +6,7 @@
 mod chart;
 pub mod document;
 pub mod files;
+mod inventory;
 mod rows;
 mod sections;
 pub mod table;
@@ -16,7 +17,8 @@ mod warn;
 mod wording;
 
 use crate::forecast::Forecast;
-use crate::scenario::{Note, UncertainInput};
+use crate::scenario::{InventorySummary, Note, UncertainInput};
+pub use inventory::sentences as inventory;
 
 /// What a report says besides the forecast itself.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub struct About {
     pub uncertain: Vec<UncertainInput>,
     /// What was taken from a ledger in place of the file, a sentence each.
     pub observed: Vec<String>,
+    /// What an inventory has told in place of the file.
+    pub inventory: Option<InventorySummary>,
     /// Facts and assumptions of the file.
     pub notes: Vec<Note>,
     /// What the scenario's reader found doubtful.

@@ -11,15 +11,18 @@ pub mod curve;
 mod feasible;
 mod files;
 mod format;
+mod format_inventory;
 mod format_plan;
 mod format_site;
 mod frame;
 mod frame_plan;
+mod inventory;
 mod item;
 mod keys;
 mod merge;
 mod milestones;
 pub mod model;
+mod named;
 mod notes;
 mod number;
 mod overrides;
@@ -35,15 +38,17 @@ mod source;
 mod spread;
 mod tree;
 
+pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
 pub use notes::{Note, NoteKind};
 pub use problems::{Place, Problem, Problems, SourceText};
 pub use schema::schema;
-pub use source::{ReadSettings, Source, UncertainInput};
+pub use source::{ReadSettings, Source, UncertainInput, Watch};
 
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::fleet::MailboxId;
 use crate::migration::message::{Facts, Milestone};
 use crate::migration::plan::Plan;
 use crate::units::{Share, Span, Time};
@@ -78,8 +83,11 @@ pub struct Scenario {
     pub forecast: ForecastSettings,
     /// What the planner expects.
     pub expectations: Vec<Expectation>,
-    /// What is where at `as_of`, as a running migration's ledger has it; none: the population is drawn.
+    /// What is where at `as_of`, as an inventory or a running migration's ledger has it; none: the population is drawn. A
+    /// column of its fleet that is empty is not known, and drawn.
     pub facts: Option<Arc<Facts>>,
+    /// Names of the mailboxes that the plan's order names, by their rows in the inventory; empty without an inventory.
+    pub named: Arc<[(MailboxId, String)]>,
 }
 
 /// A commented file to start from; it is a valid scenario.

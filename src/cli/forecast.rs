@@ -51,6 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let stop = stop_on_interrupt()?;
     let (forecast, facts) = simulate(arguments, &source, &start, &stop)?;
     let mut about = About { observed: start.lines(), ..about(arguments, &source) };
+    if start.is_observed() {
+        // A ledger knows better.
+        about.inventory = None;
+    }
     about.uncertain.retain(|input| !start.replaces(&input.key));
     let page = if arguments.json {
         document::json(&forecast, &about).map_err(io::Error::from)?
@@ -104,6 +108,16 @@ impl Beginning {
     }
 
     #[cfg(target_os = "linux")]
+    const fn is_observed(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    const fn is_observed(&self) -> bool {
+        false
+    }
+
+    #[cfg(target_os = "linux")]
     fn lines(&self) -> Vec<String> {
         self.observed.as_ref().map(|observed| observed.lines.clone()).unwrap_or_default()
     }
@@ -116,13 +130,14 @@ impl Beginning {
 
 /// The scenario, and what a ledger knows better.
 fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure> {
-    let source = arguments.scenario.read()?;
+    let watch = (!arguments.quiet).then(progress::reading);
+    let source = arguments.scenario.read_telling(watch.as_ref())?;
     #[cfg(target_os = "linux")]
     if let Some(ledger) = &arguments.from {
         let observed = super::from::Observed::read(ledger, &source)?;
         let mut later = arguments.scenario.clone();
         later.overrides.push(observed.as_of(source.middle()));
-        return Ok((later.read()?, Beginning { observed: Some(observed) }));
+        return Ok((later.read_telling(watch.as_ref())?, Beginning { observed: Some(observed) }));
     }
     Ok((source, Beginning::default()))
 }
@@ -220,6 +235,7 @@ fn about(arguments: &Arguments, source: &Source) -> About {
         scenario_sha256: sha256(source.resolved().as_bytes()),
         uncertain: source.uncertain().to_vec(),
         observed: Vec::new(),
+        inventory: source.inventory().cloned(),
         notes: source.notes().to_vec(),
         warnings: source.warnings().iter().map(ToString::to_string).collect(),
     }
@@ -246,6 +262,9 @@ fn command(arguments: &Arguments) -> String {
     }
     words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
     words.extend(arguments.replications.iter().flat_map(|count| ["--replications".into(), count.to_string()]));
+    if scenario.skip_bad_rows {
+        words.push("--skip-bad-rows".into());
+    }
     if scenario.allow_path {
         words.push("--allow-path".into());
     }

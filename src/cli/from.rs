@@ -1,14 +1,16 @@
 //! `drawdown forecast --from LEDGER`: what a ledger knows, in place of what the scenario assumes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Failure;
-use crate::fleet::{ClusterId, Home};
+use crate::fleet::{ClusterId, Home, MailboxId};
 use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
 use crate::migration::message::{Facts, Fault};
+use crate::migration::plan::OrderPlan;
 use crate::scenario::{Scenario, Source};
 use crate::units::{Bytes, Rate, Span, Time};
 
@@ -22,6 +24,8 @@ const COPIES_MAX: usize = 5_000;
 /// What is taken from a ledger.
 pub(super) struct Observed {
     facts: Arc<Facts>,
+    /// The plan, with its mailboxes as rows of the ledger.
+    order: OrderPlan,
     /// When it was recorded.
     pub(super) at: Time,
     /// By how much copies were faster than the scenario says for idle stores while they worked, at most a hundredfold either
@@ -51,7 +55,12 @@ impl Observed {
         }
         super::run::the_same_stores(source, path)?;
         check(&known, source, path)?;
+        let names = reader.mailboxes().map_err(problem)?;
+        let rows: BTreeMap<&str, MailboxId> =
+            names.iter().map(|named| named.name.as_str()).zip((0..).map(MailboxId)).collect();
+        let (plan, _) = source.middle().plan_for(&|name| rows.get(name).copied());
         let mut observed = Self {
+            order: plan.order.clone(),
             at: known.at,
             speed: None,
             transient: None,
@@ -131,6 +140,7 @@ impl Observed {
     /// Puts what is known in place of what the scenario assumes.
     pub(super) fn apply(&self, scenario: &mut Scenario) {
         scenario.facts = Some(Arc::clone(&self.facts));
+        Arc::make_mut(&mut scenario.plan).order = self.order.clone();
         let model = Arc::make_mut(&mut scenario.model);
         model.population.mailboxes = self.facts.fleet.len() as u32;
         if let Some(transient) = self.transient {

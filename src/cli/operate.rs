@@ -22,7 +22,10 @@ pub(super) struct Running {
     /// Another socket than the scenario's
     #[arg(long)]
     socket: Option<PathBuf>,
-    /// Let `extends` lead out of the scenario's folder
+    /// Leave out rows of the inventory that have problems, where it is read
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Let `extends` and an inventory lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }
@@ -34,6 +37,7 @@ impl Running {
             scenario: self.scenario.clone(),
             overrides: Vec::new(),
             seed: None,
+            skip_bad_rows: self.skip_bad_rows,
             allow_path: self.allow_path,
         }
     }
@@ -227,7 +231,7 @@ fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
 
 /// The socket of the migration, and the time zone of its people.
 fn find(running: &Running) -> Result<(PathBuf, TimeZone), Failure> {
-    let source: Source = running.scenario().read()?;
+    let source: Source = running.scenario().read_without_inventory()?;
     let socket = running.socket(&source)?;
     Ok((socket, source.middle().time_zone.clone()))
 }

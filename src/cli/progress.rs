@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::scenario::Watch;
+
 /// How often a line is written where stderr is no terminal.
-const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// Shows how far a forecast is.
 pub(super) enum Progress {
@@ -53,6 +55,54 @@ impl Progress {
 
     pub(super) fn finish(&self) {
         if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// From here on a reading says how far it is.
+const SAID_AFTER: Duration = Duration::from_secs(1);
+
+/// Shows how far an inventory has been read, once that takes a while.
+pub(super) fn reading() -> Watch {
+    let reading = Mutex::new(Reading { start: now(), said: None, bar: None });
+    Watch::new(move |file, done, all| {
+        if let Ok(mut reading) = reading.try_lock() {
+            reading.show(file, done, all);
+        }
+    })
+}
+
+struct Reading {
+    start: Instant,
+    said: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Reading {
+    fn show(&mut self, file: &str, done: u64, all: u64) {
+        if self.start.elapsed() < SAID_AFTER {
+            return;
+        }
+        if std::io::stderr().is_terminal() {
+            let style = || ProgressStyle::with_template("{bar:30} {percent} % of {msg}");
+            let bar = self.bar.get_or_insert_with(|| {
+                let bar = ProgressBar::new(all).with_message(file.to_owned());
+                bar.with_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()))
+            });
+            bar.set_position(done);
+        } else if self.said.is_none_or(|said| said.elapsed() >= EVERY) {
+            self.said = Some(now());
+            let percent = done.saturating_mul(100) / all.max(1);
+            // A reader that has gone away is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "reading {file}: {percent} %");
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }

@@ -11,11 +11,12 @@ use clap::Args;
 
 use super::run::session;
 use super::{Done, Failure, ScenarioArguments, progress};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, MailboxId};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
 use crate::live::rehearsal::{self, Wanted};
 use crate::live::session::Setting;
+use crate::migration::message::Facts;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory, FillProbe, LoadProbe, Site, Statements, Store};
 use crate::sim::{self, RunId};
@@ -73,6 +74,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 fn fewer(scenario: &mut Scenario, scale: f64) {
     let population = &mut Arc::make_mut(&mut scenario.model).population;
     population.mailboxes = (f64::from(population.mailboxes) * scale).round().max(1.0) as u32;
+    if let Some(facts) = &scenario.facts {
+        // Of an inventory some, evenly spread whatever its rows alternate between. They have other names here, so that the
+        // plan can name none of them.
+        let part = (scale * 2_f64.powi(64)) as u64;
+        let is_taken = |id: &MailboxId| u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) <= part;
+        let rows: Vec<MailboxId> = facts.fleet.ids().filter(is_taken).collect();
+        population.mailboxes = rows.len() as u32;
+        let fleet = Arc::new(facts.fleet.only(&rows));
+        scenario.facts = Some(Arc::new(Facts { fleet, ..Facts::default() }));
+        scenario.named = Arc::default();
+        let order = &mut Arc::make_mut(&mut scenario.plan).order;
+        order.excluded.clear();
+        order.scheduled.clear();
+    }
     scale_clusters(scenario, scale);
 }
 

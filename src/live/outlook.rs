@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::directory::{Directory, State};
 use super::facts::{self, Gathered};
 use super::probe::{Probe, ProbeError, Reading};
-use super::session::{Past, Roots, SessionError, Setting, failed, openings, refuse_overlaps, same_stores};
+use super::session::{self, Past, Roots, SessionError, Setting, failed, openings, refuse_overlaps, same_stores};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{
     Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
@@ -104,7 +104,7 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let said = std::cell::RefCell::new(said);
     let say = |text: &str| said.borrow_mut().push(text.to_owned());
     let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), &say);
-    let plan = Arc::clone(&scenario.plan);
+    let plan = session::plan(scenario, &names, &say);
     let start = Start { session: 1, version: CORE_VERSION, plan, facts };
     let (readings, unsampled) = sample(setting);
     let names: Vec<String> = names.into_iter().map(|named| named.name).collect();

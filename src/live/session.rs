@@ -34,6 +34,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::host;
 use crate::migration::Migration;
 use crate::migration::message::{CORE_VERSION, Command, Event, Milestone, Order, Start};
+use crate::migration::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::{Span, Time};
@@ -138,7 +139,7 @@ pub fn run(
     refuse_overlaps(scenario, &users)?;
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
-    let plan = Arc::clone(&scenario.plan);
+    let plan = plan(scenario, &names, say);
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
     let program = env!("CARGO_PKG_VERSION");
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
@@ -264,6 +265,17 @@ impl Roots {
         let clusters = scenario.clusters.iter().zip(&site.clusters).map(open).collect::<Result<_, _>>()?;
         Ok(Self { heads, clusters })
     }
+}
+
+/// The plan, with the mailboxes that it names as the session's rows. One that is not on the heads has nothing to be left out of.
+pub(super) fn plan(scenario: &Scenario, names: &[Named], say: &dyn Fn(&str)) -> Arc<Plan> {
+    let rows: BTreeMap<&str, MailboxId> =
+        names.iter().map(|named| named.name.as_str()).zip((0..).map(MailboxId)).collect();
+    let (plan, missing) = scenario.plan_for(&|name| rows.get(name).copied());
+    for name in missing {
+        say(&format!("{name}: named by the plan, and none of the users on the heads"));
+    }
+    plan
 }
 
 /// What the ledger knows of earlier sessions.

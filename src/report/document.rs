@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::wording::{utc, with_offset};
-use super::{About, warn};
+use super::{About, inventory, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -37,6 +37,9 @@ pub struct Document {
     clusters: Vec<ClusterPart>,
     chance_only: Option<ChancePart>,
     uncertain_inputs: Vec<InputPart>,
+    /// What an inventory has told in place of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory: Option<inventory::Part>,
     /// What was taken from a ledger in place of the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     observed: Vec<String>,
@@ -212,6 +215,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
             }
         },
         uncertain_inputs: inputs(about),
+        inventory: about.inventory.as_ref().map(|known| inventory::part(known, &scenario.heads)),
         observed: about.observed.clone(),
         notes: notes(about),
         warnings: warn::warnings(forecast, about),

@@ -48,6 +48,10 @@ struct Manifest<'a> {
     core_version: u32,
     scenario_file: &'a str,
     scenario_sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory_sha256: Option<&'a str>,
     seed: u64,
     replications: usize,
     incomplete: bool,
@@ -118,6 +122,8 @@ fn manifest<'a>(forecast: &Forecast, about: &'a About, files: &[(&'static str, V
         core_version: CORE_VERSION,
         scenario_file: &about.file,
         scenario_sha256: &about.scenario_sha256,
+        inventory_file: about.inventory.as_ref().map(|known| known.file.as_str()),
+        inventory_sha256: about.inventory.as_ref().map(|known| known.sha256.as_str()),
         seed: forecast.settings.seed,
         replications: forecast.replications.len(),
         incomplete: forecast.rule.interrupted,

@@ -168,6 +168,8 @@ pub(super) fn inputs(forecast: &Forecast, about: &About) -> Section {
     }
     let calendar = Calendar::new(&forecast.scenario);
     blocks.push(plain(format!("The forecast starts {}.", calendar.stamp(forecast.scenario.as_of))));
+    let inventory = about.inventory.iter().flat_map(|inventory| super::inventory(inventory, &forecast.scenario));
+    blocks.extend(inventory.map(plain));
     blocks.extend(about.observed.iter().map(plain));
     section("Inputs", blocks)
 }

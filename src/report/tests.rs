@@ -22,6 +22,7 @@ fn about() -> About {
         file: "small.toml".into(),
         command: "drawdown forecast small.toml --seed 1 --replications 200".into(),
         scenario_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into(),
+        inventory: None,
         observed: Vec::new(),
         uncertain: vec![UncertainInput {
             key: "population.activity.mean".into(),

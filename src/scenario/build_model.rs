@@ -2,6 +2,7 @@
 
 use super::curve::{CurvePoint, LatencyCurve, PRESETS, preset};
 use super::frame::Frame;
+use super::inventory::{Field, Inventory};
 use super::item::Item;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
@@ -146,30 +147,35 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
     reader.section();
     let Some(item) = file.get("population") else { return empty_population() };
     reader.distrust(Some(item));
-    let split = by_head(item, "split", frame, reader);
-    check_split(item, file, &split, reader);
-    reader.section();
-    let moved = by_head(item, "moved", frame, reader);
-    reader.section();
-    let (activity, activity_sigma, activity_size_correlation) = match item.get("activity") {
-        Some(activity) if activity.amount().is_some() => (reader.value(activity), 0.0, 0.0),
-        Some(activity) => (
-            reader.number(activity, "mean"),
-            reader.number(activity, "spread"),
-            reader.number(activity, "size_correlation"),
-        ),
-        None => (0.0, 0.0, 0.0),
+    let known = frame.inventory.as_deref();
+    // An inventory that could not be read has been reported, and nobody knows what it says.
+    let is_unread = known.is_none() && item.get("inventory").is_some();
+    let (mailboxes, split) = match known {
+        Some(known) => (known.summary.mailboxes as u32, known.split()),
+        None if is_unread => (1, Vec::new()),
+        None => {
+            let split = by_head(item, "split", frame, reader);
+            check_split(item, file, &split, reader);
+            (reader.count(item, "mailboxes"), split.into_iter().map(share).collect())
+        }
     };
-    let size = match item.get("size") {
-        Some(size) => size_law(size, reader),
-        None => empty_population().size,
+    reader.section();
+    let moved = known.and_then(Inventory::moved_shares);
+    let moved = moved.unwrap_or_else(|| by_head(item, "moved", frame, reader).into_iter().map(share).collect());
+    let (activity, activity_sigma, activity_size_correlation) = activity(item, known, reader);
+    let size = match (known, item.get("size")) {
+        (Some(known), _) => known.size,
+        (None, Some(size)) => size_law(size, reader),
+        (None, None) => empty_population().size,
     };
-    let message = item.get("message");
+    let message = item.get("message").filter(|_| known.is_none_or(|known| !known.has(Field::Messages)));
+    needed(item, "message", Field::Messages, known, reader);
     reader.section();
     Population {
-        mailboxes: reader.count(item, "mailboxes"),
-        split: split.into_iter().map(share).collect(),
-        moved: moved.into_iter().map(share).collect(),
+        mailboxes,
+        bytes: known.map(|known| known.summary.bytes),
+        split,
+        moved,
         size,
         message_mean: message.map_or(empty_population().message_mean, |message| reader.bytes(message, "mean")),
         message_sigma: message.map_or(0.0, |message| reader.number(message, "sigma")),
@@ -180,7 +186,37 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         new_account_size: reader.bytes(item, "new_account_size"),
         growth_per_day: reader.number(item, "growth"),
         deletions_per_day: reader.number(item, "deletions"),
-        groups: reader.count(item, "groups"),
+        groups: match known.filter(|known| known.has(Field::Group)) {
+            Some(known) => known.groups,
+            None => reader.count(item, "groups"),
+        },
+    }
+}
+
+/// The activity of users: its mean in operations a second, its spread, and its correlation with size.
+fn activity(item: &Item, known: Option<&Inventory>, reader: &mut Reader<'_>) -> (f64, f64, f64) {
+    reader.section();
+    if let Some(mean) = known.and_then(|known| known.activity).filter(|mean| mean.ops_per_second() > 0.0) {
+        return (mean.ops_per_second(), 0.0, 0.0);
+    }
+    needed(item, "activity", Field::Activity, known, reader);
+    match item.get("activity") {
+        Some(activity) if activity.amount().is_some() => (reader.value(activity), 0.0, 0.0),
+        Some(activity) => (
+            reader.number(activity, "mean"),
+            reader.number(activity, "spread"),
+            reader.number(activity, "size_correlation"),
+        ),
+        None => (0.0, 0.0, 0.0),
+    }
+}
+
+/// A key must be there when the inventory does not say what it is for.
+fn needed(item: &Item, key: &str, field: Field, known: Option<&Inventory>, reader: &mut Reader<'_>) {
+    let Some(known) = known else { return };
+    if !known.has(field) && item.get(key).is_none() {
+        let (file, name) = (&known.summary.file, field.name());
+        reader.problem(item, format!("needs `{key}`: {file} has no column {name}, so that it is drawn"));
     }
 }
 
@@ -190,6 +226,7 @@ fn empty_population() -> Population {
         SizeLaw { median: crate::units::Bytes::new(1), sigma: 0.0, max: crate::units::Bytes::new(1), tail: None };
     Population {
         mailboxes: 1,
+        bytes: None,
         split: Vec::new(),
         moved: Vec::new(),
         size,

@@ -78,6 +78,11 @@ impl Checker {
     fn missing(&mut self, known: &'static Key, parent: &Node, key: &str) -> Option<Item> {
         let data = match known.need {
             Need::Optional => return None,
+            Need::Unless(other) if parent.get(other).is_some() => return None,
+            Need::Unless(other) => {
+                let message = format!("is missing, and so is {other}: {}", lower_first(known.doc));
+                return Some(self.bad(parent, key, message));
+            }
             Need::Required => return Some(self.bad(parent, key, format!("is missing: {}", lower_first(known.doc)))),
             Need::Text(text) => Data::Text(text.to_owned()),
             Need::Number(number) => Data::Float(number),

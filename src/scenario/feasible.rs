@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::Scenario;
 use super::build_model::peak_utilisation;
 use super::item::Item;
-use super::model::{Model, SizeLaw};
+use super::model::{Model, Population, SizeLaw};
 use super::reader::Reader;
 use crate::migration::plan::Windows;
 use crate::units::{Bytes, Rate, Share, Time};
@@ -21,6 +21,12 @@ pub(crate) fn mean_size(law: &SizeLaw) -> f64 {
             share * mean_capped_pareto(tail.from.get() as f64, tail.alpha, max) + (1.0 - share) * body
         }
     }
+}
+
+/// The sizes of all mailboxes, in bytes: as expected, or as an inventory has them.
+fn all_bytes(population: &Population) -> f64 {
+    let drawn = || mean_size(&population.size) * f64::from(population.mailboxes);
+    population.bytes.map_or_else(drawn, |bytes| bytes.get() as f64)
 }
 
 fn mean_capped_lognormal(median: f64, sigma: f64, max: f64) -> f64 {
@@ -50,7 +56,7 @@ fn mean_capped_pareto(from: f64, alpha: f64, max: f64) -> f64 {
 pub(crate) fn intake(model: &Model) -> Rate {
     let population = &model.population;
     let accounts = population.new_accounts_per_day * population.new_account_size.get() as f64;
-    let growth = population.growth_per_day * mean_size(&population.size) * f64::from(population.mailboxes);
+    let growth = population.growth_per_day * all_bytes(population);
     Rate::per_second(((accounts + growth) / 86_400.0).ceil() as u64)
 }
 
@@ -78,7 +84,7 @@ fn room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let Some(clusters) = file.get("cluster") else { return };
     let population = &scenario.model.population;
     let excluded = scenario.plan.order.excluded.len() as f64;
-    let mean = mean_size(&population.size);
+    let mean = all_bytes(population) / f64::from(population.mailboxes.max(1));
     let needed = mean * (f64::from(population.mailboxes) - excluded).max(0.0);
     let room = room_at(scenario, scenario.horizon);
     let horizon = super::calendar::local(&scenario.time_zone, scenario.horizon).date();
@@ -112,10 +118,12 @@ fn moved_room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let population = &scenario.model.population;
     let share: f64 =
         population.split.iter().zip(&population.moved).map(|(split, moved)| split.fraction() * moved.fraction()).sum();
-    let moved = mean_size(&population.size) * f64::from(population.mailboxes) * share;
+    let moved = all_bytes(population) * share;
     let room = room_at(scenario, scenario.as_of);
     let Some(item) = file.get("population").and_then(|population| population.get("moved")) else { return };
-    if moved > room {
+    // What an inventory says is where it is, whatever the thresholds are.
+    let is_known = scenario.facts.as_ref().is_some_and(|facts| !facts.fleet.home.is_empty());
+    if moved > room && !is_known {
         let message = format!(
             "the mailboxes already moved hold {}, the clusters in service at as_of have room for {}",
             terabytes(moved),

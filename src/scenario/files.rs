@@ -17,15 +17,28 @@ const NESTING_MAX: usize = 64;
 /// The longest chain of `extends`.
 const CHAIN_MAX: usize = 16;
 
-/// Where `extends` may lead.
-struct Root<'a> {
+/// Where `extends` and an inventory may lead.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
     /// The folder of the file given by the user, with symbolic links resolved.
-    folder: &'a Path,
+    root: PathBuf,
+    /// The file, as it was given.
+    given: PathBuf,
     allow_path: bool,
 }
 
+impl Folder {
+    /// A file that is named at a place of the scenario, relative to the file of that place.
+    pub(crate) fn beside(&self, place: &Place, target: &str) -> Result<PathBuf, String> {
+        let from = if place.source.is_override { self.given.as_path() } else { Path::new(&place.source.name) };
+        let joined = from.parent().unwrap_or(Path::new("")).join(target);
+        find(&joined, target, from, self)?;
+        Ok(joined)
+    }
+}
+
 /// Reads a file with everything that it extends.
-pub(crate) fn load(path: &Path, allow_path: bool, problems: &mut Vec<Problem>) -> Option<Node> {
+pub(crate) fn load(path: &Path, allow_path: bool, problems: &mut Vec<Problem>) -> Option<(Node, Folder)> {
     let shown = path.display().to_string();
     let canonical = match path.canonicalize() {
         Ok(canonical) => canonical,
@@ -34,8 +47,10 @@ pub(crate) fn load(path: &Path, allow_path: bool, problems: &mut Vec<Problem>) -
             return None;
         }
     };
-    let folder = canonical.parent().unwrap_or(&canonical);
-    load_chain(path, &Root { folder, allow_path }, &mut vec![canonical.clone()], problems)
+    let folder = canonical.parent().unwrap_or(&canonical).to_owned();
+    let root = Folder { root: folder, given: path.to_owned(), allow_path };
+    let node = load_chain(path, &root, &mut vec![canonical], problems)?;
+    Some((node, root))
 }
 
 /// Reads a text that stands in no folder, so that it cannot extend anything.
@@ -47,7 +62,7 @@ pub(crate) fn load_text(name: &str, text: &str, problems: &mut Vec<Problem>) -> 
     Some(node)
 }
 
-fn load_chain(path: &Path, root: &Root<'_>, chain: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) -> Option<Node> {
+fn load_chain(path: &Path, root: &Folder, chain: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) -> Option<Node> {
     let name = path.display().to_string();
     let bytes = match read_limited(path) {
         Ok(bytes) => bytes,
@@ -79,24 +94,30 @@ fn load_chain(path: &Path, root: &Root<'_>, chain: &mut Vec<PathBuf>, problems: 
     })
 }
 
-/// The file that `extends` means, when it may be read.
-fn resolve(joined: &Path, target: &str, from: &Path, root: &Root<'_>, chain: &[PathBuf]) -> Result<PathBuf, String> {
+/// The file that is meant, with symbolic links resolved, when it may be read.
+fn find(joined: &Path, target: &str, from: &Path, root: &Folder) -> Result<PathBuf, String> {
     let outside = || format!("is \"{target}\", which leaves the scenario's folder; allow it with --allow-path");
     if !root.allow_path {
         // Looked at before the file system is asked, so that nothing is learnt about files elsewhere.
         let folder = from.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let inside = folder.and_then(|folder| folder.canonicalize().ok()).and_then(|folder| {
-            let depth = folder.strip_prefix(root.folder).ok()?.components().count();
+            let depth = folder.strip_prefix(&root.root).ok()?.components().count();
             stays_below(Path::new(target), depth).then_some(())
         });
         inside.ok_or_else(outside)?;
     }
     let canonical = joined.canonicalize().map_err(|error| format!("is \"{target}\", which cannot be read: {error}"))?;
-    if !root.allow_path && !canonical.starts_with(root.folder) {
+    if !root.allow_path && !canonical.starts_with(&root.root) {
         return Err(format!(
             "is \"{target}\", a symbolic link that leaves the scenario's folder; allow it with --allow-path"
         ));
     }
+    Ok(canonical)
+}
+
+/// The file that `extends` means, when it may be read.
+fn resolve(joined: &Path, target: &str, from: &Path, root: &Folder, chain: &[PathBuf]) -> Result<PathBuf, String> {
+    let canonical = find(joined, target, from, root)?;
     if chain.contains(&canonical) {
         let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let names: Vec<String> = chain.iter().chain([&canonical]).map(file_name).collect();

@@ -3,10 +3,12 @@
 //! Numbers that nobody can know without looking at a site have no default other than "none of it": a scenario states
 //! its assumptions itself.
 
+use super::format_inventory::INVENTORY;
 use super::format_plan::PLAN;
 use super::format_site::SITE;
 use super::keys::{
     Kind, Need, Table, bytes, count, frequency, growth, latency, may, need, op_rate, ops, or, plain, rate, share, span,
+    unless,
 };
 
 /// The whole file.
@@ -139,23 +141,42 @@ static CLUSTER: Table = Table {
 
 static POPULATION: Table = Table {
     what: "the population",
-    keys: &[&[
-        need("mailboxes", count(1.0, 1e9).kind(), "How many, those already moved included."),
-        need("split", Kind::ByHead(&share().single().kind()), "Share of the mailboxes by head; adds up to 100 %."),
-        or("moved", Kind::ByHead(&share().kind()), Need::Empty, "Share already moved, by head, in the plan's order."),
-        need("size", Kind::Table(&SIZE), "Size of a mailbox."),
-        need("message", Kind::Table(&MESSAGE), "Sizes of messages."),
-        need(
-            "activity",
-            Kind::Choice(&[Kind::Table(&ACTIVITY), op_rate().kind()]),
-            "Operations a second of a mailbox's user, weekly mean; alone, without spread over mailboxes.",
-        ),
-        or("new_accounts", frequency().kind(), Need::Text("0 / day"), "New accounts, all on the new hardware."),
-        or("new_account_size", bytes().kind(), Need::Text("0 B"), "Mean size of a new account's mailbox."),
-        or("growth", growth().kind(), Need::Text("0 % / day"), "Growth of every mailbox, of its size."),
-        or("deletions", frequency().kind(), Need::Text("0 / day"), "Mailboxes deleted, of those still on the heads."),
-        or("groups", count(0.0, 1e9).kind(), Need::Number(0.0), "Number of groups that mailboxes belong to."),
-    ]],
+    keys: &[
+        INVENTORY,
+        &[
+            unless("inventory", "mailboxes", count(1.0, 1e9).kind(), "How many, those already moved included."),
+            unless(
+                "inventory",
+                "split",
+                Kind::ByHead(&share().single().kind()),
+                "Share of the mailboxes by head; adds up to 100 %.",
+            ),
+            or(
+                "moved",
+                Kind::ByHead(&share().kind()),
+                Need::Empty,
+                "Share already moved, by head, in the plan's order.",
+            ),
+            unless("inventory", "size", Kind::Table(&SIZE), "Size of a mailbox."),
+            unless("inventory", "message", Kind::Table(&MESSAGE), "Sizes of messages."),
+            unless(
+                "inventory",
+                "activity",
+                Kind::Choice(&[Kind::Table(&ACTIVITY), op_rate().kind()]),
+                "Operations a second of a mailbox's user, weekly mean; alone, without spread over mailboxes.",
+            ),
+            or("new_accounts", frequency().kind(), Need::Text("0 / day"), "New accounts, all on the new hardware."),
+            or("new_account_size", bytes().kind(), Need::Text("0 B"), "Mean size of a new account's mailbox."),
+            or("growth", growth().kind(), Need::Text("0 % / day"), "Growth of every mailbox, of its size."),
+            or(
+                "deletions",
+                frequency().kind(),
+                Need::Text("0 / day"),
+                "Mailboxes deleted, of those still on the heads.",
+            ),
+            or("groups", count(0.0, 1e9).kind(), Need::Number(0.0), "Number of groups that mailboxes belong to."),
+        ],
+    ],
 };
 
 static SIZE: Table = Table {

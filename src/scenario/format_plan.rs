@@ -35,7 +35,7 @@ static ORDER: Table = Table {
             Need::Text("none"),
             "Whether the next head begins at the tail of one.",
         ),
-        or("excluded", Kind::List(&count(0.0, 1e9).single().kind()), Need::Empty, "Numbers of mailboxes that stay."),
+        or("excluded", Kind::List(&MAILBOX), Need::Empty, "Mailboxes that stay: names of the inventory, or numbers."),
         or("scheduled", Kind::Tables(&SCHEDULED), Need::Empty, "Mailboxes that move at a date of their own."),
         or("waves", Kind::Tables(&WAVE), Need::Empty, "Parts after which the migration is watched."),
     ]],
@@ -46,10 +46,12 @@ pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busies
 /// The placement rules, as `Placement` lists them.
 pub(crate) const PLACEMENTS: &[&str] = &["sequential", "least-filled"];
 
+const MAILBOX: Kind = Kind::Choice(&[count(0.0, 1e9).single().kind(), Kind::Text]);
+
 static SCHEDULED: Table = Table {
     what: "a scheduled mailbox",
     keys: &[&[
-        need("mailbox", count(0.0, 1e9).single().kind(), "Its number in the inventory, from 0."),
+        need("mailbox", MAILBOX, "Its name in the inventory, or its number, from 0."),
         need("at", Kind::When, "When it moves."),
     ]],
 };

@@ -1,15 +1,19 @@
 //! What of a scenario is never uncertain: names, dates, the calendar, the order, the milestones. Built once.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::Expectation;
 use super::calendar::{self, Stretch};
 use super::frame_plan::{order, windows};
+use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
 use super::milestones::{self, Names, Unknown};
 use super::profile;
 use super::reader::Reader;
-use crate::fleet::STORES_MAX;
+use super::source::Beside;
+use crate::fleet::{MailboxId, STORES_MAX};
 use crate::migration::message::Milestone;
 use crate::migration::plan::{OrderPlan, ShareMilestone};
 use crate::units::{Span, Time};
@@ -28,7 +32,11 @@ pub(crate) struct Frame {
     pub(crate) clusters: Vec<String>,
     /// When each cluster enters service.
     pub(crate) in_service: Vec<Time>,
+    /// The mailboxes, where a file has them.
+    pub(crate) inventory: Option<Arc<Inventory>>,
     pub(crate) order: OrderPlan,
+    /// Names of the mailboxes that the order names, where there is an inventory.
+    pub(crate) named: Arc<[(MailboxId, String)]>,
     pub(crate) profile: Vec<f64>,
     /// By window: when it holds, and for which heads.
     pub(crate) windows: Vec<(Vec<Stretch>, Vec<bool>)>,
@@ -41,8 +49,8 @@ pub(crate) struct Frame {
 const DAY: Span = Span::from_secs(86_400);
 
 impl Frame {
-    /// Reads it; what is wrong goes to the reader.
-    pub(crate) fn read(file: &Item, reader: &mut Reader<'_>) -> Self {
+    /// Reads it, with the inventory beside the scenario; what is wrong goes to the reader.
+    pub(crate) fn read(file: &Item, beside: &Beside<'_>, reader: &mut Reader<'_>) -> Self {
         reader.section();
         let zone = time_zone(file, reader);
         let as_of = instant(&zone, file.get("as_of"), reader, Edge::Start);
@@ -51,7 +59,12 @@ impl Frame {
         let heads = names(file, "head", reader);
         let clusters = names(file, "cluster", reader);
         let in_service = in_service(file, &zone, as_of, horizon, reader);
-        let order = order(file, &zone, &heads, reader);
+        let fixed = Fixed { heads: &heads, clusters: &clusters, in_service: &in_service, zone: &zone, as_of };
+        let inventory = match beside {
+            Beside::Read { folder, watch } => Inventory::read(file, &fixed, *folder, *watch, reader).map(Arc::new),
+            Beside::Leave => None,
+        };
+        let order = order(file, &zone, &heads, inventory.as_deref(), reader);
         let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
         let asked = asked(file, &heads, &clusters, reader);
         let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
@@ -71,6 +84,8 @@ impl Frame {
             heads,
             clusters,
             in_service,
+            named: named(inventory.as_deref(), &order),
+            inventory,
             order,
             profile: load_profile(file, reader),
             windows,
@@ -79,6 +94,12 @@ impl Frame {
             expectations,
         }
     }
+}
+
+fn named(inventory: Option<&Inventory>, order: &OrderPlan) -> Arc<[(MailboxId, String)]> {
+    let Some(inventory) = inventory else { return Arc::default() };
+    let ids = order.excluded.iter().copied().chain(order.scheduled.iter().map(|(id, _)| *id));
+    ids.filter_map(|id| Some((id, inventory.names.name(id)?))).collect()
 }
 
 fn shares(milestones: &[Milestone]) -> Vec<ShareMilestone> {

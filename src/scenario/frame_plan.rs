@@ -7,14 +7,21 @@ use jiff::tz::TimeZone;
 use super::calendar::{Recurrence, Stretch, WHEN_ALLOWED};
 use super::format_plan::WITHIN;
 use super::frame::{Edge, instant};
-use super::item::Item;
+use super::inventory::Inventory;
+use super::item::{Amount, Item};
 use super::reader::{Reader, share};
 use crate::fleet::{HeadId, MailboxId};
 use crate::migration::plan::{Go, OrderPlan, Overlap, Wave, Within};
 use crate::units::Time;
 
 /// The order in which mailboxes move; what is wrong goes to the reader.
-pub(crate) fn order(file: &Item, zone: &TimeZone, heads: &[String], reader: &mut Reader<'_>) -> OrderPlan {
+pub(crate) fn order(
+    file: &Item,
+    zone: &TimeZone,
+    heads: &[String],
+    inventory: Option<&Inventory>,
+    reader: &mut Reader<'_>,
+) -> OrderPlan {
     const WITHINS: [Within; 6] =
         [Within::Inventory, Within::Smallest, Within::Largest, Within::Busiest, Within::Idlest, Within::Group];
     reader.section();
@@ -34,21 +41,14 @@ pub(crate) fn order(file: &Item, zone: &TimeZone, heads: &[String], reader: &mut
     if order.get("overlap").and_then(Item::text) == Some("tail") {
         plan.overlap = Overlap::Tail;
     }
-    let mailboxes = file.get("population").and_then(|population| population.get("mailboxes")).and_then(Item::amount);
-    let mailbox = |item: &Item, reader: &mut Reader<'_>| {
-        let number = reader.value(item);
-        if mailboxes.is_some_and(|amount| number >= amount.middle()) {
-            reader.problem(item, format!("is {number}, mailboxes have numbers from 0 and there are fewer"));
-        }
-        MailboxId(number as u32)
-    };
-    plan.excluded =
-        order.get("excluded").map(Item::list).unwrap_or_default().iter().map(|item| mailbox(item, reader)).collect();
+    let mailboxes = Mailboxes::new(file, inventory);
+    let excluded = order.get("excluded").map(Item::list).unwrap_or_default();
+    plan.excluded = excluded.iter().filter_map(|item| mailboxes.find(item, reader)).collect();
     for item in order.get("scheduled").map(Item::list).unwrap_or_default() {
         reader.section();
         let at = instant(zone, item.get("at"), reader, Edge::Start);
-        if let Some(number) = item.get("mailbox") {
-            plan.scheduled.push((mailbox(number, reader), at));
+        if let Some(mailbox) = item.get("mailbox").and_then(|item| mailboxes.find(item, reader)) {
+            plan.scheduled.push((mailbox, at));
         }
     }
     plan.excluded.sort_unstable();
@@ -56,6 +56,55 @@ pub(crate) fn order(file: &Item, zone: &TimeZone, heads: &[String], reader: &mut
     plan.scheduled.sort_by_key(|scheduled| (scheduled.1, scheduled.0));
     waves(order, &mut plan, reader);
     plan
+}
+
+/// The mailboxes that a plan can name.
+struct Mailboxes<'a> {
+    inventory: Option<&'a Inventory>,
+    /// How many there are; `None` when that is not known.
+    count: Option<f64>,
+    /// There is an inventory, and it could not be read: that has been told.
+    is_unknown: bool,
+}
+
+/// In an inventory of more mailboxes no name is looked for that may be meant.
+const SUGGESTED_FROM: usize = 100_000;
+
+impl<'a> Mailboxes<'a> {
+    fn new(file: &Item, inventory: Option<&'a Inventory>) -> Self {
+        let population = file.get("population");
+        let drawn = population.and_then(|population| population.get("mailboxes")).and_then(Item::amount);
+        let is_unknown = inventory.is_none() && population.is_some_and(|item| item.get("inventory").is_some());
+        let count = inventory.map(|inventory| inventory.names.len() as f64);
+        let count = count.or_else(|| drawn.map(Amount::middle)).filter(|_| !is_unknown);
+        Self { inventory, count, is_unknown }
+    }
+
+    /// The mailbox of a number or, in an inventory, of a name; what there is not is reported.
+    fn find(&self, item: &Item, reader: &mut Reader<'_>) -> Option<MailboxId> {
+        let Some(name) = item.text() else {
+            let number = reader.value(item);
+            if self.count.is_some_and(|count| number >= count) {
+                reader.problem(item, format!("is {number}, mailboxes have numbers from 0 and there are fewer"));
+            }
+            return Some(MailboxId(number as u32));
+        };
+        let Some(inventory) = self.inventory else {
+            if !self.is_unknown {
+                reader
+                    .problem(item, format!("is \"{name}\": mailboxes have names in an inventory alone, else numbers"));
+            }
+            return None;
+        };
+        let found = inventory.names.find(name);
+        if found.is_none() {
+            let file = &inventory.summary.file;
+            let near = if inventory.names.len() <= SUGGESTED_FROM { inventory.nearest(name) } else { None };
+            let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            reader.problem(item, format!("is \"{name}\", which no row of {file} is called{near}"));
+        }
+        found
+    }
 }
 
 fn head_order(file: &Item, order: &Item, heads: &[String], plan: &mut OrderPlan, reader: &mut Reader<'_>) {

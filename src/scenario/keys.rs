@@ -22,6 +22,8 @@ pub(crate) struct Key {
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     Required,
+    /// Required where its table does not have another key.
+    Unless(&'static str),
     Optional,
     /// The default, as the file would say it.
     Text(&'static str),
@@ -198,6 +200,11 @@ pub(crate) const fn count(min: f64, max: f64) -> Number {
 /// A key that must be there.
 pub(crate) const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, need: Need::Required, doc }
+}
+
+/// A key that must be there unless another one is.
+pub(crate) const fn unless(other: &'static str, name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, need: Need::Unless(other), doc }
 }
 
 /// A key that may be missing.

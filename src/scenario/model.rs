@@ -106,9 +106,11 @@ pub struct ClusterModel {
 pub struct Population {
     /// How many, those already moved included.
     pub mailboxes: u32,
+    /// Their sizes, all together, where an inventory says; then `size` is the law that is nearest to them.
+    pub bytes: Option<Bytes>,
     /// Share of them by head; adds up to 1.
     pub split: Vec<Share>,
-    /// Share already moved, by head, in the plan's own order. Their old copies count as purged.
+    /// Share already moved, by head: in the plan's own order, unless facts say which. Their old copies count as purged.
     pub moved: Vec<Share>,
     /// Size of a mailbox.
     pub size: SizeLaw,

@@ -10,6 +10,8 @@ use super::secret::hidden;
 
 /// Problems shown in full; the rest is counted. A broken file can hold millions.
 const SHOWN: usize = 100;
+/// Of an inventory's rows, so many problems are kept in words; the rest is counted.
+pub(crate) const ROWS_SHOWN: usize = 50;
 /// Characters of a source line shown around a problem.
 const LINE_SHOWN: usize = 160;
 
@@ -37,9 +39,7 @@ impl Place {
     /// The stretch itself, shortened to what fits in a message.
     pub(crate) fn excerpt(&self) -> String {
         let text = self.source.text.get(self.span.clone()).unwrap_or_default();
-        let line = hidden(text.lines().next().unwrap_or_default().trim());
-        let short: String = line.chars().take(60).collect();
-        if short.len() < text.trim_end().len() { format!("{short} ...") } else { short }
+        excerpt(text)
     }
 
     /// Line and column, both from 1, the column in characters.
@@ -72,6 +72,13 @@ impl Place {
             .annotation(AnnotationKind::Primary.span(caret_from..caret_to.max(caret_from)));
         Renderer::plain().render(&[Group::with_level(Level::ERROR).element(snippet)])
     }
+}
+
+/// The beginning of a text, as much as fits in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    let line = hidden(text.lines().next().unwrap_or_default().trim());
+    let short: String = line.chars().take(60).collect();
+    if short.len() < text.trim_end().len() { format!("{short} ...") } else { short }
 }
 
 fn floor_boundary(text: &str, mut at: usize) -> usize {
@@ -148,6 +155,8 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// Problems beyond the list: those of an inventory's rows are kept up to a number.
+    more: u64,
 }
 
 impl Problems {
@@ -158,10 +167,16 @@ impl Problems {
             (place.map(|place| place.source.is_override), place.map(|place| place.span.start))
         });
         list.dedup();
-        Self { list }
+        Self { list, more: 0 }
     }
 
-    /// Each problem.
+    /// Counts problems that are not in the list.
+    pub(crate) const fn and_more(mut self, more: u64) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// Each problem, but for those of an inventory's rows beyond the first ones.
     #[must_use]
     pub fn list(&self) -> &[Problem] {
         &self.list
@@ -173,9 +188,10 @@ impl fmt::Display for Problems {
         for problem in self.list.iter().take(SHOWN) {
             write!(f, "{problem}")?;
         }
-        match self.list.len() {
-            count @ ..=SHOWN => writeln!(f, "{count} problem{}", if count == 1 { "" } else { "s" }),
-            count => writeln!(f, "{count} problems, the first {SHOWN} of them above"),
+        let shown = self.list.len().min(SHOWN) as u64;
+        match self.list.len() as u64 + self.more {
+            count if count == shown => writeln!(f, "{count} problem{}", if count == 1 { "" } else { "s" }),
+            count => writeln!(f, "{count} problems, the first {shown} of them above"),
         }
     }
 }

@@ -10,13 +10,15 @@ pub(crate) struct Reader<'a> {
     draw: &'a mut dyn FnMut(&Item, &Amount) -> f64,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    /// Problems that are counted and not told one by one.
+    pub(crate) unshown: u64,
     /// Whether a value was met since the last `section` that is known to be wrong: what follows from it is not reported.
     tainted: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(draw: &'a mut dyn FnMut(&Item, &Amount) -> f64) -> Self {
-        Self { draw, problems: Vec::new(), warnings: Vec::new(), tainted: false }
+        Self { draw, problems: Vec::new(), warnings: Vec::new(), unshown: 0, tainted: false }
     }
 
     /// Begins a part of the file that can be judged on its own.

@@ -34,7 +34,23 @@ fn table(table: &Table, complete: bool, more: &[(&str, Value)]) -> Value {
     if !complete {
         required.clear();
     }
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    let mut schema =
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+    if let (true, Value::Object(object)) = (complete, &mut schema) {
+        conditions(table, object);
+    }
+    schema
+}
+
+/// What is required where another key is missing.
+fn conditions(table: &Table, schema: &mut Map<String, Value>) {
+    let unless = |key: &'static Key| if let Need::Unless(other) = key.need { Some((other, key.name)) } else { None };
+    let pairs: Vec<(&str, &str)> = table.keys().filter_map(unless).collect();
+    if let Some(&(other, _)) = pairs.first() {
+        let names: Vec<&str> = pairs.iter().filter(|pair| pair.0 == other).map(|pair| pair.1).collect();
+        schema.insert("if".to_owned(), json!({ "required": [other] }));
+        schema.insert("else".to_owned(), json!({ "required": names }));
+    }
 }
 
 fn documented(key: &Key, complete: bool) -> Value {
@@ -43,7 +59,7 @@ fn documented(key: &Key, complete: bool) -> Value {
         Need::Text(text) => Some(json!(text)),
         Need::Number(number) => Some(json!(number)),
         Need::Flag(flag) => Some(json!(flag)),
-        Need::Required | Need::Optional | Need::Empty => None,
+        Need::Required | Need::Unless(_) | Need::Optional | Need::Empty => None,
     };
     if let Value::Object(object) = &mut schema {
         object.insert("description".to_owned(), json!(key.doc));

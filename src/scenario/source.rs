@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::Checker;
-use super::files;
+use super::files::{self, Folder};
 use super::format::FILE;
 use super::frame::Frame;
+use super::inventory::InventorySummary;
 use super::item::{Amount, Item};
 use super::notes::{self, Note};
 use super::problems::{Problem, Problems};
@@ -20,8 +21,32 @@ use super::{ForecastSettings, Scenario, build_model, build_plan, build_site, fea
 pub struct ReadSettings {
     /// Settings over the file, each `key=value`.
     pub overrides: Vec<String>,
-    /// Whether `extends` may lead out of the scenario's folder.
+    /// Whether `extends` and an inventory may lead out of the scenario's folder.
     pub allow_path: bool,
+}
+
+/// Who is told how far an inventory has been read.
+#[derive(Clone)]
+pub struct Watch(Arc<Tell>);
+
+/// Takes the file's name, how much has been read, and how much there is.
+type Tell = dyn Fn(&str, u64, u64) + Send + Sync;
+
+impl Watch {
+    /// `tell` gets the file's name as the scenario has it, how much has been read, and how much there is.
+    pub fn new(tell: impl Fn(&str, u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, file: &str, done: u64, all: u64) {
+        (self.0)(file, done, all);
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// A number that the file does not know exactly.
@@ -37,6 +62,14 @@ pub struct UncertainInput {
     pub high: String,
     /// `uniform`, `triangular`, `lognormal` or `normal`.
     pub law: &'static str,
+}
+
+/// What is done about an inventory beside the scenario.
+pub(crate) enum Beside<'a> {
+    /// It is read, from the scenario's folder if that has one.
+    Read { folder: Option<&'a Folder>, watch: Option<&'a Watch> },
+    /// It is left alone, and what it says is not known.
+    Leave,
 }
 
 /// A scenario that has been read and checked, with all that is uncertain in it.
@@ -58,9 +91,28 @@ impl Source {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(path: &Path, settings: &ReadSettings) -> Result<Self, Problems> {
+        Self::read_watched(path, settings, None)
+    }
+
+    /// Reads a file, and tells `watch` how far its inventory has been read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read_watched(path: &Path, settings: &ReadSettings, watch: Option<&Watch>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let node = files::load(path, settings.allow_path, &mut problems);
-        Self::finish(node, problems, settings)
+        let (node, folder) = files::load(path, settings.allow_path, &mut problems).unzip();
+        Self::finish(node, &Beside::Read { folder: folder.as_ref(), watch }, problems, settings)
+    }
+
+    /// Reads a file for what it says besides its inventory, which is not opened: what its population comes to, and which
+    /// mailboxes its plan names, is then not known.
+    ///
+    /// # Errors
+    /// Everything else that is wrong with it.
+    pub fn read_without_inventory(path: &Path, settings: &ReadSettings) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let node = files::load(path, settings.allow_path, &mut problems).map(|loaded| loaded.0);
+        Self::finish(node, &Beside::Leave, problems, settings)
     }
 
     /// Reads a text that stands in no folder; `name` stands for it in messages.
@@ -70,7 +122,7 @@ impl Source {
     pub fn from_text(name: &str, text: &str, settings: &ReadSettings) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let node = files::load_text(name, text, &mut problems);
-        Self::finish(node, problems, settings)
+        Self::finish(node, &Beside::Read { folder: None, watch: None }, problems, settings)
     }
 
     /// The scenario with every uncertain number at its middle.
@@ -116,13 +168,24 @@ impl Source {
         &self.resolved
     }
 
+    /// What an inventory has told, where the scenario has one.
+    #[must_use]
+    pub fn inventory(&self) -> Option<&InventorySummary> {
+        self.frame.inventory.as_ref().map(|inventory| &inventory.summary)
+    }
+
     /// What is allowed but dubious.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
 
-    fn finish(node: Option<Node>, mut problems: Vec<Problem>, settings: &ReadSettings) -> Result<Self, Problems> {
+    fn finish(
+        node: Option<Node>,
+        beside: &Beside<'_>,
+        mut problems: Vec<Problem>,
+        settings: &ReadSettings,
+    ) -> Result<Self, Problems> {
         let Some(mut node) = node else { return Err(Problems::new(problems)) };
         if !problems.is_empty() {
             // A broken file would only give problems that follow from the break.
@@ -137,13 +200,15 @@ impl Source {
         problems.append(&mut checker.problems);
         let mut draw = |_: &Item, amount: &Amount| amount.middle();
         let mut reader = Reader::new(&mut draw);
-        let frame = Frame::read(&file, &mut reader);
+        let frame = Frame::read(&file, beside, &mut reader);
         let notes = notes::read(&file, &mut reader);
         let middle = assemble(&file, &frame, &mut reader);
         let site = build_site::site(&file, &frame, &mut reader);
-        let (mut found, warnings) = (reader.problems, reader.warnings);
+        let (mut found, warnings, unshown) = (reader.problems, reader.warnings, reader.unshown);
         problems.append(&mut found);
-        let Some(middle) = middle.filter(|_| problems.is_empty()) else { return Err(Problems::new(problems)) };
+        let Some(middle) = middle.filter(|_| problems.is_empty()) else {
+            return Err(Problems::new(problems).and_more(unshown));
+        };
         let mut draw = |_: &Item, amount: &Amount| amount.middle();
         let mut reader = Reader::new(&mut draw);
         feasible::check(&middle, &file, &mut reader);
@@ -156,8 +221,24 @@ impl Source {
             return Err(Problems::new(problems));
         }
         files::take(&mut node, "site");
+        if let Some(inventory) = &frame.inventory {
+            name_the_content(&mut node, &inventory.summary.sha256);
+        }
         let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
-        Ok(Self { uncertain: uncertain(&file), file, frame, middle, site, notes, resolved, warnings })
+        let mut uncertain = uncertain(&file);
+        uncertain.retain(|input| frame.inventory.as_ref().is_none_or(|inventory| !inventory.replaces(&input.key)));
+        Ok(Self { file, frame, middle, site, uncertain, notes, resolved, warnings })
+    }
+}
+
+/// The resolved scenario says which inventory it was, by its content.
+fn name_the_content(file: &mut Node, sha256: &str) {
+    let Some(population) = file.get_mut("population") else { return };
+    files::take(population, "inventory_sha256");
+    let place = population.place.clone();
+    if let Data::Table(entries) = &mut population.data {
+        let node = Node { place: place.clone(), data: Data::Text(sha256.to_owned()) };
+        entries.push(Entry { name: "inventory_sha256".to_owned(), name_place: place, node });
     }
 }
 
@@ -182,6 +263,7 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
     let model = build_model::model(file, frame, reader);
     let plan = build_plan::plan(file, frame, &model, reader)?;
     let forecast = forecast_settings(file, reader)?;
+    let facts = frame.inventory.as_ref().map(|known| Arc::new(known.facts(plan.copy.purge_after, frame.as_of)));
     Some(Scenario {
         name: frame.name.clone(),
         time_zone: frame.zone.clone(),
@@ -195,7 +277,8 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
         milestones: frame.milestones.clone(),
         forecast,
         expectations: frame.expectations.clone(),
-        facts: None,
+        facts,
+        named: frame.named.clone(),
     })
 }
 

@@ -23,25 +23,46 @@ const ENTITY: &str = "population";
 pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
     let population = &scenario.model.population;
     if let Some(facts) = &scenario.facts {
-        return recall(population, &facts.fleet, draws, fleet);
+        recall(population, &facts.fleet, draws, fleet);
+        if facts.fleet.home.is_empty() {
+            settle_moved(scenario, fleet);
+        }
+        return;
     }
     draw_mailboxes(population, draws, fleet);
     assign_heads(population, fleet);
     settle_moved(scenario, fleet);
 }
 
-/// Takes the fleet of a ledger, and draws what no ledger knows: what users ask for, by the law of the scenario, correlated
-/// with the sizes as they are.
+/// Takes the fleet of a ledger or an inventory, and draws what that does not know by the laws of the scenario: what users ask
+/// for, correlated with the sizes as they are, and columns that are empty.
 fn recall(population: &Population, known: &Fleet, draws: Draws, fleet: &mut Fleet) {
     fleet.clone_from(known);
-    if known.activity_micro_op_s.iter().any(|activity| *activity > 0) {
+    let rows = known.len();
+    if known.home.is_empty() {
+        fleet.home.extend(known.origin.iter().map(|head| Home::head(*head)));
+    }
+    if known.group.is_empty() {
+        draw_groups(population, draws, rows, fleet);
+    }
+    let draws_messages = known.messages.is_empty();
+    let draws_activity = known.activity_micro_op_s.iter().all(|activity| *activity == 0);
+    if !draws_messages && !draws_activity {
         return;
     }
+    fleet.messages.resize(rows, 0);
+    fleet.activity_micro_op_s.resize(rows, 0);
     let law = MailboxDraw::new(population, draws);
-    let columns = fleet.activity_micro_op_s.iter_mut().zip(&fleet.bytes);
-    for (row, (activity, bytes)) in (0..known.len() as u64).zip(columns) {
-        let size_z = if law.sigma > 0.0 { (ln(bytes.get().max(1) as f64) - law.median_log) / law.sigma } else { 0.0 };
-        *activity = law.activity(row, size_z.clamp(-4.0, 4.0));
+    let columns = fleet.messages.iter_mut().zip(&mut fleet.activity_micro_op_s).zip(&fleet.bytes);
+    for (row, ((messages, activity), bytes)) in (0..rows as u64).zip(columns) {
+        let size = bytes.get() as f64;
+        if draws_messages {
+            *messages = law.messages(row, size);
+        }
+        if draws_activity {
+            let size_z = if law.sigma > 0.0 { (ln(size.max(1.0)) - law.median_log) / law.sigma } else { 0.0 };
+            *activity = law.activity(row, size_z.clamp(-4.0, 4.0));
+        }
     }
 }
 
@@ -69,6 +90,10 @@ fn draw_mailboxes(population: &Population, draws: Draws, fleet: &mut Fleet) {
         fleet.messages.extend_from_slice(&all_messages[..count]);
         fleet.activity_micro_op_s.extend_from_slice(&activities[..count]);
     }
+    draw_groups(population, draws, rows, fleet);
+}
+
+fn draw_groups(population: &Population, draws: Draws, rows: usize, fleet: &mut Fleet) {
     fleet.group.clear();
     if population.groups > 0 {
         let groups = draws.keyed(Purpose::Group, ENTITY);

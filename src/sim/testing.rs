@@ -58,6 +58,7 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
         },
         expectations: Vec::new(),
         facts: None,
+        named: std::sync::Arc::default(),
     }
 }
 
@@ -135,6 +136,7 @@ fn model(mailboxes: u32) -> Model {
         clusters: vec![cluster("nas-1"), cluster("nas-2"), cluster("nas-3")],
         population: Population {
             mailboxes,
+            bytes: None,
             split: vec![percent(50); 2],
             moved: vec![Share::ZERO; 2],
             size: SizeLaw { median: Bytes::new(40_000_000), sigma: 1.8, max: Bytes::new(20_000_000_000), tail: None },

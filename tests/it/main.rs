@@ -13,6 +13,8 @@ mod good_file;
 mod hanging_switch;
 #[cfg(target_os = "linux")]
 mod images;
+mod inventory;
+mod inventory_command;
 #[cfg(target_os = "linux")]
 mod last_known;
 #[cfg(target_os = "linux")]
