@@ -193,7 +193,7 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 8 } else { 40 }, ..ProptestConfig::default() })]
     #[test]
     fn mailboxes_bytes_and_streams_balance_at_every_event(numbers in numbers(), seed in 0_u64..1_000) {
         let scenario = scenario(&numbers);

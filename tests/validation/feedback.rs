@@ -79,9 +79,8 @@ fn target(load: f64, cap: f64) -> Vec<String> {
 }
 
 #[test]
-fn a_migration_that_changes_the_load_it_follows_takes_as_long_as_the_closed_form_says() {
+fn a_migration_that_relieves_its_source_takes_as_long_as_the_closed_form_says() {
     source(0.6, 0.7);
-    target(0.6, 0.7);
 }
 
 #[test]

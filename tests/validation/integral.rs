@@ -107,6 +107,7 @@ fn the_law_is_calm_before_at_and_in_the_knee() {
                 "{}, at {aim}: {top} ms for {contract} ms",
                 trial.what
             );
+            assert!(trial.noise > 0.0 || within < PERIODS / 4, "{}, at {aim}: settled after {within}", trial.what);
             let settles = if trial.noise > 0.0 { "-".to_owned() } else { within.to_string() };
             cells.push(format!("{:.1} %; {:+.0} %; {settles}", cycle * 1e2, over * 1e2));
         }

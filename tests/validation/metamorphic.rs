@@ -66,9 +66,12 @@ fn run(scenario: &Scenario, seed: u64) -> Outcome {
     simulate(scenario, RunId { seed, replication: 0 })
 }
 
+fn all_emptied(scenario: &Scenario) -> usize {
+    scenario.milestones.iter().position(|known| *known == Milestone::AllEmptied).unwrap()
+}
+
 fn emptied(scenario: &Scenario, seed: u64) -> Option<Time> {
-    let place = scenario.milestones.iter().position(|known| *known == Milestone::AllEmptied).unwrap();
-    run(scenario, seed).reached[place]
+    run(scenario, seed).reached[all_emptied(scenario)]
 }
 
 fn took(scenario: &Scenario, seed: u64) -> f64 {
@@ -109,16 +112,18 @@ fn a_window_more_never_makes_it_earlier() {
 
 #[test]
 fn a_larger_threshold_never_blocks() {
-    for seed in 0..5 {
+    for seed in 0..2 {
         let mut before: Option<(Option<Time>, u64)> = None;
         // The first cluster alone, and ever more of it: at first it does not hold all.
         for full_at in [10, 20, 40, 60, 80, 100] {
             let mut small = scenario(&[]);
+            small.horizon = small.as_of + Span::from_secs(5 * 86_400);
             let clusters = &mut Arc::make_mut(&mut small.plan).placement.clusters;
             (clusters[0].rated, clusters[0].full_at) =
                 (Bytes::new(1_000_000_000_000), Share::from_ppm(full_at * 10_000));
             clusters[1].rated = Bytes::new(1_000);
-            let now = (emptied(&small, seed), run(&small, seed).moved);
+            let outcome = run(&small, seed);
+            let now = (outcome.reached[all_emptied(&small)], outcome.moved);
             if let Some((date, moved)) = before {
                 assert!(
                     now.1 >= moved && (now.0.is_some() || date.is_none()),
