@@ -102,7 +102,7 @@ fn a_window_more_never_makes_it_earlier() {
         let mut before = took(&scenario(&[]), seed);
         let mut all = String::new();
         for (number, window) in windows.iter().enumerate() {
-            all += &format!("[[plan.window]]\nname = \"w{number}\"\n{window}\n");
+            all = format!("{all}[[plan.window]]\nname = \"w{number}\"\n{window}\n");
             let with = took(&scenario(&[("[plan]\n", &format!("{all}[plan]\n"))]), seed);
             assert!(with >= before, "{before} s without, {with} s with {window:?}");
             before = with;

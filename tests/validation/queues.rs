@@ -138,10 +138,11 @@ const HEAD: [&str; 5] = ["law of sizes", "streams", "load", "time there over tim
 
 /// Sizes over their mean.
 type Law = Box<dyn FnMut(&mut Pcg64Dxsm) -> f64>;
+type NamedLaw = (&'static str, fn() -> Law);
 
 /// Copies that share one cluster's ingest equally: a job of size x is there for x / (1 - load), whatever the law of sizes.
 fn sharing(count: usize) -> Vec<Vec<String>> {
-    let laws: [(&str, fn() -> Law); 4] = [
+    let laws: [NamedLaw; 4] = [
         ("all alike", || Box::new(|_| 1.0)),
         ("exponential", || Box::new(|random| Exp1.sample(random))),
         ("lognormal, sigma 1", || Box::new(move |random| LogNormal::new(-0.5, 1.0).unwrap().sample(random))),
