@@ -1,7 +1,8 @@
 //! How fast: the laws that turn samples into a pace, and the guards above them.
 //!
-//! A law decides on new samples only, never twice on the same one, and at most once in the plan's interval. The worst of
-//! the stores that a move touches governs. Nothing here knows of mailboxes.
+//! A law decides on new samples only, never twice on the same one, and at most once in the plan's interval. The integral
+//! law waits for a sample of what its last change has led to. The worst of the stores that a move touches governs. Nothing
+//! here knows of mailboxes.
 
 use super::plan::{Law, Level, ThrottlePlan};
 use crate::units::{Latency, Share, Span, Time};
@@ -24,10 +25,11 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// The worse of both, term by term; as old as the older one.
+    /// The worse of both, term by term; as old as the one whose latency it has.
     pub(super) fn worst(self, other: Self) -> Self {
+        let governs = (self.latency, self.measured_at) >= (other.latency, other.measured_at);
         Self {
-            measured_at: self.measured_at.min(other.measured_at),
+            measured_at: if governs { self.measured_at } else { other.measured_at },
             utilisation: self.utilisation.max(other.utilisation),
             latency: self.latency.max(other.latency),
         }
@@ -71,6 +73,8 @@ pub(super) enum Guard {
 pub(super) struct Throttle {
     pace_milli: u32,
     next_decision: Time,
+    /// When a decision last changed the number of streams.
+    changed_at: Time,
     paused: bool,
     looks_above_abort: u8,
 }
@@ -82,7 +86,13 @@ impl Throttle {
             Law::Steps { .. } => plan.min,
             Law::Aimd { start, .. } | Law::Integral { start, .. } => start.clamp(plan.min, plan.max),
         };
-        Self { pace_milli: u32::from(start) * MILLI, next_decision: now, paused: false, looks_above_abort: 0 }
+        Self {
+            pace_milli: u32::from(start) * MILLI,
+            next_decision: now,
+            changed_at: Time::LONG_AGO,
+            paused: false,
+            looks_above_abort: 0,
+        }
     }
 
     /// Streams that the law and its guard allow.
@@ -97,8 +107,12 @@ impl Throttle {
         // At less than one stream nothing could ever use the pace, and old copies would wait for their purge for ever.
         let used = used || self.pace_milli < MILLI;
         let early = Span::from_micros(plan.every.micros() / EARLY);
-        if now + early >= self.next_decision {
-            self.pace_milli = decide(plan, self.pace_milli, worst, used);
+        if now + early >= self.next_decision && self.may_decide(&plan.law, worst) {
+            let next = decide(plan, self.pace_milli, worst, used);
+            if next / MILLI != self.pace_milli / MILLI {
+                self.changed_at = now;
+            }
+            self.pace_milli = next;
             // On the plan's own beat, so that samples which jitter around it are not skipped every other time.
             let late = now.since(self.next_decision);
             let beats = if late < plan.every { 1 } else { late.micros() / plan.every.micros().max(1) + 1 };
@@ -109,6 +123,16 @@ impl Throttle {
             return Guard::Abort;
         }
         Guard::Clear
+    }
+
+    /// Whether the sample shows what the law has to know. The integral law corrects the state that it sees by the whole
+    /// distance: to correct it again before the correction can be seen would swing the further the older samples are. The
+    /// others take steps of their own size, or none that depends on the pace.
+    fn may_decide(&self, law: &Law, worst: Sample) -> bool {
+        match law {
+            Law::Integral { .. } => worst.measured_at > self.changed_at,
+            Law::Fixed { .. } | Law::Steps { .. } | Law::Aimd { .. } => true,
+        }
     }
 
     fn guard(&mut self, plan: &ThrottlePlan, worst: Sample) {
@@ -138,8 +162,8 @@ fn decide(plan: &ThrottlePlan, pace_milli: u32, worst: Sample, used: bool) -> u3
             }
         }
         Law::Integral { contract, aim, gain, slope, .. } => {
-            let error = i64::from(contract.share(*aim).micros()) - i64::from(worst.latency.micros());
-            let change = i64::from(gain.ppm()).saturating_mul(error) / (1_000 * slope_at(slope, worst.latency));
+            let distance_milli = distance_milli(slope, worst.latency, contract.share(*aim));
+            let change = i64::from(gain.ppm()).saturating_mul(distance_milli) / 1_000_000;
             let next = i64::from(pace_milli).saturating_add(if used { change } else { change.min(0) });
             next.clamp(i64::from(floor), i64::from(ceiling)) as u32
         }
@@ -165,6 +189,22 @@ fn step(table: &[(Level, u16)], interpolate: bool, worst: Sample) -> u32 {
         _ => i64::from(low_streams),
     };
     streams as u32 * MILLI
+}
+
+/// By how many thousandths of a stream the pace is away from the one that leads from one latency to another: the error
+/// over the slope, row by row, since a curve that bends upwards is left far behind by its slope at the start. Between two
+/// latencies the slope counts as the geometric mean of both ends', which is exact for a knee `s / (1 - u/c)`.
+fn distance_milli(table: &[(Latency, Latency)], from: Latency, to: Latency) -> i64 {
+    let (low, high) = (from.min(to), from.max(to));
+    let first = table.partition_point(|(at, _)| *at <= low);
+    let between = table[first..].iter().map(|(at, _)| *at).take_while(|at| *at < high);
+    let (mut distance, mut reached) = (0, low);
+    for next in between.chain([high]) {
+        let slope = (slope_at(table, reached) * slope_at(table, next)).isqrt();
+        distance += i64::from(MILLI) * i64::from(next.micros() - reached.micros()) / slope;
+        reached = next;
+    }
+    if from <= to { distance } else { -distance }
 }
 
 /// What one more stream adds at this latency, in microseconds, at least one; straight lines between the table's rows.
@@ -324,5 +364,54 @@ mod tests {
             throttle.sampled(&plan, minute(at), latency(seen), true);
         }
         assert!(seen.abs_diff(9_000) <= 1, "{seen}");
+    }
+
+    /// A store with the latency `1 / (1 - u)` milliseconds, of which a stream takes a hundredth, and its integral law.
+    fn knee(gain: Share) -> (ThrottlePlan, impl Fn(u16) -> Sample) {
+        let latency_us = |hundredths: u32| 100_000 / (100 - hundredths.min(99));
+        let row = |hundredths: u32| {
+            let room = 100 - hundredths;
+            (Latency::from_micros(latency_us(hundredths)), Latency::from_micros(100_000 / (room * room)))
+        };
+        let slope = (0..19).map(|row| 5 * row).map(row).collect();
+        let contract = Latency::from_micros(latency_us(80));
+        let law = Law::Integral { contract, aim: Share::ONE, start: 1, gain, slope };
+        let plan = ThrottlePlan { max: 400, ..plan(law) };
+        (plan, move |streams: u16| latency(latency_us(u32::from(streams))))
+    }
+
+    #[test]
+    fn the_integral_law_does_not_overshoot_a_knee_that_it_comes_to_from_far_below() {
+        let (plan, store) = knee(Share::ONE);
+        let mut throttle = Throttle::new(&plan, minute(0));
+        throttle.sampled(&plan, minute(1), Sample { measured_at: minute(1), ..store(1) }, true);
+        // By the slope at the start it would have been 391 streams.
+        assert!((77..=84).contains(&throttle.streams()), "{}", throttle.streams());
+    }
+
+    #[test]
+    fn the_integral_law_does_not_correct_twice_what_it_has_seen_once() {
+        let (plan, store) = knee(Share::from_ppm(500_000));
+        for age in [0, 1, 3, 8] {
+            let mut throttle = Throttle::new(&plan, minute(0));
+            let mut paces = vec![throttle.streams()];
+            for at in 0..100 {
+                // The pace decided on at an instant shows in samples measured after it.
+                let measured = (at - age).max(0);
+                let sample = Sample { measured_at: minute(at - age), ..store(paces[measured as usize]) };
+                throttle.sampled(&plan, minute(at), sample, true);
+                paces.push(throttle.streams());
+            }
+            assert!(paces.iter().all(|pace| *pace <= 81), "{age} periods old: {paces:?}");
+            assert!(paces[90..].iter().all(|pace| (77..=81).contains(pace)), "{age} periods old: {paces:?}");
+        }
+    }
+
+    #[test]
+    fn the_worst_sample_is_as_old_as_the_one_whose_latency_governs() {
+        let (old, new) = (latency(3_000), Sample { measured_at: minute(5), ..latency(2_000) });
+        assert_eq!(old.worst(new).measured_at, old.measured_at);
+        assert_eq!(new.worst(old).measured_at, old.measured_at);
+        assert_eq!(new.worst(latency(1_000)).measured_at, new.measured_at);
     }
 }

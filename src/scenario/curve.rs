@@ -63,7 +63,7 @@ impl LatencyCurve {
     pub fn saturation(&self) -> f64 {
         match self {
             Self::Knee { limit, .. } => CLAMP * limit,
-            Self::Points(points) => CLAMP * points.last().map_or(1.0, |last| last.utilisation.max(1.0)),
+            Self::Points(points) => points.last().map_or(1.0, |last| last.utilisation.max(1.0)),
         }
     }
 
@@ -175,6 +175,14 @@ mod tests {
                 let off = fit.response_s(u) / points.response_s(u) - 1.0;
                 assert!(off.abs() < 0.10, "{name} at {u}: off by {off}");
             }
+        }
+    }
+
+    #[test]
+    fn a_published_point_is_exact_up_to_the_last_one_from_which_it_is_clamped() {
+        let curve = preset("specsfs2008-fas3140-points").unwrap();
+        for (utilisation, seconds) in [(0.1, 0.9e-3), (0.95, 7.9e-3), (1.0, 10.0e-3), (1.5, 10.0e-3)] {
+            assert!((curve.response_s(utilisation) - seconds).abs() < 1e-12, "{utilisation}");
         }
     }
 
