@@ -104,6 +104,24 @@ pub(super) enum Word {
         /// The user
         user: String,
     },
+    /// Place nothing more on a cluster of a running migration; what is on its way there goes on
+    CloseCluster {
+        #[command(flatten)]
+        running: Running,
+        /// The cluster
+        cluster: String,
+    },
+    /// Place mailboxes on a cluster of a running migration again
+    OpenCluster {
+        #[command(flatten)]
+        running: Running,
+        /// The cluster
+        cluster: String,
+    },
+    /// Remove no old copies in a running migration until `resume-purges`; they are held as long as its session lasts
+    HoldPurges(Running),
+    /// Remove old copies again whose time has come
+    ResumePurges(Running),
     /// Stop a running migration and keep the old copies of everything that has moved since a time
     ///
     /// No mailbox begins to move before `resume`, and no old copy of what was switched at that time or later is purged,
@@ -138,6 +156,10 @@ pub(super) fn run(word: &Word) -> Result<Done, Failure> {
         Word::Skip { running, user } => order(running, &Request::Skip { user: user.clone() }),
         Word::Retry { running, user } => order(running, &Request::Retry { user: user.clone() }),
         Word::MoveNow { running, user } => order(running, &Request::MoveNow { user: user.clone() }),
+        Word::CloseCluster { running, cluster } => order(running, &Request::CloseCluster { cluster: cluster.clone() }),
+        Word::OpenCluster { running, cluster } => order(running, &Request::OpenCluster { cluster: cluster.clone() }),
+        Word::HoldPurges(running) => order(running, &Request::HoldPurges),
+        Word::ResumePurges(running) => order(running, &Request::ResumePurges),
         Word::StopCohort { running, since } => stop_cohort(running, since),
         Word::Stop(running) => stop(running),
     }

@@ -31,6 +31,8 @@ mod tests;
 pub use audit::{Totals, folders_left, measure, stray};
 pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
-pub use fence::{Fence, fence, is_fenced, purge, unfence};
+#[cfg(test)]
+use fence::is_fenced;
+pub use fence::{Fence, fence, purge, unfence};
 pub use place::{discard, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

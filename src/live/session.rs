@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::command::duration;
 use super::control::{Control, Desk};
 use super::directory::{Directory, Lease, State, User};
 use super::facts::{self, Gathered};
@@ -37,7 +38,7 @@ use crate::migration::message::{CORE_VERSION, Command, Event, Milestone, Order, 
 use crate::migration::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
-use crate::units::{Span, Time};
+use crate::units::Time;
 
 pub use refuse::{OtherStores, same_stores};
 
@@ -210,8 +211,8 @@ impl Session<'_> {
         let lease = self.lease;
         self.recorder.leased(&lease);
         let stores = scenario.heads.iter().chain(&scenario.clusters).cloned().collect();
-        let probes = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
-        let probes = probes.map_err(|error| failed("the probes")(&error))?;
+        let care = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
+        let care = care.map_err(|error| failed("the probes")(&error))?;
         let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
         let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
         let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
@@ -226,7 +227,7 @@ impl Session<'_> {
             look(&Seen { now, event, commands, standing: self.status });
         });
         drop((control, metrics));
-        probes.stop();
+        care.stop();
         keeper.stop();
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match ended {
@@ -473,8 +474,4 @@ fn probe(scenario: &Scenario, site: &Site, clock: Clock, door: Sender<Arrival>) 
 
 fn name_of(named: &Named) -> Name {
     Name { user: named.name.clone(), path: PathBuf::from(&named.path) }
-}
-
-fn duration(span: Span) -> Duration {
-    Duration::from_micros(u64::try_from(span.micros()).unwrap_or(0))
 }

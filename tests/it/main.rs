@@ -24,6 +24,8 @@ mod moment;
 #[cfg(target_os = "linux")]
 mod operation;
 #[cfg(target_os = "linux")]
+mod operation_refused;
+#[cfg(target_os = "linux")]
 mod parity;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod points;

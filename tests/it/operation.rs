@@ -5,9 +5,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
@@ -17,7 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::site_world::{CLUSTERS, HEADS, World, ended, entries, mail, waits};
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -27,7 +25,7 @@ fn start(world: &World) -> Child {
 }
 
 /// Every file and folder below the stores.
-fn stores(world: &World) -> Vec<PathBuf> {
+pub(crate) fn stores(world: &World) -> Vec<PathBuf> {
     let mut found: Vec<_> = HEADS.iter().chain(&CLUSTERS).flat_map(|store| entries(&world.path(store))).collect();
     found.sort();
     found
@@ -267,7 +265,7 @@ fn a_run_waits_for_nobody_who_does_not_read_what_it_says() {
         let world = World::new(6, 5);
         // Full from the start: the first line of the program finds no place.
         let (_unread, mut full) = std::io::pipe().unwrap();
-        full.write_all(&[b'x'; 65_536]).unwrap();
+        full.write_all("x".repeat(65_536).as_bytes()).unwrap();
         let child = world.plain("scenario.toml", words).stderr(full).spawn().unwrap();
         let (code, said) = ended(child);
         assert_eq!(code, Some(0), "{words:?}: {said}");
@@ -286,133 +284,6 @@ fn a_run_whose_messages_nobody_can_read_any_more_goes_on() {
 }
 
 #[test]
-fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
-    let world = World::new(4, 2);
-    let alias = "INSERT INTO mailbox (name, home, path) SELECT 'postmaster', home, path || ?1 FROM mailbox \
-                 WHERE name = 'user-000'";
-    for (below, said) in [("/", "postmaster and user-000 are both at "), ("/.Inner", "that of postmaster at ")] {
-        world.users().execute(alias, [below]).unwrap();
-        let preflight = world.say(&["preflight"]);
-        let bad = format!("BAD   mailboxes of their own: shared on the heads: {said}");
-        assert!(text(&preflight.stdout).contains(&bad), "{preflight:?}");
-        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
-            let output = world.say(words);
-            assert_eq!(output.status.code(), Some(1), "{output:?}");
-            assert!(
-                text(&output.stderr).contains(&format!("users on the heads share mailboxes: {said}")),
-                "{output:?}"
-            );
-        }
-        assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has been touched");
-        world.users().execute("DELETE FROM mailbox WHERE name = 'postmaster'", ()).unwrap();
-    }
-    // On another head it may be meant so: they cannot both come to one cluster.
-    world.users().execute(&alias.replace("SELECT 'postmaster', home", "SELECT 'postmaster', 'head-2'"), [""]).unwrap();
-    let said = text(&world.say(&["preflight"]).stdout);
-    assert!(
-        said.contains("look  mailboxes of their own: they cannot both come to one cluster: postmaster and"),
-        "{said}"
-    );
-}
-
-#[test]
-fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() {
-    let world = World::new(12, 40);
-    let child = world.start();
-    world.wait_until_moved(1);
-    assert!(world.say(&["stop"]).status.success());
-    assert_eq!(ended(child).0, Some(12));
-    world.change(
-        "swapped.toml",
-        &[
-            ("[[head]]\nname = \"head-1\"", "[[head]]\nname = \"head-?\""),
-            ("[[head]]\nname = \"head-2\"", "[[head]]\nname = \"head-1\""),
-        ],
-    );
-    let swapped = fs::read_to_string(world.path("swapped.toml")).unwrap();
-    fs::write(world.path("swapped.toml"), swapped.replace("head-?", "head-2")).unwrap();
-    let before = (stores(&world), fs::read(world.path("users.db")).unwrap());
-    let from = world.path("ledger.db").display().to_string();
-    for words in [
-        &["run", "--quiet"][..],
-        &["run", "--quiet", "--skip-preflight"],
-        &["run", "--dry-run"],
-        &["release"],
-        &["forecast", "--no-files", "--from", &from],
-    ] {
-        let output = world.plain("swapped.toml", words).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
-        let why = "the heads are head-2, head-1, those of the ledger's last session head-1, head-2: ";
-        assert!(text(&output.stderr).contains(why), "{words:?}: {output:?}");
-    }
-    let said = text(&world.plain("swapped.toml", &["preflight"]).output().unwrap().stdout);
-    assert!(said.contains("BAD   ledger ") && said.contains("the heads are head-2, head-1"), "{said}");
-    assert!((stores(&world), fs::read(world.path("users.db")).unwrap()) == before, "nothing is touched");
-    world.finish();
-    world.check_moved();
-}
-
-#[test]
-fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
-    let world = World::new(4, 2);
-    let device = |path: &std::path::Path| fs::metadata(path).unwrap().dev();
-    if device(&world.path("nas-1")) == device("/".as_ref()) {
-        let root = format!("root = \"{}\"\n", world.path("nas-1").display());
-        world.change("unmounted.toml", &[(&format!("{root}mount = false\n"), &root)]);
-        let before = entries(&world.path("nas-1"));
-        let output = world.plain("unmounted.toml", &["preflight"]).output().unwrap();
-        let said = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let bad = format!("BAD   nas-1 at {}: lies on the file system of `/`", world.path("nas-1").display());
-        assert!(said.contains(&bad) && said.matches("BAD").count() == 1, "{said}");
-        assert_eq!(entries(&world.path("nas-1")), before);
-    }
-    // One with a file system of its own, but nothing on it.
-    let memory = std::path::Path::new("/dev/shm");
-    let Some(empty) = tempfile::tempdir_in(memory).ok().filter(|folder| device(folder.path()) != device("/".as_ref()))
-    else {
-        return eprintln!("skipped: no folder in {}", memory.display());
-    };
-    let head = |root: &std::path::Path| format!("root = \"{}\"\nmount = ", root.display());
-    world.change(
-        "empty.toml",
-        &[(&format!("{}false", head(&world.path("head-1"))), &format!("{}true", head(empty.path())))],
-    );
-    let output = world.plain("empty.toml", &["preflight"]).output().unwrap();
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("BAD   mailboxes on head-1: ") && said.contains(" is empty, and 2 users live there"),
-        "{said}"
-    );
-}
-
-#[test]
-fn without_the_right_to_give_files_to_their_owners_the_preflight_is_bad() {
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: not root, nobody else's mail can be made");
-    }
-    let world = World::new(4, 2);
-    let said = text(&world.say(&["preflight"]).stdout);
-    assert!(said.contains("good  owners of the mail: files on each store are given to 0:0, and back"), "{said}");
-    let nobody = 65_534;
-    for path in entries(&world.path("")).iter().chain([&world.path("")]) {
-        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
-    }
-    let root = world.path("head-1");
-    let maildir = entries(&root).into_iter().find(|path| path.ends_with("Maildir")).unwrap();
-    std::os::unix::fs::chown(maildir, Some(1234), Some(1234)).unwrap();
-    let mut command = world.plain("scenario.toml", &["preflight"]);
-    let Ok(output) = command.uid(nobody).gid(nobody).output() else {
-        return eprintln!("skipped: nobody may not run the program where it lies");
-    };
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let bad = "BAD   owners of the mail: head-1: a file cannot be given to 1234:1234: Operation not permitted";
-    assert!(said.contains(bad), "{said} {output:?}");
-}
-
-#[test]
 fn orders_are_taken_again_when_there_are_files_for_them() {
     let world = World::new(40, 60);
     let child = world.start();
@@ -421,7 +292,7 @@ fn orders_are_taken_again_when_there_are_files_for_them() {
     assert!(waits(Duration::from_secs(20), || world.status()["heads"][0]["switching"] == 0));
     let pid = Some(Pid::from_child(&child));
     let before = getrlimit(Resource::Nofile);
-    let limit = |current| prlimit(pid, Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+    let limit = |current| prlimit(pid, Resource::Nofile, Rlimit { current, ..before }).unwrap();
     limit(Some(3));
     let _nobody_answers = UnixStream::connect(world.path("socket")).unwrap();
     std::thread::sleep(Duration::from_secs(1));
@@ -429,5 +300,34 @@ fn orders_are_taken_again_when_there_are_files_for_them() {
     assert!(waits(Duration::from_secs(30), || world.say(&["resume"]).status.success()), "nobody answers any more");
     let (code, said) = ended(child);
     assert_eq!(code, Some(0), "{said}");
+    world.check_moved();
+}
+
+#[test]
+fn a_closed_cluster_takes_nothing_new_and_held_purges_wait_until_they_are_let_go() {
+    let world = World::new(40, 60);
+    let child = world.start();
+    assert!(waits(Duration::from_secs(30), || world.say(&["pause"]).status.success()));
+    assert_eq!(world.say(&["close-cluster", "nas-9"]).status.code(), Some(2));
+    for words in
+        [&["close-cluster", "nas-2"][..], &["open-cluster", "nas-2"], &["close-cluster", "nas-1"], &["hold-purges"]]
+    {
+        assert!(world.say(words).status.success(), "{words:?}");
+    }
+    assert!(world.say(&["resume"]).status.success());
+    world.wait_until_moved(40);
+    std::thread::sleep(Duration::from_secs(3));
+    let moving = || {
+        let found = HEADS.iter().flat_map(|head| entries(&world.path(head)));
+        found.filter(|path| path.to_string_lossy().ends_with(".moving")).count()
+    };
+    // What was on its way already has gone on.
+    let there = "SELECT count(*) FROM mailbox WHERE home = 'nas-2'";
+    let there: i64 = world.users().query_row(there, (), |row| row.get(0)).unwrap();
+    assert!(there >= 20 && moving() >= 20, "{there} on the other cluster, {} old copies", moving());
+    assert!(world.say(&["resume-purges"]).status.success());
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(moving(), 0);
     world.check_moved();
 }

@@ -190,6 +190,7 @@ fn a_probe_that_hangs_stops_new_moves_until_it_comes_back() {
     let heads = status["heads"].as_array().unwrap();
     let at_work = heads.iter().find(|head| head["left"].as_u64() > Some(0)).expect("a head with mailboxes");
     assert_eq!(at_work["binds"], "outage", "{status}");
+    world.wait_for_trouble("probe of head-1: ");
     fs::remove_file(&hang).unwrap();
     assert_moved(&world, running);
 }

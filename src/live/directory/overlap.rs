@@ -131,7 +131,8 @@ mod tests {
             };
             let mut slow: Vec<&str> = users.iter().filter(inside).map(|user| user.name.as_str()).collect();
             let mut fast: Vec<&str> = found.iter().map(|pair| pair.inner.name.as_str()).collect();
-            (slow.sort_unstable(), fast.sort_unstable());
+            slow.sort_unstable();
+            fast.sort_unstable();
             assert_eq!(fast, slow, "{users:?}");
         }
     }

@@ -128,8 +128,7 @@ impl Reader {
                 Step::Hold => {
                     since.insert(noted.effect, noted.at);
                 }
-                Step::Flip | Step::Release | Step::BackedOut => {
-                    // A release of its own may come after the flip.
+                Step::Flip | Step::BackedOut => {
                     if let Some(held_at) = since.get(&noted.effect) {
                         holds.insert(noted.effect, noted.at.since(*held_at));
                     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::error::{Doing as _, LedgerError, Trouble};
 use super::{Named, Step, file, session};
@@ -120,17 +120,6 @@ impl Reader {
             let mut select = connection.prepare("SELECT name, path FROM mailbox ORDER BY id")?;
             let rows = select.query_map((), |row| Ok(Named { name: row.get(0)?, path: row.get(1)? }));
             Ok(rows?.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// The mailbox of a user.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn mailbox(&self, name: &str) -> Result<Option<MailboxId>, LedgerError> {
-        self.read("look up a mailbox", |connection| {
-            let id = connection.query_row("SELECT id FROM mailbox WHERE name = ?1", [name], |row| row.get(0));
-            Ok(id.optional()?.map(MailboxId))
         })
     }
 

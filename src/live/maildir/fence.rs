@@ -105,11 +105,8 @@ pub fn unfence(root: &Root, path: &Path) -> Result<(), MailError> {
 }
 
 /// Whether a fence stands at a mailbox's place.
-///
-/// # Errors
-///
-/// Whatever keeps the place from being looked at.
-pub fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
+#[cfg(test)]
+pub(super) fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
     match Site::new(root, path) {
         Ok(site) => Ok(site.stand(&site.plain)? == Stand::Fence),
         Err(MailError::Gone) => Ok(false),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::duration;
 use crate::live::clock::Clock;
+use crate::live::command::duration;
 use crate::live::directory::Lease;
 use crate::live::journal::Journal as _;
 use crate::live::production::Arrival;
