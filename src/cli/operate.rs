@@ -189,6 +189,7 @@ fn order(running: &Running, request: &Request) -> Result<Done, Failure> {
 }
 
 /// Whoever asks may end the program by force next, as service managers do: that must not come before its own end.
+#[allow(clippy::disallowed_methods, reason = "a program is waited for")]
 fn stop(running: &Running) -> Result<Done, Failure> {
     order(running, &Request::Close)?;
     let (socket, _) = find(running)?;

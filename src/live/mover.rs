@@ -289,7 +289,7 @@ impl Mover {
             // Nor is a front end that does not answer.
             Problem::Front(FrontError::Failed(_)) => Fault::Unreachable,
             // No attempt will do better with this name.
-            Problem::Front(FrontError::Name { .. }) => Fault::Permanent,
+            Problem::Front(FrontError::Name { .. }) | Problem::Panicked => Fault::Permanent,
             // The user was changed by somebody else, or something goes on: another attempt will see.
             Problem::Directory(_)
             | Problem::Front(FrontError::StillBusy { .. })
@@ -297,7 +297,6 @@ impl Mover {
             | Problem::Unquiet
             | Problem::GivenUp
             | Problem::LeaseLost => Fault::Transient,
-            Problem::Panicked => Fault::Permanent,
             Problem::Gone => Fault::Gone,
             Problem::TooLong(_) => Fault::HoldTooLong,
         };

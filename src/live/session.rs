@@ -371,8 +371,8 @@ impl Holds<'_> {
             let stores = self.roots.heads.iter().chain(&self.roots.clusters);
             let home = stores.into_iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
             let at_head = self.roots.heads.iter().any(|(store, _)| *store == user.home);
-            let places = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
-            match mover::put_back(self.directory, self.lease.fence(), user, places) {
+            let found = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
+            match mover::put_back(self.directory, self.lease.fence(), user, found) {
                 Ok(()) => {
                     say(&format!("{} was left held at {}: put back and released", user.name, user.home));
                     released.users.push(user.name.clone());
