@@ -48,6 +48,13 @@ impl Clock {
         self.origin + since_boot()
     }
 
+    /// What time it is at the latest, by this session or by the system's clock now: a lease has run out for whoever has it
+    /// as soon as for whoever reads that clock, and wants it.
+    #[must_use]
+    pub fn latest(&self) -> Time {
+        self.now().max(Readings::now().system)
+    }
+
     /// By how much the system's clock has been set, forward if positive, since the last step that was told; `None` when by
     /// no more than five seconds.
     pub fn step(&mut self) -> Option<Span> {

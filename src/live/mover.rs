@@ -122,6 +122,11 @@ impl Mover {
         self.names.read().unwrap_or_else(PoisonError::into_inner).get(mailbox.index()).cloned()
     }
 
+    /// Files have no fencing number: whether we may change them now.
+    fn has_lease(&self) -> bool {
+        self.lease.holds(self.clock.latest())
+    }
+
     /// BULK and DELTA: copies while its user goes on, until little changes between two passes, and reads back what has
     /// arrived.
     ///
@@ -148,7 +153,7 @@ impl Mover {
         ticket: &Ticket,
     ) -> Result<Arrived, Problem> {
         let gate = &Leased { mover: self, ticket };
-        let mut copy = Copy::new(source, target, &name.path, arriving);
+        let mut copy = Copy::new(source, target, &name.path, arriving).numbered(self.lease.fence().number());
         let began = now();
         let bulk = copy.bulk(gate)?;
         let bulk = Step::Bulk { worked: ticket.worked(), took: began.elapsed(), pass: bulk };
@@ -176,7 +181,7 @@ impl Mover {
     /// Removes a copy that has not come to its place; unless the lease is lost, since the one in that place may be another
     /// instance's by now.
     fn remove(&self, target: &Root, arriving: &Path) {
-        if !self.lease.is_lost(self.clock.now()) {
+        if self.has_lease() {
             // What cannot be removed now is taken over or removed by the next attempt.
             let _ = maildir::discard(target, arriving);
         }
@@ -223,7 +228,7 @@ impl Mover {
         let name = self.name(mailbox).ok_or(Fault::Gone)?;
         let root = &self.heads[from.index()].1;
         let purge = || {
-            if self.lease.is_lost(self.clock.now()) {
+            if !self.has_lease() {
                 return Err(Problem::LeaseLost);
             }
             let stray = maildir::stray(root, &name.path)?;
@@ -385,7 +390,7 @@ struct Leased<'a> {
 impl Gate for Leased<'_> {
     fn pass(&self, bytes: u64) -> Result<(), Stopped> {
         self.ticket.pass(bytes)?;
-        if self.mover.lease.is_lost(self.mover.clock.now()) { Err(Stopped) } else { Ok(()) }
+        if self.mover.has_lease() { Ok(()) } else { Err(Stopped) }
     }
 }
 

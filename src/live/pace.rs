@@ -348,7 +348,8 @@ mod tests {
         pace.set(2, Rate::per_second(1_000_000));
         let copies = Copies::new(&pace, 2);
         let total = || copies.pieces.iter().map(|pieces| pieces.load(Ordering::Relaxed)).sum::<u64>() * 1_000;
-        thread::scope(|scope| {
+        // What is found is looked at when the copies have stopped: a test that fails in their midst would wait for them.
+        let (passed, flowed, progressing) = thread::scope(|scope| {
             for copy in 0..2 {
                 let copies = &copies;
                 scope.spawn(move || copies.run(copy, 1_000));
@@ -357,13 +358,15 @@ mod tests {
             pause(600);
             let passed = began.elapsed().as_secs_f64();
             let flowed = (total() - before) as f64;
-            // A burst at the start, and one piece of each copy.
-            assert!(flowed <= 1e6 * (passed + 0.26) + 2e3, "{flowed} bytes in {passed} s");
-            assert!(flowed >= 0.5e6 * passed, "{flowed} bytes in {passed} s");
             pace.set(2, Rate::per_second(0));
-            assert_eq!(copies.progressing(), [false; 2]);
+            let progressing = copies.progressing();
             copies.stop();
+            (passed, flowed, progressing)
         });
+        // A burst at the start, and one piece of each copy.
+        assert!(flowed <= 1e6 * (passed + 0.26) + 2e3, "{flowed} bytes in {passed} s");
+        assert!(flowed >= 0.5e6 * passed, "{flowed} bytes in {passed} s");
+        assert_eq!(progressing, [false; 2]);
     }
 
     #[test]

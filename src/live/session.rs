@@ -124,7 +124,7 @@ pub fn run(
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = Arc::new(take_lease(&directory, site, clock.now())?);
+    let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
@@ -416,7 +416,7 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     let roots = Roots::open(scenario, site)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, site, clock.now())?;
+    let lease = take_lease(&directory, site, clock.latest())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;

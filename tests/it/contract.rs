@@ -54,7 +54,7 @@ pub(crate) struct Director<H: Host> {
     host: H,
     now: Time,
     sequence: u64,
-    mailboxes: Vec<MailboxId>,
+    pub(crate) mailboxes: Vec<MailboxId>,
     quiet: Span,
     lateness: Span,
 }
@@ -65,7 +65,11 @@ const CRAWL: Rate = Rate::per_second(1);
 
 impl<'a, H: Host<Error: Debug>> Director<H> {
     pub(crate) fn begin<S: Stage<Host<'a> = H>>(stage: &'a S) -> Self {
-        let mut host = stage.host();
+        Self::with(stage, stage.host())
+    }
+
+    /// The same with a host of the case's own.
+    pub(crate) fn with<S: Stage<Host<'a> = H>>(stage: &'a S, mut host: H) -> Self {
         let (now, event) = host.wait(stage.start()).unwrap();
         let Event::Started(start) = &event else { panic!("a session begins with {event:?}") };
         let fleet = Arc::clone(&start.facts.fleet);
@@ -80,7 +84,7 @@ impl<'a, H: Host<Error: Debug>> Director<H> {
     }
 
     /// A new effect, in a slot of its own.
-    fn effect(&mut self) -> EffectId {
+    pub(crate) fn effect(&mut self) -> EffectId {
         self.sequence += 1;
         EffectId::new(1, self.sequence, self.sequence as u16)
     }
@@ -398,7 +402,10 @@ pub(crate) struct Real {
 
 impl Real {
     pub(crate) fn new() -> Self {
-        let world = World::new(24, 30);
+        Self::of(World::new(24, 30))
+    }
+
+    pub(crate) fn of(world: World) -> Self {
         Self { source: source(&world), world, clock: Clock::start(Time::LONG_AGO) }
     }
 
@@ -422,11 +429,24 @@ impl Real {
     }
 }
 
+/// What a host takes no longer than.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) hangs_after: Duration,
+    pub(crate) hold_at_most: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { hangs_after: Duration::from_mins(2), hold_at_most: Duration::from_secs(30) }
+    }
+}
+
 impl Real {
-    /// A host whose workers note their steps in what `journal` makes of the recorder, and hang after so long.
+    /// A host with these limits, whose workers note their steps in what `journal` makes of the recorder.
     pub(crate) fn host_with(
         &self,
-        hangs_after: Duration,
+        limits: Limits,
         journal: impl FnOnce(Arc<Recorder>) -> Arc<dyn Journal>,
     ) -> Production {
         let (scenario, site) = (self.source.middle(), self.source.site().unwrap());
@@ -451,9 +471,9 @@ impl Real {
             clock: self.clock,
             front_ends: FrontEnds::new(&[], site.timeout),
             journal: journal(Arc::clone(&recorder)),
-            hold_at_most: Duration::from_secs(30),
+            hold_at_most: limits.hold_at_most,
             drain: site.drain,
-            hangs_after,
+            hangs_after: limits.hangs_after,
             closing: AtomicBool::new(false),
         };
         let close = Arc::new(AtomicBool::new(false));
@@ -467,7 +487,7 @@ impl Stage for Real {
     const LATENESS: Span = Span::from_secs(5);
 
     fn host(&self) -> Production {
-        self.host_with(Duration::from_mins(2), |recorder| recorder)
+        self.host_with(Limits::default(), |recorder| recorder)
     }
 
     fn start(&self) -> Time {

@@ -14,11 +14,12 @@ use drawdown::live::recorder::Recorder;
 use drawdown::migration::message::{Command, EffectId, Event, Fault};
 use drawdown::units::{Rate, Span};
 
-use crate::contract::{Director, Real, Stage};
+use crate::contract::{Director, Limits, Real, Stage};
 use crate::site_world::{self, waits};
 
-const HANGS_AFTER: Duration = Duration::from_millis(400);
-const LONGER: Span = Span::from_secs(2);
+/// On a busy machine a piece of work takes its time, too.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
+const LONGER: Span = Span::from_secs(4);
 
 /// Hangs at a step until it is let go, and keeps what is told to people.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Stage for Hangs {
     const LATENESS: Span = Real::LATENESS;
 
     fn host(&self) -> Production {
-        self.real.host_with(HANGS_AFTER, |inner| {
+        self.real.host_with(Limits { hangs_after: HANGS_AFTER, ..Limits::default() }, |inner| {
             let (reached, free) = (Mutex::new(false), Mutex::new(false));
             let told = Mutex::new(Vec::new());
             let journal = Arc::new(Hanging { inner, at: self.at, reached, free, freed: Condvar::new(), told });

@@ -101,6 +101,13 @@ impl Lease {
         Time::from_unix_micros(self.until.load(Ordering::Acquire))
     }
 
+    /// Whether something may be done under it now. One that has run out, as it does when the clock is set forward, is good
+    /// if it can be kept: then nobody has taken it.
+    #[must_use]
+    pub fn holds(&self, now: Time) -> bool {
+        !self.is_lost(now) || (!self.refused.load(Ordering::Acquire) && self.keep(now).is_ok())
+    }
+
     /// It has been refused, or has run out without having been kept, so that another may have it by now.
     #[must_use]
     pub fn is_lost(&self, now: Time) -> bool {

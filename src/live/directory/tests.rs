@@ -42,6 +42,7 @@ pub(super) fn keeps_the_rules(connect: &dyn Fn() -> Arc<Directory>, sql: &dyn Fn
     moves_a_user_once(&one);
     keeps_to_its_holds(&one, sql);
     an_owner_takes_its_lease_anew(&one);
+    is_kept_when_it_has_run_out_and_nobody_has_taken_it(&one);
     yields_to_the_next_instance(&one, &two);
     lets_one_of_many_threads_through(&one);
 }
@@ -103,6 +104,18 @@ fn an_owner_takes_its_lease_anew(directory: &Arc<Directory>) {
     refused(directory.hold(&user(directory, "adam"), old.fence()));
     refused(old.keep(at(1502)));
     anew.end().expect("given back");
+}
+
+fn is_kept_when_it_has_run_out_and_nobody_has_taken_it(directory: &Arc<Directory>) {
+    let lease = take(directory, "one", at(1600));
+    assert!(lease.holds(at(1629)));
+    // The clock was set forward by an hour.
+    assert!(lease.is_lost(at(5000)) && lease.holds(at(5000)));
+    assert!(!lease.is_lost(at(5029)), "it was kept");
+    let next = take(directory, "two", at(5030));
+    assert!(!lease.holds(at(5030)) && !lease.holds(at(1601)), "lost for good");
+    assert!(next.holds(at(5031)));
+    next.end().expect("given back");
 }
 
 fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {

@@ -21,7 +21,7 @@ use super::error::{Gate, MailError, Side};
 use super::name::Part;
 use super::root::{Root, checked};
 use super::walk::{self, Folder, Ground};
-use batch::Batch;
+use batch::{Batch, Whose};
 use finish::Control;
 use held::Held;
 
@@ -136,6 +136,14 @@ impl Copy {
         }
     }
 
+    /// Names its temporary files by a number of its instance's own: one that was stopped, and wakes up while another one
+    /// works in the same place, gives no file of that one's a name, and removes none.
+    #[must_use]
+    pub fn numbered(mut self, number: i64) -> Self {
+        self.batch.number(number);
+        self
+    }
+
     /// Copies the messages of all folders while the mailbox is in use.
     ///
     /// # Errors
@@ -182,14 +190,14 @@ impl Copy {
         let outcome = self.walk(&job, &mut done);
         if outcome.is_err() {
             // What cannot be removed now is swept before the next pass.
-            self.swept = self.batch.abandon(&job.target).is_ok();
+            self.swept = self.batch.abandon(&job.target, Whose::Ours).is_ok();
         }
         outcome.map(|()| done)
     }
 
     fn walk(&mut self, job: &Job<'_>, done: &mut Pass) -> Result<(), MailError> {
         if !self.swept {
-            self.batch.abandon(&job.target)?;
+            self.batch.abandon(&job.target, Whose::All)?;
             self.swept = true;
         }
         self.held.forget_index();

@@ -207,11 +207,10 @@ impl<'a> Switch<'a> {
         if held > self.mover.hold_at_most { Err(Problem::TooLong(held)) } else { Ok(()) }
     }
 
-    /// Files have no fencing number: before each change of the world's order of things the lease is looked at.
+    /// Before each change of the world's order of things the lease is looked at.
     fn still_ours(&self, step: &'static str) -> Result<(), Problem> {
         self.at(step)?;
-        let Mover { lease, clock, .. } = self.mover;
-        if lease.is_lost(clock.now()) { Err(Problem::LeaseLost) } else { Ok(()) }
+        if self.mover.has_lease() { Ok(()) } else { Err(Problem::LeaseLost) }
     }
 
     /// Goes on to the next step, unless the switch was given up.

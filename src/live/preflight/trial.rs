@@ -143,7 +143,7 @@ impl Trial<'_> {
     fn there_and_back(&self) -> Result<String, Unmoved> {
         let (head, cluster) = (&self.site.heads[self.way.head].root, &self.site.clusters[self.way.cluster].root);
         let owner = format!("preflight {}", std::process::id());
-        let lease = Lease::take(&self.directory, &owner, clock().now(), self.site.lease).map_err(told)?;
+        let lease = Lease::take(&self.directory, &owner, clock().latest(), self.site.lease).map_err(told)?;
         let taken =
             || Unmoved::NotTried("a migration has the lease: it runs, or was interrupted a moment ago".to_owned());
         let lease = Arc::new(lease.ok_or_else(taken)?);

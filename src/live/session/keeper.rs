@@ -38,11 +38,11 @@ pub(super) fn keep(
     let every = duration(length) / 4;
     let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
         while stopped.recv_timeout(every).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
-            if let Err(error) = lease.keep(clock.now()) {
+            if let Err(error) = lease.keep(clock.latest()) {
                 recorder.trouble("the lease", &error.to_string());
             }
             recorder.leased(&lease);
-            if lease.is_lost(clock.now()) {
+            if lease.is_lost(clock.latest()) {
                 let _ = door.send(Arrival::LeaseLost);
                 return;
             }

@@ -37,14 +37,33 @@ pub(super) struct Batch {
     bytes: u64,
     /// Below the mailbox.
     touched: BTreeSet<PathBuf>,
+    /// What its temporary names begin with, after what all begin with.
+    number: i64,
     names: u64,
 }
 
+/// Temporary files to be removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of this copy's instance.
+    Ours,
+    /// Those of earlier instances, too.
+    All,
+}
+
 impl Batch {
+    pub(super) fn number(&mut self, number: i64) {
+        self.number = number;
+    }
+
     /// A name below the mailbox's own directory that no reader of a Maildir looks at.
     pub(super) fn temporary(&mut self) -> String {
         self.names += 1;
-        format!("{STAGED}{}", self.names)
+        format!("{}{}", self.prefix(), self.names)
+    }
+
+    fn prefix(&self) -> String {
+        format!("{STAGED}{}-", self.number)
     }
 
     pub(super) fn touched(&mut self, dir: &Path) {
@@ -79,12 +98,13 @@ impl Batch {
     }
 
     /// Forgets what has no final name, and removes it.
-    pub(super) fn abandon(&mut self, target: &OwnedFd) -> Result<(), MailError> {
+    pub(super) fn abandon(&mut self, target: &OwnedFd, whose: Whose) -> Result<(), MailError> {
         self.staged.clear();
         self.bytes = 0;
+        let begins = if whose == Whose::Ours { self.prefix() } else { STAGED.to_owned() };
         let failed = |errno| Side::Target.failed("temporary files")(errno);
         for entry in dir::list(target).map_err(failed)? {
-            if entry.name.starts_with(STAGED.as_bytes()) {
+            if entry.name.starts_with(begins.as_bytes()) {
                 unlinkat(target, os(&entry.name), AtFlags::empty()).map_err(failed)?;
             }
         }

@@ -1,3 +1,5 @@
+use std::sync::Barrier;
+
 use super::*;
 
 #[test]
@@ -44,6 +46,57 @@ fn a_mailbox_arrives_with_everything_that_belongs_to_it() {
     stores.assert_same();
     for behind in ["dovecot-uidlist.lock", ".nfs000123", "cur/.nfs000124", "tmp/7.host"] {
         assert!(!stores.target().join(behind).exists(), "{behind}");
+    }
+}
+
+/// Does something before one of the pieces, which may be the last that passes.
+struct At<F> {
+    pieces: AtomicU64,
+    piece: u64,
+    then: F,
+}
+
+fn at<F>(piece: u64, then: F) -> At<F> {
+    At { pieces: AtomicU64::new(0), piece, then }
+}
+
+impl<F: Fn() -> Result<(), Stopped> + Sync> Gate for At<F> {
+    fn pass(&self, _bytes: u64) -> Result<(), Stopped> {
+        if self.pieces.fetch_add(1, Ordering::Relaxed) == self.piece { (self.then)() } else { Ok(()) }
+    }
+}
+
+#[test]
+fn an_instance_that_wakes_up_takes_nothing_from_the_one_that_works_in_its_place() {
+    const MESSAGES: u64 = 40;
+    // Stopped early and late; its lease seen to be lost when it wakes up, or not before its next look.
+    for (early, sees) in [(3, true), (30, true), (MESSAGES, true), (MESSAGES, false)] {
+        let stores = Stores::new();
+        for number in 0..MESSAGES {
+            stores.write(&format!("cur/{number}.host:2,"), &[7; 3_000]);
+        }
+        let (mut first, mut second) = (stores.copy().numbered(1), stores.copy().numbered(2));
+        let [stopped, wakes, ended] = [(); 3].map(|()| Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let stops = at(early, || {
+                    stopped.wait();
+                    wakes.wait();
+                    if sees { Err(Stopped) } else { Ok(()) }
+                });
+                assert!(first.bulk(&stops).is_err(), "it goes on in another one's place");
+                ended.wait();
+            });
+            stopped.wait();
+            let amidst = at(MESSAGES / 2, || {
+                wakes.wait();
+                ended.wait();
+                Ok(())
+            });
+            assert_eq!(second.bulk(&amidst).unwrap().copied, MESSAGES as u32);
+        });
+        stores.finish(&mut second);
+        stores.assert_same();
     }
 }
 
