@@ -125,6 +125,11 @@ pub fn run(
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
+    for (name, root) in &roots.heads {
+        if let Err(error) = maildir::keep_spare(root) {
+            say(&format!("{name}: {error}: it has no spare fence, for when it is full"));
+        }
+    }
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     let number = ledger.next_session().map_err(|error| failed("the ledger")(&error))?;
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));

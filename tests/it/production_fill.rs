@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use drawdown::live::maildir::{self, Root};
+
 use crate::images;
-use crate::site_world::{CLUSTERS, HEADS, World, ended, mail};
+use crate::site_world::{CLUSTERS, HEADS, World, ended, ended_within, mail};
 
 /// Bytes of a message, and messages of a mailbox.
 const EACH: u64 = 75_000;
@@ -82,6 +85,51 @@ fn no_placement_takes_a_cluster_above_its_threshold_while_mail_comes_to_it() {
     world.check_replay();
 }
 
+/// Leaves no room at all below a folder: neither for a byte nor for a file.
+fn fill(at: &Path) {
+    let mut rest = File::create(at.join("filler")).unwrap();
+    for piece in [1 << 20, 1 << 12, 1] {
+        while rest.write_all(&vec![0; piece]).is_ok() {}
+    }
+    let full = (0..).find(|number| File::create(at.join(format!("filler-{number}"))).is_err());
+    assert!(full.is_some());
+}
+
+#[test]
+fn a_full_head_is_emptied_all_the_same() {
+    if !images::can_mount() {
+        return;
+    }
+    let world = World::on_images(&[5; 8], 3_000, [24, 16, 16]);
+    let head = world.path(HEADS[0]);
+    // As the first start makes it.
+    maildir::keep_spare(&Root::open(&head).unwrap()).unwrap();
+    fill(&head);
+    world.finish();
+    world.check_moved();
+    world.check_replay();
+}
+
+#[test]
+fn a_head_too_full_for_a_fence_sets_nobody_aside_and_goes_on_when_it_has_room() {
+    if !images::can_mount() {
+        return;
+    }
+    let world = World::on_images(&[5; 8], 3_000, [24, 16, 16]);
+    let head = world.path(HEADS[0]);
+    fill(&head);
+    let running = world.start();
+    world.wait_for_trouble("No space left");
+    thread::sleep(Duration::from_secs(4));
+    let status = world.status();
+    assert_eq!((&status["heads"][0]["set_aside"], &status["heads"][0]["left"]), (&0.into(), &4.into()), "{status}");
+    fs::remove_file(head.join("filler")).unwrap();
+    fs::remove_file(head.join("filler-0")).unwrap();
+    let (code, said) = ended(running);
+    assert_eq!(code, Some(0), "{said}");
+    world.check_moved();
+}
+
 /// How long each user was held, by name.
 fn held(world: &World) -> Vec<(String, f64)> {
     let ledger = rusqlite::Connection::open(world.path("ledger.db")).unwrap();
@@ -110,7 +158,8 @@ fn a_mailbox_is_held_no_longer_for_its_bytes() {
         &[("median = \"100 kB\", sigma = 0.5, max = \"1 GB\"", "median = \"100 kB\", sigma = 0.5, max = \"30 GB\"")],
     );
     let began = Instant::now();
-    world.finish();
+    let (code, said) = ended_within(Duration::from_secs(60 + 30 * gigabytes), world.start());
+    assert_eq!(code, Some(0), "{said}");
     world.check_moved();
     let held = held(&world);
     let took = began.elapsed().as_secs_f64();

@@ -204,7 +204,7 @@ sqlite = "{below}/users.db"
         self.command(words).output().unwrap()
     }
 
-    /// Runs to the end, at most for a minute.
+    /// Runs to the end, at most for three minutes.
     pub(crate) fn finish(&self) -> String {
         let (code, text) = ended(self.start());
         assert_eq!(code, Some(0), "{text}");
@@ -288,9 +288,14 @@ sqlite = "{below}/users.db"
     }
 }
 
-/// How a program ends, in a minute at most, and all that it has said.
-pub(crate) fn ended(mut child: Child) -> (Option<i32>, String) {
-    let ended = waits(Duration::from_mins(3), || child.try_wait().unwrap().is_some());
+/// How a program ends, in three minutes at most, and all that it has said.
+pub(crate) fn ended(child: Child) -> (Option<i32>, String) {
+    ended_within(Duration::from_mins(3), child)
+}
+
+/// The same with another limit.
+pub(crate) fn ended_within(limit: Duration, mut child: Child) -> (Option<i32>, String) {
+    let ended = waits(limit, || child.try_wait().unwrap().is_some());
     let _ = if ended { Ok(()) } else { child.kill() };
     let output = child.wait_with_output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, linkat, openat, renameat_with, unlinkat};
 use rustix::io::{Errno, read, write};
 
 use super::audit::{Totals, totals};
@@ -20,6 +20,8 @@ use super::root::Root;
 pub(super) const MOVING: &str = ".moving";
 /// Ends the name of a mailbox that is being removed.
 pub(super) const PURGING: &str = ".purging";
+/// A fence at a root that stands before nothing. A store may be full: another name for this one needs no room.
+const SPARE: &str = ".drawdown-fence";
 /// The whole content of a fence.
 const TEXT: &str = "drawdown: this mailbox moves to other storage; its files stand beside this one\n";
 
@@ -41,11 +43,30 @@ enum Stand {
 
 /// A place and the names beside it.
 struct Site<'p> {
+    root: &'p Root,
     parent: OwnedFd,
     path: &'p Path,
     plain: Vec<u8>,
     moving: Vec<u8>,
     purging: Vec<u8>,
+}
+
+/// Makes the fence that others are names of when there is no room for them. Fine when it is there.
+///
+/// # Errors
+///
+/// Whatever keeps it from being made: then a store that becomes full keeps its mailboxes until it has room.
+pub fn keep_spare(root: &Root) -> Result<(), MailError> {
+    let failed = |errno| Side::Source.failed(Path::new(SPARE))(errno);
+    if is_fence(root.handle(), SPARE.as_bytes()).map_err(failed)? {
+        return Ok(());
+    }
+    let temporary = format!("{SPARE}.new").into_bytes();
+    free(root.handle(), &temporary)
+        .and_then(|()| write_fence(root.handle(), &temporary))
+        .and_then(|()| dir::rename_to_free(root.handle(), &temporary, root.handle(), SPARE.as_bytes()))
+        .and_then(|()| dir::settle(root.handle()))
+        .map_err(failed)
 }
 
 /// Puts a mailbox behind a fence, durably. Fine when it is.
@@ -167,12 +188,29 @@ pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool
     }
 }
 
+/// Removes what an interruption may have left under a temporary name.
+fn free(parent: &OwnedFd, temporary: &[u8]) -> rustix::io::Result<()> {
+    match unlinkat(parent, os(temporary), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A new file with a fence's text, durable but for its name.
+fn write_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(parent, os(name), flags, Mode::empty())?;
+    let written = write(&file, TEXT.as_bytes())?;
+    rustix::fs::fsync(&file)?;
+    if written == TEXT.len() { Ok(()) } else { Err(Errno::NOSPC) }
+}
+
 impl<'p> Site<'p> {
-    fn new(root: &Root, path: &'p Path) -> Result<Self, MailError> {
+    fn new(root: &'p Root, path: &'p Path) -> Result<Self, MailError> {
         let parent = root.parent(path, Side::Source)?;
         let plain = path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
         let with = |ending: &str| [&plain, ending.as_bytes()].concat();
-        Ok(Self { parent, path, moving: with(MOVING), purging: with(PURGING), plain })
+        Ok(Self { root, parent, path, moving: with(MOVING), purging: with(PURGING), plain })
     }
 
     /// What stands at the place, and behind the fence.
@@ -193,15 +231,9 @@ impl<'p> Site<'p> {
     fn make_fence(&self, name: &[u8]) -> Result<(), MailError> {
         // Written under another name: a fence whose text is cut short would not be known as one.
         let temporary = [name, b".fence"].concat();
-        match unlinkat(&self.parent, os(&temporary), AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(self.failed(errno)),
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(&self.parent, os(&temporary), flags, Mode::empty()).and_then(|file| {
-            let written = write(&file, TEXT.as_bytes())?;
-            rustix::fs::fsync(&file)?;
-            if written == TEXT.len() { Ok(()) } else { Err(Errno::NOSPC) }
+        let made = free(&self.parent, &temporary).and_then(|()| match write_fence(&self.parent, &temporary) {
+            Err(full @ (Errno::NOSPC | Errno::DQUOT)) => self.link_spare(&temporary).map_err(|_| full),
+            other => other,
         });
         made.and_then(|()| dir::rename_to_free(&self.parent, &temporary, &self.parent, name)).map_err(|errno| {
             match errno {
@@ -209,6 +241,14 @@ impl<'p> Site<'p> {
                 other => self.failed(other),
             }
         })
+    }
+
+    fn link_spare(&self, name: &[u8]) -> rustix::io::Result<()> {
+        free(&self.parent, name)?;
+        if !is_fence(self.root.handle(), SPARE.as_bytes())? {
+            return Err(Errno::NOENT);
+        }
+        linkat(self.root.handle(), SPARE, &self.parent, os(name), AtFlags::empty())
     }
 
     /// Lets the place and what stands behind the fence change places.

@@ -1,6 +1,7 @@
 //! Why a copy or a switch cannot be finished, and what the machine is told of it.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::live::directory::DirectoryError;
@@ -18,6 +19,10 @@ pub(super) fn fault(error: &MailError) -> Fault {
         MailError::ReadOnly => Fault::Unreachable,
         MailError::SourceUnreadable { .. } | MailError::Special { .. } => Fault::Permanent,
         MailError::Differs { .. } => Fault::VerifyFailed,
+        // A cluster's has a word of its own: it is the head that has no room, not even for a fence. No mailbox is to blame.
+        MailError::Io { source, .. } if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            Fault::Unreachable
+        }
         MailError::Io { .. } => Fault::Transient,
     }
 }
