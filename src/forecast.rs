@@ -8,6 +8,7 @@ pub mod expect;
 pub mod quantile;
 pub mod replicate;
 pub mod series;
+pub mod shares;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -16,10 +17,12 @@ use crate::migration::message::{Binding, Milestone};
 use crate::scenario::{ForecastSettings, Scenario};
 use crate::sim::{Outcome, RunId};
 use crate::units::{Share, Span};
+use draw::uniform;
 use expect::Expected;
 use quantile::{Estimate, LEVELS, P80, When};
 use replicate::{Amount, Batches, Watch, replicate};
 use series::{DayQuantiles, HeadSeries, Trend};
+use shares::Shares;
 
 /// One replication: its outcome, and what of its scenario the outcome is held against.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,8 @@ pub struct Forecast {
     pub replications: Vec<Replication>,
     /// Whether inputs are uncertain, and what the dates are without that.
     pub widths: Widths,
+    /// What causes the spread of the dates, where that was asked for.
+    pub shares: Option<Shares>,
 }
 
 /// How the number of replications was decided.
@@ -171,22 +176,35 @@ pub enum Widths {
 pub struct Inputs<'a, W> {
     /// The scenario with every input at its middle.
     pub middle: &'a Scenario,
-    /// Whether any input is uncertain.
-    pub uncertain: bool,
-    /// The scenario of a replication, its uncertain inputs drawn.
-    pub realise: &'a (dyn Fn(RunId) -> Scenario + Sync),
+    /// The keys of all uncertain inputs, those that are correlated together.
+    pub uncertain: Vec<Vec<String>>,
+    /// The scenario with its uncertain inputs drawn: it is given a number between 0 and 1 for each key.
+    pub realise: &'a (dyn Fn(&Draw<'_>) -> Scenario + Sync),
     /// Runs a replication.
     pub simulate: &'a (dyn Fn(&Scenario, RunId, &mut W) -> Outcome + Sync),
 }
 
-/// Makes the forecast; `amount` in place of the settings' own stop rule.
+/// A number between 0 and 1 for each key.
+pub type Draw<'a> = dyn Fn(&str) -> f64 + 'a;
+
+/// What is asked for beside the scenario's own settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Replications in place of the stop rule.
+    pub amount: Option<Amount>,
+    /// Rows for the shares of the spread.
+    pub shares: Option<u32>,
+}
+
+/// Makes the forecast.
 #[must_use]
-pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, amount: Option<Amount>, watch: Watch<'_>) -> Forecast {
+pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, asked: Asked, watch: Watch<'_>) -> Forecast {
     let (scenario, settings) = (inputs.middle, inputs.middle.forecast);
     let own = Amount { minimum: settings.minimum, batch: settings.batch, maximum: settings.maximum };
-    let amount = amount.unwrap_or(own);
-    let main = run(inputs, inputs.uncertain, amount, watch, |done| holds(scenario, done));
-    let widths = if inputs.uncertain {
+    let amount = asked.amount.unwrap_or(own);
+    let uncertain = !inputs.uncertain.is_empty();
+    let main = run(inputs, uncertain, amount, watch, |done| holds(scenario, done));
+    let widths = if uncertain {
         let count = settings.chance_only.min(amount.maximum);
         let chance = run(inputs, false, Amount::exactly(count), watch, |_| true);
         let interrupted = chance.interrupted;
@@ -198,14 +216,16 @@ pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, amount: Option<Amount
         Widths::ChanceIsAll
     };
     let chance_cut = matches!(&widths, Widths::Both { chance_only, .. } if chance_only.is_empty());
+    let shares = asked.shares.filter(|_| uncertain);
+    let shares = shares.map(|rows| shares::shares(inputs, &main.done, rows, watch));
     let half_width = half_width(scenario, &main.done);
     let rule = StopRule {
         amount,
         half_width,
         held: half_width.is_some_and(|width| width <= settings.half_width),
-        interrupted: main.interrupted || chance_cut,
+        interrupted: main.interrupted || chance_cut || matches!(shares, Some(None)),
     };
-    summary::summarise(scenario, main.done, rule, widths)
+    Forecast { shares: shares.flatten(), ..summary::summarise(scenario, main.done, rule, widths) }
 }
 
 fn run<W: Default + Send>(
@@ -217,7 +237,7 @@ fn run<W: Default + Send>(
 ) -> Batches<Replication> {
     let one = |replication: u32, kept: &mut W| {
         let run = RunId { seed: inputs.middle.forecast.seed, replication };
-        let drawn = draw.then(|| (inputs.realise)(run));
+        let drawn = draw.then(|| (inputs.realise)(&|key| uniform(run, key)));
         let scenario = drawn.as_ref().unwrap_or(inputs.middle);
         let outcome = (inputs.simulate)(scenario, run, kept);
         let threshold = |cluster: &crate::migration::plan::ClusterPlan| cluster.threshold().of(cluster.rated);
@@ -245,7 +265,7 @@ fn half_width(scenario: &Scenario, done: &[Replication]) -> Option<Span> {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::testing::{after, days_of, made, made_of, outcome, scenario};
+    use super::testing::{after, days_of, exactly, made, made_of, outcome, scenario};
     use super::*;
     use crate::fleet::HeadId;
     use quantile::{P50, P90};
@@ -293,11 +313,11 @@ mod tests {
         let stop = AtomicBool::new(false);
         let inputs = Inputs::<()> {
             middle: &scenario,
-            uncertain: false,
+            uncertain: Vec::new(),
             realise: &|_| unreachable!("nothing is uncertain"),
             simulate: &|_, run, ()| outcome(run.replication, days_of(run.replication)),
         };
-        let forecast = forecast(&inputs, None, Watch { stop: &stop, progress: &|_, _| {} });
+        let forecast = forecast(&inputs, Asked::default(), Watch { stop: &stop, progress: &|_, _| {} });
         let count = forecast.replications.len();
         assert!(forecast.rule.held && (300..1_000).contains(&count), "{count}: {:?}", forecast.rule);
         assert_eq!(forecast.widths, Widths::ChanceIsAll);
@@ -311,11 +331,11 @@ mod tests {
         let stop = AtomicBool::new(false);
         let inputs = Inputs::<()> {
             middle: &middle,
-            uncertain: true,
+            uncertain: vec![vec!["a key".into()]],
             realise: &|_| drawn.clone(),
             simulate: &|scenario, run, ()| outcome(run.replication, if scenario.name == "drawn" { 30.0 } else { 20.0 }),
         };
-        let forecast = forecast(&inputs, Some(Amount::exactly(40)), Watch { stop: &stop, progress: &|_, _| {} });
+        let forecast = forecast(&inputs, exactly(40), Watch { stop: &stop, progress: &|_, _| {} });
         assert_eq!(forecast.milestones.last().unwrap().at(P50).unwrap().value, When::At(after(30.0)));
         let Widths::Both { replications, chance_only } = &forecast.widths else { panic!("{:?}", forecast.widths) };
         assert_eq!(*replications, 40);
@@ -327,14 +347,14 @@ mod tests {
         let (scenario, stop) = (scenario(), AtomicBool::new(false));
         let inputs = Inputs::<()> {
             middle: &scenario,
-            uncertain: false,
+            uncertain: Vec::new(),
             realise: &|_| scenario.clone(),
             simulate: &|_, run, ()| {
                 stop.store(true, Ordering::Relaxed);
                 outcome(run.replication, 30.0)
             },
         };
-        let forecast = forecast(&inputs, None, Watch { stop: &stop, progress: &|_, _| {} });
+        let forecast = forecast(&inputs, Asked::default(), Watch { stop: &stop, progress: &|_, _| {} });
         assert!(forecast.rule.interrupted && !forecast.replications.is_empty());
     }
 

@@ -9,6 +9,7 @@ pub mod files;
 mod inventory;
 mod rows;
 mod sections;
+mod shares;
 pub mod table;
 pub mod terminal;
 pub mod trace;
@@ -95,6 +96,7 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
         rows::answer(forecast),
         rows::dates(forecast),
         rows::expectations(forecast),
+        shares::section(forecast),
         sections::binding(forecast),
         sections::trends(forecast),
         sections::users(forecast),

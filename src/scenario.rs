@@ -7,6 +7,7 @@ mod build_probe;
 mod build_site;
 mod calendar;
 mod check;
+mod correlate;
 pub mod curve;
 mod feasible;
 mod files;

@@ -10,9 +10,8 @@ use clap::Args;
 
 use super::progress::{self, Progress};
 use super::{Done, Failure, ScenarioArguments};
-use crate::forecast::draw::uniform;
 use crate::forecast::replicate::{Amount, Watch};
-use crate::forecast::{Forecast, Inputs, Widths, forecast};
+use crate::forecast::{Asked, Forecast, Inputs, Widths, forecast};
 use crate::report::files::{self, RunFacts, sha256};
 use crate::report::{About, document, report, terminal};
 use crate::scenario::{Scenario, Source};
@@ -25,6 +24,13 @@ pub(super) struct Arguments {
     /// Exactly this many replications, in place of the file's stop rule
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     replications: Option<u32>,
+    /// Tell how much of the spread of the dates each uncertain input causes, from so many rows of simulations: each row
+    /// takes one for every uncertain input, and two more
+    #[arg(
+        long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "100",
+        value_parser = clap::value_parser!(u32).range(16..=1_000_000),
+    )]
+    shares: Option<u32>,
     /// Threads to simulate on; the result does not depend on it [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
@@ -154,6 +160,7 @@ pub(super) fn from_ledger(
     let arguments = Arguments {
         scenario: scenario.clone(),
         replications: Some(replications),
+        shares: None,
         threads: Some(1),
         from: Some(ledger.to_owned()),
         output: PathBuf::new(),
@@ -178,15 +185,21 @@ fn simulate(
     let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
     let progress = Progress::new(arguments.quiet);
     let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
+    let mut uncertain = source.uncertain_together();
+    for keys in &mut uncertain {
+        // A ledger knows better.
+        keys.retain(|key| !start.replaces(key));
+    }
+    uncertain.retain(|keys| !keys.is_empty());
     let inputs = Inputs::<Workspace> {
         middle: &middle,
-        uncertain: !source.uncertain().is_empty(),
-        realise: &|run| start.apply(source.realise(&mut |key| uniform(run, key))),
+        uncertain,
+        realise: &|draw| start.apply(source.realise(&mut |key| draw(key))),
         simulate: &sim::simulate_in,
     };
     let start = progress::now();
-    let amount = arguments.replications.map(Amount::exactly);
-    let forecast = pool.install(|| forecast(&inputs, amount, watch));
+    let asked = Asked { amount: arguments.replications.map(Amount::exactly), shares: arguments.shares };
+    let forecast = pool.install(|| forecast(&inputs, asked, watch));
     progress.finish();
     let cpu_s = progress::cpu_s();
     let facts = RunFacts {
@@ -214,12 +227,14 @@ pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
+/// All that were simulated.
 fn all_replications(forecast: &Forecast) -> f64 {
     let chance = match &forecast.widths {
         Widths::ChanceIsAll => 0,
         Widths::Both { replications, .. } => *replications,
     };
-    forecast.replications.len() as f64 + f64::from(chance)
+    let extra = forecast.shares.as_ref().map_or(0, |shares| shares.extra);
+    forecast.replications.len() as f64 + f64::from(chance) + f64::from(extra)
 }
 
 fn per_mailbox(scenario: &Scenario, forecast: &Forecast, cpu_s: f64) -> Option<f64> {
@@ -262,6 +277,7 @@ fn command(arguments: &Arguments) -> String {
     }
     words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
     words.extend(arguments.replications.iter().flat_map(|count| ["--replications".into(), count.to_string()]));
+    words.extend(arguments.shares.iter().flat_map(|rows| ["--shares".into(), rows.to_string()]));
     if scenario.skip_bad_rows {
         words.push("--skip-bad-rows".into());
     }

@@ -23,6 +23,7 @@ pub(super) fn summarise(scenario: &Scenario, done: Vec<Replication>, rule: StopR
         clusters,
         unfinished: unfinished(&done),
         widths,
+        shares: None,
         scenario: scenario.clone(),
         replications: done,
     }

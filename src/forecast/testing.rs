@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use jiff::tz::TimeZone;
 
 use super::replicate::{Amount, Watch};
-use super::{Forecast, Inputs, Replication, forecast};
+use super::{Asked, Forecast, Inputs, Replication, forecast};
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::message::{Binding, Milestone};
 use crate::scenario::{Expectation, ForecastSettings, Scenario};
@@ -132,6 +132,10 @@ pub(crate) fn days_of(replication: u32) -> f64 {
     27.0 + f64::from(replication * 37 % 101) / 25.0
 }
 
+pub(crate) fn exactly(count: u32) -> Asked {
+    Asked { amount: Some(Amount::exactly(count)), ..Asked::default() }
+}
+
 /// A forecast of `count` hand-made replications.
 pub(crate) fn made(count: u32, simulate: &(dyn Fn(u32) -> Outcome + Sync)) -> Forecast {
     made_of(&scenario(), count, simulate)
@@ -142,9 +146,9 @@ pub(crate) fn made_of(scenario: &Scenario, count: u32, simulate: &(dyn Fn(u32) -
     let watch = Watch { stop: &stop, progress: &|_, _| {} };
     let inputs = Inputs::<()> {
         middle: scenario,
-        uncertain: false,
+        uncertain: Vec::new(),
         realise: &|_| scenario.clone(),
         simulate: &|_, run, ()| simulate(run.replication),
     };
-    forecast(&inputs, Some(Amount::exactly(count)), watch)
+    forecast(&inputs, exactly(count), watch)
 }

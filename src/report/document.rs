@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::wording::{utc, with_offset};
-use super::{About, inventory, warn};
+use super::{About, inventory, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -37,6 +37,9 @@ pub struct Document {
     clusters: Vec<ClusterPart>,
     chance_only: Option<ChancePart>,
     uncertain_inputs: Vec<InputPart>,
+    /// What causes the spread of the dates, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shares_of_the_spread: Option<shares::SharesPart>,
     /// What an inventory has told in place of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     inventory: Option<inventory::Part>,
@@ -215,6 +218,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
             }
         },
         uncertain_inputs: inputs(about),
+        shares_of_the_spread: forecast.shares.as_ref().map(|known| shares::part(known, scenario)),
         inventory: about.inventory.as_ref().map(|known| inventory::part(known, &scenario.heads)),
         observed: about.observed.clone(),
         notes: notes(about),

@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{About, document, report, terminal};
-use crate::forecast::replicate::{Amount, Watch};
-use crate::forecast::testing::{days_of, made, outcome, scenario};
+use crate::forecast::replicate::Watch;
+use crate::forecast::testing::{days_of, exactly, made, outcome, scenario};
 use crate::forecast::{Forecast, Inputs, forecast};
 use crate::migration::message::Binding;
 use crate::scenario::{Note, NoteKind, UncertainInput};
@@ -46,14 +46,14 @@ fn uncertain() -> Forecast {
     drawn.name = "drawn".into();
     let inputs = Inputs::<()> {
         middle: &middle,
-        uncertain: true,
+        uncertain: vec![vec!["population.activity.mean".into()]],
         realise: &|_| drawn.clone(),
         simulate: &|scenario, run, ()| {
             let spread = if scenario.name == "drawn" { 1.0 } else { 0.1 };
             outcome(run.replication, 29.0 + (days_of(run.replication) - 29.0) * spread)
         },
     };
-    forecast(&inputs, Some(Amount::exactly(200)), Watch { stop: &stop, progress: &|_, _| {} })
+    forecast(&inputs, exactly(200), Watch { stop: &stop, progress: &|_, _| {} })
 }
 
 fn page(forecast: &Forecast, about: &About) -> String {

@@ -41,6 +41,12 @@ pub(crate) static FILE: Table = Table {
             "Where the migration really happens: for production alone, never for a forecast.",
         ),
         or("forecast", Kind::Table(&FORECAST), Need::Empty, "How the forecast is made."),
+        or(
+            "correlation",
+            Kind::Tables(&CORRELATION),
+            Need::Empty,
+            "Uncertain numbers of this file that are high or low together.",
+        ),
         or("expect", Kind::Tables(&EXPECT), Need::Empty, "A date that the planner expects: a gate."),
         or("fact", Kind::Tables(&FACT), Need::Empty, "Keys of this file that state a fact, with its source."),
         or("assumption", Kind::Tables(&ASSUMPTION), Need::Empty, "Keys of this file that are assumed, and why."),
@@ -348,6 +354,18 @@ static FORECAST: Table = Table {
         or("chance_only", count(0.0, 1e7).single().kind(), Need::Number(100.0), "Replications with nothing uncertain."),
         or("confidence", share().from(0.5).to(0.9999).single().kind(), Need::Text("95 %"), "Of all intervals."),
         or("milestones", Kind::List(&Kind::Text), Need::Empty, "More milestones: \"head-1 40 % moved\"."),
+    ]],
+};
+
+static CORRELATION: Table = Table {
+    what: "a correlation",
+    keys: &[&[
+        need("inputs", Kind::List(&Kind::Text), "The keys of two or more uncertain numbers."),
+        need(
+            "correlation",
+            plain(-1.0, 1.0).single().kind(),
+            "Of their normal scores, between any two of them (Gaussian copula).",
+        ),
     ]],
 };
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::Checker;
+use super::correlate::{self, Correlation};
 use super::files::{self, Folder};
 use super::format::FILE;
 use super::frame::Frame;
@@ -80,6 +81,7 @@ pub struct Source {
     middle: Scenario,
     site: Option<Site>,
     uncertain: Vec<UncertainInput>,
+    correlations: Vec<Correlation>,
     notes: Vec<Note>,
     resolved: String,
     warnings: Vec<Problem>,
@@ -131,13 +133,18 @@ impl Source {
         &self.middle
     }
 
-    /// The scenario with every uncertain number drawn once: `uniform` gives a number between 0 and 1 for a full key.
+    /// The scenario with every uncertain number drawn once: `uniform` gives a number between 0 and 1 for a full key,
+    /// independent of those of other keys.
     pub fn realise(&self, uniform: &mut dyn FnMut(&str) -> f64) -> Scenario {
         if self.uncertain.is_empty() {
             return self.middle.clone();
         }
         let mut draw = |item: &Item, amount: &Amount| {
-            if amount.is_uncertain() { amount.quantile(uniform(&item.key)) } else { amount.middle() }
+            if amount.is_uncertain() {
+                amount.quantile(correlate::uniform(&self.correlations, &item.key, uniform))
+            } else {
+                amount.middle()
+            }
         };
         let mut reader = Reader::new(&mut draw);
         assemble(&self.file, &self.frame, &mut reader).unwrap_or_else(|| self.middle.clone())
@@ -147,6 +154,20 @@ impl Source {
     #[must_use]
     pub fn uncertain(&self) -> &[UncertainInput] {
         &self.uncertain
+    }
+
+    /// The keys of all uncertain numbers, those that are correlated together.
+    #[must_use]
+    pub fn uncertain_together(&self) -> Vec<Vec<String>> {
+        let mut all: Vec<Vec<String>> = Vec::new();
+        for input in &self.uncertain {
+            let together = self.correlations.iter().find(|one| one.keys.contains(&input.key));
+            match together.and_then(|one| all.iter_mut().find(|known| one.keys.contains(&known[0]))) {
+                Some(known) => known.push(input.key.clone()),
+                None => all.push(vec![input.key.clone()]),
+            }
+        }
+        all
     }
 
     /// What the file says about its own numbers: facts, and assumptions.
@@ -202,6 +223,9 @@ impl Source {
         let mut reader = Reader::new(&mut draw);
         let frame = Frame::read(&file, beside, &mut reader);
         let notes = notes::read(&file, &mut reader);
+        let mut uncertain = uncertain(&file);
+        let drawn: Vec<&str> = uncertain.iter().map(|input| input.key.as_str()).collect();
+        let correlations = correlate::read(&file, &drawn, &mut reader);
         let middle = assemble(&file, &frame, &mut reader);
         let site = build_site::site(&file, &frame, &mut reader);
         let (mut found, warnings, unshown) = (reader.problems, reader.warnings, reader.unshown);
@@ -225,9 +249,8 @@ impl Source {
             name_the_content(&mut node, &inventory.summary.sha256);
         }
         let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
-        let mut uncertain = uncertain(&file);
         uncertain.retain(|input| frame.inventory.as_ref().is_none_or(|inventory| !inventory.replaces(&input.key)));
-        Ok(Self { file, frame, middle, site, uncertain, notes, resolved, warnings })
+        Ok(Self { file, frame, middle, site, uncertain, correlations, notes, resolved, warnings })
     }
 }
 

@@ -111,6 +111,26 @@ const CASES: &[(&str, &str, &str)] = &[
     ("moved without room for it", "# moved = { head-1 = \"40 %\" }", "moved = { head-1 = \"40 %\" } #"),
     ("a largest mailbox below the median", "max = \"20 GB\"", "max = \"20 MB\""),
     ("an assumption about nothing", "\"cost.head_per_message\"]", "\"cost.head_per_mesage\"]"),
+    (
+        "a correlation of one number",
+        "[users]",
+        "[[correlation]]\ninputs = [\"cost.head_per_message\"]\ncorrelation = 0.5\n[users]",
+    ),
+    (
+        "a correlation beyond one",
+        "[users]",
+        "[[correlation]]\ninputs = [\"cost.head_per_message\", \"population.activity\"]\ncorrelation = 1.5\n[users]",
+    ),
+    (
+        "a correlation of what is exact",
+        "[users]",
+        "[[correlation]]\ninputs = [\"cost.head_per_mesage\", \"population.growth\"]\ncorrelation = 0.5\n[users]",
+    ),
+    (
+        "a correlation that is given twice",
+        "[users]",
+        "[[correlation]]\ninputs = [\"population.activity\", \"population.activity\"]\ncorrelation = 0.5\n[users]",
+    ),
     ("a bracket that is not closed", "[population]", "[population"),
     ("a text that is not closed", "name = \"My migration\"", "name = \"My migration"),
     ("an array for a table", "[users]", "[[users]]"),

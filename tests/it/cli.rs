@@ -67,6 +67,33 @@ fn the_files_are_the_same_bytes_for_any_number_of_threads() {
 }
 
 #[test]
+fn the_shares_of_the_spread_are_told_where_they_are_asked_for() {
+    let texts = ["1", "2"].map(|threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let together =
+            "correlation=[{ inputs = ['cost.head_per_message', 'population.size.median'], correlation = 0.7 }]";
+        let page =
+            stdout(&forecast(folder.path(), &["--threads", threads, "--shares", "16", "--set", together]).success());
+        assert!(page.contains("WHAT SPREADS THE LAST DATE"), "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        fs::read_to_string(folder.path().join("opensrs-cluster-b/forecast.json")).unwrap()
+    });
+    assert!(texts[0] == texts[1], "it depends on the number of threads");
+    let json: serde_json::Value = serde_json::from_str(&texts[0]).unwrap();
+    assert!(json["command"].as_str().unwrap().contains(" --shares 16"), "{}", json["command"]);
+    let shares = &json["shares_of_the_spread"];
+    assert_eq!((&shares["rows"], shares["milestones"].as_array().unwrap().len()), (&16.into(), 3));
+    for milestone in shares["milestones"].as_array().unwrap() {
+        let causes = milestone["causes"].as_array().unwrap();
+        let inputs: Vec<_> = causes.iter().map(|cause| cause["inputs"].as_array().unwrap().len()).collect();
+        assert_eq!(inputs, [2, 1, 0], "{milestone}");
+    }
+    let without: serde_json::Value =
+        serde_json::from_str(&stdout(&forecast(Path::new("."), &["--json", "--no-files"]).success())).unwrap();
+    assert!(without.get("shares_of_the_spread").is_none());
+}
+
+#[test]
 fn json_goes_to_stdout_and_no_files_means_none() {
     let folder = tempfile::tempdir().unwrap();
     let assert = forecast(folder.path(), &["--json", "--no-files", "--seed", "5"]).success();

@@ -1,0 +1,118 @@
+//! What causes the spread of the dates, for the page and for the document.
+
+use serde::Serialize;
+
+use super::{Block, Section, Tone};
+use crate::forecast::Forecast;
+use crate::forecast::shares::{Cause, CauseShare, FEWEST, MilestoneShares, NotEstimable, Part, Shares};
+use crate::migration::message::Milestone;
+use crate::scenario::Scenario;
+
+/// The shares of the day on which everything is off the old storage.
+pub(super) fn section(forecast: &Forecast) -> Section {
+    let of_last = |shares: &Shares| {
+        let last = shares.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
+        last.map(|one| blocks(one, shares.rows)).unwrap_or_default()
+    };
+    let blocks = forecast.shares.as_ref().map(of_last).unwrap_or_default();
+    Section { title: "What spreads the last date".into(), blocks }
+}
+
+fn blocks(shares: &MilestoneShares, rows: u32) -> Vec<Block> {
+    let causes = match &shares.causes {
+        Ok(causes) => causes,
+        Err(why) => return vec![Block::Line(Tone::Doubt, format!("not estimable: {}", reason(*why, rows)))],
+    };
+    let row = |one: &CauseShare| {
+        let [alone, in_all] = [one.alone, one.in_all].map(|part| [percent(part.value), interval(part)]);
+        [vec![name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
+    };
+    let header = ["", "alone", "interval", "with all", "interval"].map(str::to_owned).to_vec();
+    let sum: f64 = causes.iter().map(|one| one.alone.value).sum();
+    let text = format!(
+        "Shares of the variance of that date, which has a standard deviation of {}, from {rows} rows. alone: would go, in \
+         the mean, if this were known; with all: would stay if all else were known. The first column adds up to {}; what is \
+         missing to 100 % acts together, or is not known from so few rows.",
+        shares.deviation,
+        percent(sum),
+    );
+    vec![Block::Table { header, rows: causes.iter().map(row).collect() }, Block::Line(Tone::Plain, text)]
+}
+
+fn name(cause: &Cause) -> String {
+    match cause {
+        Cause::Chance => "chance".into(),
+        Cause::Inputs(keys) => keys.join(" + "),
+    }
+}
+
+fn reason(why: NotEstimable, rows: u32) -> String {
+    match why {
+        NotEstimable::NoDate(count) => format!("{count} of the simulations have no date"),
+        NotEstimable::NoSpread => "the date is the same in all simulations".into(),
+        NotEstimable::TooFew => format!("{rows} rows, and fewer than {FEWEST} say nothing"),
+    }
+}
+
+/// An estimate may lie a little outside of what a share can be.
+fn percent(value: f64) -> String {
+    format!("{:.0} %", value.clamp(0.0, 1.0) * 100.0)
+}
+
+fn interval(part: Part) -> String {
+    format!("{:.0} to {:.0} %", part.low.clamp(0.0, 1.0) * 100.0, part.high.clamp(0.0, 1.0) * 100.0)
+}
+
+/// The same in the document: for every date by which something is empty, and as estimated.
+#[derive(Debug, Serialize)]
+pub(super) struct SharesPart {
+    rows: u32,
+    milestones: Vec<MilestonePart>,
+}
+
+#[derive(Debug, Serialize)]
+struct MilestonePart {
+    name: String,
+    standard_deviation_days: f64,
+    not_estimable: Option<String>,
+    causes: Vec<CausePart>,
+}
+
+#[derive(Debug, Serialize)]
+struct CausePart {
+    /// Empty for chance.
+    inputs: Vec<String>,
+    alone: IndexPart,
+    in_all: IndexPart,
+}
+
+#[derive(Debug, Serialize)]
+struct IndexPart {
+    value: f64,
+    low: f64,
+    high: f64,
+}
+
+impl From<Part> for IndexPart {
+    fn from(Part { value, low, high }: Part) -> Self {
+        Self { value, low, high }
+    }
+}
+
+pub(super) fn part(shares: &Shares, scenario: &Scenario) -> SharesPart {
+    let cause = |one: &CauseShare| CausePart {
+        inputs: match &one.cause {
+            Cause::Chance => Vec::new(),
+            Cause::Inputs(keys) => keys.clone(),
+        },
+        alone: one.alone.into(),
+        in_all: one.in_all.into(),
+    };
+    let milestone = |one: &MilestoneShares| MilestonePart {
+        name: scenario.milestone_name(&one.milestone),
+        standard_deviation_days: one.deviation.days(),
+        not_estimable: one.causes.as_ref().err().map(|why| reason(*why, shares.rows)),
+        causes: one.causes.iter().flatten().map(cause).collect(),
+    };
+    SharesPart { rows: shares.rows, milestones: shares.milestones.iter().map(milestone).collect() }
+}
