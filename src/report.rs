@@ -5,6 +5,7 @@
 
 mod chart;
 pub mod document;
+mod ending;
 pub mod files;
 mod inventory;
 mod rows;
@@ -99,8 +100,10 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
         shares::section(forecast),
         sections::binding(forecast),
         sections::trends(forecast),
+        ending::last_part(forecast),
         sections::users(forecast),
         sections::clusters(forecast),
+        ending::price(forecast),
         sections::inputs(forecast, about),
         sections::assumptions(about),
         sections::warnings(forecast, about),

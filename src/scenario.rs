@@ -27,6 +27,7 @@ mod named;
 mod notes;
 mod number;
 mod overrides;
+mod price;
 mod problems;
 mod profile;
 mod quantity;
@@ -41,6 +42,7 @@ mod tree;
 
 pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
 pub use notes::{Note, NoteKind};
+pub use price::Price;
 pub use problems::{Place, Problem, Problems, SourceText};
 pub use schema::schema;
 pub use source::{ReadSettings, Source, UncertainInput, Watch};
@@ -84,6 +86,8 @@ pub struct Scenario {
     pub forecast: ForecastSettings,
     /// What the planner expects.
     pub expectations: Vec<Expectation>,
+    /// What the old storage costs while it is kept, if the file says.
+    pub price: Option<Price>,
     /// What is where at `as_of`, as an inventory or a running migration's ledger has it; none: the population is drawn. A
     /// column of its fleet that is empty is not known, and drawn.
     pub facts: Option<Arc<Facts>>,

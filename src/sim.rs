@@ -33,7 +33,7 @@ use crate::host;
 use crate::migration::Migration;
 use crate::migration::message::Binding;
 use crate::scenario::Scenario;
-use crate::units::{Share, Span, Time};
+use crate::units::{Bytes, Share, Span, Time};
 pub use recording::{Copies, Drawn, Outcomes, Recording, Step};
 pub use trace::{TraceItem, TraceRow, trace};
 pub use world::World;
@@ -68,6 +68,30 @@ pub struct Outcome {
     pub steps: u64,
     /// Seconds for which users were locked out by switches, all together.
     pub locked_s: f64,
+    /// What was left when 99 % had moved, if that was announced.
+    pub last_part: Option<LastPart>,
+}
+
+/// The share of all mailboxes after which the last part begins.
+pub const LAST_PART_FROM: Share = Share::from_ppm(990_000);
+
+/// What was left on the heads when 99 % of the mailboxes had moved, in sizes of the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastPart {
+    /// How many.
+    pub mailboxes: u32,
+    /// Their sizes, all together.
+    pub bytes: Bytes,
+    /// The largest of them.
+    pub largest: Bytes,
+    /// Their messages.
+    pub messages: u64,
+    /// Those whose last attempt had failed.
+    pub failed: u32,
+    /// All mailboxes, wherever they are.
+    pub all_mailboxes: u32,
+    /// The sizes of all, wherever they are.
+    pub all_bytes: Bytes,
 }
 
 /// What one replication came to on one head.

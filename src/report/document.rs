@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::wording::{utc, with_offset};
-use super::{About, inventory, shares, warn};
+use super::{About, ending, inventory, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -46,6 +46,12 @@ pub struct Document {
     /// What was taken from a ledger in place of the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     observed: Vec<String>,
+    /// What is left when 99 % have moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_percent: Option<ending::LastPartMeans>,
+    /// What the old storage costs until it is gone, where the scenario says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<ending::PricePart>,
     notes: Vec<NotePart>,
     warnings: Vec<String>,
 }
@@ -221,6 +227,8 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
         shares_of_the_spread: forecast.shares.as_ref().map(|known| shares::part(known, scenario)),
         inventory: about.inventory.as_ref().map(|known| inventory::part(known, &scenario.heads)),
         observed: about.observed.clone(),
+        last_percent: ending::last_part_means(forecast),
+        price: ending::price_part(forecast),
         notes: notes(about),
         warnings: warn::warnings(forecast, about),
     }

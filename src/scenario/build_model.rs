@@ -32,6 +32,8 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
     let clusters = clusters.collect();
     reader.section();
     let operator_after = file.get("operator").map_or(Span::ZERO, |operator| reader.span(operator, "answers_after"));
+    let resolves = file.get("operator").and_then(|operator| operator.get("resolves_after"));
+    let resolves_after = resolves.map(|law| lognormal(law, reader));
     let objective = file.get("users").map_or(Latency::default(), |users| reader.latency(users, "objective"));
     Model {
         heads,
@@ -42,6 +44,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
         probe: probe(file, reader),
         faults: faults(file, reader),
         operator_after,
+        resolves_after,
         objective,
     }
 }
@@ -82,7 +85,7 @@ fn head(item: &Item, frame: &Frame, reader: &mut Reader<'_>) -> HeadModel {
 
 fn hazard(item: &Item, rate: &str, reader: &mut Reader<'_>) -> Hazard {
     let repair = match item.get("repair") {
-        Some(repair) => Lognormal { median_s: reader.number(repair, "median"), sigma: reader.number(repair, "sigma") },
+        Some(repair) => lognormal(repair, reader),
         None => Lognormal { median_s: 1.0, sigma: 0.0 },
     };
     Hazard {
@@ -91,6 +94,10 @@ fn hazard(item: &Item, rate: &str, reader: &mut Reader<'_>) -> Hazard {
         growth: reader.number(item, "growth"),
         repair,
     }
+}
+
+fn lognormal(law: &Item, reader: &mut Reader<'_>) -> Lognormal {
+    Lognormal { median_s: reader.number(law, "median"), sigma: reader.number(law, "sigma") }
 }
 
 /// The latency curve of a store.

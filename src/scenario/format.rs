@@ -40,6 +40,7 @@ pub(crate) static FILE: Table = Table {
             Kind::Table(&SITE),
             "Where the migration really happens: for production alone, never for a forecast.",
         ),
+        may("price", Kind::Table(&PRICE), "What the old storage costs while it is kept."),
         or("forecast", Kind::Table(&FORECAST), Need::Empty, "How the forecast is made."),
         or(
             "correlation",
@@ -325,17 +326,38 @@ static FAULTS: Table = Table {
 
 static OPERATOR: Table = Table {
     what: "the operator",
-    keys: &[&[or(
-        "answers_after",
-        span().to(90.0 * 86_400.0).kind(),
-        Need::Text("1 h"),
-        "Until a person answers an automatic stop or a wave that waits.",
-    )]],
+    keys: &[&[
+        or(
+            "answers_after",
+            span().to(90.0 * 86_400.0).kind(),
+            Need::Text("1 h"),
+            "Until a person answers an automatic stop or a wave that waits.",
+        ),
+        may(
+            "resolves_after",
+            Kind::Table(&REPAIR),
+            "Until a mailbox that was set aside can move and is tried again: lognormal; never when missing.",
+        ),
+    ]],
 };
 
 static USERS: Table = Table {
     what: "the users",
     keys: &[&[need("objective", latency().positive(), "The response time that users were promised.")]],
+};
+
+static PRICE: Table = Table {
+    what: "the price of the old storage",
+    keys: &[&[
+        need("a_day", plain(0.0, 1e12).single().kind(), "What each day costs."),
+        need("currency", Kind::Text, "In which currency: \"EUR\"."),
+        or(
+            "until",
+            Kind::Word(&["decommissioned", "all emptied"]),
+            Need::Text("decommissioned"),
+            "The last day that is paid for.",
+        ),
+    ]],
 };
 
 static FORECAST: Table = Table {

@@ -22,6 +22,8 @@ pub struct Model {
     pub faults: Faults,
     /// How long a person takes to answer when the machine has stopped, or a wave waits for a go.
     pub operator_after: Span,
+    /// How long a person takes to see to a mailbox that was set aside, so that it can move; never, where it is missing.
+    pub resolves_after: Option<Lognormal>,
     /// The response time that users were promised.
     pub objective: Latency,
 }

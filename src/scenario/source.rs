@@ -15,7 +15,7 @@ use super::problems::{Problem, Problems};
 use super::reader::{Reader, share};
 use super::site::Site;
 use super::tree::{Data, Entry, Node};
-use super::{ForecastSettings, Scenario, build_model, build_plan, build_site, feasible, overrides};
+use super::{ForecastSettings, Scenario, build_model, build_plan, build_site, feasible, overrides, price};
 
 /// How a scenario is read.
 #[derive(Clone, Debug, Default)]
@@ -300,6 +300,7 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
         milestones: frame.milestones.clone(),
         forecast,
         expectations: frame.expectations.clone(),
+        price: price::read(file, &frame.milestones, reader),
         facts,
         named: frame.named.clone(),
     })

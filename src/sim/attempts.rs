@@ -27,9 +27,10 @@ impl AttemptDraws {
 
     /// Whether an attempt to copy will fail, and after which part of its work.
     #[inline]
-    pub(crate) fn copy(&self, mailbox: u32, attempt: u8) -> (Option<Fault>, f64) {
+    pub(crate) fn copy(&self, mailbox: u32, attempt: u32) -> (Option<Fault>, f64) {
         let Faults { permanent, transient, .. } = self.faults;
-        if permanent > 0.0 {
+        // What a person has seen to does not come again.
+        if permanent > 0.0 && attempt < AFTER_PERSON {
             let draw = self.permanent.unit(u64::from(mailbox));
             if draw < permanent {
                 return (Some(Fault::Permanent), draw / permanent);
@@ -46,14 +47,17 @@ impl AttemptDraws {
 
     /// Whether the switch of an attempt will back out.
     #[inline]
-    pub(crate) fn switch(&self, mailbox: u32, attempt: u8) -> bool {
+    pub(crate) fn switch(&self, mailbox: u32, attempt: u32) -> bool {
         self.faults.switch > 0.0 && self.switch.unit(item_of(mailbox, attempt)) < self.faults.switch
     }
 }
 
+/// Attempts from this one on come after a person has seen to the mailbox, and as many later after each further time.
+pub(crate) const AFTER_PERSON: u32 = 1 << 8;
+
 /// The number of an attempt on a mailbox.
 #[inline]
-pub(crate) const fn item_of(mailbox: u32, attempt: u8) -> u64 {
+pub(crate) const fn item_of(mailbox: u32, attempt: u32) -> u64 {
     ((attempt as u64) << 32) | mailbox as u64
 }
 
@@ -76,6 +80,7 @@ mod tests {
             counts[2] += u32::from(draws.switch(mailbox, 1));
             if fault == Some(Fault::Permanent) {
                 assert_eq!(draws.copy(mailbox, 2).0, fault);
+                assert_ne!(draws.copy(mailbox, AFTER_PERSON + 1).0, fault);
             }
         }
         // Five standard deviations: 220, 470 and 340.

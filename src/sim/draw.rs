@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     Accounts,
     /// Deletions of an hour.
     Deletions,
+    /// How long a mailbox that was set aside waits for a person.
+    Person,
 }
 
 /// All draws of one replication.

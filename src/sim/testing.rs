@@ -57,6 +57,7 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
             confidence: percent(95),
         },
         expectations: Vec::new(),
+        price: None,
         facts: None,
         named: std::sync::Arc::default(),
     }
@@ -182,6 +183,7 @@ fn model(mailboxes: u32) -> Model {
         },
         faults: Faults { transient: 0.0, permanent: 0.0, switch: 0.0 },
         operator_after: Span::from_secs(3_600),
+        resolves_after: None,
         objective: Latency::from_micros(10_000),
     }
 }

@@ -7,6 +7,7 @@
 
 mod calendar;
 mod moves;
+mod person;
 mod recorded;
 mod stores;
 
@@ -23,7 +24,7 @@ use super::population;
 use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
-use super::{Outcome, RunId, Workspace};
+use super::{LAST_PART_FROM, LastPart, Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
@@ -31,6 +32,7 @@ use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, F
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
+use person::Resolved;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
 
@@ -42,6 +44,7 @@ pub struct World<'s, O = Drawn> {
     run: RunId,
     draws: Draws,
     attempts: AttemptDraws,
+    resolved: Resolved,
     start: Time,
     now: Time,
     fleet: Arc<Fleet>,
@@ -90,6 +93,8 @@ pub struct World<'s, O = Drawn> {
     steps: u64,
     locked: Span,
     ended: bool,
+    /// What was left on the heads when 99 % had moved.
+    last_part: Option<LastPart>,
 }
 
 impl<'s> World<'s> {
@@ -108,6 +113,9 @@ impl<'s> World<'s> {
         let set_aside = scenario.facts.as_ref().map_or(&[][..], |facts| &facts.set_aside);
         let mut world = Self::with(scenario, run, workspace, fleet, set_aside, Drawn);
         world.enter_fixed_dates();
+        for (mailbox, _) in set_aside {
+            world.wait_for_person(*mailbox);
+        }
         let started = world.started();
         world.tell(started);
         world
@@ -152,6 +160,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             run,
             draws,
             attempts: AttemptDraws::new(&scenario.model.faults, draws),
+            resolved: Resolved::default(),
             start: scenario.as_of,
             now: scenario.as_of,
             fleet,
@@ -194,6 +203,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             steps: 0,
             locked: Span::ZERO,
             ended: false,
+            last_part: None,
             scenario,
             outcomes,
         };
@@ -252,6 +262,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             faults: self.faults,
             steps: self.steps,
             locked_s: self.locked.secs(),
+            last_part: self.last_part,
         };
         workspace.fleet = self.fleet;
         workspace.places = self.places;
@@ -264,6 +275,9 @@ impl<'s, O: Outcomes> World<'s, O> {
             && self.outcomes.recording().is_none()
         {
             self.enter(self.now + self.scenario.model.operator_after, Agenda::Operator(Order::Resume));
+        }
+        if milestone == (Milestone::ShareMoved { share: LAST_PART_FROM }) {
+            self.look_at_last_part();
         }
         // Whatever had to be set aside, the head is emptied of all that can move.
         let milestone = match milestone {

@@ -131,6 +131,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "[users]",
         "[[correlation]]\ninputs = [\"population.activity\", \"population.activity\"]\ncorrelation = 0.5\n[users]",
     ),
+    (
+        "a price until what never happens",
+        "purge_after = \"7 days\"",
+        "purge_after = \"never\"\n[price]\na_day = 5\ncurrency = \"EUR\"",
+    ),
     ("a bracket that is not closed", "[population]", "[population"),
     ("a text that is not closed", "name = \"My migration\"", "name = \"My migration"),
     ("an array for a table", "[users]", "[[users]]"),

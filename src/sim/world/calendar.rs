@@ -27,6 +27,8 @@ pub(super) enum Agenda {
     Audit(HeadId),
     /// The operator orders something.
     Operator(Order),
+    /// A person has seen to a mailbox that was set aside.
+    Resolved(MailboxId),
     /// The clock of the machine that runs the migration is set.
     ClockSteps(Span),
     /// An hour begins, by its number since the start.
@@ -115,6 +117,7 @@ impl<O: Outcomes> World<'_, O> {
                 self.tell(Event::HeadAudited { head, users_left, folders_left: users_left });
             }
             Agenda::Operator(order) => self.tell(Event::Operator(order)),
+            Agenda::Resolved(mailbox) => self.resolve(mailbox),
             Agenda::ClockSteps(by) => self.tell(Event::ClockStepped { by }),
             Agenda::Hour(number) => self.begin_hour(number),
             Agenda::Horizon => {

@@ -27,6 +27,7 @@ impl<O: Outcomes> World<'_, O> {
         if self.outcomes.recording().is_some() {
             return self.start_recorded(effect, mailbox, head, cluster);
         }
+        let number = self.resolved.attempt(mailbox, attempt);
         let row = mailbox.index();
         let state = at_mut(&mut self.heads, head.index());
         if state.out() || !at(&self.places, row).is_on(head) {
@@ -38,7 +39,7 @@ impl<O: Outcomes> World<'_, O> {
         let messages = f64::from(*at(&self.fleet.messages, row)) * self.growth;
         // All columns are read where mailboxes come in their order: later, they come as they end.
         let activity_micro_op_s = *at(&self.fleet.activity_micro_op_s, row);
-        let (fault, part) = self.attempts.copy(mailbox.0, attempt);
+        let (fault, part) = self.attempts.copy(mailbox.0, number);
         let flow = self.costs.flow(bytes, messages, part);
         let pair = self.sharing.pair(head, cluster);
         if allowed {
@@ -134,7 +135,7 @@ impl<O: Outcomes> World<'_, O> {
         if at(&self.heads, job.head.index()).out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
-        } else if self.attempts.switch(job.mailbox.0, job.attempt) {
+        } else if self.attempts.switch(job.mailbox.0, self.resolved.attempt(job.mailbox, job.attempt)) {
             fault = fault.or(Some(Fault::Transient));
         }
         self.locked += lock;
@@ -369,6 +370,10 @@ impl<O: Outcomes> World<'_, O> {
         let place = &mut self.places[job.mailbox.index()];
         if place.head().is_some() {
             place.0 = (place.0 & Place::HEAD) | if own { Place::FAILED } else { 0 };
+        }
+        if own {
+            let (mailbox, attempt) = (job.mailbox, job.attempt);
+            self.may_need_person(mailbox, fault, attempt);
         }
     }
 

@@ -38,6 +38,11 @@ impl Place {
         if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
     }
 
+    /// Whether it lives on a head and the last attempt to move it has failed.
+    pub(super) const fn has_failed(self) -> bool {
+        self.0 & (Self::MOVED | Self::FAILED) == Self::FAILED
+    }
+
     /// Whether it lives on this head and the last attempt to move it, if any, did not fail: one comparison of the byte.
     #[inline]
     pub(super) const fn unexcused_on(self, head: HeadId) -> bool {

@@ -1,0 +1,196 @@
+//! How it ends: what the last 1 % is made of, and what the old storage has cost by then.
+
+use serde::Serialize;
+
+use super::wording::{count, figure, percent};
+use super::{Block, Section, Tone};
+use crate::forecast::quantile::{P10, P50, P90, When};
+use crate::forecast::{Forecast, MilestoneForecast};
+use crate::migration::message::Milestone;
+use crate::scenario::Price;
+use crate::sim::{LAST_PART_FROM, LastPart};
+use crate::units::{Share, Span};
+
+/// Means over the replications in which 99 % moved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct LastPartMeans {
+    /// Mailboxes that are left then.
+    mailboxes: f64,
+    /// Of them, those whose last attempt had failed.
+    failed: f64,
+    /// Their part of all bytes.
+    share_of_bytes: f64,
+    /// Their mean size over that of all.
+    size_ratio: f64,
+    /// The largest of them, bytes.
+    largest_bytes: f64,
+    /// From 99 % to everything off the old storage, in the median; none where one of them has no date.
+    days_median: Option<f64>,
+}
+
+pub(super) fn last_part_means(forecast: &Forecast) -> Option<LastPartMeans> {
+    let parts: Vec<LastPart> = forecast.replications.iter().filter_map(|one| one.outcome.last_part).collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let mean = |of: &dyn Fn(&LastPart) -> f64| parts.iter().map(of).sum::<f64>() / parts.len() as f64;
+    let ratio = |part: u64, all: u64| if all > 0 { part as f64 / all as f64 } else { 0.0 };
+    let share_of_bytes = mean(&|part| ratio(part.bytes.get(), part.all_bytes.get()));
+    let share = mean(&|part| ratio(u64::from(part.mailboxes), u64::from(part.all_mailboxes)));
+    Some(LastPartMeans {
+        mailboxes: mean(&|part| f64::from(part.mailboxes)),
+        failed: mean(&|part| f64::from(part.failed)),
+        share_of_bytes,
+        size_ratio: if share > 0.0 { share_of_bytes / share } else { 0.0 },
+        largest_bytes: mean(&|part| part.largest.get() as f64),
+        days_median: days_median(forecast),
+    })
+}
+
+/// Replication by replication, so that what makes both late does not count.
+fn days_median(forecast: &Forecast) -> Option<f64> {
+    let place = |wanted: Milestone| forecast.scenario.milestones.iter().position(|milestone| *milestone == wanted);
+    let (from, to) = (place(Milestone::ShareMoved { share: LAST_PART_FROM })?, place(Milestone::AllEmptied)?);
+    let days =
+        |one: &crate::forecast::Replication| Some(one.outcome.reached[to]?.since(one.outcome.reached[from]?).days());
+    let mut days: Vec<f64> = forecast.replications.iter().map(days).collect::<Option<_>>()?;
+    days.sort_unstable_by(f64::total_cmp);
+    days.get(days.len() / 2).copied()
+}
+
+/// What is left when 99 % have moved.
+pub(super) fn last_part(forecast: &Forecast) -> Section {
+    let line = |part: LastPartMeans| {
+        let longer = part.days_median.map_or(String::new(), |days| {
+            format!(" From there to everything off the old storage: {} (median).", Span::from_secs_f64(days * 86_400.0))
+        });
+        let text = format!(
+            "When 99 % have moved, {} mailboxes are left, with {} of all bytes: {} times the mean size, the largest {}; \
+             the last attempt of {} of them has failed.{longer}",
+            count(part.mailboxes),
+            percent(part.share_of_bytes),
+            figure(part.size_ratio),
+            crate::units::Bytes::new(part.largest_bytes as u64),
+            figure(part.failed),
+        );
+        Block::Line(Tone::Plain, text)
+    };
+    Section { title: "The last 1 %".into(), blocks: last_part_means(forecast).map(line).into_iter().collect() }
+}
+
+/// What is paid until the old storage is gone, by `LEVELS` of the date.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct PricePart {
+    currency: String,
+    a_day: f64,
+    until: String,
+    /// None where the date is not estimable or there is none.
+    p10: Option<f64>,
+    p50: Option<f64>,
+    p90: Option<f64>,
+}
+
+pub(super) fn price_part(forecast: &Forecast) -> Option<PricePart> {
+    let price = forecast.scenario.price.as_ref()?;
+    let milestone = forecast.milestones.iter().find(|known| known.milestone == price.until)?;
+    let paid = |level: Share| paid(forecast, price, milestone, level);
+    Some(PricePart {
+        currency: price.currency.clone(),
+        a_day: price.a_day,
+        until: forecast.scenario.milestone_name(&price.until),
+        p10: paid(P10),
+        p50: paid(P50),
+        p90: paid(P90),
+    })
+}
+
+fn paid(forecast: &Forecast, price: &Price, milestone: &MilestoneForecast, level: Share) -> Option<f64> {
+    match milestone.at(level)?.value {
+        When::At(time) => Some(time.since(forecast.scenario.as_of).days().max(0.0) * price.a_day),
+        When::AfterHorizon | When::Never => None,
+    }
+}
+
+/// What the old storage costs until it is gone.
+pub(super) fn price(forecast: &Forecast) -> Section {
+    let line = |part: PricePart| {
+        let money = |amount: Option<f64>| amount.map_or("not estimable".into(), |amount| count(round(amount)));
+        let text = format!(
+            "From the start of the forecast until \"{}\": {} {} (80 %: {} to {}), at {} a day; a week more costs {}.",
+            part.until,
+            part.currency,
+            money(part.p50),
+            money(part.p10),
+            money(part.p90),
+            count(part.a_day),
+            count(part.a_day * 7.0),
+        );
+        Block::Line(Tone::Plain, text)
+    };
+    Section { title: "What the old storage costs".into(), blocks: price_part(forecast).map(line).into_iter().collect() }
+}
+
+/// Three figures: the date is not known any better.
+fn round(amount: f64) -> f64 {
+    if amount < 1.0 {
+        return amount.round();
+    }
+    let unit = 10_f64.powi((amount.log10().floor() as i32 - 2).max(0));
+    (amount / unit).round() * unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::testing::{days_of, made_of, outcome, scenario};
+    use crate::units::Bytes;
+
+    #[test]
+    fn money_is_told_in_three_figures() {
+        let rounded = [0.4, 12.4, 123.4, 1_234.0, 98_765.0, 1_999_999.0].map(round);
+        assert_eq!(rounded, [0.0, 12.0, 123.0, 1_230.0, 98_800.0, 2_000_000.0]);
+    }
+
+    #[test]
+    fn each_day_is_paid_for_until_the_last_date() {
+        let mut scenario = scenario();
+        scenario.price = Some(Price { a_day: 1_000.0, currency: "EUR".into(), until: Milestone::AllEmptied });
+        let forecast = made_of(&scenario, 200, &|r| outcome(r, days_of(r)));
+        let [Block::Line(_, text)] = &price(&forecast).blocks[..] else { panic!("one line") };
+        assert!(text.starts_with("From the start of the forecast until \"all emptied\": EUR 29,"), "{text}");
+        let part = price_part(&forecast).unwrap();
+        assert!(part.p10.unwrap() > 27_000.0 && part.p10 < part.p50 && part.p90.unwrap() < 31_000.0, "{part:?}");
+        let never = made_of(&scenario, 200, &|r| {
+            let mut never = outcome(r, days_of(r));
+            never.reached = vec![None; never.reached.len()];
+            never
+        });
+        let [Block::Line(_, text)] = &price(&never).blocks[..] else { panic!("one line") };
+        assert!(text.contains("EUR not estimable (80 %: not estimable to not estimable)"), "{text}");
+    }
+
+    #[test]
+    fn the_last_part_is_the_mean_of_what_was_left() {
+        let mut scenario = scenario();
+        scenario.milestones[4] = Milestone::ShareMoved { share: LAST_PART_FROM };
+        let forecast = made_of(&scenario, 50, &|r| {
+            let mut one = outcome(r, 30.0);
+            let (bytes, all_bytes) = (Bytes::new(40 + u64::from(r % 2) * 20), Bytes::new(1_000));
+            let largest = Bytes::new(7);
+            one.last_part = Some(LastPart {
+                mailboxes: 10,
+                bytes,
+                largest,
+                messages: 3,
+                failed: r % 2,
+                all_mailboxes: 1_000,
+                all_bytes,
+            });
+            one.reached[4] = Some(crate::forecast::testing::after(29.0));
+            one
+        });
+        let part = last_part_means(&forecast).unwrap();
+        assert!((part.share_of_bytes - 0.05).abs() < 1e-12 && (part.size_ratio - 5.0).abs() < 1e-9, "{part:?}");
+        assert!((part.failed - 0.5).abs() < 1e-12 && (part.days_median.unwrap() - 1.0).abs() < 1e-9, "{part:?}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Mailboxes that do not move as others do: those that wait for a person, and the last of all.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use super::calendar::Agenda;
+use crate::fleet::MailboxId;
+use crate::migration::attempt::{Verdict, verdict};
+use crate::migration::message::{Event, Fault, Order};
+use crate::sim::LastPart;
+use crate::sim::attempts::AFTER_PERSON;
+use crate::sim::draw::Purpose;
+use crate::sim::recording::Outcomes;
+use crate::sim::table::tables;
+use crate::units::{Bytes, Span};
+
+/// How often a person has seen to a mailbox that was set aside; there are few of them.
+#[derive(Debug, Default)]
+pub(super) struct Resolved(BTreeMap<MailboxId, u32>);
+
+impl Resolved {
+    fn times(&self, mailbox: MailboxId) -> u32 {
+        self.0.get(&mailbox).copied().unwrap_or(0)
+    }
+
+    /// The number of an attempt for its draws: those after a person's help are others than those before.
+    #[inline]
+    pub(super) fn attempt(&self, mailbox: MailboxId, attempt: u8) -> u32 {
+        if self.0.is_empty() { u32::from(attempt) } else { self.attempt_after_person(mailbox, attempt) }
+    }
+
+    #[cold]
+    fn attempt_after_person(&self, mailbox: MailboxId, attempt: u8) -> u32 {
+        u32::from(attempt) + self.times(mailbox).saturating_mul(AFTER_PERSON)
+    }
+}
+
+impl<O: Outcomes> World<'_, O> {
+    /// An attempt has failed: where the core sets its mailbox aside then, somebody is told.
+    #[cold]
+    pub(super) fn may_need_person(&mut self, mailbox: MailboxId, fault: Fault, attempt: u8) {
+        if verdict(&self.scenario.plan.attempts, fault, attempt) == Verdict::SetAside {
+            self.wait_for_person(mailbox);
+        }
+    }
+
+    /// After a while that is drawn, and the same whenever it begins, somebody has seen to the mailbox.
+    #[cold]
+    pub(super) fn wait_for_person(&mut self, mailbox: MailboxId) {
+        let Some(law) = self.scenario.model.resolves_after else { return };
+        if self.outcomes.recording().is_some() {
+            return;
+        }
+        let times = self.resolved.times(mailbox);
+        let bits = self.draws.keyed(Purpose::Person, "mailboxes").bits(u64::from(times) << 32 | u64::from(mailbox.0));
+        let wait_s = law.median_s * tables().exp(law.sigma * tables().normal(bits));
+        self.enter(self.now + Span::from_secs_f64(wait_s).max(Span::TICK), Agenda::Resolved(mailbox));
+    }
+
+    /// Somebody has seen to a mailbox, and says that it is to be tried again.
+    #[cold]
+    pub(super) fn resolve(&mut self, mailbox: MailboxId) {
+        if self.places[mailbox.index()].head().is_some() {
+            *self.resolved.0.entry(mailbox).or_default() += 1;
+            self.tell(Event::Operator(Order::Retry(mailbox)));
+        }
+    }
+
+    /// Looks at what is left on the heads.
+    #[cold]
+    pub(super) fn look_at_last_part(&mut self) {
+        let mut part = LastPart { all_mailboxes: self.places.len() as u32, ..LastPart::default() };
+        part.all_bytes = self.fleet.bytes.iter().fold(Bytes::ZERO, |all, bytes| all + *bytes);
+        for (row, place) in self.places.iter().enumerate().filter(|(_, place)| place.head().is_some()) {
+            let bytes = self.fleet.bytes[row];
+            part.mailboxes += 1;
+            part.bytes += bytes;
+            part.largest = part.largest.max(bytes);
+            part.messages += u64::from(self.fleet.messages[row]);
+            part.failed += u32::from(place.has_failed());
+        }
+        self.last_part = Some(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::plan::ShareMilestone;
+    use crate::scenario::model::{Faults, Lognormal};
+    use crate::sim::testing::{quiet, scenario};
+    use crate::sim::{LAST_PART_FROM, Outcome, RunId, TraceItem, simulate, trace};
+    use crate::units::Time;
+
+    const DAY: Span = Span::from_secs(86_400);
+
+    /// Of 2,000 mailboxes 100 need a person, and of the others every eighth fails three times.
+    fn outcome(resolves_after: Option<Lognormal>, look: &mut dyn FnMut(Time, &TraceItem<'_>)) -> Outcome {
+        let (mut plan, mut model) = quiet(2_000);
+        plan.copy.purge_after = Some(DAY.times(10));
+        plan.milestones = vec![ShareMilestone { head: None, share: LAST_PART_FROM }];
+        model.cost.purge_rate = 1e6;
+        model.faults = Faults { permanent: 0.05, transient: 0.5, switch: 0.0 };
+        model.resolves_after = resolves_after;
+        let scenario = scenario(plan, model);
+        let run = RunId { seed: 42, replication: 3 };
+        let outcome = trace(&scenario, run, &mut |row| look(row.now, &row.item));
+        assert_eq!(outcome, simulate(&scenario, run));
+        outcome
+    }
+
+    #[test]
+    fn a_mailbox_that_was_set_aside_moves_once_a_person_has_seen_to_it() {
+        let left = outcome(None, &mut |_, _| {});
+        let set_aside = |outcome: &Outcome| outcome.heads.iter().map(|head| head.set_aside).sum::<u32>();
+        assert!((250..450).contains(&set_aside(&left)), "{}", set_aside(&left));
+        assert_eq!(left.moved, 2_000 - u64::from(set_aside(&left)));
+
+        let mut retries: Vec<Time> = Vec::new();
+        let law = Lognormal { median_s: DAY.secs(), sigma: 0.3 };
+        let resolved = outcome(Some(law), &mut |now, item| {
+            if let TraceItem::Event(Event::Operator(Order::Retry(_))) = item {
+                retries.push(now);
+            }
+        });
+        assert_eq!((resolved.moved, set_aside(&resolved)), (2_000, 0));
+        // Some are set aside again: whatever failed three times may do so once more.
+        assert!(retries.len() as u32 > set_aside(&left), "{}", retries.len());
+        let mut waits: Vec<f64> = retries.iter().map(|at| at.since(crate::sim::testing::AS_OF).days()).collect();
+        waits.sort_by(f64::total_cmp);
+        assert!((0.8..1.6).contains(&waits[waits.len() / 2]), "{} days", waits[waits.len() / 2]);
+        // When 99 % had moved 20 were left, and only those who still waited for somebody.
+        let part = resolved.last_part.unwrap();
+        assert_eq!((part.mailboxes, part.failed, part.all_mailboxes), (20, 20, 2_000));
+        assert!(part.bytes < part.all_bytes && part.largest <= part.bytes && part.messages > 0, "{part:?}");
+        assert_eq!(left.last_part, None, "99 % have not moved");
+    }
+}
