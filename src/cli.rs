@@ -1,8 +1,9 @@
 //! The command line: one short function a subcommand.
 //!
-//! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12
-//! incomplete. This is the only layer that looks at a clock.
+//! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 10 an
+//! expectation is not met, 11 nobody can say yet, 12 incomplete; of several, 2 before 1, 10, 12 and 11. This is the only layer that looks at a clock.
 
+mod check;
 #[cfg(target_os = "linux")]
 mod dry_run;
 mod forecast;
@@ -43,15 +44,18 @@ const EXAMPLES: &str = "\
 Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
+  drawdown check scenarios/*.toml --junit check.xml
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
 
-Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 12 incomplete.";
+Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 10 an expectation is not met, 11 inconclusive, 12 incomplete.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Simulate a scenario many times and print when the migration will be done
     Forecast(forecast::Arguments),
+    /// Hold forecasts against the dates that their scenarios expect: a gate for pipelines
+    Check(check::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
     #[cfg(target_os = "linux")]
     Rehearse(rehearse::Arguments),
@@ -153,10 +157,14 @@ impl ScenarioArguments {
 const SKIP_BAD_ROWS: &str = "population.skip_bad_rows=true";
 
 /// How the program ends when nothing went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Done {
     Complete,
+    /// More replications would tell whether an expectation is met.
+    Inconclusive,
     Incomplete,
+    /// An expectation is not met.
+    NotMet,
 }
 
 /// Why the program cannot do what it was asked for.
@@ -184,7 +192,9 @@ impl From<io::Error> for Failure {
 pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(Done::Complete) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Ok(Done::Inconclusive) => ExitCode::from(11),
         Ok(Done::Incomplete) => ExitCode::from(12),
+        Ok(Done::NotMet) => ExitCode::from(10),
         Err(Failure::Run(message)) => complain(&message, 1),
         Err(Failure::Input(message)) => complain(&message, 2),
     }
@@ -199,6 +209,7 @@ fn complain(message: &str, code: u8) -> ExitCode {
 fn run(cli: Cli) -> Result<Done, Failure> {
     match cli.command {
         Command::Forecast(arguments) => forecast::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         #[cfg(target_os = "linux")]

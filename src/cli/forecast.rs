@@ -20,63 +20,91 @@ use crate::sim::{self, Workspace};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    scenario: ScenarioArguments,
+    pub(super) scenario: ScenarioArguments,
     /// Exactly this many replications, in place of the file's stop rule
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    replications: Option<u32>,
+    pub(super) replications: Option<u32>,
     /// Tell how much of the spread of the dates each uncertain input causes, from so many rows of simulations: each row
     /// takes one for every uncertain input, and two more
     #[arg(
         long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "100",
         value_parser = clap::value_parser!(u32).range(16..=1_000_000),
     )]
-    shares: Option<u32>,
+    pub(super) shares: Option<u32>,
     /// Threads to simulate on; the result does not depend on it [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
-    threads: Option<u16>,
+    pub(super) threads: Option<u16>,
     /// Start from where a running migration stands: its ledger
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
     /// Where the folder of the forecast's files goes
     #[arg(long, default_value = "output")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Print JSON in place of the page
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Write no files
     #[arg(long)]
-    no_files: bool,
+    pub(super) no_files: bool,
     /// No progress and no measurements on stderr
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
-    let (source, start) = read(arguments)?;
-    let stop = stop_on_interrupt()?;
-    let (forecast, facts) = simulate(arguments, &source, &start, &stop)?;
+/// A forecast, with what a report says besides and what it took.
+pub(super) struct Made {
+    pub(super) forecast: Forecast,
+    pub(super) about: About,
+    pub(super) facts: RunFacts,
+}
+
+/// Makes the forecast.
+pub(super) fn make(arguments: &Arguments, stop: &AtomicBool) -> Result<Made, Failure> {
+    make_from(arguments, read(arguments)?, stop)
+}
+
+fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool) -> Result<Made, Failure> {
+    let (source, start) = from;
+    let (forecast, facts) = simulate(arguments, &source, &start, stop)?;
     let mut about = About { observed: start.lines(), ..about(arguments, &source) };
     if start.is_observed() {
         // A ledger knows better.
         about.inventory = None;
     }
     about.uncertain.retain(|input| !start.replaces(&input.key));
+    Ok(Made { forecast, about, facts })
+}
+
+/// The name of the folder below the output's.
+pub(super) fn stem(scenario: &Path) -> String {
+    scenario.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+impl Made {
+    /// Writes all files of the forecast.
+    pub(super) fn write(&self, output: &Path, scenario: &Path) -> Result<PathBuf, Failure> {
+        let written = files::write(output, &stem(scenario), &self.forecast, &self.about, &self.facts);
+        written.map_err(|error| Failure::Run(format!("{}: {error}", output.display())))
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    // What is wrong with the scenario comes before anything else.
+    let from = read(arguments)?;
+    let stop = stop_on_interrupt()?;
+    let made = make_from(arguments, from, &stop)?;
+    let Made { forecast, about, facts } = &made;
     let page = if arguments.json {
-        document::json(&forecast, &about).map_err(io::Error::from)?
+        document::json(forecast, about).map_err(io::Error::from)?
     } else {
-        terminal::render(&report(&forecast, &about))
+        terminal::render(&report(forecast, about))
     };
-    let folder = if arguments.no_files {
-        None
-    } else {
-        let stem = arguments.scenario.scenario.file_stem().unwrap_or_default().to_string_lossy();
-        let written = files::write(&arguments.output, &stem, &forecast, &about, &facts);
-        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?)
-    };
+    let folder =
+        if arguments.no_files { None } else { Some(made.write(&arguments.output, &arguments.scenario.scenario)?) };
     let printed = anstream::stdout().write_all(page.as_bytes());
     if !arguments.quiet {
-        measurements(&forecast, &facts, folder.as_deref());
+        measurements(forecast, facts, folder.as_deref());
     }
     printed?;
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })

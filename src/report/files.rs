@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{About, chart, document, table};
+use super::{About, chart, document, markdown, report, table};
 use crate::forecast::Forecast;
 use crate::migration::message::CORE_VERSION;
 
 /// The files that a forecast writes.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "forecast.json",
+    "report.md",
     "replications.parquet",
     "replications.csv",
     "series.parquet",
@@ -101,6 +102,7 @@ fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(&'static str,
     let mut series = table::series(forecast).map_err(io::Error::other)?;
     let mut files = vec![
         ("forecast.json", document::json(forecast, about)?.into_bytes()),
+        ("report.md", markdown::render(&report(forecast, about)).into_bytes()),
         ("replications.parquet", table::parquet(&mut replications).map_err(io::Error::other)?),
         ("replications.csv", table::csv(&mut replications).map_err(io::Error::other)?),
         ("series.parquet", table::parquet(&mut series).map_err(io::Error::other)?),

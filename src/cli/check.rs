@@ -1,0 +1,197 @@
+//! `drawdown check`.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::forecast::{self, Made, stem, stop_on_interrupt};
+use super::{Done, Failure, ScenarioArguments};
+use crate::forecast::expect::Verdict;
+use crate::report::gate::{self, Doubt, Gate};
+use crate::report::terminal;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown check scenarios/*.toml
+  drawdown check my.toml --junit check.xml --summary check.md --inconclusive pass
+
+Exit codes: 0 all expectations met, 10 one is not met, 11 nobody can say yet, 12 ended early; 2 a scenario is bad, or expects nothing.
+Where GITHUB_STEP_SUMMARY names a file, the summary is added to it.")]
+pub(super) struct Arguments {
+    /// The scenario files; each has `[[expect]]`
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    /// Change a key of each file, for example plan.throttle.max=48
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Seed in place of the files'
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Exactly this many replications, in place of the files' stop rules
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    replications: Option<u32>,
+    /// Threads to simulate on; the result does not depend on it [default: all processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
+    /// What an expectation counts as that the replications cannot tell [default: exit code 11]
+    #[arg(long, value_name = "AS")]
+    inconclusive: Option<Inconclusive>,
+    /// Write the verdicts as JUnit XML, a case an expectation
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the summary as Markdown
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Start from where a running migration stands: its ledger; with one scenario
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "LEDGER")]
+    from: Option<PathBuf>,
+    /// Where the folders of the forecasts' files go
+    #[arg(long, default_value = "output")]
+    output: PathBuf,
+    /// Print JSON in place of the page
+    #[arg(long)]
+    json: bool,
+    /// Write no forecasts' files
+    #[arg(long)]
+    no_files: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+    /// Leave out rows of inventories that have problems
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Let `extends` and an inventory lead out of the scenario's folder
+    #[arg(long)]
+    allow_path: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Inconclusive {
+    Pass,
+    Fail,
+}
+
+impl Arguments {
+    fn of(&self, scenario: &Path) -> forecast::Arguments {
+        forecast::Arguments {
+            scenario: ScenarioArguments {
+                scenario: scenario.to_owned(),
+                overrides: self.overrides.clone(),
+                seed: self.seed,
+                skip_bad_rows: self.skip_bad_rows,
+                allow_path: self.allow_path,
+            },
+            replications: self.replications,
+            shares: None,
+            threads: self.threads,
+            #[cfg(target_os = "linux")]
+            from: self.from.clone(),
+            output: self.output.clone(),
+            json: false,
+            no_files: self.no_files,
+            quiet: self.quiet,
+        }
+    }
+
+    fn doubt(&self) -> Doubt {
+        match self.inconclusive {
+            None => Doubt::Stays,
+            Some(Inconclusive::Pass) => Doubt::Passes,
+            Some(Inconclusive::Fail) => Doubt::Fails,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    refuse(arguments)?;
+    let stop = stop_on_interrupt()?;
+    let mut all: Vec<Made> = Vec::new();
+    for scenario in &arguments.scenarios {
+        if !arguments.quiet && arguments.scenarios.len() > 1 {
+            writeln!(io::stderr(), "{}", scenario.display())?;
+        }
+        let made = forecast::make(&arguments.of(scenario), &stop)?;
+        if !arguments.no_files {
+            made.write(&arguments.output, scenario)?;
+        }
+        let interrupted = made.forecast.rule.interrupted;
+        all.push(made);
+        if interrupted {
+            break;
+        }
+    }
+    let gates: Vec<Gate<'_>> =
+        all.iter().map(|made| Gate { file: &made.about.file, forecast: &made.forecast }).collect();
+    publish(arguments, &gates)?;
+    Ok(done(&gates, arguments.doubt()))
+}
+
+/// All that is wrong with what is asked for, before the first forecast is made.
+fn refuse(arguments: &Arguments) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    let mut folders: BTreeMap<String, &Path> = BTreeMap::new();
+    for path in &arguments.scenarios {
+        if let Some(other) = folders.insert(stem(path), path) {
+            let (one, other) = (other.display(), path.display());
+            wrong.push(format!("{one} and {other} would both write the folder \"{}\"", stem(path)));
+        }
+        match arguments.of(path).scenario.read_telling(None) {
+            Ok(source) if source.middle().expectations.is_empty() => {
+                wrong.push(format!("{}: it has no `[[expect]]`: there is nothing to check", path.display()));
+            }
+            Ok(_) => {}
+            Err(Failure::Input(problems)) => wrong.push(problems),
+            Err(failure) => return Err(failure),
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if arguments.from.is_some() && arguments.scenarios.len() > 1 {
+        wrong.push("--from: a ledger is of one scenario".to_owned());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Input(wrong.join("\n"))) }
+}
+
+fn publish(arguments: &Arguments, gates: &[Gate<'_>]) -> Result<(), Failure> {
+    let write = |path: &Path, text: &str| {
+        std::fs::write(path, text).map_err(|error| Failure::Run(format!("{}: {error}", path.display())))
+    };
+    if let Some(path) = &arguments.junit {
+        let text = gate::junit(gates, arguments.doubt()).map_err(|error| Failure::Run(error.to_string()))?;
+        write(path, &text)?;
+    }
+    let summary = gate::markdown(gates);
+    if let Some(path) = &arguments.summary {
+        write(path, &summary)?;
+    }
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
+        let path = Path::new(&path);
+        let added = OpenOptions::new().append(true).create(true).open(path);
+        let added = added.and_then(|mut file| file.write_all(summary.as_bytes()));
+        added.map_err(|error| Failure::Run(format!("{}: {error}", path.display())))?;
+    }
+    let page = if arguments.json {
+        serde_json::to_string_pretty(&gate::document(gates)).map_err(io::Error::from)? + "\n"
+    } else {
+        terminal::render(&gate::report(gates))
+    };
+    Ok(anstream::stdout().write_all(page.as_bytes())?)
+}
+
+/// The worst of all: one that is not met stays so when a forecast was ended early; what was not reached can say nothing.
+fn done(gates: &[Gate<'_>], doubt: Doubt) -> Done {
+    let verdicts = gates.iter().flat_map(|gate| {
+        let interrupted = gate.forecast.rule.interrupted.then_some(Done::Incomplete);
+        let verdict = |verdict| match doubt.resolve(verdict) {
+            Verdict::Pass => Done::Complete,
+            Verdict::Fail => Done::NotMet,
+            Verdict::Inconclusive => Done::Inconclusive,
+        };
+        gate.forecast.expectations.iter().map(move |expected| verdict(expected.verdict)).chain(interrupted)
+    });
+    verdicts.max().unwrap_or(Done::Complete)
+}
