@@ -12,6 +12,7 @@ mod feasible;
 mod files;
 mod format;
 mod format_inventory;
+mod format_load;
 mod format_plan;
 mod format_site;
 mod frame;
@@ -19,6 +20,8 @@ mod frame_plan;
 mod inventory;
 mod item;
 mod keys;
+mod load;
+pub mod measured;
 mod merge;
 mod milestones;
 pub mod model;
@@ -39,6 +42,9 @@ mod spread;
 mod tree;
 
 pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
+pub use load::{
+    DaysFit, Gap, Gaps, HourOfWeek, HoursFit, LoadColumn, LoadFit, LoadLevel, LoadSummary, LoadWishes, Spike, read_load,
+};
 pub use notes::{Note, NoteKind};
 pub use problems::{Place, Problem, Problems, SourceText};
 pub use schema::schema;

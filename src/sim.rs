@@ -6,6 +6,7 @@ mod ahead;
 mod attempts;
 mod cluster;
 mod costs;
+mod demand;
 mod draw;
 mod fill;
 mod head;

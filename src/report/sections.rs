@@ -170,6 +170,8 @@ pub(super) fn inputs(forecast: &Forecast, about: &About) -> Section {
     blocks.push(plain(format!("The forecast starts {}.", calendar.stamp(forecast.scenario.as_of))));
     let inventory = about.inventory.iter().flat_map(|inventory| super::inventory(inventory, &forecast.scenario));
     blocks.extend(inventory.map(plain));
+    let load = about.load.iter().flat_map(|load| super::load(load, &forecast.scenario));
+    blocks.extend(load.map(plain));
     blocks.extend(about.observed.iter().map(plain));
     section("Inputs", blocks)
 }

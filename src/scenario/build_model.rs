@@ -4,6 +4,7 @@ use super::curve::{CurvePoint, LatencyCurve, PRESETS, preset};
 use super::frame::Frame;
 use super::inventory::{Field, Inventory};
 use super::item::Item;
+use super::load::LoadSummary;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
     Probe, SizeLaw,
@@ -16,7 +17,7 @@ const PURGE_RATE_UNUSED: f64 = 1.0;
 
 /// Builds the model with one value for each number.
 pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Model {
-    let heads = list(file, "head").iter().map(|item| head(item, frame, reader)).collect();
+    let heads: Vec<HeadModel> = list(file, "head").iter().map(|item| head(item, frame, reader)).collect();
     let clusters = list(file, "cluster").iter().zip(&frame.in_service);
     let clusters = clusters.map(|(item, in_service)| {
         reader.section();
@@ -30,14 +31,15 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
         }
     });
     let clusters = clusters.collect();
+    let load = load(file, frame, &heads, reader);
     reader.section();
     let operator_after = file.get("operator").map_or(Span::ZERO, |operator| reader.span(operator, "answers_after"));
     let objective = file.get("users").map_or(Latency::default(), |users| reader.latency(users, "objective"));
     Model {
+        population: population_at_level(file, frame, &load, reader),
         heads,
         clusters,
-        population: population(file, frame, reader),
-        load: load(file, frame, reader),
+        load,
         cost: cost(file, reader),
         probe: probe(file, reader),
         faults: faults(file, reader),
@@ -180,6 +182,7 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         message_mean: message.map_or(empty_population().message_mean, |message| reader.bytes(message, "mean")),
         message_sigma: message.map_or(0.0, |message| reader.number(message, "sigma")),
         activity: OpRate::per_second(activity),
+        activity_factors: Vec::new(),
         activity_sigma,
         activity_size_correlation,
         new_accounts_per_day: reader.number(item, "new_accounts"),
@@ -233,6 +236,7 @@ fn empty_population() -> Population {
         message_mean: crate::units::Bytes::new(1),
         message_sigma: 0.0,
         activity: OpRate::default(),
+        activity_factors: Vec::new(),
         activity_sigma: 0.0,
         activity_size_correlation: 0.0,
         new_accounts_per_day: 0.0,
@@ -283,7 +287,17 @@ fn size_law(item: &Item, reader: &mut Reader<'_>) -> SizeLaw {
     law
 }
 
-fn load(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Load {
+/// The population, asking for as much as was measured where the scenario says so.
+fn population_at_level(file: &Item, frame: &Frame, load: &Load, reader: &mut Reader<'_>) -> Population {
+    let mut population = population(file, frame, reader);
+    if let (Some(summary), Some(measured)) = (&frame.load, &load.measured) {
+        let facts = frame.inventory.as_deref().and_then(Inventory::activity_by_head);
+        summary.set_level(measured, &mut population, facts.as_deref());
+    }
+    population
+}
+
+fn load(file: &Item, frame: &Frame, heads: &[HeadModel], reader: &mut Reader<'_>) -> Load {
     reader.section();
     let item = file.get("load");
     let noise = item.and_then(|load| load.get("noise"));
@@ -292,6 +306,10 @@ fn load(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Load {
         noise_sigma: noise.map_or(0.0, |noise| reader.number(noise, "sigma")),
         noise_correlation: noise.map_or(Span::from_secs(3_600), |noise| reader.span(noise, "correlation")),
         step: item.map_or(Span::from_secs(300), |load| reader.span(load, "step")),
+        measured: frame.load.as_deref().map(|summary: &LoadSummary| {
+            let capacities: Vec<OpRate> = heads.iter().map(|head| head.capacity).collect();
+            summary.measured(&capacities)
+        }),
     }
 }
 
@@ -355,6 +373,7 @@ fn faults(file: &Item, reader: &mut Reader<'_>) -> Faults {
 pub(crate) fn peak_utilisation(model: &Model, head: usize, left: Share) -> f64 {
     let population = &model.population;
     let mailboxes = f64::from(population.mailboxes) * population.split.get(head).map_or(0.0, |split| split.fraction());
-    let load = mailboxes * left.fraction() * population.activity.ops_per_second() * super::profile::peak(&model.load);
+    let each = population.activity.ops_per_second() * population.activity_factors.get(head).unwrap_or(&1.0);
+    let load = mailboxes * left.fraction() * each * super::profile::peak(&model.load, head);
     load / model.heads[head].capacity.ops_per_second()
 }

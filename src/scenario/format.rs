@@ -4,6 +4,7 @@
 //! its assumptions itself.
 
 use super::format_inventory::INVENTORY;
+use super::format_load::LOAD;
 use super::format_plan::PLAN;
 use super::format_site::SITE;
 use super::keys::{
@@ -217,55 +218,6 @@ static ACTIVITY: Table = Table {
             Need::Number(0.0),
             "Correlation of log activity with log size.",
         ),
-    ]],
-};
-
-static LOAD: Table = Table {
-    what: "the load",
-    keys: &[&[
-        need(
-            "profile",
-            Kind::Choice(&[Kind::Word(&["flat", "business-mail"]), Kind::Table(&SINE), Kind::Table(&HOURS)]),
-            "Load by hour of the local week.",
-        ),
-        may("noise", Kind::Table(&NOISE), "Correlated noise, mean 1; none when missing."),
-        or(
-            "step",
-            span().from(1.0).to(3_600.0).single().kind(),
-            Need::Text("5 min"),
-            "How often load is computed anew.",
-        ),
-    ]],
-};
-
-static SINE: Table =
-    Table { what: "a sine profile", keys: &[&[need("sine", Kind::Table(&SINE_SHAPE), "A daily sine.")]] };
-
-static SINE_SHAPE: Table = Table {
-    what: "a sine profile",
-    keys: &[&[
-        need("amplitude", share().single().kind(), "Of the mean: \"50 %\" swings between half and one and a half."),
-        need("peak", Kind::Text, "Time of day of the maximum: \"15:00\"."),
-    ]],
-};
-
-static HOURS: Table = Table {
-    what: "an hourly profile",
-    keys: &[&[
-        need(
-            "hours",
-            Kind::List(&plain(0.0, 1e6).single().kind()),
-            "24 weights, from the hour after midnight; only their proportions count.",
-        ),
-        or("weekend", plain(0.0, 100.0).single().kind(), Need::Number(1.0), "Factor of Saturday and Sunday."),
-    ]],
-};
-
-static NOISE: Table = Table {
-    what: "the noise of the load",
-    keys: &[&[
-        need("sigma", plain(0.0, 2.0).kind(), "Standard deviation of log noise."),
-        need("correlation", span().positive(), "Over this time correlation falls to 1/e."),
     ]],
 };
 

@@ -9,6 +9,7 @@ use super::calendar::{self, Stretch};
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
+use super::load::{self, LoadSummary};
 use super::milestones::{self, Names, Unknown};
 use super::profile;
 use super::reader::Reader;
@@ -38,6 +39,8 @@ pub(crate) struct Frame {
     /// Names of the mailboxes that the order names, where there is an inventory.
     pub(crate) named: Arc<[(MailboxId, String)]>,
     pub(crate) profile: Vec<f64>,
+    /// What was measured of the load, where a file has it.
+    pub(crate) load: Option<Arc<LoadSummary>>,
     /// By window: when it holds, and for which heads.
     pub(crate) windows: Vec<(Vec<Stretch>, Vec<bool>)>,
     pub(crate) milestones: Vec<Milestone>,
@@ -64,6 +67,10 @@ impl Frame {
             Beside::Read { folder, watch } => Inventory::read(file, &fixed, *folder, *watch, reader).map(Arc::new),
             Beside::Leave => None,
         };
+        let load = match beside {
+            Beside::Read { folder, .. } => load::read(file, &heads, &zone, *folder, reader),
+            Beside::Leave => None,
+        };
         let order = order(file, &zone, &heads, inventory.as_deref(), reader);
         let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
         let asked = asked(file, &heads, &clusters, reader);
@@ -88,6 +95,7 @@ impl Frame {
             inventory,
             order,
             profile: load_profile(file, reader),
+            load,
             windows,
             shares: shares(&milestones),
             milestones,
@@ -227,6 +235,9 @@ fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
         let hour = time.map_or(0.0, |time| f64::from(time.hour()) + f64::from(time.minute()) / 60.0);
         return profile::sine(reader.number(sine, "amplitude"), hour);
     }
+    if let Some(week) = item.get("week") {
+        return weekly(week, reader);
+    }
     let Some(hours) = item.get("hours") else { return profile::flat() };
     let weights: Vec<f64> = hours.list().iter().map(|weight| reader.value(weight)).collect();
     match <[f64; 24]>::try_from(weights.as_slice()) {
@@ -240,6 +251,18 @@ fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
             profile::flat()
         }
     }
+}
+
+fn weekly(week: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
+    let weights: Vec<f64> = week.list().iter().map(|weight| reader.value(weight)).collect();
+    if weights.len() != profile::HOURS {
+        reader.problem(week, format!("has {} weights, must have {}", weights.len(), profile::HOURS));
+    } else if weights.iter().sum::<f64>() <= 0.0 {
+        reader.problem(week, "are all zero, at least one must be above 0");
+    } else {
+        return profile::weekly(&weights);
+    }
+    profile::flat()
 }
 
 fn milestone(item: &Item, names: Names<'_>, reader: &mut Reader<'_>) -> Option<Milestone> {

@@ -1,6 +1,7 @@
 //! What only the simulation needs: the population, the storage, the load, the costs, the trouble.
 
 use super::curve::LatencyCurve;
+use super::measured::{MeasuredLoad, NoiseLaw};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// Everything that the simulated world is made of.
@@ -120,6 +121,9 @@ pub struct Population {
     pub message_sigma: f64,
     /// Operations a second that a mailbox's user asks for, mean over mailboxes and over a week.
     pub activity: OpRate,
+    /// By head, what the activity of its mailboxes is multiplied by, so that together they ask for what was measured; empty
+    /// where nothing was.
+    pub activity_factors: Vec<f64>,
     /// Standard deviation of the logarithm of activity over mailboxes; the mean stays.
     pub activity_sigma: f64,
     /// Correlation of log activity with log size, -1 to 1.
@@ -171,6 +175,26 @@ pub struct Load {
     pub noise_correlation: Span,
     /// How often the world's load is computed anew.
     pub step: Span,
+    /// What was measured, in place of the profile and the noise.
+    pub measured: Option<MeasuredLoad>,
+}
+
+impl Load {
+    /// The noise of a head's user load.
+    #[must_use]
+    pub fn noise(&self, head: usize) -> NoiseLaw {
+        self.measured.as_ref().map_or(self.assumed_noise(), |measured| measured.noise(head))
+    }
+
+    /// The noise of a cluster's user load.
+    #[must_use]
+    pub fn noise_of_clusters(&self) -> NoiseLaw {
+        self.measured.as_ref().map_or(self.assumed_noise(), MeasuredLoad::noise_of_all)
+    }
+
+    const fn assumed_noise(&self) -> NoiseLaw {
+        NoiseLaw { sigma: self.noise_sigma, correlation: self.noise_correlation }
+    }
 }
 
 /// What moving costs on the stores.

@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     Accounts,
     /// Deletions of an hour.
     Deletions,
+    /// Which measured day's load a day has.
+    LoadDay,
 }
 
 /// All draws of one replication.

@@ -143,6 +143,7 @@ fn model(mailboxes: u32) -> Model {
             message_mean: Bytes::new(75_000),
             message_sigma: 0.0,
             activity: OpRate::per_second(0.0),
+            activity_factors: Vec::new(),
             activity_sigma: 0.0,
             activity_size_correlation: 0.0,
             new_accounts_per_day: 0.0,
@@ -156,6 +157,7 @@ fn model(mailboxes: u32) -> Model {
             noise_sigma: 0.0,
             noise_correlation: Span::from_secs(10_800),
             step: Span::from_secs(60),
+            measured: None,
         },
         cost: Cost {
             head_per_message: Ops::new(0.0),

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use super::attempts::AttemptDraws;
 use super::costs::Costs;
+use super::demand::Demand;
 use super::draw::Draws;
 use super::job::Job;
-use super::load::WeekClock;
 use super::population;
 use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
@@ -64,7 +64,7 @@ pub struct World<'s, O = Drawn> {
     /// Room to put a head's copies in order.
     going: Vec<EffectId>,
     ready: VecDeque<Event>,
-    week: WeekClock,
+    demand: Demand<'s>,
     tick_at: Time,
     ticked_at: Time,
     day_ends: Time,
@@ -170,7 +170,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             timer_at: Time::NEVER,
             going: Vec::with_capacity(copies),
             ready: VecDeque::new(),
-            week: WeekClock::new(&scenario.offsets),
+            demand: Demand::new(scenario, draws),
             tick_at: scenario.as_of,
             ticked_at: scenario.as_of,
             day_ends: scenario.as_of + Span::from_secs(86_400),

@@ -19,6 +19,7 @@ mod inventory_command;
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
+mod load;
 #[cfg(target_os = "linux")]
 mod moment;
 #[cfg(target_os = "linux")]

@@ -156,9 +156,9 @@ impl<O: Outcomes> World<'_, O> {
             self.day_ends = self.day_ends + Span::from_secs(86_400);
             self.end_day();
         }
-        let weight = self.scenario.model.load.profile[self.week.five_minutes(self.now)];
-        self.set_users(weight);
-        self.set_clusters(weight);
+        self.demand.pass_to(self.now);
+        self.set_users();
+        self.set_clusters();
     }
 
     /// Accounts for a step on a head, carries what could not be served, and lets trouble strike.
@@ -237,8 +237,9 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
-    fn set_users(&mut self, weight: f64) {
-        for state in &mut self.heads {
+    fn set_users(&mut self) {
+        for (place, state) in self.heads.iter_mut().enumerate() {
+            let weight = self.demand.of_head(place);
             state.users = state.activity_micro_op_s as f64 * 1e-6 * weight * state.noise.next();
         }
         for head in 0..self.heads.len() {
@@ -262,7 +263,8 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
-    fn set_clusters(&mut self, weight: f64) {
+    fn set_clusters(&mut self) {
+        let weight = self.demand.of_all();
         for (place, model) in self.scenario.model.clusters.iter().enumerate() {
             let id = ClusterId(place as u8);
             let copies = self.sharing.cluster_load(id);

@@ -128,7 +128,7 @@ impl ProbeDraws {
 /// The heads as the scenario has them, without mailboxes.
 pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
     let model = &scenario.model;
-    let head = |head: &crate::scenario::model::HeadModel| HeadState {
+    let head = |(place, head): (usize, &crate::scenario::model::HeadModel)| HeadState {
         lane: Lane::new(),
         begun: Ahead::default(),
         purged: Ahead::default(),
@@ -140,7 +140,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         purges: 0,
         capacity: head.capacity.ops_per_second(),
         told: None,
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
+        noise: Noise::new(model.load.noise(place), model.load.step, draws.stream(Purpose::Noise, &head.name)),
         outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
         brownouts: head
             .brownouts
@@ -148,16 +148,17 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         account: HeadAccount::default(),
         probe: ProbeDraws::new(&model.probe, draws, &head.name),
     };
-    model.heads.iter().map(head).collect()
+    model.heads.iter().enumerate().map(head).collect()
 }
 
 /// The clusters as the scenario has them, without mailboxes.
 pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
     let model = &scenario.model;
     let plans = &scenario.plan.placement.clusters;
+    let noise = model.load.noise_of_clusters();
     let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
         state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
+        noise: Noise::new(noise, model.load.step, draws.stream(Purpose::Noise, &cluster.name)),
         days: Vec::new(),
         probe: ProbeDraws::new(&model.probe, draws, &cluster.name),
     };
