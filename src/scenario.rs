@@ -28,6 +28,7 @@ pub mod model;
 mod named;
 mod notes;
 mod number;
+pub mod occasions;
 mod overrides;
 mod problems;
 mod profile;

@@ -18,6 +18,7 @@ mod population;
 mod queue;
 mod recording;
 mod sharing;
+mod standing;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;

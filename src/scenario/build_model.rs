@@ -7,7 +7,7 @@ use super::item::Item;
 use super::load::LoadSummary;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
-    Probe, SizeLaw,
+    Probe, SizeLaw, Stalls,
 };
 use super::reader::{Reader, share};
 use crate::units::{Latency, OpRate, Share, Span};
@@ -26,12 +26,14 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
             ingest: reader.rate(item, "ingest"),
             capacity: reader.op_rate(item, "capacity"),
             latency: curve(item, reader),
-            in_service: *in_service,
+            in_service: *in_service + reader.number_if_any(item, "delay").map_or(Span::ZERO, Span::from_secs_f64),
+            stalls: item.get("stalls").map(|stalls| self::stalls(stalls, reader)),
             used: reader.bytes(item, "used"),
         }
     });
     let clusters = clusters.collect();
     let load = load(file, frame, &heads, reader);
+    let backups = frame.occasions.backups(file, &heads, reader);
     reader.section();
     let operator_after = file.get("operator").map_or(Span::ZERO, |operator| reader.span(operator, "answers_after"));
     let objective = file.get("users").map_or(Latency::default(), |users| reader.latency(users, "objective"));
@@ -40,6 +42,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
         heads,
         clusters,
         load,
+        backups,
         cost: cost(file, reader),
         probe: probe(file, reader),
         faults: faults(file, reader),
@@ -93,6 +96,13 @@ fn hazard(item: &Item, rate: &str, reader: &mut Reader<'_>) -> Hazard {
         growth: reader.number(item, "growth"),
         repair,
     }
+}
+
+fn stalls(item: &Item, reader: &mut Reader<'_>) -> Stalls {
+    let lasts = item.get("lasts");
+    let mut part = |name| lasts.map_or(1.0, |lasts| reader.number(lasts, name));
+    let lasts = Lognormal { median_s: part("median"), sigma: part("sigma") };
+    Stalls { per_day: reader.number(item, "rate"), lasts, ingest: reader.share(item, "ingest") }
 }
 
 /// The latency curve of a store.
@@ -310,6 +320,7 @@ fn load(file: &Item, frame: &Frame, heads: &[HeadModel], reader: &mut Reader<'_>
             let capacities: Vec<OpRate> = heads.iter().map(|head| head.capacity).collect();
             summary.measured(&capacities)
         }),
+        holidays: frame.occasions.holidays(file, reader),
     }
 }
 

@@ -4,7 +4,7 @@
 //! its assumptions itself.
 
 use super::format_inventory::INVENTORY;
-use super::format_load::LOAD;
+use super::format_load::{BACKUP, LOAD};
 use super::format_plan::PLAN;
 use super::format_site::SITE;
 use super::keys::{
@@ -30,6 +30,7 @@ pub(crate) static FILE: Table = Table {
         need("cluster", Kind::Named(&CLUSTER), "A NAS cluster, to be filled; in the order of filling."),
         need("population", Kind::Table(&POPULATION), "The mailboxes."),
         need("load", Kind::Table(&LOAD), "What the users do over time."),
+        or("backup", Kind::Named(&BACKUP), Need::Empty, "Load on heads besides that of users, at times."),
         or("cost", Kind::Table(&COST), Need::Empty, "What a move costs on the stores."),
         or("probe", Kind::Table(&PROBE), Need::Empty, "What the throttle sees."),
         or("faults", Kind::Table(&FAULTS), Need::Empty, "What goes wrong with a move."),
@@ -136,7 +137,18 @@ static CLUSTER: Table = Table {
         need("capacity", op_rate().positive(), "Operations a second at utilisation 1."),
         need("latency", CURVE, "Response time over utilisation."),
         may("in_service", Kind::When, "When it enters service; from the start when missing."),
+        may("delay", span().kind(), "How much later than `in_service` it enters service: a range or a distribution."),
+        may("stalls", Kind::Table(&STALLS), "Times in which it takes in less; none when missing."),
         or("used", bytes().kind(), Need::Text("0 B"), "Bytes on it that belong to no mailbox of the population."),
+    ]],
+};
+
+static STALLS: Table = Table {
+    what: "the stalls of a cluster",
+    keys: &[&[
+        need("rate", frequency().kind(), "How often its ingest stalls, whatever its load."),
+        need("lasts", Kind::Table(&REPAIR), "How long a stall lasts: lognormal."),
+        or("ingest", share().kind(), Need::Text("0 %"), "What is left of the ingest meanwhile."),
     ]],
 };
 

@@ -1,6 +1,7 @@
 //! The keys of the load: what users ask for over time, assumed or measured.
 
-use super::keys::{Key, Kind, Need, Table, may, need, or, plain, share, span, unless};
+use super::keys::{Key, Kind, Need, Table, may, need, op_rate, or, plain, share, span, unless};
+use super::occasions::WEEKDAYS;
 
 pub(crate) static LOAD: Table = Table {
     what: "the load",
@@ -20,6 +21,12 @@ pub(crate) static LOAD: Table = Table {
             ),
             may("noise", Kind::Table(&NOISE), "Correlated noise, mean 1; none when missing."),
             or(
+                "holiday",
+                Kind::Named(&HOLIDAY),
+                Need::Empty,
+                "A time in which users ask for more or less than on other days.",
+            ),
+            or(
                 "step",
                 span().from(1.0).to(3_600.0).single().kind(),
                 Need::Text("5 min"),
@@ -27,6 +34,35 @@ pub(crate) static LOAD: Table = Table {
             ),
         ],
     ],
+};
+
+static HOLIDAY: Table = Table {
+    what: "a holiday",
+    keys: &[&[
+        need("name", Kind::Text, "Its name."),
+        may("when", Kind::Text, "\"yearly 12-25\", \"yearly 12-24..01-02\" or days of the week; this or `from`."),
+        may("from", Kind::When, "Its beginning, once."),
+        may("until", Kind::When, "Its end, once; a date counts to its end."),
+        may("like", Kind::Word(WEEKDAYS), "The day of the week whose load it has; this or `factor`."),
+        may("factor", share().to(10.0).kind(), "What the day's load is multiplied by."),
+    ]],
+};
+
+/// Load on heads besides that of users.
+pub(crate) static BACKUP: Table = Table {
+    what: "a backup",
+    keys: &[&[
+        need("name", Kind::Text, "Its name."),
+        may("when", Kind::Text, "\"daily 22:00-06:00\", \"Sat 01:00-05:00\" or \"yearly 12-31\"; this or `from`."),
+        may("from", Kind::When, "Its beginning, once."),
+        may("until", Kind::When, "Its end, once; a date counts to its end."),
+        need(
+            "load",
+            Kind::Choice(&[share().to(10.0).kind(), op_rate().kind()]),
+            "What it asks of each of its heads: a share of the capacity, or operations a second.",
+        ),
+        may("heads", Kind::List(&Kind::Text), "Which heads; all when missing."),
+    ]],
 };
 
 static SINE: Table =

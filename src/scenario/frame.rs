@@ -11,6 +11,7 @@ use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
 use super::load::{self, LoadSummary};
 use super::milestones::{self, Names, Unknown};
+use super::occasions::Occasions;
 use super::profile;
 use super::reader::Reader;
 use super::source::Beside;
@@ -43,6 +44,8 @@ pub(crate) struct Frame {
     pub(crate) load: Option<Arc<LoadSummary>>,
     /// By window: when it holds, and for which heads.
     pub(crate) windows: Vec<(Vec<Stretch>, Vec<bool>)>,
+    /// When holidays and backups are.
+    pub(crate) occasions: Occasions,
     pub(crate) milestones: Vec<Milestone>,
     /// Shares of progress that the core announces.
     pub(crate) shares: Vec<ShareMilestone>,
@@ -73,6 +76,7 @@ impl Frame {
         };
         let order = order(file, &zone, &heads, inventory.as_deref(), reader);
         let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
+        let occasions = Occasions::read(file, &zone, (as_of, calendar_end), &heads, reader);
         let asked = asked(file, &heads, &clusters, reader);
         let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
         let purges = purges.and_then(Item::text) != Some("never");
@@ -97,6 +101,7 @@ impl Frame {
             profile: load_profile(file, reader),
             load,
             windows,
+            occasions,
             shares: shares(&milestones),
             milestones,
             expectations,
@@ -207,6 +212,7 @@ fn in_service(file: &Item, zone: &TimeZone, as_of: Time, horizon: Time, reader: 
             None => as_of,
             Some(item) => instant(zone, Some(item), reader, Edge::Start),
         });
+        late(cluster, &dates, as_of, reader);
     }
     reader.section();
     let given = clusters.list().iter().filter_map(|cluster| cluster.get("in_service"));
@@ -217,6 +223,16 @@ fn in_service(file: &Item, zone: &TimeZone, as_of: Time, horizon: Time, reader: 
         reader.problem(clusters, "no cluster enters service before the horizon: nothing could ever move");
     }
     dates
+}
+
+/// A delay says how uncertain a date is that lies ahead.
+fn late(cluster: &Item, dates: &[Time], as_of: Time, reader: &mut Reader<'_>) {
+    let Some(delay) = cluster.get("delay") else { return };
+    if cluster.get("in_service").is_none() {
+        reader.problem(delay, "needs `in_service`, the date from which it counts");
+    } else if dates.last().is_some_and(|date| *date <= as_of) {
+        reader.problem(delay, "has no meaning: the cluster is in service at as_of");
+    }
 }
 
 fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {

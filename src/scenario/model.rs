@@ -2,6 +2,7 @@
 
 use super::curve::LatencyCurve;
 use super::measured::{MeasuredLoad, NoiseLaw};
+use super::occasions::{Backup, Holiday};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// Everything that the simulated world is made of.
@@ -15,6 +16,8 @@ pub struct Model {
     pub population: Population,
     /// What they do.
     pub load: Load,
+    /// What the heads do besides, at times.
+    pub backups: Vec<Backup>,
     /// What a move costs.
     pub cost: Cost,
     /// What the machine sees.
@@ -96,10 +99,23 @@ pub struct ClusterModel {
     pub capacity: OpRate,
     /// Response time over utilisation.
     pub latency: LatencyCurve,
-    /// When it enters service.
+    /// When it enters service, a delay counted in.
     pub in_service: Time,
+    /// Times in which it takes in less.
+    pub stalls: Option<Stalls>,
     /// Bytes on it at the start that belong to no mailbox of the population.
     pub used: Bytes,
+}
+
+/// Stalls of a cluster's ingest, as frequent at any load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stalls {
+    /// Stalls a day.
+    pub per_day: f64,
+    /// How long one lasts.
+    pub lasts: Lognormal,
+    /// What is left of the ingest.
+    pub ingest: Share,
 }
 
 /// The mailboxes.
@@ -177,6 +193,8 @@ pub struct Load {
     pub step: Span,
     /// What was measured, in place of the profile and the noise.
     pub measured: Option<MeasuredLoad>,
+    /// Times in which users ask for more or less, in order; they do not overlap.
+    pub holidays: Vec<Holiday>,
 }
 
 impl Load {

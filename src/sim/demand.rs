@@ -7,8 +7,9 @@
 use super::draw::{Draws, Purpose};
 use super::load::WeekClock;
 use crate::scenario::Scenario;
-use crate::scenario::measured::{Course, MeasuredDay, MeasuredLoad, SLOTS_IN_DAY, weekday};
+use crate::scenario::measured::{Course, MeasuredDay, MeasuredLoad, SLOTS_IN_DAY};
 use crate::scenario::model::Load;
+use crate::scenario::occasions::HolidayEffect;
 use crate::units::Time;
 
 /// The weights of the user load of all stores, step by step.
@@ -16,8 +17,11 @@ pub(crate) struct Demand<'s> {
     load: &'s Load,
     draws: Draws,
     week: WeekClock,
-    /// The local day, by its number since 1970-01-01, and by head the place of its measured day.
-    day: Option<i64>,
+    /// Holidays that are over.
+    over: usize,
+    /// The local day, by its number since 1970-01-01, the day of the week that it is like, and by head the place of its
+    /// measured day.
+    day: Option<(i64, usize)>,
     drawn: Vec<Option<usize>>,
     /// By head.
     weights: Vec<f64>,
@@ -33,6 +37,7 @@ impl<'s> Demand<'s> {
             load: &scenario.model.load,
             draws,
             week: WeekClock::new(&scenario.offsets),
+            over: 0,
             day: None,
             drawn: vec![None; heads],
             weights: vec![1.0; heads],
@@ -42,13 +47,19 @@ impl<'s> Demand<'s> {
 
     /// Goes on to the step that begins now.
     pub(crate) fn pass_to(&mut self, now: Time) {
-        let at = self.week.five_minutes(now);
+        let mut at = self.week.five_minutes(now);
+        let mut factor = 1.0;
+        match self.holiday(now) {
+            None => {}
+            Some(HolidayEffect::Weekday(day)) => at = day * SLOTS_IN_DAY + at % SLOTS_IN_DAY,
+            Some(HolidayEffect::Factor(by)) => factor = by,
+        }
         match &self.load.measured {
             None => {
-                self.all = self.load.profile[at];
+                self.all = self.load.profile[at] * factor;
                 self.weights.fill(self.all);
             }
-            Some(measured) => self.pass_measured(measured, at, now),
+            Some(measured) => self.pass_measured(measured, at, factor, now),
         }
     }
 
@@ -62,15 +73,23 @@ impl<'s> Demand<'s> {
         self.all
     }
 
-    fn pass_measured(&mut self, measured: &MeasuredLoad, at: usize, now: Time) {
-        let today = self.week.day(now);
-        if self.day != Some(today) {
-            self.day = Some(today);
+    /// What today is, if it is a holiday.
+    fn holiday(&mut self, now: Time) -> Option<HolidayEffect> {
+        while self.load.holidays.get(self.over).is_some_and(|holiday| holiday.until <= now) {
+            self.over += 1;
+        }
+        self.load.holidays.get(self.over).filter(|holiday| holiday.from <= now).map(|holiday| holiday.effect)
+    }
+
+    fn pass_measured(&mut self, measured: &MeasuredLoad, at: usize, factor: f64, now: Time) {
+        let (today, like) = (self.week.day(now), at / SLOTS_IN_DAY);
+        if self.day != Some((today, like)) {
+            self.day = Some((today, like));
             let draws = self.draws.keyed(Purpose::LoadDay, &format!("day {today}"));
             for (drawn, head) in self.drawn.iter_mut().zip(&measured.heads) {
                 *drawn = match &head.course {
                     Course::Hours { .. } => None,
-                    Course::Days(days) => choose(days, weekday(today), |day| draws.bits(day as u64)),
+                    Course::Days(days) => choose(days, like, |day| draws.bits(day as u64)),
                 };
             }
         }
@@ -82,7 +101,7 @@ impl<'s> Demand<'s> {
                     let day = self.drawn[place].map(|day| &days[day]);
                     day.map_or(1.0, |day| f64::from(day.weights[at % SLOTS_IN_DAY]))
                 }
-            };
+            } * factor;
             self.weights[place] = weight;
             sum += weight * head.mean.ops_per_second();
             all += head.mean.ops_per_second();
@@ -103,7 +122,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::scenario::measured::MeasuredHead;
+    use crate::scenario::measured::{MeasuredHead, weekday};
+    use crate::scenario::occasions::Holiday;
     use crate::sim::RunId;
     use crate::sim::testing;
     use crate::units::{OpRate, Span};
@@ -164,6 +184,32 @@ mod tests {
         }
         let longer = drawn(&one, 3, 300);
         assert_eq!(alone[..], longer[..200], "a longer horizon neither");
+    }
+
+    #[test]
+    fn a_holiday_is_like_another_day_or_a_part_of_its_own() {
+        let mut scenario = measured(vec![days(&[]), days(&[])]);
+        let noon = |day: i64| Time::from_unix_micros((day * 86_400 + 43_200) * 1_000_000);
+        let half = Span::from_secs(6 * 3_600);
+        let around = |day: i64, effect| Holiday { from: noon(day) - half, until: noon(day) + half, effect };
+        // Day 20,000 is a Friday.
+        Arc::make_mut(&mut scenario.model).load.holidays =
+            vec![around(20_000, HolidayEffect::Weekday(6)), around(20_001, HolidayEffect::Factor(0.5))];
+        let mut plain = scenario.clone();
+        Arc::make_mut(&mut plain.model).load.holidays.clear();
+        let (with, without) = (drawn(&scenario, 2, 4), drawn(&plain, 2, 4));
+        assert_eq!(weekday(with[0][0]), 6, "a Sunday's load");
+        assert_eq!(weekday(without[0][0]), 4);
+        assert_eq!(with[1][0], without[1][0] / 2, "half of the day that it would have had");
+        assert_eq!(with[2..], without[2..], "no other day is drawn anew");
+        let model = Arc::make_mut(&mut scenario.model);
+        model.load.measured = None;
+        model.load.profile = (0..2_016).map(|at| f64::from(at / 288)).collect();
+        assert_eq!(
+            drawn(&scenario, 2, 3).iter().map(|heads| heads[0]).collect::<Vec<_>>(),
+            [6, 2, 6],
+            "Sunday, half a Saturday, Sunday"
+        );
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) enum Purpose {
     Deletions,
     /// Which measured day's load a day has.
     LoadDay,
+    /// When a cluster's ingest stalls, and for how long.
+    Stall,
 }
 
 /// All draws of one replication.

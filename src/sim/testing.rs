@@ -129,6 +129,7 @@ fn model(mailboxes: u32) -> Model {
         capacity: OpRate::per_second(60_000.0),
         latency: preset("specsfs2008-fas3160").unwrap(),
         in_service: AS_OF,
+        stalls: None,
         used: Bytes::ZERO,
     };
     Model {
@@ -158,7 +159,9 @@ fn model(mailboxes: u32) -> Model {
             noise_correlation: Span::from_secs(10_800),
             step: Span::from_secs(60),
             measured: None,
+            holidays: Vec::new(),
         },
+        backups: Vec::new(),
         cost: Cost {
             head_per_message: Ops::new(0.0),
             head_per_megabyte: Ops::new(0.0),

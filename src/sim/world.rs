@@ -23,6 +23,7 @@ use super::population;
 use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
+use super::standing::Backups;
 use super::{Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
@@ -65,6 +66,7 @@ pub struct World<'s, O = Drawn> {
     going: Vec<EffectId>,
     ready: VecDeque<Event>,
     demand: Demand<'s>,
+    backups: Backups<'s>,
     tick_at: Time,
     ticked_at: Time,
     day_ends: Time,
@@ -171,6 +173,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             going: Vec::with_capacity(copies),
             ready: VecDeque::new(),
             demand: Demand::new(scenario, draws),
+            backups: Backups::new(scenario),
             tick_at: scenario.as_of,
             ticked_at: scenario.as_of,
             day_ends: scenario.as_of + Span::from_secs(86_400),

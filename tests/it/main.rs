@@ -1,6 +1,7 @@
 //! Tests of the whole program from outside, one binary.
 
 mod bad_input;
+mod calendar;
 mod cli;
 mod closed_form;
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use crate::sim::account::HeadStep;
 use crate::sim::draw::{Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
 use crate::sim::recording::Outcomes;
-use crate::units::{Bytes, Latency, Share, Span, Time};
+use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
 const HOUR: Span = Span::from_secs(3_600);
@@ -151,12 +151,14 @@ impl<O: Outcomes> World<'_, O> {
                 self.pass_head(HeadId(head as u8), passed);
             }
             self.pass_clusters(passed);
+            self.pass_stalls(passed.days());
         }
         if self.now >= self.day_ends {
             self.day_ends = self.day_ends + Span::from_secs(86_400);
             self.end_day();
         }
         self.demand.pass_to(self.now);
+        self.backups.pass_to(self.now);
         self.set_users();
         self.set_clusters();
     }
@@ -256,10 +258,25 @@ impl<O: Outcomes> World<'_, O> {
         let step_s = self.scenario.model.load.step.secs();
         for head in 0..self.heads.len() {
             let state = &mut self.heads[head];
+            if !state.out() {
+                state.users += self.backups.of_head(head);
+            }
             // Users do not repeat more at once than the whole head can serve.
             state.repeated = (state.backlog / step_s).min(state.capacity);
             state.told = None;
             self.changed |= 1 << head;
+        }
+    }
+
+    /// Lets stalls of the clusters' ingest begin and end.
+    fn pass_stalls(&mut self, days: f64) {
+        for (place, (side, model)) in self.clusters.iter_mut().zip(&self.scenario.model.clusters).enumerate() {
+            if let (Some(stalls), Some(of)) = (&mut side.stalls, &model.stalls) {
+                stalls.pass(self.now, days, of.per_day);
+                let left = Rate::per_second(of.ingest.of_count(model.ingest.bytes_per_second()));
+                let ingest = if stalls.lasts() { left } else { model.ingest };
+                self.sharing.set_ingest(ClusterId(place as u8), ingest);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::fleet::{HeadId, Home};
 use crate::scenario::Scenario;
-use crate::scenario::model::Probe;
+use crate::scenario::model::{Hazard, Probe};
 use crate::sim::account::HeadAccount;
 use crate::sim::ahead::Ahead;
 use crate::sim::cluster::ClusterState;
@@ -86,6 +86,7 @@ pub(super) struct ClusterSide {
     pub(super) noise: Noise,
     pub(super) days: Vec<f32>,
     pub(super) probe: ProbeDraws,
+    pub(super) stalls: Option<Strikes>,
 }
 
 /// By what the samples of one store are wrong, and which of them are lost: draws by the number of the probe.
@@ -161,6 +162,10 @@ pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
         noise: Noise::new(noise, model.load.step, draws.stream(Purpose::Noise, &cluster.name)),
         days: Vec::new(),
         probe: ProbeDraws::new(&model.probe, draws, &cluster.name),
+        stalls: cluster.stalls.map(|stalls| {
+            let hazard = Hazard { per_day: stalls.per_day, at_utilisation: 0.0, growth: 0.0, repair: stalls.lasts };
+            Strikes::new(hazard, draws.stream(Purpose::Stall, &cluster.name))
+        }),
     };
     model.clusters.iter().zip(plans).map(side).collect()
 }
