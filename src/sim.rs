@@ -70,6 +70,8 @@ pub struct Outcome {
     pub steps: u64,
     /// Seconds for which users were locked out by switches, all together.
     pub locked_s: f64,
+    /// Groups of which some mailboxes had moved at the end and some were still on a head; counted where groups move whole.
+    pub split_groups: u32,
 }
 
 /// What one replication came to on one head.

@@ -119,6 +119,7 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
         faults: 12,
         steps: 4_000_000,
         locked_s: 800_000.0,
+        split_groups: 0,
     }
 }
 

@@ -42,7 +42,7 @@ static ORDER: Table = Table {
 };
 
 /// The orders within a head, as `Within` lists them.
-pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busiest", "idlest", "group"];
+pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busiest", "idlest", "group", "whole-groups"];
 /// The placement rules, as `Placement` lists them.
 pub(crate) const PLACEMENTS: &[&str] = &["sequential", "least-filled"];
 

@@ -22,8 +22,15 @@ pub(crate) fn order(
     inventory: Option<&Inventory>,
     reader: &mut Reader<'_>,
 ) -> OrderPlan {
-    const WITHINS: [Within; 6] =
-        [Within::Inventory, Within::Smallest, Within::Largest, Within::Busiest, Within::Idlest, Within::Group];
+    const WITHINS: [Within; 7] = [
+        Within::Inventory,
+        Within::Smallest,
+        Within::Largest,
+        Within::Busiest,
+        Within::Idlest,
+        Within::Group,
+        Within::WholeGroups,
+    ];
     reader.section();
     let mut plan = OrderPlan {
         heads: Vec::new(),

@@ -316,7 +316,7 @@ fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
             Within::Largest => u64::MAX - fleet.bytes[at].get(),
             Within::Busiest => u64::MAX - u64::from(fleet.activity_micro_op_s[at]),
             Within::Idlest => u64::from(fleet.activity_micro_op_s[at]),
-            Within::Group => fleet.group.get(at).copied().map_or(0, u64::from),
+            Within::Group | Within::WholeGroups => fleet.group.get(at).copied().map_or(0, u64::from),
         };
         (rank, *row)
     };

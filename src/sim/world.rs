@@ -29,6 +29,7 @@ use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
 use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
+use crate::migration::plan::Within;
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
@@ -245,6 +246,11 @@ impl<'s, O: Outcomes> World<'s, O> {
             final_fill: cluster.state.fill(),
             days: cluster.days,
         });
+        let split_groups = if self.scenario.plan.order.within == Within::WholeGroups {
+            stores::split_groups(&self.fleet, &self.places)
+        } else {
+            0
+        };
         let outcome = Outcome {
             run: self.run,
             reached: self.reached,
@@ -255,6 +261,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             faults: self.faults,
             steps: self.steps,
             locked_s: self.locked.secs(),
+            split_groups,
         };
         workspace.fleet = self.fleet;
         workspace.places = self.places;

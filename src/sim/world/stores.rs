@@ -1,6 +1,6 @@
 //! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
 
-use crate::fleet::{HeadId, Home};
+use crate::fleet::{Fleet, HeadId, Home};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Hazard, Probe};
 use crate::sim::account::HeadAccount;
@@ -43,6 +43,17 @@ impl Place {
     pub(super) const fn unexcused_on(self, head: HeadId) -> bool {
         self.0 == head.0
     }
+}
+
+/// Groups of which some mailboxes live on a cluster and some on a head.
+pub(super) fn split_groups(fleet: &Fleet, places: &[Place]) -> u32 {
+    let count = fleet.group.iter().filter(|group| **group != u32::MAX).max().map_or(0, |last| *last as usize + 1);
+    let (mut moved, mut left) = (vec![false; count], vec![false; count]);
+    for (group, place) in fleet.group.iter().zip(places).filter(|(group, _)| (**group as usize) < count) {
+        let side = if place.head().is_some() { &mut left } else { &mut moved };
+        side[*group as usize] |= *place != Place::GONE;
+    }
+    moved.iter().zip(&left).filter(|(moved, left)| **moved && **left).count() as u32
 }
 
 /// One head of the simulated world.
