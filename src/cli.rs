@@ -13,6 +13,7 @@ mod from;
 mod inventory;
 #[cfg(target_os = "linux")]
 mod operate;
+mod profile;
 mod progress;
 mod rehearse;
 #[cfg(target_os = "linux")]
@@ -82,6 +83,8 @@ enum Command {
     /// Make an inventory, a row for each mailbox, from Maildirs or from another program's export
     #[cfg(target_os = "linux")]
     Inventory(inventory::Arguments),
+    /// Fit a measured load: means by the hour of the week, noise, days; as a page, a chart and TOML to paste
+    Profile(profile::Arguments),
     /// Check scenario files
     Validate {
         /// The files
@@ -90,7 +93,7 @@ enum Command {
         /// Leave out rows of an inventory that have problems
         #[arg(long)]
         skip_bad_rows: bool,
-        /// Let `extends` and an inventory lead out of the scenario's folder
+        /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
         #[arg(long)]
         allow_path: bool,
     },
@@ -123,7 +126,7 @@ struct ScenarioArguments {
     /// Leave out rows of the inventory that have problems; the forecast says how many and why
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Let `extends` and an inventory lead out of the scenario's folder
+    /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }
@@ -227,6 +230,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Inventory(arguments) => inventory::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Validate { scenarios, skip_bad_rows, allow_path } => validate(&scenarios, skip_bad_rows, allow_path),
         Command::New { path } => new(&path),
         Command::Schema => schema(),
@@ -247,6 +251,9 @@ fn validate(scenarios: &[PathBuf], skip_bad_rows: bool, allow_path: bool) -> Res
                 for line in
                     source.inventory().iter().flat_map(|inventory| report::inventory(inventory, source.middle()))
                 {
+                    writeln!(io::stderr(), "{line}")?;
+                }
+                for line in source.load().iter().flat_map(|load| report::load(load, source.middle())) {
                     writeln!(io::stderr(), "{line}")?;
                 }
                 writeln!(io::stdout(), "{}: good", path.display())?;

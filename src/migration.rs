@@ -15,6 +15,7 @@ pub(crate) mod attempt;
 mod dispatch;
 mod fill;
 mod gate;
+mod group;
 mod jobs;
 mod lane;
 mod mailbox;

@@ -9,6 +9,7 @@ mod ending;
 pub mod files;
 pub mod gate;
 mod inventory;
+mod load;
 pub mod markdown;
 mod rows;
 mod sections;
@@ -21,8 +22,11 @@ mod warn;
 mod wording;
 
 use crate::forecast::Forecast;
-use crate::scenario::{InventorySummary, Note, UncertainInput};
+use std::io;
+
+use crate::scenario::{InventorySummary, LoadSummary, Note, UncertainInput};
 pub use inventory::sentences as inventory;
+pub use load::{page as load_page, sentences as load, toml as load_toml};
 
 /// What a report says besides the forecast itself.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +43,8 @@ pub struct About {
     pub observed: Vec<String>,
     /// What an inventory has told in place of the file.
     pub inventory: Option<InventorySummary>,
+    /// What samples of the load have told.
+    pub load: Option<LoadSummary>,
     /// Facts and assumptions of the file.
     pub notes: Vec<Note>,
     /// What the scenario's reader found doubtful.
@@ -113,6 +119,16 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
     ];
     let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
     Report { title: forecast.scenario.name.clone(), sections }
+}
+
+/// The chart of a measured load by the hour of the week, in the zone of this name, as SVG and PNG; `None` when nothing could be
+/// fitted.
+///
+/// # Errors
+/// When it cannot be drawn: the font is missing.
+pub fn load_chart(load: &LoadSummary, zone: &str) -> io::Result<Option<(String, Vec<u8>)>> {
+    let Some(chart) = chart::week(load, zone) else { return Ok(None) };
+    Ok(Some((chart.svg()?, chart.png()?)))
 }
 
 #[cfg(test)]

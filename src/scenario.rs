@@ -13,6 +13,7 @@ mod feasible;
 mod files;
 mod format;
 mod format_inventory;
+mod format_load;
 mod format_plan;
 mod format_site;
 mod frame;
@@ -20,12 +21,15 @@ mod frame_plan;
 mod inventory;
 mod item;
 mod keys;
+mod load;
+pub mod measured;
 mod merge;
 mod milestones;
 pub mod model;
 mod named;
 mod notes;
 mod number;
+pub mod occasions;
 mod overrides;
 mod price;
 mod problems;
@@ -41,6 +45,9 @@ mod spread;
 mod tree;
 
 pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
+pub use load::{
+    DaysFit, Gap, Gaps, HourOfWeek, HoursFit, LoadColumn, LoadFit, LoadLevel, LoadSummary, LoadWishes, Spike, read_load,
+};
 pub use notes::{Note, NoteKind};
 pub use price::Price;
 pub use problems::{Place, Problem, Problems, SourceText};

@@ -6,6 +6,7 @@ mod ahead;
 mod attempts;
 mod cluster;
 mod costs;
+mod demand;
 mod draw;
 mod fill;
 mod head;
@@ -17,6 +18,7 @@ mod population;
 mod queue;
 mod recording;
 mod sharing;
+mod standing;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -70,6 +72,8 @@ pub struct Outcome {
     pub locked_s: f64,
     /// What was left when 99 % had moved, if that was announced.
     pub last_part: Option<LastPart>,
+    /// Groups of which some mailboxes had moved at the end and some were still on a head; counted where groups move whole.
+    pub split_groups: u32,
 }
 
 /// The share of all mailboxes after which the last part begins.

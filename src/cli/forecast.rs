@@ -279,6 +279,7 @@ fn about(arguments: &Arguments, source: &Source) -> About {
         uncertain: source.uncertain().to_vec(),
         observed: Vec::new(),
         inventory: source.inventory().cloned(),
+        load: source.load().cloned(),
         notes: source.notes().to_vec(),
         warnings: source.warnings().iter().map(ToString::to_string).collect(),
     }

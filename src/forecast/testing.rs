@@ -120,6 +120,7 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
         steps: 4_000_000,
         locked_s: 800_000.0,
         last_part: None,
+        split_groups: 0,
     }
 }
 

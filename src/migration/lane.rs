@@ -282,7 +282,8 @@ impl Lane {
 
     /// What `blocked` and the purges' conditions come to as long as nothing of this lane is changed but its numbers.
     pub(super) fn new_gate(&self, paused: bool, purges_held: bool) -> Gate {
-        let urgent = self.queue.peek_urgent().is_some();
+        // A group that has to wait is looked at each time, too.
+        let urgent = self.queue.peek_urgent().is_some() || self.turn && self.queue.has_whole_groups();
         let (until, streams, full) = match (urgent, self.turn, paused) {
             (false, false, _) => (Time::NEVER, 0, Binding::NotItsTurn),
             (false, true, true) => (Time::NEVER, 0, Binding::Paused),
@@ -341,6 +342,9 @@ impl Lane {
         }
         while let Some(mailbox) = self.queue.peek_order() {
             if mailboxes.phase(mailbox) == Phase::Waiting {
+                if self.queue.waits_for_a_group(mailboxes) {
+                    return Err(if self.queue.for_room() > 0 { Binding::NoRoom } else { Binding::Tail });
+                }
                 return if waves.admits() { Ok((mailbox, false)) } else { Err(Binding::Paused) };
             }
             self.queue.pop_order();

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::group::Groups;
 use super::lane::{Due, NOTHING_DUE};
 use super::mailbox::{Mailboxes, block_after};
 use super::message::Reason;
@@ -19,7 +20,7 @@ pub(crate) fn sort(within: Within, fleet: &Fleet, rows: &mut [MailboxId]) {
         Within::Largest => rows.sort_unstable_by_key(|id| (Reverse(fleet.bytes[row(id)]), *id)),
         Within::Busiest => rows.sort_unstable_by_key(|id| (Reverse(fleet.activity_micro_op_s[row(id)]), *id)),
         Within::Idlest => rows.sort_unstable_by_key(|id| (fleet.activity_micro_op_s[row(id)], *id)),
-        Within::Group => rows.sort_unstable_by_key(|id| (fleet.group.get(row(id)).copied(), *id)),
+        Within::Group | Within::WholeGroups => rows.sort_unstable_by_key(|id| (fleet.group.get(row(id)).copied(), *id)),
     }
 }
 
@@ -29,6 +30,8 @@ pub(super) struct Queue {
     /// The plan's order, and how much of it has been taken.
     order: Vec<MailboxId>,
     taken: usize,
+    /// Where groups are to move whole.
+    groups: Option<Groups>,
     /// Ahead of the order: ordered by hand, scheduled and due, or to be tried again.
     urgent: VecDeque<MailboxId>,
     retries: BinaryHeap<Reverse<Retry>>,
@@ -47,9 +50,29 @@ impl Queue {
     pub(super) fn new(order: Vec<MailboxId>, mut scheduled: Vec<(Time, MailboxId)>) -> Self {
         scheduled.sort_unstable_by(|a, b| b.cmp(a));
         let (urgent, retries) = (VecDeque::new(), BinaryHeap::new());
-        let mut queue = Self { order, taken: 0, urgent, retries, for_room: 0, scheduled, dated: NOTHING_DUE };
+        let mut queue =
+            Self { order, taken: 0, groups: None, urgent, retries, for_room: 0, scheduled, dated: NOTHING_DUE };
         queue.renew_dated();
         queue
+    }
+
+    /// The same queue, whose order has groups that move whole.
+    pub(super) fn with_whole_groups(mut self, fleet: &Fleet) -> Self {
+        self.groups = Some(Groups::new(fleet, &self.order));
+        self
+    }
+
+    /// Whether a group is finished before another begins.
+    #[inline]
+    pub(super) const fn has_whole_groups(&self) -> bool {
+        self.groups.is_some()
+    }
+
+    /// Whether the next candidate of the order has to wait until the group before its own is finished.
+    #[inline]
+    pub(super) fn waits_for_a_group(&mut self, mailboxes: &Mailboxes) -> bool {
+        let (order, taken) = (&self.order, self.taken);
+        self.groups.as_mut().is_some_and(|groups| groups.holds(order, taken, mailboxes))
     }
 
     fn renew_dated(&mut self) {
@@ -309,6 +332,7 @@ mod tests {
             (Within::Busiest, [1, 0, 2, 3]),
             (Within::Idlest, [3, 0, 2, 1]),
             (Within::Group, [1, 3, 0, 2]),
+            (Within::WholeGroups, [1, 3, 0, 2]),
         ];
         for (within, expected) in orders {
             let mut rows: Vec<MailboxId> = fleet().ids().collect();

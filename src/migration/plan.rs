@@ -69,6 +69,8 @@ pub enum Within {
     Idlest,
     /// Group after group.
     Group,
+    /// The same, and one group of a head is finished before another begins.
+    WholeGroups,
 }
 
 /// Whether heads overlap.

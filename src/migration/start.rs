@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Session;
 use super::attempt::FaultRate;
+use super::group;
 use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
@@ -140,6 +141,9 @@ fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &
         if plan.order.within != Within::Inventory {
             order::sort(plan.order.within, fleet, &mut waiting);
         }
+        if plan.order.within == Within::WholeGroups {
+            group::begun_first(fleet, &mut waiting);
+        }
         let of_head = |(id, _): &&(MailboxId, Time)| {
             fleet.home.get(id.index()).is_some_and(|home| home.as_head() == Some(head))
                 && mailboxes.phase(*id) == Phase::Waiting
@@ -153,7 +157,11 @@ fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &
         }
         let (origins, moved) = counts[head.index()];
         let shares = Shares::new(Some(head), &plan.milestones, origins, moved);
-        let mut lane = Lane::new(&plan.heads[head.index()], now, Queue::new(waiting, scheduled), shares);
+        let mut queue = Queue::new(waiting, scheduled);
+        if plan.order.within == Within::WholeGroups {
+            queue = queue.with_whole_groups(fleet);
+        }
+        let mut lane = Lane::new(&plan.heads[head.index()], now, queue, shares);
         lane.waiting = count;
         if plan.copy.purge_after.is_some() {
             lane.purges = Purges::new(count);

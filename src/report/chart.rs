@@ -1,6 +1,7 @@
 //! The burn-down chart: mailboxes still on each head over local dates, median and P10 to P90, as SVG and PNG.
 
 mod draw;
+mod week;
 
 use jiff::ToSpan as _;
 
@@ -10,6 +11,7 @@ use crate::forecast::quantile::{P50, P90, estimable};
 use crate::forecast::series::HeadSeries;
 use crate::migration::message::Milestone;
 use crate::units::Time;
+pub(super) use week::week;
 
 /// Width of the SVG; the PNG is twice as large.
 const WIDTH: u32 = 1_200;
@@ -21,12 +23,24 @@ const HEIGHT: u32 = 700;
 pub(super) struct Burndown {
     title: String,
     subtitle: String,
+    /// What the upright axis counts.
+    unit: String,
+    names: Names,
     lines: Vec<HeadLine>,
     marks: Vec<Mark>,
     expectations: Vec<Mark>,
     ticks: Vec<Mark>,
     last_day: f64,
     most: f64,
+}
+
+/// Where the names of the lines stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// Beside each line, where it has fallen a little.
+    BesideLines,
+    /// In a row above the plot.
+    InARow,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +95,8 @@ pub(super) fn burndown(forecast: &Forecast) -> Option<Burndown> {
     Some(Burndown {
         title: format!("{}: mailboxes still on each head", scenario.name),
         subtitle: format!("{incomplete}{shown} of {count} replications; local dates"),
+        unit: "mailboxes".to_owned(),
+        names: Names::BesideLines,
         lines,
         marks: marks(forecast, &calendar),
         expectations,

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::wording::{utc, with_offset};
-use super::{About, ending, inventory, shares, warn};
+use super::{About, ending, inventory, load, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -43,6 +43,9 @@ pub struct Document {
     /// What an inventory has told in place of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     inventory: Option<inventory::Part>,
+    /// What samples of the load have told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<load::Part>,
     /// What was taken from a ledger in place of the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     observed: Vec<String>,
@@ -226,6 +229,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
         uncertain_inputs: inputs(about),
         shares_of_the_spread: forecast.shares.as_ref().map(|known| shares::part(known, scenario)),
         inventory: about.inventory.as_ref().map(|known| inventory::part(known, &scenario.heads)),
+        load: about.load.as_ref().map(load::part),
         observed: about.observed.clone(),
         last_percent: ending::last_part_means(forecast),
         price: ending::price_part(forecast),

@@ -53,6 +53,10 @@ struct Manifest<'a> {
     inventory_file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inventory_sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_sha256: Option<&'a str>,
     seed: u64,
     replications: usize,
     incomplete: bool,
@@ -126,6 +130,8 @@ fn manifest<'a>(forecast: &Forecast, about: &'a About, files: &[(&'static str, V
         scenario_sha256: &about.scenario_sha256,
         inventory_file: about.inventory.as_ref().map(|known| known.file.as_str()),
         inventory_sha256: about.inventory.as_ref().map(|known| known.sha256.as_str()),
+        load_file: about.load.as_ref().map(|known| known.file.as_str()),
+        load_sha256: about.load.as_ref().map(|known| known.sha256.as_str()),
         seed: forecast.settings.seed,
         replications: forecast.replications.len(),
         incomplete: forecast.rule.interrupted,

@@ -5,6 +5,7 @@ use super::{About, Block, Section, Tone, warn};
 use crate::forecast::series::{Direction, HeadSeries, Trend};
 use crate::forecast::{ClusterForecast, Forecast, HeadForecast};
 use crate::migration::message::Binding;
+use crate::migration::plan::Within;
 use crate::scenario::{Note, NoteKind};
 
 fn section(title: &str, blocks: Vec<Block>) -> Section {
@@ -126,7 +127,16 @@ pub(super) fn users(forecast: &Forecast) -> Section {
         count(moved),
         figure(each),
     );
-    section("What users notice", vec![table, plain(text)])
+    let mut blocks = vec![table, plain(text)];
+    if forecast.scenario.plan.order.within == Within::WholeGroups {
+        let split = forecast.replications.iter().map(|one| f64::from(one.outcome.split_groups)).sum::<f64>() / all;
+        blocks.push(plain(format!(
+            "A group moves whole, one after the other on each head; at the end {} groups are split, some of their mailboxes \
+             having moved and some not.",
+            figure(split)
+        )));
+    }
+    section("What users notice", blocks)
 }
 
 /// Placements against thresholds.
@@ -170,6 +180,8 @@ pub(super) fn inputs(forecast: &Forecast, about: &About) -> Section {
     blocks.push(plain(format!("The forecast starts {}.", calendar.stamp(forecast.scenario.as_of))));
     let inventory = about.inventory.iter().flat_map(|inventory| super::inventory(inventory, &forecast.scenario));
     blocks.extend(inventory.map(plain));
+    let load = about.load.iter().flat_map(|load| super::load(load, &forecast.scenario));
+    blocks.extend(load.map(plain));
     blocks.extend(about.observed.iter().map(plain));
     section("Inputs", blocks)
 }

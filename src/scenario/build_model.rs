@@ -4,9 +4,10 @@ use super::curve::{CurvePoint, LatencyCurve, PRESETS, preset};
 use super::frame::Frame;
 use super::inventory::{Field, Inventory};
 use super::item::Item;
+use super::load::LoadSummary;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
-    Probe, SizeLaw,
+    Probe, SizeLaw, Stalls,
 };
 use super::reader::{Reader, share};
 use crate::units::{Latency, OpRate, Share, Span};
@@ -16,7 +17,7 @@ const PURGE_RATE_UNUSED: f64 = 1.0;
 
 /// Builds the model with one value for each number.
 pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Model {
-    let heads = list(file, "head").iter().map(|item| head(item, frame, reader)).collect();
+    let heads: Vec<HeadModel> = list(file, "head").iter().map(|item| head(item, frame, reader)).collect();
     let clusters = list(file, "cluster").iter().zip(&frame.in_service);
     let clusters = clusters.map(|(item, in_service)| {
         reader.section();
@@ -25,21 +26,25 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
             ingest: reader.rate(item, "ingest"),
             capacity: reader.op_rate(item, "capacity"),
             latency: curve(item, reader),
-            in_service: *in_service,
+            in_service: *in_service + reader.number_if_any(item, "delay").map_or(Span::ZERO, Span::from_secs_f64),
+            stalls: item.get("stalls").map(|stalls| self::stalls(stalls, reader)),
             used: reader.bytes(item, "used"),
         }
     });
     let clusters = clusters.collect();
+    let load = load(file, frame, &heads, reader);
+    let backups = frame.occasions.backups(file, &heads, reader);
     reader.section();
     let operator_after = file.get("operator").map_or(Span::ZERO, |operator| reader.span(operator, "answers_after"));
     let resolves = file.get("operator").and_then(|operator| operator.get("resolves_after"));
     let resolves_after = resolves.map(|law| lognormal(law, reader));
     let objective = file.get("users").map_or(Latency::default(), |users| reader.latency(users, "objective"));
     Model {
+        population: population_at_level(file, frame, &load, reader),
         heads,
         clusters,
-        population: population(file, frame, reader),
-        load: load(file, frame, reader),
+        load,
+        backups,
         cost: cost(file, reader),
         probe: probe(file, reader),
         faults: faults(file, reader),
@@ -98,6 +103,13 @@ fn hazard(item: &Item, rate: &str, reader: &mut Reader<'_>) -> Hazard {
 
 fn lognormal(law: &Item, reader: &mut Reader<'_>) -> Lognormal {
     Lognormal { median_s: reader.number(law, "median"), sigma: reader.number(law, "sigma") }
+}
+
+fn stalls(item: &Item, reader: &mut Reader<'_>) -> Stalls {
+    let lasts = item.get("lasts");
+    let mut part = |name| lasts.map_or(1.0, |lasts| reader.number(lasts, name));
+    let lasts = Lognormal { median_s: part("median"), sigma: part("sigma") };
+    Stalls { per_day: reader.number(item, "rate"), lasts, ingest: reader.share(item, "ingest") }
 }
 
 /// The latency curve of a store.
@@ -187,6 +199,7 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         message_mean: message.map_or(empty_population().message_mean, |message| reader.bytes(message, "mean")),
         message_sigma: message.map_or(0.0, |message| reader.number(message, "sigma")),
         activity: OpRate::per_second(activity),
+        activity_factors: Vec::new(),
         activity_sigma,
         activity_size_correlation,
         new_accounts_per_day: reader.number(item, "new_accounts"),
@@ -240,6 +253,7 @@ fn empty_population() -> Population {
         message_mean: crate::units::Bytes::new(1),
         message_sigma: 0.0,
         activity: OpRate::default(),
+        activity_factors: Vec::new(),
         activity_sigma: 0.0,
         activity_size_correlation: 0.0,
         new_accounts_per_day: 0.0,
@@ -290,7 +304,17 @@ fn size_law(item: &Item, reader: &mut Reader<'_>) -> SizeLaw {
     law
 }
 
-fn load(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Load {
+/// The population, asking for as much as was measured where the scenario says so.
+fn population_at_level(file: &Item, frame: &Frame, load: &Load, reader: &mut Reader<'_>) -> Population {
+    let mut population = population(file, frame, reader);
+    if let (Some(summary), Some(measured)) = (&frame.load, &load.measured) {
+        let facts = frame.inventory.as_deref().and_then(Inventory::activity_by_head);
+        summary.set_level(measured, &mut population, facts.as_deref());
+    }
+    population
+}
+
+fn load(file: &Item, frame: &Frame, heads: &[HeadModel], reader: &mut Reader<'_>) -> Load {
     reader.section();
     let item = file.get("load");
     let noise = item.and_then(|load| load.get("noise"));
@@ -299,6 +323,11 @@ fn load(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Load {
         noise_sigma: noise.map_or(0.0, |noise| reader.number(noise, "sigma")),
         noise_correlation: noise.map_or(Span::from_secs(3_600), |noise| reader.span(noise, "correlation")),
         step: item.map_or(Span::from_secs(300), |load| reader.span(load, "step")),
+        measured: frame.load.as_deref().map(|summary: &LoadSummary| {
+            let capacities: Vec<OpRate> = heads.iter().map(|head| head.capacity).collect();
+            summary.measured(&capacities)
+        }),
+        holidays: frame.occasions.holidays(file, reader),
     }
 }
 
@@ -362,6 +391,7 @@ fn faults(file: &Item, reader: &mut Reader<'_>) -> Faults {
 pub(crate) fn peak_utilisation(model: &Model, head: usize, left: Share) -> f64 {
     let population = &model.population;
     let mailboxes = f64::from(population.mailboxes) * population.split.get(head).map_or(0.0, |split| split.fraction());
-    let load = mailboxes * left.fraction() * population.activity.ops_per_second() * super::profile::peak(&model.load);
+    let each = population.activity.ops_per_second() * population.activity_factors.get(head).unwrap_or(&1.0);
+    let load = mailboxes * left.fraction() * each * super::profile::peak(&model.load, head);
     load / model.heads[head].capacity.ops_per_second()
 }

@@ -40,25 +40,48 @@ pub(crate) fn offsets(zone: &TimeZone, from: Time, until: Time) -> Vec<(Time, Sp
     changes
 }
 
-/// A time of the week: days, and an interval of the day that may pass midnight.
+/// Days that come again, and an interval of the day that may pass midnight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Recurrence {
-    /// By days since Monday.
-    days: [bool; 7],
+    days: Days,
     start: TimeOfDay,
     /// `None` is midnight at the end of the day.
     end: Option<TimeOfDay>,
 }
 
+/// Which days.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Days {
+    /// Of the week, by days since Monday.
+    OfWeek([bool; 7]),
+    /// Of the year: from a month and day to another one, that one included; perhaps past the end of the year.
+    OfYear { first: (i8, i8), last: (i8, i8) },
+}
+
+impl Days {
+    fn hold(self, date: Date) -> bool {
+        match self {
+            Self::OfWeek(days) => days[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())],
+            Self::OfYear { first, last } => {
+                let day = (date.month(), date.day());
+                if first <= last { first <= day && day <= last } else { day >= first || day <= last }
+            }
+        }
+    }
+}
+
 /// What `when` allows, for messages.
-pub(crate) const WHEN_ALLOWED: &str =
-    "must be days and, if it is not the whole day, a time: \"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\", \"Sat,Sun\"";
+pub(crate) const WHEN_ALLOWED: &str = "must be days and, if it is not the whole day, a time: \"Mon-Fri 08:00-18:00\", \"daily \
+                                       22:00-06:00\", \"Sat,Sun\", \"yearly 12-24..01-02\"";
 
 impl Recurrence {
     /// Reads `Mon-Fri 08:00-18:00`; `None` when it is something else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        let days = parse_days(words.next()?)?;
+        let days = match words.next()? {
+            yearly if yearly.eq_ignore_ascii_case("yearly") => parse_days_of_year(words.next()?)?,
+            days => Days::OfWeek(parse_days(days)?),
+        };
         let (start, end) = match words.next() {
             None => (TimeOfDay::midnight(), None),
             Some(times) => {
@@ -83,7 +106,7 @@ impl Recurrence {
             if start >= until {
                 return stretches;
             }
-            if self.days[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())] {
+            if self.days.hold(date) {
                 let end = self.end_of(date, tomorrow);
                 let (end, _) = instant(zone, end);
                 if end > from && end > start {
@@ -111,6 +134,19 @@ pub(crate) fn parse_time(text: &str) -> Option<TimeOfDay> {
         return None;
     }
     TimeOfDay::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+}
+
+/// Reads days of every year: `12-25`, or `12-24..01-02`.
+fn parse_days_of_year(text: &str) -> Option<Days> {
+    let day = |text: &str| {
+        let (month, day) = text.split_once('-')?;
+        let digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let (month, day) = (digits(month).then(|| month.parse().ok())??, digits(day).then(|| day.parse().ok())??);
+        // In a leap year every day exists that exists in any year.
+        Date::new(2_024, month, day).ok().map(|date| (date.month(), date.day()))
+    };
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    Some(Days::OfYear { first: day(first)?, last: day(last)? })
 }
 
 fn parse_days(text: &str) -> Option<[bool; 7]> {
@@ -183,12 +219,40 @@ mod tests {
     #[test]
     fn days_may_be_lists_and_ranges_and_go_round() {
         let days = |text| Recurrence::parse(text).map(|recurrence| recurrence.days);
-        assert_eq!(days("Sat,Sun"), Some([false, false, false, false, false, true, true]));
-        assert_eq!(days("Fri-Mon"), Some([true, false, false, false, true, true, true]));
+        let of_week = |days| Some(Days::OfWeek(days));
+        assert_eq!(days("Sat,Sun"), of_week([false, false, false, false, false, true, true]));
+        assert_eq!(days("Fri-Mon"), of_week([true, false, false, false, true, true, true]));
         for wrong in
             ["", "Mo", "Mon-", "Mon 8-18", "Mon 08:00-25:00", "Mon 08:00-08:00", "Mon 08:00-18:00 x", "08:00-18:00"]
         {
             assert_eq!(days(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn days_of_the_year_come_every_year_and_go_past_its_end() {
+        let days = |text: &str, from: &str, until: &str| {
+            let rule = Recurrence::parse(text).unwrap_or_else(|| panic!("{text}"));
+            let stretches = rule.stretches(&toronto(), at(from), at(until));
+            stretches.iter().map(|(start, _)| local(&toronto(), *start).date().to_string()).collect::<Vec<_>>()
+        };
+        let year_end = days("yearly 12-30..01-02", "2012-12-01T00:00", "2013-12-31T12:00");
+        let expected = ["2012-12-30", "2012-12-31", "2013-01-01", "2013-01-02", "2013-12-30", "2013-12-31"];
+        assert_eq!(year_end, expected);
+        assert_eq!(days("yearly 02-29", "2011-06-01T00:00", "2017-01-01T00:00"), ["2012-02-29", "2016-02-29"]);
+        let evening = Recurrence::parse("yearly 12-24 18:00-24:00").unwrap();
+        let stretches = evening.stretches(&toronto(), at("2012-12-01T00:00"), at("2013-01-01T00:00"));
+        assert_eq!(stretches, [(at("2012-12-24T18:00"), at("2012-12-25T00:00"))]);
+        for wrong in [
+            "yearly",
+            "yearly 13-01",
+            "yearly 02-30",
+            "yearly 1-2",
+            "yearly 12-24..",
+            "yearly 12-24..01-02 x",
+            "yearly Mon",
+        ] {
+            assert_eq!(Recurrence::parse(wrong), None, "{wrong}");
         }
     }
 

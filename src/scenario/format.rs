@@ -4,6 +4,7 @@
 //! its assumptions itself.
 
 use super::format_inventory::INVENTORY;
+use super::format_load::{BACKUP, LOAD};
 use super::format_plan::PLAN;
 use super::format_site::SITE;
 use super::keys::{
@@ -29,6 +30,7 @@ pub(crate) static FILE: Table = Table {
         need("cluster", Kind::Named(&CLUSTER), "A NAS cluster, to be filled; in the order of filling."),
         need("population", Kind::Table(&POPULATION), "The mailboxes."),
         need("load", Kind::Table(&LOAD), "What the users do over time."),
+        or("backup", Kind::Named(&BACKUP), Need::Empty, "Load on heads besides that of users, at times."),
         or("cost", Kind::Table(&COST), Need::Empty, "What a move costs on the stores."),
         or("probe", Kind::Table(&PROBE), Need::Empty, "What the throttle sees."),
         or("faults", Kind::Table(&FAULTS), Need::Empty, "What goes wrong with a move."),
@@ -142,7 +144,18 @@ static CLUSTER: Table = Table {
         need("capacity", op_rate().positive(), "Operations a second at utilisation 1."),
         need("latency", CURVE, "Response time over utilisation."),
         may("in_service", Kind::When, "When it enters service; from the start when missing."),
+        may("delay", span().kind(), "How much later than `in_service` it enters service: a range or a distribution."),
+        may("stalls", Kind::Table(&STALLS), "Times in which it takes in less; none when missing."),
         or("used", bytes().kind(), Need::Text("0 B"), "Bytes on it that belong to no mailbox of the population."),
+    ]],
+};
+
+static STALLS: Table = Table {
+    what: "the stalls of a cluster",
+    keys: &[&[
+        need("rate", frequency().kind(), "How often its ingest stalls, whatever its load."),
+        need("lasts", Kind::Table(&REPAIR), "How long a stall lasts: lognormal."),
+        or("ingest", share().kind(), Need::Text("0 %"), "What is left of the ingest meanwhile."),
     ]],
 };
 
@@ -224,55 +237,6 @@ static ACTIVITY: Table = Table {
             Need::Number(0.0),
             "Correlation of log activity with log size.",
         ),
-    ]],
-};
-
-static LOAD: Table = Table {
-    what: "the load",
-    keys: &[&[
-        need(
-            "profile",
-            Kind::Choice(&[Kind::Word(&["flat", "business-mail"]), Kind::Table(&SINE), Kind::Table(&HOURS)]),
-            "Load by hour of the local week.",
-        ),
-        may("noise", Kind::Table(&NOISE), "Correlated noise, mean 1; none when missing."),
-        or(
-            "step",
-            span().from(1.0).to(3_600.0).single().kind(),
-            Need::Text("5 min"),
-            "How often load is computed anew.",
-        ),
-    ]],
-};
-
-static SINE: Table =
-    Table { what: "a sine profile", keys: &[&[need("sine", Kind::Table(&SINE_SHAPE), "A daily sine.")]] };
-
-static SINE_SHAPE: Table = Table {
-    what: "a sine profile",
-    keys: &[&[
-        need("amplitude", share().single().kind(), "Of the mean: \"50 %\" swings between half and one and a half."),
-        need("peak", Kind::Text, "Time of day of the maximum: \"15:00\"."),
-    ]],
-};
-
-static HOURS: Table = Table {
-    what: "an hourly profile",
-    keys: &[&[
-        need(
-            "hours",
-            Kind::List(&plain(0.0, 1e6).single().kind()),
-            "24 weights, from the hour after midnight; only their proportions count.",
-        ),
-        or("weekend", plain(0.0, 100.0).single().kind(), Need::Number(1.0), "Factor of Saturday and Sunday."),
-    ]],
-};
-
-static NOISE: Table = Table {
-    what: "the noise of the load",
-    keys: &[&[
-        need("sigma", plain(0.0, 2.0).kind(), "Standard deviation of log noise."),
-        need("correlation", span().positive(), "Over this time correlation falls to 1/e."),
     ]],
 };
 

@@ -42,7 +42,7 @@ static ORDER: Table = Table {
 };
 
 /// The orders within a head, as `Within` lists them.
-pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busiest", "idlest", "group"];
+pub(crate) const WITHIN: &[&str] = &["inventory", "smallest", "largest", "busiest", "idlest", "group", "whole-groups"];
 /// The placement rules, as `Placement` lists them.
 pub(crate) const PLACEMENTS: &[&str] = &["sequential", "least-filled"];
 
@@ -169,7 +169,11 @@ static WINDOW: Table = Table {
     what: "a window",
     keys: &[&[
         need("name", Kind::Text, "Its name."),
-        may("when", Kind::Text, "\"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\" or \"Sat,Sun\"; this or `from`."),
+        may(
+            "when",
+            Kind::Text,
+            "\"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\", \"Sat,Sun\" or \"yearly 12-24..01-02\"; this or `from`.",
+        ),
         may("from", Kind::When, "Its beginning, once."),
         may("until", Kind::When, "Its end, once; a date counts to its end."),
         may("streams", STREAMS, "At most this many streams on each head."),

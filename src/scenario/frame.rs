@@ -9,7 +9,9 @@ use super::calendar::{self, Stretch};
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
+use super::load::{self, LoadSummary};
 use super::milestones::{self, Names, Unknown};
+use super::occasions::Occasions;
 use super::profile;
 use super::reader::Reader;
 use super::source::Beside;
@@ -38,8 +40,12 @@ pub(crate) struct Frame {
     /// Names of the mailboxes that the order names, where there is an inventory.
     pub(crate) named: Arc<[(MailboxId, String)]>,
     pub(crate) profile: Vec<f64>,
+    /// What was measured of the load, where a file has it.
+    pub(crate) load: Option<Arc<LoadSummary>>,
     /// By window: when it holds, and for which heads.
     pub(crate) windows: Vec<(Vec<Stretch>, Vec<bool>)>,
+    /// When holidays and backups are.
+    pub(crate) occasions: Occasions,
     pub(crate) milestones: Vec<Milestone>,
     /// Shares of progress that the core announces.
     pub(crate) shares: Vec<ShareMilestone>,
@@ -64,8 +70,13 @@ impl Frame {
             Beside::Read { folder, watch } => Inventory::read(file, &fixed, *folder, *watch, reader).map(Arc::new),
             Beside::Leave => None,
         };
+        let load = match beside {
+            Beside::Read { folder, .. } => load::read(file, &heads, &zone, *folder, reader),
+            Beside::Leave => None,
+        };
         let order = order(file, &zone, &heads, inventory.as_deref(), reader);
         let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
+        let occasions = Occasions::read(file, &zone, (as_of, calendar_end), &heads, reader);
         let asked = asked(file, &heads, &clusters, reader);
         let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
         let purges = purges.and_then(Item::text) != Some("never");
@@ -88,7 +99,9 @@ impl Frame {
             inventory,
             order,
             profile: load_profile(file, reader),
+            load,
             windows,
+            occasions,
             shares: shares(&milestones),
             milestones,
             expectations,
@@ -199,6 +212,7 @@ fn in_service(file: &Item, zone: &TimeZone, as_of: Time, horizon: Time, reader: 
             None => as_of,
             Some(item) => instant(zone, Some(item), reader, Edge::Start),
         });
+        late(cluster, &dates, as_of, reader);
     }
     reader.section();
     let given = clusters.list().iter().filter_map(|cluster| cluster.get("in_service"));
@@ -209,6 +223,16 @@ fn in_service(file: &Item, zone: &TimeZone, as_of: Time, horizon: Time, reader: 
         reader.problem(clusters, "no cluster enters service before the horizon: nothing could ever move");
     }
     dates
+}
+
+/// A delay says how uncertain a date is that lies ahead.
+fn late(cluster: &Item, dates: &[Time], as_of: Time, reader: &mut Reader<'_>) {
+    let Some(delay) = cluster.get("delay") else { return };
+    if cluster.get("in_service").is_none() {
+        reader.problem(delay, "needs `in_service`, the date from which it counts");
+    } else if dates.last().is_some_and(|date| *date <= as_of) {
+        reader.problem(delay, "has no meaning: the cluster is in service at as_of");
+    }
 }
 
 fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
@@ -227,6 +251,9 @@ fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
         let hour = time.map_or(0.0, |time| f64::from(time.hour()) + f64::from(time.minute()) / 60.0);
         return profile::sine(reader.number(sine, "amplitude"), hour);
     }
+    if let Some(week) = item.get("week") {
+        return weekly(week, reader);
+    }
     let Some(hours) = item.get("hours") else { return profile::flat() };
     let weights: Vec<f64> = hours.list().iter().map(|weight| reader.value(weight)).collect();
     match <[f64; 24]>::try_from(weights.as_slice()) {
@@ -240,6 +267,18 @@ fn load_profile(file: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
             profile::flat()
         }
     }
+}
+
+fn weekly(week: &Item, reader: &mut Reader<'_>) -> Vec<f64> {
+    let weights: Vec<f64> = week.list().iter().map(|weight| reader.value(weight)).collect();
+    if weights.len() != profile::HOURS {
+        reader.problem(week, format!("has {} weights, must have {}", weights.len(), profile::HOURS));
+    } else if weights.iter().sum::<f64>() <= 0.0 {
+        reader.problem(week, "are all zero, at least one must be above 0");
+    } else {
+        return profile::weekly(&weights);
+    }
+    profile::flat()
 }
 
 fn milestone(item: &Item, names: Names<'_>, reader: &mut Reader<'_>) -> Option<Milestone> {

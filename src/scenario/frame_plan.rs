@@ -22,8 +22,15 @@ pub(crate) fn order(
     inventory: Option<&Inventory>,
     reader: &mut Reader<'_>,
 ) -> OrderPlan {
-    const WITHINS: [Within; 6] =
-        [Within::Inventory, Within::Smallest, Within::Largest, Within::Busiest, Within::Idlest, Within::Group];
+    const WITHINS: [Within; 7] = [
+        Within::Inventory,
+        Within::Smallest,
+        Within::Largest,
+        Within::Busiest,
+        Within::Idlest,
+        Within::Group,
+        Within::WholeGroups,
+    ];
     reader.section();
     let mut plan = OrderPlan {
         heads: Vec::new(),
@@ -162,25 +169,32 @@ pub(crate) fn windows(
     let mut windows = Vec::new();
     for item in file.get("plan").and_then(|plan| plan.get("window")).map(Item::list).unwrap_or_default() {
         reader.section();
-        let applies = match item.get("heads") {
-            None => vec![true; heads.len()],
-            Some(list) => {
-                let mut applies = vec![false; heads.len()];
-                for name in list.list() {
-                    if let Some(head) = reader.place_of(name, "head", heads) {
-                        applies[usize::from(head)] = true;
-                    }
-                }
-                applies
-            }
-        };
-        windows.push((window_stretches(item, zone, from, until, reader), applies));
+        let applies = applies_to(item, heads, reader);
+        windows.push((stretches(item, zone, (from, until), reader), applies));
         limits_something(item, reader);
     }
     windows
 }
 
-fn window_stretches(item: &Item, zone: &TimeZone, from: Time, until: Time, reader: &mut Reader<'_>) -> Vec<Stretch> {
+/// Which heads an entry of the calendar is about: all of them, or those that it names.
+pub(crate) fn applies_to(item: &Item, heads: &[String], reader: &mut Reader<'_>) -> Vec<bool> {
+    let Some(list) = item.get("heads") else { return vec![true; heads.len()] };
+    let mut applies = vec![false; heads.len()];
+    for name in list.list() {
+        if let Some(head) = reader.place_of(name, "head", heads) {
+            applies[usize::from(head)] = true;
+        }
+    }
+    applies
+}
+
+/// When an entry of the calendar holds, between two instants: by a rule, or once.
+pub(crate) fn stretches(
+    item: &Item,
+    zone: &TimeZone,
+    (from, until): (Time, Time),
+    reader: &mut Reader<'_>,
+) -> Vec<Stretch> {
     match (item.get("when"), item.get("from"), item.get("until")) {
         (Some(when), None, None) => {
             let text = reader.text(item, "when");
@@ -194,7 +208,7 @@ fn window_stretches(item: &Item, zone: &TimeZone, from: Time, until: Time, reade
             let start = instant(zone, Some(first), reader, Edge::Start);
             let end = instant(zone, Some(last), reader, Edge::End);
             if end <= start {
-                reader.problem(last, "a window must end after it begins");
+                reader.problem(last, "must lie after `from`");
             }
             if end > from && start < until && start < end { vec![(start, end.min(until))] } else { Vec::new() }
         }

@@ -15,17 +15,17 @@
 //!
 //! A mailbox takes about 65 bytes while a file of 10 M is read: its facts, its name, and its place by name.
 
-mod block;
+pub(super) mod block;
 mod columns;
-mod csv;
+pub(super) mod csv;
 mod export;
 mod gather;
 mod guard;
 mod names;
-mod parquet;
+pub(super) mod parquet;
 mod rows;
-mod trouble;
-mod value;
+pub(super) mod trouble;
+pub(super) mod value;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -42,7 +42,9 @@ use crate::fleet::{Fleet, MailboxId};
 use crate::migration::message::Facts;
 use crate::units::{Bytes, OpRate, Share, Span, Time};
 pub(crate) use columns::Field;
+pub(super) use columns::SEPARATORS;
 pub use export::{ExportColumns, Exported, read_export};
+pub(super) use gather::{PARQUET_MAX, begins_as_parquet, open};
 use gather::{Request, read};
 pub(crate) use names::Names;
 use trouble::Trouble;
@@ -186,6 +188,22 @@ impl Inventory {
         self.has(Field::MovedTo).then(|| self.summary.heads.iter().map(share).collect())
     }
 
+    /// What users ask for by head, those who have moved included and left out, in operations a second; `None` where the file
+    /// does not say.
+    pub(crate) fn activity_by_head(&self) -> Option<Vec<(f64, f64)>> {
+        self.activity.filter(|mean| mean.ops_per_second() > 0.0)?;
+        let mut sums = vec![(0.0, 0.0); self.summary.heads.len()];
+        for (row, (origin, activity)) in self.fleet.origin.iter().zip(&self.fleet.activity_micro_op_s).enumerate() {
+            let ops = f64::from(*activity) * 1e-6;
+            let (all, left) = &mut sums[origin.index()];
+            *all += ops;
+            if self.fleet.home.get(row).is_none_or(|home| home.as_head().is_some()) {
+                *left += ops;
+            }
+        }
+        Some(sums)
+    }
+
     /// The name that is nearest to another one, if one is near.
     pub(crate) fn nearest(&self, name: &str) -> Option<String> {
         let names: Vec<String> = self.fleet.ids().filter_map(|mailbox| self.names.name(mailbox)).collect();
@@ -234,7 +252,7 @@ impl Inventory {
 }
 
 /// Bytes as text.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,6 +1,8 @@
 //! What only the simulation needs: the population, the storage, the load, the costs, the trouble.
 
 use super::curve::LatencyCurve;
+use super::measured::{MeasuredLoad, NoiseLaw};
+use super::occasions::{Backup, Holiday};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// Everything that the simulated world is made of.
@@ -14,6 +16,8 @@ pub struct Model {
     pub population: Population,
     /// What they do.
     pub load: Load,
+    /// What the heads do besides, at times.
+    pub backups: Vec<Backup>,
     /// What a move costs.
     pub cost: Cost,
     /// What the machine sees.
@@ -97,10 +101,23 @@ pub struct ClusterModel {
     pub capacity: OpRate,
     /// Response time over utilisation.
     pub latency: LatencyCurve,
-    /// When it enters service.
+    /// When it enters service, a delay counted in.
     pub in_service: Time,
+    /// Times in which it takes in less.
+    pub stalls: Option<Stalls>,
     /// Bytes on it at the start that belong to no mailbox of the population.
     pub used: Bytes,
+}
+
+/// Stalls of a cluster's ingest, as frequent at any load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stalls {
+    /// Stalls a day.
+    pub per_day: f64,
+    /// How long one lasts.
+    pub lasts: Lognormal,
+    /// What is left of the ingest.
+    pub ingest: Share,
 }
 
 /// The mailboxes.
@@ -122,6 +139,9 @@ pub struct Population {
     pub message_sigma: f64,
     /// Operations a second that a mailbox's user asks for, mean over mailboxes and over a week.
     pub activity: OpRate,
+    /// By head, what the activity of its mailboxes is multiplied by, so that together they ask for what was measured; empty
+    /// where nothing was.
+    pub activity_factors: Vec<f64>,
     /// Standard deviation of the logarithm of activity over mailboxes; the mean stays.
     pub activity_sigma: f64,
     /// Correlation of log activity with log size, -1 to 1.
@@ -173,6 +193,28 @@ pub struct Load {
     pub noise_correlation: Span,
     /// How often the world's load is computed anew.
     pub step: Span,
+    /// What was measured, in place of the profile and the noise.
+    pub measured: Option<MeasuredLoad>,
+    /// Times in which users ask for more or less, in order; they do not overlap.
+    pub holidays: Vec<Holiday>,
+}
+
+impl Load {
+    /// The noise of a head's user load.
+    #[must_use]
+    pub fn noise(&self, head: usize) -> NoiseLaw {
+        self.measured.as_ref().map_or(self.assumed_noise(), |measured| measured.noise(head))
+    }
+
+    /// The noise of a cluster's user load.
+    #[must_use]
+    pub fn noise_of_clusters(&self) -> NoiseLaw {
+        self.measured.as_ref().map_or(self.assumed_noise(), MeasuredLoad::noise_of_all)
+    }
+
+    const fn assumed_noise(&self) -> NoiseLaw {
+        NoiseLaw { sigma: self.noise_sigma, correlation: self.noise_correlation }
+    }
 }
 
 /// What moving costs on the stores.

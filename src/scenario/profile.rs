@@ -6,6 +6,8 @@ use super::model::Load;
 pub(crate) const WEIGHTS: usize = 2_016;
 const WEIGHTS_IN_HOUR: usize = 12;
 const WEIGHTS_IN_DAY: usize = 288;
+/// Hours in a week.
+pub(crate) const HOURS: usize = 168;
 
 /// Mail of businesses over a day, in per cent of the day's volume by hour, from the hour after midnight: 5.5 % or more
 /// in each hour from 11:00 to 19:00 and 1.2 % in the one from 04:00, as a measured mail service has it; the other hours
@@ -39,9 +41,31 @@ pub(crate) fn sine(amplitude: f64, peak_hour: f64) -> Vec<f64> {
 /// Straight lines between the middles of hours; the factor of weekends changes at midnight along the same lines.
 pub(crate) fn hourly(hours: &[f64; 24], weekend: f64) -> Vec<f64> {
     let hour_of_week = |hour: usize| {
-        let hour = hour % 168;
+        let hour = hour % HOURS;
         hours[hour % 24] * if hour / 24 >= 5 { weekend } else { 1.0 }
     };
+    through(hour_of_week)
+}
+
+/// Straight lines such that each hour of the week has its mean, of 168 from Monday 00:00 on.
+pub(crate) fn weekly(means: &[f64]) -> Vec<f64> {
+    // A line through the means cuts peaks off: its mean over an hour is an eighth of each neighbour and three quarters of its
+    // own. Each round halves, at the least, what is left of the difference.
+    const ROUNDS: usize = 40;
+    let mut nodes = means.to_vec();
+    for _ in 0..ROUNDS {
+        let before = nodes.clone();
+        let around = |hour: usize| before[hour % HOURS];
+        for hour in 0..HOURS {
+            let mean = 0.125 * (around(hour + HOURS - 1) + around(hour + 1)) + 0.75 * around(hour);
+            nodes[hour] = (around(hour) + means[hour] - mean).max(0.0);
+        }
+    }
+    through(|hour| nodes[hour % HOURS])
+}
+
+/// Straight lines between the middles of the hours of the week.
+fn through(hour_of_week: impl Fn(usize) -> f64) -> Vec<f64> {
     let weight = |at: usize| {
         // In hours since the middle of the last hour of the week before.
         let since = (at as f64 + 0.5) / WEIGHTS_IN_HOUR as f64 + 0.5;
@@ -68,9 +92,12 @@ fn normalised(mut weights: Vec<f64>) -> Vec<f64> {
     weights
 }
 
-/// The highest weight of a load, for checks of what a head must carry.
-pub(crate) fn peak(load: &Load) -> f64 {
-    load.profile.iter().copied().fold(0.0, f64::max)
+/// The highest weight of a head's load, for checks of what it must carry.
+pub(crate) fn peak(load: &Load, head: usize) -> f64 {
+    match &load.measured {
+        Some(measured) => measured.peak(head),
+        None => load.profile.iter().copied().fold(0.0, f64::max),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +135,19 @@ mod tests {
         assert!((share(4) - 0.012).abs() < 0.001, "{}", share(4));
         let weekend: f64 = weights[5 * WEIGHTS_IN_DAY..6 * WEIGHTS_IN_DAY].iter().sum();
         assert!(weekend < 0.6 * total);
+    }
+
+    #[test]
+    fn a_week_of_hours_keeps_the_mean_of_each() {
+        let hours: Vec<f64> =
+            (0..HOURS).map(|hour| if hour % 24 == 9 { 3.0 } else { 1.0 + 0.2 * (hour % 5) as f64 }).collect();
+        let mean = hours.iter().sum::<f64>() / HOURS as f64;
+        let weights = weekly(&hours);
+        check(&weights);
+        for (hour, wanted) in hours.iter().enumerate() {
+            let found = weights[hour * 12..(hour + 1) * 12].iter().sum::<f64>() / 12.0 * mean;
+            assert!((found / wanted - 1.0).abs() < 1e-6, "hour {hour}: {found} of {wanted}");
+        }
     }
 
     #[test]

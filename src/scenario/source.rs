@@ -10,6 +10,7 @@ use super::format::FILE;
 use super::frame::Frame;
 use super::inventory::InventorySummary;
 use super::item::{Amount, Item};
+use super::load::LoadSummary;
 use super::notes::{self, Note};
 use super::problems::{Problem, Problems};
 use super::reader::{Reader, share};
@@ -22,7 +23,7 @@ use super::{ForecastSettings, Scenario, build_model, build_plan, build_site, fea
 pub struct ReadSettings {
     /// Settings over the file, each `key=value`.
     pub overrides: Vec<String>,
-    /// Whether `extends` and an inventory may lead out of the scenario's folder.
+    /// Whether `extends`, an inventory and samples of the load may lead out of the scenario's folder.
     pub allow_path: bool,
 }
 
@@ -106,7 +107,7 @@ impl Source {
         Self::finish(node, &Beside::Read { folder: folder.as_ref(), watch }, problems, settings)
     }
 
-    /// Reads a file for what it says besides its inventory, which is not opened: what its population comes to, and which
+    /// Reads a file for what it says besides its inventory and samples of its load, which are not opened: what its population comes to, and which
     /// mailboxes its plan names, is then not known.
     ///
     /// # Errors
@@ -195,6 +196,12 @@ impl Source {
         self.frame.inventory.as_ref().map(|inventory| &inventory.summary)
     }
 
+    /// What a file of samples has told about the load, where the scenario has one.
+    #[must_use]
+    pub fn load(&self) -> Option<&LoadSummary> {
+        self.frame.load.as_deref()
+    }
+
     /// What is allowed but dubious.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
@@ -246,22 +253,28 @@ impl Source {
         }
         files::take(&mut node, "site");
         if let Some(inventory) = &frame.inventory {
-            name_the_content(&mut node, &inventory.summary.sha256);
+            name_the_content(&mut node, "population", "inventory_sha256", &inventory.summary.sha256);
+        }
+        if let Some(load) = &frame.load {
+            name_the_content(&mut node, "load", "csv_sha256", &load.sha256);
         }
         let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
-        uncertain.retain(|input| frame.inventory.as_ref().is_none_or(|inventory| !inventory.replaces(&input.key)));
+        uncertain.retain(|input| {
+            frame.inventory.as_ref().is_none_or(|inventory| !inventory.replaces(&input.key))
+                && frame.load.as_ref().is_none_or(|load| !load.replaces(&input.key))
+        });
         Ok(Self { file, frame, middle, site, uncertain, correlations, notes, resolved, warnings })
     }
 }
 
-/// The resolved scenario says which inventory it was, by its content.
-fn name_the_content(file: &mut Node, sha256: &str) {
-    let Some(population) = file.get_mut("population") else { return };
-    files::take(population, "inventory_sha256");
-    let place = population.place.clone();
-    if let Data::Table(entries) = &mut population.data {
+/// The resolved scenario says which file beside it was read, by its content.
+fn name_the_content(file: &mut Node, table: &str, key: &str, sha256: &str) {
+    let Some(table) = file.get_mut(table) else { return };
+    files::take(table, key);
+    let place = table.place.clone();
+    if let Data::Table(entries) = &mut table.data {
         let node = Node { place: place.clone(), data: Data::Text(sha256.to_owned()) };
-        entries.push(Entry { name: "inventory_sha256".to_owned(), name_place: place, node });
+        entries.push(Entry { name: key.to_owned(), name_place: place, node });
     }
 }
 

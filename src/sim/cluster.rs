@@ -109,6 +109,7 @@ mod tests {
             capacity: OpRate::per_second(1_000.0),
             latency: preset("specsfs2008-fas3160").unwrap(),
             in_service: Time::default(),
+            stalls: None,
             used: Bytes::new(100),
         };
         let plan = ClusterPlan {

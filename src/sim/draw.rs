@@ -38,6 +38,10 @@ pub(crate) enum Purpose {
     Accounts,
     /// Deletions of an hour.
     Deletions,
+    /// Which measured day's load a day has.
+    LoadDay,
+    /// When a cluster's ingest stalls, and for how long.
+    Stall,
     /// How long a mailbox that was set aside waits for a person.
     Person,
 }

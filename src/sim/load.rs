@@ -5,7 +5,7 @@ use rand_distr::StandardNormal;
 use rand_pcg::Pcg64Dxsm;
 
 use super::number::exp;
-use crate::scenario::model::Load;
+use crate::scenario::measured::NoiseLaw;
 use crate::units::{Span, Time};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -29,11 +29,20 @@ impl WeekClock {
 
     /// The number of the local five minutes since Monday 00:00.
     pub(crate) fn five_minutes(&mut self, now: Time) -> usize {
+        ((self.local_us(now) + EPOCH_IN_WEEK_US).rem_euclid(WEEK_US) / STEP_US) as usize
+    }
+
+    /// The number of the local day since 1970-01-01.
+    pub(crate) fn day(&mut self, now: Time) -> i64 {
+        self.local_us(now).div_euclid(DAY_US)
+    }
+
+    fn local_us(&mut self, now: Time) -> i64 {
         while self.offsets.get(self.at + 1).is_some_and(|(from, _)| *from <= now) {
             self.at += 1;
         }
         let offset = self.offsets.get(self.at).map_or(0, |(_, offset)| offset.micros());
-        ((now.unix_micros() + offset + EPOCH_IN_WEEK_US).rem_euclid(WEEK_US) / STEP_US) as usize
+        now.unix_micros() + offset
     }
 }
 
@@ -48,11 +57,11 @@ pub(crate) struct Noise {
 }
 
 impl Noise {
-    /// Noise for steps of `load.step`, from a stream of its own.
-    pub(crate) fn new(load: &Load, mut stream: Pcg64Dxsm) -> Self {
-        let sigma = load.noise_sigma;
-        let correlation_s = load.noise_correlation.secs();
-        let keep = if correlation_s > 0.0 { exp(-load.step.secs() / correlation_s) } else { 0.0 };
+    /// Noise for steps of this length, from a stream of its own.
+    pub(crate) fn new(law: NoiseLaw, step: Span, mut stream: Pcg64Dxsm) -> Self {
+        let sigma = law.sigma;
+        let correlation_s = law.correlation.secs();
+        let keep = if correlation_s > 0.0 { exp(-step.secs() / correlation_s) } else { 0.0 };
         let first: f64 = StandardNormal.sample(&mut stream);
         Self { stream, sigma, keep, renew: sigma * (1.0 - keep * keep).sqrt(), log: sigma * first }
     }
@@ -76,13 +85,10 @@ mod tests {
     use crate::sim::RunId;
     use crate::sim::draw::{Draws, Purpose};
 
-    fn load(sigma: f64) -> Load {
-        Load {
-            profile: vec![1.0; 2_016],
-            noise_sigma: sigma,
-            noise_correlation: Span::from_secs(3_600),
-            step: Span::from_secs(600),
-        }
+    const STEP: Span = Span::from_secs(600);
+
+    fn law(sigma: f64) -> NoiseLaw {
+        NoiseLaw { sigma, correlation: Span::from_secs(3_600) }
     }
 
     #[test]
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn noise_has_mean_one_and_the_stated_spread_and_correlation() {
         let stream = Draws::new(RunId { seed: 3, replication: 0 }).stream(Purpose::Noise, "head");
-        let mut noise = Noise::new(&load(0.3), stream);
+        let mut noise = Noise::new(law(0.3), STEP, stream);
         let factors: Vec<f64> = (0..400_000).map(|_| noise.next()).collect();
         let n = factors.len() as f64;
         let mean = factors.iter().sum::<f64>() / n;
@@ -117,6 +123,6 @@ mod tests {
     #[test]
     fn no_noise_is_a_factor_of_one() {
         let stream = Draws::new(RunId { seed: 3, replication: 0 }).stream(Purpose::Noise, "head");
-        assert_eq!(Noise::new(&load(0.0), stream).next(), 1.0);
+        assert_eq!(Noise::new(law(0.0), STEP, stream).next(), 1.0);
     }
 }

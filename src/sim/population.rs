@@ -27,11 +27,24 @@ pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
         if facts.fleet.home.is_empty() {
             settle_moved(scenario, fleet);
         }
+        scale_activity(population, fleet);
         return;
     }
     draw_mailboxes(population, draws, fleet);
     assign_heads(population, fleet);
     settle_moved(scenario, fleet);
+    scale_activity(population, fleet);
+}
+
+/// Lets the mailboxes of each head together ask for what was measured there, wherever they live now.
+fn scale_activity(population: &Population, fleet: &mut Fleet) {
+    if population.activity_factors.is_empty() {
+        return;
+    }
+    for (activity, origin) in fleet.activity_micro_op_s.iter_mut().zip(&fleet.origin) {
+        let factor = population.activity_factors.get(origin.index()).copied().unwrap_or(1.0);
+        *activity = nearest(f64::from(*activity) * factor);
+    }
 }
 
 /// Takes the fleet of a ledger or an inventory, and draws what that does not know by the laws of the scenario: what users ask
@@ -303,7 +316,7 @@ fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
             Within::Largest => u64::MAX - fleet.bytes[at].get(),
             Within::Busiest => u64::MAX - u64::from(fleet.activity_micro_op_s[at]),
             Within::Idlest => u64::from(fleet.activity_micro_op_s[at]),
-            Within::Group => fleet.group.get(at).copied().map_or(0, u64::from),
+            Within::Group | Within::WholeGroups => fleet.group.get(at).copied().map_or(0, u64::from),
         };
         (rank, *row)
     };

@@ -216,6 +216,17 @@ impl Sharing {
         }
     }
 
+    /// Sets what a cluster can take in.
+    pub(crate) fn set_ingest(&mut self, cluster: ClusterId, ingest: Rate) {
+        if self.clusters[cluster.index()].ingest != ingest {
+            self.clusters[cluster.index()].ingest = ingest;
+            self.count_free_copies();
+            for (place, head) in self.heads.iter().enumerate() {
+                self.affected |= (head.active >> cluster.0 & 1) << place;
+            }
+        }
+    }
+
     /// Sets by how much a cluster's response time is above that of an idle one.
     pub(crate) fn set_wait(&mut self, cluster: ClusterId, wait_s: f64) {
         let side = &mut self.clusters[cluster.index()];

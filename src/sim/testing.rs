@@ -130,6 +130,7 @@ fn model(mailboxes: u32) -> Model {
         capacity: OpRate::per_second(60_000.0),
         latency: preset("specsfs2008-fas3160").unwrap(),
         in_service: AS_OF,
+        stalls: None,
         used: Bytes::ZERO,
     };
     Model {
@@ -144,6 +145,7 @@ fn model(mailboxes: u32) -> Model {
             message_mean: Bytes::new(75_000),
             message_sigma: 0.0,
             activity: OpRate::per_second(0.0),
+            activity_factors: Vec::new(),
             activity_sigma: 0.0,
             activity_size_correlation: 0.0,
             new_accounts_per_day: 0.0,
@@ -157,7 +159,10 @@ fn model(mailboxes: u32) -> Model {
             noise_sigma: 0.0,
             noise_correlation: Span::from_secs(10_800),
             step: Span::from_secs(60),
+            measured: None,
+            holidays: Vec::new(),
         },
+        backups: Vec::new(),
         cost: Cost {
             head_per_message: Ops::new(0.0),
             head_per_megabyte: Ops::new(0.0),

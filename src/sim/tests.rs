@@ -189,6 +189,32 @@ fn the_load_of_a_failed_head_lands_on_its_partner() {
 }
 
 #[test]
+fn a_group_is_finished_before_another_of_its_head_begins() {
+    let (mut plan, mut model) = quiet(3_000);
+    plan.order.within = Within::WholeGroups;
+    model.population.groups = 60;
+    model.faults = crate::scenario::model::Faults { transient: 0.1, permanent: 0.02, switch: 0.05 };
+    let scenario = scenario(plan, model);
+    let fleet = fleet_of(&scenario, run(0));
+    // By head: the groups that have begun, in order, and how often the next one was another.
+    let mut begun: [Vec<u32>; 2] = [Vec::new(), Vec::new()];
+    let outcome = trace(&scenario, run(0), &mut |row| {
+        if let TraceItem::Command(Command::StartCopy { mailbox, from, .. }) = row.item {
+            let group = fleet.group[mailbox.index()];
+            let begun = &mut begun[from.index()];
+            if begun.last() != Some(&group) {
+                assert!(!begun.contains(&group), "group {group} goes on after another of {from:?} has begun");
+                begun.push(group);
+            }
+        }
+    });
+    assert!(begun.iter().all(|begun| begun.len() == 60 && begun.is_sorted()), "{begun:?}");
+    let set_aside: u32 = outcome.heads.iter().map(|head| head.set_aside).sum();
+    assert!(set_aside > 20 && outcome.split_groups > 10, "{set_aside} {}", outcome.split_groups);
+    assert_eq!(outcome.moved + u64::from(set_aside), 3_000, "nothing is left behind");
+}
+
+#[test]
 fn nothing_is_placed_on_a_cluster_before_it_enters_service() {
     let (plan, mut model) = quiet(2_000);
     let opens = [0, 6, 12].map(|hours| AS_OF + Span::from_secs(hours * 3_600));

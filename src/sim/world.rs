@@ -17,18 +17,20 @@ use std::sync::Arc;
 
 use super::attempts::AttemptDraws;
 use super::costs::Costs;
+use super::demand::Demand;
 use super::draw::Draws;
 use super::job::Job;
-use super::load::WeekClock;
 use super::population;
 use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
+use super::standing::Backups;
 use super::{LAST_PART_FROM, LastPart, Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
 use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
+use crate::migration::plan::Within;
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
@@ -67,7 +69,8 @@ pub struct World<'s, O = Drawn> {
     /// Room to put a head's copies in order.
     going: Vec<EffectId>,
     ready: VecDeque<Event>,
-    week: WeekClock,
+    demand: Demand<'s>,
+    backups: Backups<'s>,
     tick_at: Time,
     ticked_at: Time,
     day_ends: Time,
@@ -179,7 +182,8 @@ impl<'s, O: Outcomes> World<'s, O> {
             timer_at: Time::NEVER,
             going: Vec::with_capacity(copies),
             ready: VecDeque::new(),
-            week: WeekClock::new(&scenario.offsets),
+            demand: Demand::new(scenario, draws),
+            backups: Backups::new(scenario),
             tick_at: scenario.as_of,
             ticked_at: scenario.as_of,
             day_ends: scenario.as_of + Span::from_secs(86_400),
@@ -252,6 +256,11 @@ impl<'s, O: Outcomes> World<'s, O> {
             final_fill: cluster.state.fill(),
             days: cluster.days,
         });
+        let split_groups = if self.scenario.plan.order.within == Within::WholeGroups {
+            stores::split_groups(&self.fleet, &self.places)
+        } else {
+            0
+        };
         let outcome = Outcome {
             run: self.run,
             reached: self.reached,
@@ -263,6 +272,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             steps: self.steps,
             locked_s: self.locked.secs(),
             last_part: self.last_part,
+            split_groups,
         };
         workspace.fleet = self.fleet;
         workspace.places = self.places;

@@ -1,6 +1,7 @@
 //! Tests of the whole program from outside, one binary.
 
 mod bad_input;
+mod calendar;
 mod check;
 mod cli;
 mod closed_form;
@@ -20,6 +21,8 @@ mod inventory_command;
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
+mod load;
+#[cfg(target_os = "linux")]
 mod lost_lease;
 #[cfg(target_os = "linux")]
 mod moment;

@@ -189,6 +189,7 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
         Within::Busiest,
         Within::Idlest,
         Within::Group,
+        Within::WholeGroups,
     ]);
     let go = prop_oneof![Just(Go::Automatic), Just(Go::Operator)];
     let wave = (share(), span(), go).prop_map(|(share, soak, go)| Wave { share, soak, go });

@@ -10,8 +10,8 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 
-use super::super::wording::count;
-use super::{Burndown, HEIGHT, HeadLine, Mark, Point, WIDTH};
+use super::super::wording::{count, figure};
+use super::{Burndown, HEIGHT, HeadLine, Mark, Names, Point, WIDTH};
 
 /// Colours that people with any colour vision tell apart (Okabe and Ito), darkest first.
 const COLOURS: [RGBColor; 6] = [
@@ -101,13 +101,34 @@ impl Burndown {
         for (number, line) in self.lines.iter().enumerate() {
             canvas.band(&frame, line, COLOURS[number % COLOURS.len()])?;
         }
-        let mut taken = Vec::new();
-        let upright: Vec<f64> = above.iter().map(|placed| placed.line).collect();
-        for (number, line) in self.lines.iter().enumerate() {
-            canvas.name(&frame, line, COLOURS[number % COLOURS.len()], &upright, &mut taken)?;
+        match self.names {
+            Names::BesideLines => {
+                let mut taken = Vec::new();
+                let upright: Vec<f64> = above.iter().map(|placed| placed.line).collect();
+                for (number, line) in self.lines.iter().enumerate() {
+                    canvas.name(&frame, line, COLOURS[number % COLOURS.len()], &upright, &mut taken)?;
+                }
+            }
+            Names::InARow => self.legend(canvas)?,
         }
         for mark in &self.expectations {
             canvas.triangle((frame.x(mark.day), frame.bottom - 6.0))?;
+        }
+        Ok(())
+    }
+
+    /// The names of the lines, from the right edge on, as many as there is room for.
+    fn legend<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+        let mut end = f64::from(WIDTH) - RIGHT;
+        for (number, line) in self.lines.iter().enumerate().rev() {
+            let start = end - canvas.width(&line.name, 15.0)?;
+            if start < f64::from(WIDTH) / 2.0 {
+                return Ok(());
+            }
+            let colour = COLOURS[number % COLOURS.len()];
+            canvas.path(&[(start - 28.0, 50.0), (start - 8.0, 50.0)], colour, 2.5)?;
+            canvas.text(&line.name, (start, 41.0), 15.0, colour, HPos::Left)?;
+            end = start - 48.0;
         }
         Ok(())
     }
@@ -119,7 +140,8 @@ impl Burndown {
         while value <= frame.most {
             let y = frame.y(value);
             canvas.path(&[(LEFT, y), (right, y)], if value > 0.0 { PALE } else { INK }, 1.0)?;
-            canvas.text(&count(value), (LEFT - 8.0, y - 8.0), 13.0, GREY, HPos::Right)?;
+            let text = if step.fract() == 0.0 { count(value) } else { figure(value) };
+            canvas.text(&text, (LEFT - 8.0, y - 8.0), 13.0, GREY, HPos::Right)?;
             value += step;
         }
         for tick in &self.ticks {
@@ -130,7 +152,7 @@ impl Burndown {
             canvas.blank((x - half, frame.bottom + 8.0), (x + half, frame.bottom + 26.0))?;
             canvas.text(&tick.text, (x, frame.bottom + 9.0), 13.0, GREY, HPos::Center)?;
         }
-        canvas.text("mailboxes", (LEFT - 8.0, frame.top - 22.0), 13.0, GREY, HPos::Right)
+        canvas.text(&self.unit, (LEFT - 8.0, frame.top - 22.0), 13.0, GREY, HPos::Right)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Csv<R> {
     /// The last row that was taken; the header is row 1, as spreadsheets count.
     row: u64,
     hash: Sha256,
+    /// What a row stands for, in messages.
+    each: &'static str,
     /// Bytes read so far.
     pub(crate) read: u64,
 }
@@ -46,14 +48,21 @@ impl<R: Read> Csv<R> {
             width: 0,
             row: 0,
             hash: Sha256::new(),
+            each: "mailbox",
             read: 0,
         }
+    }
+
+    /// The same file, each of whose rows stands for something else than a mailbox.
+    pub(crate) const fn with_each(mut self, each: &'static str) -> Self {
+        self.each = each;
+        self
     }
 
     /// The names of the columns; `None` when there is no header, which has been told.
     pub(crate) fn header(&mut self, trouble: &mut Trouble) -> io::Result<Option<Vec<String>>> {
         self.fill()?;
-        if let Some(message) = no_text(&self.text) {
+        if let Some(message) = no_text(&self.text, self.each) {
             trouble.of_file(message);
             return Ok(None);
         }
@@ -61,7 +70,7 @@ impl<R: Read> Csv<R> {
             self.taken = 3;
         }
         let Some((start, record)) = self.next_record()? else {
-            trouble.of_file("is empty: needs a header and a row for each mailbox");
+            trouble.of_file(empty(self.each));
             return Ok(None);
         };
         let line = &self.text[start..start + record.length];
@@ -315,7 +324,7 @@ fn skip(text: &[u8], from: usize, separator: u8) -> usize {
 }
 
 /// Why a file is no CSV text at all, by how it begins.
-fn no_text(text: &[u8]) -> Option<&'static str> {
+fn no_text(text: &[u8], each: &str) -> Option<String> {
     const MARKS: [(&[u8], &str); 6] = [
         (b"\xff\xfe", "is UTF-16 text, must be UTF-8: save it as \"CSV UTF-8\""),
         (b"\xfe\xff", "is UTF-16 text, must be UTF-8: save it as \"CSV UTF-8\""),
@@ -326,10 +335,14 @@ fn no_text(text: &[u8]) -> Option<&'static str> {
     ];
     let blank = |text: &[u8]| text.iter().all(u8::is_ascii_whitespace);
     if blank(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)) {
-        return Some("is empty: needs a header and a row for each mailbox");
+        return Some(empty(each));
     }
     let mark = MARKS.iter().find(|(mark, _)| text.starts_with(mark)).map(|mark| mark.1);
-    mark.or_else(|| text.contains(&0).then_some("is a binary file, an inventory is CSV text or Parquet"))
+    mark.or_else(|| text.contains(&0).then_some("is a binary file, must be CSV text or Parquet")).map(str::to_owned)
+}
+
+fn empty(each: &str) -> String {
+    format!("is empty: needs a header and a row for each {each}")
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::scenario::source::Watch;
 use crate::units::{Bytes, OpRate, Time};
 
 /// The largest Parquet file: all of it is read into memory.
-const PARQUET_MAX: u64 = 8_000_000_000;
+pub(crate) const PARQUET_MAX: u64 = 8_000_000_000;
 /// No fleet holds more, in bytes.
 const TOTAL_MAX: u128 = 1_000_000_000_000_000_000;
 
@@ -72,15 +72,7 @@ pub(super) fn read(
     trouble: &mut Trouble,
 ) -> io::Result<Option<Inventory>> {
     let (mut file, size) = open(&request.path)?;
-    let mut begin = [0; 4];
-    let known = file.by_ref().take(4).read(&mut begin)?;
-    file.rewind()?;
-    let is_named_so = request.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
-    let is_parquet = parquet::is_parquet(&begin[..known]);
-    if is_named_so && !is_parquet {
-        trouble.of_file("is no Parquet file: it does not begin as one");
-        return Ok(None);
-    }
+    let Some(is_parquet) = begins_as_parquet(&mut file, &request.path, trouble)? else { return Ok(None) };
     let tell = |done: u64, all: u64| {
         if let Some(watch) = watch {
             watch.tell(&request.file, done, all);
@@ -93,7 +85,8 @@ pub(super) fn read(
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a file, with its size.
+pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     // Looked at first: to open a pipe would wait for somebody to write.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
@@ -101,6 +94,20 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     Ok((file, size))
+}
+
+/// Whether a file is Parquet, by how it begins; `None` when it is only called so, which has been told.
+pub(crate) fn begins_as_parquet(file: &mut File, path: &Path, trouble: &mut Trouble) -> io::Result<Option<bool>> {
+    let mut begin = [0; 4];
+    let known = file.by_ref().take(4).read(&mut begin)?;
+    file.rewind()?;
+    let is_named_so = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+    let is_parquet = parquet::is_parquet(&begin[..known]);
+    if is_named_so && !is_parquet {
+        trouble.of_file("is no Parquet file: it does not begin as one");
+        return Ok(None);
+    }
+    Ok(Some(is_parquet))
 }
 
 fn read_csv(

@@ -88,6 +88,23 @@ pub(crate) fn activity(text: &str, unit: Option<f64>) -> Result<u32, Wrong> {
 
 /// An instant, and whether its text says which by an offset from UTC.
 pub(crate) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, bool), Wrong> {
+    // One that daylight saving skips or repeats is taken as everywhere in a scenario.
+    stamp(text, zone).map(|(time, kind)| (time, kind == Stamp::Offset))
+}
+
+/// How a text says which instant it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stamp {
+    /// By an offset from UTC.
+    Offset,
+    /// By local time.
+    Local,
+    /// By a local time that daylight saving skips or repeats.
+    Doubtful,
+}
+
+/// An instant, and how its text says which.
+pub(crate) fn stamp(text: &str, zone: &TimeZone) -> Result<(Time, Stamp), Wrong> {
     const ALLOWED: &str =
         "must be a date or an instant such as 2026-03-01, 2026-03-01T09:30:00 or 2026-03-01T09:30:00Z";
     let wrong = || Wrong::new("not an instant", text, ALLOWED);
@@ -99,11 +116,11 @@ pub(crate) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, bool), Wrong
         return Err(wrong());
     }
     if let Ok(stamp) = text.parse::<Timestamp>() {
-        return Ok((Time::from_unix_micros(stamp.as_microsecond()), true));
+        return Ok((Time::from_unix_micros(stamp.as_microsecond()), Stamp::Offset));
     }
     let local: DateTime = text.parse().map_err(|_| wrong())?;
-    // One that daylight saving skips or repeats is taken as everywhere in a scenario.
-    Ok((calendar::instant(zone, local).0, false))
+    let (time, is_doubtful) = calendar::instant(zone, local);
+    Ok((time, if is_doubtful { Stamp::Doubtful } else { Stamp::Local }))
 }
 
 /// A whole number that is nothing but digits: most cells.
@@ -113,7 +130,7 @@ fn whole(text: &str) -> Option<u64> {
 }
 
 /// A finite number: digits, a point, an exponent.
-fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     if plain { text.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
 }

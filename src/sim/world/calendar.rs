@@ -11,7 +11,7 @@ use crate::sim::account::HeadStep;
 use crate::sim::draw::{Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
 use crate::sim::recording::Outcomes;
-use crate::units::{Bytes, Latency, Share, Span, Time};
+use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
 const HOUR: Span = Span::from_secs(3_600);
@@ -154,14 +154,16 @@ impl<O: Outcomes> World<'_, O> {
                 self.pass_head(HeadId(head as u8), passed);
             }
             self.pass_clusters(passed);
+            self.pass_stalls(passed.days());
         }
         if self.now >= self.day_ends {
             self.day_ends = self.day_ends + Span::from_secs(86_400);
             self.end_day();
         }
-        let weight = self.scenario.model.load.profile[self.week.five_minutes(self.now)];
-        self.set_users(weight);
-        self.set_clusters(weight);
+        self.demand.pass_to(self.now);
+        self.backups.pass_to(self.now);
+        self.set_users();
+        self.set_clusters();
     }
 
     /// Accounts for a step on a head, carries what could not be served, and lets trouble strike.
@@ -240,8 +242,9 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
-    fn set_users(&mut self, weight: f64) {
-        for state in &mut self.heads {
+    fn set_users(&mut self) {
+        for (place, state) in self.heads.iter_mut().enumerate() {
+            let weight = self.demand.of_head(place);
             state.users = state.activity_micro_op_s as f64 * 1e-6 * weight * state.noise.next();
         }
         for head in 0..self.heads.len() {
@@ -258,6 +261,9 @@ impl<O: Outcomes> World<'_, O> {
         let step_s = self.scenario.model.load.step.secs();
         for head in 0..self.heads.len() {
             let state = &mut self.heads[head];
+            if !state.out() {
+                state.users += self.backups.of_head(head);
+            }
             // Users do not repeat more at once than the whole head can serve.
             state.repeated = (state.backlog / step_s).min(state.capacity);
             state.told = None;
@@ -265,7 +271,20 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
-    fn set_clusters(&mut self, weight: f64) {
+    /// Lets stalls of the clusters' ingest begin and end.
+    fn pass_stalls(&mut self, days: f64) {
+        for (place, (side, model)) in self.clusters.iter_mut().zip(&self.scenario.model.clusters).enumerate() {
+            if let (Some(stalls), Some(of)) = (&mut side.stalls, &model.stalls) {
+                stalls.pass(self.now, days, of.per_day);
+                let left = Rate::per_second(of.ingest.of_count(model.ingest.bytes_per_second()));
+                let ingest = if stalls.lasts() { left } else { model.ingest };
+                self.sharing.set_ingest(ClusterId(place as u8), ingest);
+            }
+        }
+    }
+
+    fn set_clusters(&mut self) {
+        let weight = self.demand.of_all();
         for (place, model) in self.scenario.model.clusters.iter().enumerate() {
             let id = ClusterId(place as u8);
             let copies = self.sharing.cluster_load(id);

@@ -1,8 +1,8 @@
 //! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
 
-use crate::fleet::{HeadId, Home};
+use crate::fleet::{Fleet, HeadId, Home};
 use crate::scenario::Scenario;
-use crate::scenario::model::Probe;
+use crate::scenario::model::{Hazard, Probe};
 use crate::sim::account::HeadAccount;
 use crate::sim::ahead::Ahead;
 use crate::sim::cluster::ClusterState;
@@ -50,6 +50,17 @@ impl Place {
     }
 }
 
+/// Groups of which some mailboxes live on a cluster and some on a head.
+pub(super) fn split_groups(fleet: &Fleet, places: &[Place]) -> u32 {
+    let count = fleet.group.iter().filter(|group| **group != u32::MAX).max().map_or(0, |last| *last as usize + 1);
+    let (mut moved, mut left) = (vec![false; count], vec![false; count]);
+    for (group, place) in fleet.group.iter().zip(places).filter(|(group, _)| (**group as usize) < count) {
+        let side = if place.head().is_some() { &mut left } else { &mut moved };
+        side[*group as usize] |= *place != Place::GONE;
+    }
+    moved.iter().zip(&left).filter(|(moved, left)| **moved && **left).count() as u32
+}
+
 /// One head of the simulated world.
 pub(super) struct HeadState {
     pub(super) lane: Lane,
@@ -91,6 +102,7 @@ pub(super) struct ClusterSide {
     pub(super) noise: Noise,
     pub(super) days: Vec<f32>,
     pub(super) probe: ProbeDraws,
+    pub(super) stalls: Option<Strikes>,
 }
 
 /// By what the samples of one store are wrong, and which of them are lost: draws by the number of the probe.
@@ -133,7 +145,7 @@ impl ProbeDraws {
 /// The heads as the scenario has them, without mailboxes.
 pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
     let model = &scenario.model;
-    let head = |head: &crate::scenario::model::HeadModel| HeadState {
+    let head = |(place, head): (usize, &crate::scenario::model::HeadModel)| HeadState {
         lane: Lane::new(),
         begun: Ahead::default(),
         purged: Ahead::default(),
@@ -145,7 +157,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         purges: 0,
         capacity: head.capacity.ops_per_second(),
         told: None,
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &head.name)),
+        noise: Noise::new(model.load.noise(place), model.load.step, draws.stream(Purpose::Noise, &head.name)),
         outages: head.outages.map(|hazard| Strikes::new(hazard, draws.stream(Purpose::Outage, &head.name))),
         brownouts: head
             .brownouts
@@ -153,18 +165,23 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         account: HeadAccount::default(),
         probe: ProbeDraws::new(&model.probe, draws, &head.name),
     };
-    model.heads.iter().map(head).collect()
+    model.heads.iter().enumerate().map(head).collect()
 }
 
 /// The clusters as the scenario has them, without mailboxes.
 pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
     let model = &scenario.model;
     let plans = &scenario.plan.placement.clusters;
+    let noise = model.load.noise_of_clusters();
     let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
         state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
-        noise: Noise::new(&model.load, draws.stream(Purpose::Noise, &cluster.name)),
+        noise: Noise::new(noise, model.load.step, draws.stream(Purpose::Noise, &cluster.name)),
         days: Vec::new(),
         probe: ProbeDraws::new(&model.probe, draws, &cluster.name),
+        stalls: cluster.stalls.map(|stalls| {
+            let hazard = Hazard { per_day: stalls.per_day, at_utilisation: 0.0, growth: 0.0, repair: stalls.lasts };
+            Strikes::new(hazard, draws.stream(Purpose::Stall, &cluster.name))
+        }),
     };
     model.clusters.iter().zip(plans).map(side).collect()
 }
