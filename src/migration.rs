@@ -19,6 +19,7 @@ mod group;
 mod jobs;
 mod lane;
 mod mailbox;
+mod memory;
 pub mod message;
 mod operator;
 pub(crate) mod order;
@@ -46,12 +47,15 @@ use plan::Plan;
 use progress::Shares;
 
 pub use mailbox::Phase;
+pub use memory::Memory;
 
 /// The machine.
 #[derive(Clone, Debug, Default)]
 pub struct Migration {
     /// `None` until `Started`.
     session: Option<Box<Session>>,
+    /// For the session that is to begin.
+    memory: Memory,
 }
 
 /// Everything that a session knows.
@@ -103,6 +107,18 @@ impl Migration {
         Self::default()
     }
 
+    /// The same with memory that an earlier session has left: nothing but the time that it takes to begin hangs on it.
+    #[must_use]
+    pub fn with_memory(memory: Memory) -> Self {
+        Self { session: None, memory }
+    }
+
+    /// The memory of this machine, for another one.
+    #[must_use]
+    pub fn into_memory(self) -> Memory {
+        self.session.map_or(self.memory, |session| Memory::of(*session))
+    }
+
     /// Takes in one event and says what is to be done about it; `now` never goes back. Events before `Started` change
     /// nothing.
     #[inline(always)]
@@ -146,7 +162,8 @@ impl Migration {
 
     #[cold]
     fn begin(&mut self, now: Time, start: &Start, out: &mut Vec<Command>) {
-        let session = self.session.insert(Box::new(Session::new(now, start)));
+        let memory = std::mem::take(&mut self.memory);
+        let session = self.session.insert(Box::new(Session::new(now, start, memory)));
         session.begin(now, start, out);
     }
 

@@ -32,8 +32,8 @@ use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::host;
-use crate::migration::Migration;
 use crate::migration::message::Binding;
+use crate::migration::{Memory, Migration};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Share, Span, Time};
 pub use recording::{Copies, Drawn, Outcomes, Recording, Step};
@@ -162,6 +162,7 @@ pub struct ClusterOutcome {
 pub struct Workspace {
     fleet: Arc<Fleet>,
     places: Vec<world::Place>,
+    machine: Memory,
 }
 
 /// The mailboxes that a replication begins with, as facts about each.
@@ -194,7 +195,9 @@ pub fn rerun(scenario: &Scenario, recording: Recording) -> Vec<Step> {
 #[must_use]
 pub fn simulate_in(scenario: &Scenario, run: RunId, workspace: &mut Workspace) -> Outcome {
     let mut world = World::new(scenario, run, workspace);
-    let mut machine = Migration::new();
+    let mut machine = Migration::with_memory(std::mem::take(&mut workspace.machine));
     let Ok(end) = host::run(&mut machine, &mut world, scenario.as_of);
-    world.finish(&machine, end, workspace)
+    let outcome = world.finish(&machine, end, workspace);
+    workspace.machine = machine.into_memory();
+    outcome
 }

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_group_waits_until_the_one_before_it_is_over_whatever_became_of_its_mailboxes() {
         let fleet = fleet(&[1, 1, 2, 3, NO_GROUP, NO_GROUP], &[]);
-        let mut mailboxes = Mailboxes::new(&fleet);
+        let mut mailboxes = Mailboxes::new(&fleet, Vec::new());
         let order: Vec<MailboxId> = (0..6).map(MailboxId).collect();
         let mut groups = Groups::new(&fleet, &order);
         assert!(!groups.holds(&order, 0, &mailboxes));

@@ -102,7 +102,7 @@ impl Lane {
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
-            purges: Purges::new(0),
+            purges: Purges::new(0, Vec::new()),
             jobs_on: [0; STORES_MAX],
         }
     }

@@ -45,8 +45,9 @@ pub(super) fn block_after<T>(list: &[T], places: Range<usize>) -> Option<&[T]> {
     if places.start / BLOCK == places.end / BLOCK { None } else { list[places.end..].chunks(BLOCK).next() }
 }
 
+/// Where one mailbox stands.
 #[derive(Clone, Copy, Debug)]
-struct State {
+pub(super) struct State {
     phase: Phase,
     attempts: u8,
     changed: bool,
@@ -79,14 +80,20 @@ pub(super) struct Mailboxes {
 }
 
 impl Mailboxes {
-    pub(super) fn new(fleet: &Arc<Fleet>) -> Self {
-        let mut states = vec![State { phase: Phase::Waiting, attempts: 0, changed: false, begun: false }; fleet.len()];
+    /// All of a fleet, in memory in which nothing is.
+    pub(super) fn new(fleet: &Arc<Fleet>, mut states: Vec<State>) -> Self {
+        states.reserve_exact(fleet.len());
+        states.resize(fleet.len(), State { phase: Phase::Waiting, attempts: 0, changed: false, begun: false });
         for (state, home) in states.iter_mut().zip(&fleet.home) {
             if home.is_cluster() {
                 state.phase = Phase::Settled;
             }
         }
         Self { fleet: Arc::clone(fleet), states, found: Vec::new(), changed: BTreeMap::new() }
+    }
+
+    pub(super) fn into_states(self) -> Vec<State> {
+        self.states
     }
 
     pub(super) fn len(&self) -> usize {

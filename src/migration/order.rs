@@ -75,6 +75,11 @@ impl Queue {
         self.groups.as_mut().is_some_and(|groups| groups.holds(order, taken, mailboxes))
     }
 
+    /// The memory of the plan's order.
+    pub(super) fn into_order(self) -> Vec<MailboxId> {
+        self.order
+    }
+
     fn renew_dated(&mut self) {
         let retry = self.retries.peek().map_or(NOTHING_DUE, |Reverse((due, ..))| (*due, Reason::Retry));
         let scheduled = self.scheduled.last().map_or(NOTHING_DUE, |(due, _)| (*due, Reason::Schedule));

@@ -22,6 +22,8 @@ pub(super) struct Purges {
     /// How many of them have been taken, and when the grace of the next one ends; never where none is left.
     taken: usize,
     next: Time,
+    /// When that next one is looked at.
+    looks: Time,
     /// The places of failed ones, and when to try again.
     retries: BinaryHeap<Reverse<(Time, u32)>>,
     pub(super) running: u16,
@@ -46,12 +48,14 @@ impl Run {
 }
 
 impl Purges {
-    /// With room for so many: a step allocates nothing.
-    pub(super) fn new(room: u32) -> Self {
+    /// With room for so many, in memory in which nothing is: a step allocates nothing.
+    pub(super) fn new(room: u32, mut due: Vec<(Time, MailboxId)>) -> Self {
+        due.reserve_exact(room as usize);
         Self {
-            due: Vec::with_capacity(room as usize),
+            due,
             taken: 0,
             next: Time::NEVER,
+            looks: Time::NEVER,
             retries: BinaryHeap::new(),
             running: 0,
             kept: 0,
@@ -64,8 +68,18 @@ impl Purges {
     pub(super) fn push(&mut self, due: Time, mailbox: MailboxId) {
         self.due.push((due, mailbox));
         if self.next == Time::NEVER {
-            self.next = due;
+            self.await_next(due);
         }
+    }
+
+    #[inline]
+    fn await_next(&mut self, due: Time) {
+        (self.next, self.looks) = (due, purge_wake(due));
+    }
+
+    /// The memory of what was due.
+    pub(super) fn into_due(self) -> Vec<(Time, MailboxId)> {
+        self.due
     }
 
     /// The mailboxes of a run.
@@ -88,7 +102,7 @@ impl Purges {
         let count = waiting.take_while(|(due, _)| *due <= now).count();
         let run = Run { first: self.taken as u32, count: count as u8 };
         self.taken += count;
-        self.next = self.due.get(self.taken).map_or(Time::NEVER, |(due, _)| *due);
+        self.await_next(self.due.get(self.taken).map_or(Time::NEVER, |(due, _)| *due));
         Some(run)
     }
 
@@ -119,7 +133,7 @@ impl Purges {
     /// When the next old copy is looked at, where that is before `limit`; otherwise any time from `limit` on.
     #[inline(always)]
     pub(super) fn next_due(&self, limit: Time) -> Time {
-        let first = if self.next < limit { purge_wake(self.next) } else { Time::NEVER };
+        let first = if self.next < limit { self.looks } else { Time::NEVER };
         self.retries.peek().map_or(first, |Reverse((at, _))| first.min(*at))
     }
 }
@@ -192,7 +206,7 @@ impl Session {
         let purges = &lane.purges;
         // Nearly always nothing is due, nor will it be before the next wake-up; or nothing is left.
         let idle = if purges.next < Time::NEVER {
-            purges.next > now && foresees(self.wake, purges.next)
+            purges.next > now && (purges.next > self.wake.0 || self.wake <= (purges.looks, Reason::Purge))
         } else {
             purges.done || purges.running > 0 || lane.emptied != Emptied::Yes
         };

@@ -9,7 +9,8 @@ use super::group;
 use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
-use super::message::{Command, Facts, Milestone, Reason, Start};
+use super::memory::{LaneMemory, Memory};
+use super::message::{Command, Milestone, Reason, Start};
 use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::{Plan, Within};
@@ -20,9 +21,9 @@ use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::Time;
 
 impl Session {
-    pub(super) fn new(now: Time, start: &Start) -> Self {
+    pub(super) fn new(now: Time, start: &Start, memory: Memory) -> Self {
         let (plan, facts) = (&start.plan, &start.facts);
-        let mut mailboxes = Mailboxes::new(&facts.fleet);
+        let mut mailboxes = Mailboxes::new(&facts.fleet, memory.states);
         for &(mailbox, attempts) in &facts.attempts {
             mailboxes.set_attempts(mailbox, attempts);
         }
@@ -34,7 +35,7 @@ impl Session {
         }
         let counts: Vec<(u64, u64)> =
             (0..plan.heads.len()).map(|head| facts.fleet.counts(HeadId(head as u8))).collect();
-        let mut lanes = lanes(now, plan, facts, &mailboxes, &counts);
+        let mut lanes = lanes(now, start, &mailboxes, &counts, memory.lanes);
         if !facts.set_aside.is_empty() {
             for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
                 if let Some(head) = mailboxes.head(mailbox) {
@@ -122,18 +123,26 @@ fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) {
     }
 }
 
-fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &[(u64, u64)]) -> Vec<Lane> {
-    let fleet = &facts.fleet;
+fn lanes(
+    now: Time,
+    start: &Start,
+    mailboxes: &Mailboxes,
+    counts: &[(u64, u64)],
+    mut memory: Vec<LaneMemory>,
+) -> Vec<Lane> {
+    let (plan, facts, fleet) = (&start.plan, &start.facts, &start.facts.fleet);
     // One pass over the fleet for all heads.
-    let room = |(all, left): &(u64, u64)| Vec::with_capacity((all - left) as usize);
-    let mut waiting_on: Vec<Vec<MailboxId>> = counts.iter().map(room).collect();
+    memory.resize_with(counts.len(), LaneMemory::default);
+    for (lane, (all, left)) in memory.iter_mut().zip(counts) {
+        lane.order.reserve_exact((all - left) as usize);
+    }
     for (row, home) in fleet.home.iter().enumerate() {
         if let Some(head) = home.as_head() {
-            waiting_on[head.index()].push(MailboxId(row as u32));
+            memory[head.index()].order.push(MailboxId(row as u32));
         }
     }
     let all_wait = plan.order.excluded.is_empty() && facts.set_aside.is_empty();
-    let lane = |(head, mut waiting): (HeadId, Vec<MailboxId>)| {
+    let lane = |(head, LaneMemory { order: mut waiting, due }): (HeadId, LaneMemory)| {
         if !all_wait {
             waiting.retain(|id| mailboxes.phase(*id) == Phase::Waiting);
         }
@@ -164,11 +173,11 @@ fn lanes(now: Time, plan: &Plan, facts: &Facts, mailboxes: &Mailboxes, counts: &
         let mut lane = Lane::new(&plan.heads[head.index()], now, queue, shares);
         lane.waiting = count;
         if plan.copy.purge_after.is_some() {
-            lane.purges = Purges::new(count);
+            lane.purges = Purges::new(count, due);
         }
         lane
     };
-    waiting_on.into_iter().enumerate().map(|(head, waiting)| lane((HeadId(head as u8), waiting))).collect()
+    memory.into_iter().enumerate().map(|(head, memory)| lane((HeadId(head as u8), memory))).collect()
 }
 
 fn most_jobs(plan: &Plan) -> usize {

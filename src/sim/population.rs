@@ -88,15 +88,23 @@ fn draw_mailboxes(population: &Population, draws: Draws, fleet: &mut Fleet) {
     fleet.bytes.reserve_exact(rows);
     fleet.messages.reserve_exact(rows);
     fleet.activity_micro_op_s.reserve_exact(rows);
-    // In blocks, so that each column is written from one end to the other, once.
-    let (mut all_bytes, mut all_messages, mut activities) = ([Bytes::ZERO; DRAWN], [0; DRAWN], [0; DRAWN]);
+    // In blocks, so that each column is written from one end to the other, once; and in a block one column after the other:
+    // what is drawn for a row hangs on itself, and the shorter it is, the more rows a processor draws at once.
+    let (mut sizes, mut all_bytes) = ([(0.0, 0.0); DRAWN], [Bytes::ZERO; DRAWN]);
+    let (mut all_messages, mut activities) = ([0; DRAWN], [0; DRAWN]);
     for first in (0..rows).step_by(DRAWN) {
-        let columns = all_bytes.iter_mut().zip(&mut all_messages).zip(&mut activities);
-        for (row, ((bytes, messages), activity)) in (first as u64..).zip(columns) {
-            let (size, z) = law.size(row);
-            *bytes = Bytes::new(whole(size));
-            *messages = law.messages(row, size);
-            *activity = law.activity(row, z);
+        let numbers = first as u64..;
+        for (row, size) in numbers.clone().zip(&mut sizes) {
+            *size = law.size(row);
+        }
+        for (bytes, (size, _)) in all_bytes.iter_mut().zip(&sizes) {
+            *bytes = Bytes::new(whole(*size));
+        }
+        for (row, (messages, (size, _))) in numbers.clone().zip(all_messages.iter_mut().zip(&sizes)) {
+            *messages = law.messages(row, *size);
+        }
+        for (row, (activity, (_, z))) in numbers.zip(activities.iter_mut().zip(&sizes)) {
+            *activity = law.activity(row, *z);
         }
         let count = DRAWN.min(rows - first);
         fleet.bytes.extend_from_slice(&all_bytes[..count]);

@@ -5,6 +5,7 @@ mod capped;
 
 use super::fill::{Demand, Scratch};
 use super::head::{Mover, Station};
+use super::job::Job;
 use super::queue::{Dues, NEVER};
 use super::transfer::{Flow, Pair};
 use crate::fleet::{ClusterId, HeadId, at_mut};
@@ -27,6 +28,21 @@ struct HeadSide {
     rate: Rate,
 }
 
+impl HeadSide {
+    /// A copy on one of its pairs asks for nothing any more; says whether any of its copies had asked for anything.
+    #[inline(always)]
+    fn quit(&mut self, pair: &mut Pair, cluster: ClusterId, flow: &Flow) -> bool {
+        let asked = self.asking_milli_op_s > 0;
+        self.asking_milli_op_s -= flow.asks_milli_op_s();
+        pair.quit(flow);
+        if pair.is_empty() {
+            pair.rest();
+            self.active &= !(1 << cluster.0);
+        }
+        asked
+    }
+}
+
 #[derive(Clone, Debug)]
 struct ClusterSide {
     ingest: Rate,
@@ -44,9 +60,8 @@ pub(crate) struct Sharing {
     due: Dues,
     /// A bit a head whose speeds have to be found anew ...
     dirty: u64,
-    /// ... a bit a head whose load or capacity is not the one that they were found for ...
-    reloaded: u64,
-    /// ... and a bit a head for which a cluster's response or a cap has changed.
+    /// ... and of these a bit for each where something else has changed than its copies: its load or capacity, a cluster's
+    /// response, a cap.
     affected: u64,
     /// Copies whose work is under way, and how many of them no cap on bytes can ever hold.
     copies: u64,
@@ -80,7 +95,6 @@ impl Sharing {
             pairs: (0..pairs).map(|_| Pair::new(copies)).collect(),
             due: Dues::new(pairs),
             dirty: 0,
-            reloaded: 0,
             affected: 0,
             copies: 0,
             free_copies: 0,
@@ -114,32 +128,12 @@ impl Sharing {
 
     /// A copy asks for nothing any more: it is suspended or given up.
     pub(crate) fn quit(&mut self, head: HeadId, cluster: ClusterId, at: u16, flow: &Flow) {
-        self.take_away(head, cluster, usize::from(at), flow, |_, _| {});
-    }
-
-    /// Takes away what a copy had asked for. Where others stay, at the speed that they have, the rest is `unhurried`: told
-    /// when their first one ends.
-    #[inline(always)]
-    fn take_away(
-        &mut self,
-        head: HeadId,
-        cluster: ClusterId,
-        at: usize,
-        flow: &Flow,
-        unhurried: impl FnOnce(&mut Dues, &Pair),
-    ) {
-        let side = at_mut(&mut self.heads, head.index());
-        let asked = side.asking_milli_op_s > 0;
-        self.dirty |= u64::from(asked) << head.0;
-        side.asking_milli_op_s -= flow.asks_milli_op_s();
+        let at = usize::from(at);
         let pair = at_mut(&mut self.pairs, at);
-        pair.quit(flow);
+        let asked = at_mut(&mut self.heads, head.index()).quit(pair, cluster, flow);
+        self.dirty |= u64::from(asked) << head.0;
         if pair.is_empty() {
-            pair.rest();
-            side.active &= !(1 << cluster.0);
             self.due.set(at, NEVER);
-        } else if !asked {
-            unhurried(&mut self.due, pair);
         }
     }
 
@@ -169,23 +163,25 @@ impl Sharing {
         self.due.first()
     }
 
-    /// Takes out the copy that ends now on the pair; `ended` has to be told what it had asked for.
+    /// Takes out the copy that ends now on the pair, with what it had asked for, as `job` has it; says what held the pair.
     #[inline(always)]
-    pub(crate) fn pop(&mut self, now: Time, pair: usize) -> Option<u16> {
-        at_mut(&mut self.pairs, pair).pop(now)
-    }
-
-    /// What the copy that ended had asked for; says what held its pair.
-    #[inline(always)]
-    pub(crate) fn ended(&mut self, head: HeadId, cluster: ClusterId, at: usize, flow: &Flow) -> Limit {
-        self.copies -= 1;
+    pub(crate) fn end_first(&mut self, now: Time, at: usize, job: impl FnOnce(u16) -> Job) -> Option<(Job, Limit)> {
         let pair = at_mut(&mut self.pairs, at);
+        let job = job(pair.pop(now)?);
+        let Job { head, cluster, flow, .. } = &job;
+        self.copies -= 1;
         pair.bytes_s -= flow.bytes_s;
         let limit = pair.limit;
+        let asked = at_mut(&mut self.heads, head.index()).quit(pair, *cluster, flow);
+        self.dirty |= u64::from(asked) << head.0;
         // Where speeds are found anew, so is when the next copy ends.
-        self.take_away(head, cluster, at, flow, |due, pair| due.set(at, pair.due()));
-        self.weigh_caps(head);
-        limit
+        if pair.is_empty() {
+            self.due.set(at, NEVER);
+        } else if !asked {
+            self.due.set(at, pair.due());
+        }
+        self.weigh_caps(*head);
+        Some((job, limit))
     }
 
     /// Work has begun or is over: where caps may bind, speeds have to be found anew. Elsewhere they hang on what copies
@@ -204,7 +200,7 @@ impl Sharing {
         side.station.set_load(fixed, capacity);
         // A purge that begins as another ends leaves the load as it was: nothing has to be found anew.
         let asked = side.asking_milli_op_s > 0 && side.solved != (fixed.to_bits(), capacity.to_bits());
-        self.reloaded = self.reloaded & !(1 << head.0) | u64::from(asked) << head.0;
+        self.affect(u64::from(asked) << head.0);
     }
 
     /// Sets the pace's cap on a head's bytes.
@@ -212,7 +208,7 @@ impl Sharing {
         if self.heads[head.index()].rate != rate {
             self.heads[head.index()].rate = rate;
             self.count_free_copies();
-            self.affected |= 1 << head.0;
+            self.affect(1 << head.0);
         }
     }
 
@@ -221,10 +217,21 @@ impl Sharing {
         if self.clusters[cluster.index()].ingest != ingest {
             self.clusters[cluster.index()].ingest = ingest;
             self.count_free_copies();
-            for (place, head) in self.heads.iter().enumerate() {
-                self.affected |= (head.active >> cluster.0 & 1) << place;
-            }
+            self.affect(self.heads_at(cluster));
         }
+    }
+
+    /// The heads that have copies into a cluster, a bit each.
+    fn heads_at(&self, cluster: ClusterId) -> u64 {
+        let touches = |(place, head): (usize, &HeadSide)| (head.active >> cluster.0 & 1) << place;
+        self.heads.iter().enumerate().map(touches).sum()
+    }
+
+    /// Notes heads, a bit each, whose speeds hang on something that has changed, other than their copies.
+    #[inline]
+    fn affect(&mut self, heads: u64) {
+        self.affected |= heads;
+        self.dirty |= heads;
     }
 
     /// Sets by how much a cluster's response time is above that of an idle one.
@@ -232,9 +239,7 @@ impl Sharing {
         let side = &mut self.clusters[cluster.index()];
         if side.wait_s.to_bits() != wait_s.to_bits() {
             side.wait_s = wait_s;
-            for (place, head) in self.heads.iter().enumerate() {
-                self.affected |= (head.active >> cluster.0 & 1) << place;
-            }
+            self.affect(self.heads_at(cluster));
         }
     }
 
@@ -255,7 +260,7 @@ impl Sharing {
     /// Whether something has changed on which speeds depend.
     #[inline(always)]
     pub(crate) fn is_unsettled(&self) -> bool {
-        self.dirty | self.reloaded | self.affected != 0
+        self.dirty != 0
     }
 
     /// Finds the speeds of all pairs where something has changed, and when their next copies end.
@@ -272,11 +277,13 @@ impl Sharing {
             self.find_capped(now);
             return;
         }
-        // Where caps stop binding, pairs of other heads may speed up too.
-        let all = if self.capped { u64::MAX >> (64 - self.heads.len()) } else { 0 };
-        let elsewhere = self.reloaded | self.affected | all;
-        let mut heads = self.dirty | elsewhere;
-        (self.dirty, self.reloaded, self.affected, self.capped) = (0, 0, 0, false);
+        if self.capped {
+            // Where caps stop binding, pairs of other heads may speed up too.
+            self.capped = false;
+            self.affect(u64::MAX >> (64 - self.heads.len()));
+        }
+        let (mut heads, affected) = (self.dirty, self.affected);
+        (self.dirty, self.affected) = (0, 0);
         while heads != 0 {
             let head = heads.trailing_zeros() as usize;
             heads &= heads - 1;
@@ -285,7 +292,7 @@ impl Sharing {
                 self.go_at_full_speed(now, head);
             } else if active.is_power_of_two() {
                 // Filling in sequence, a head's copies nearly always go to one cluster.
-                let alike = elsewhere >> head & 1 == 0;
+                let alike = affected >> head & 1 == 0;
                 self.find_only_pair(now, head, active.trailing_zeros() as usize, alike);
             } else {
                 self.find_pairs(now, head);

@@ -221,11 +221,12 @@ impl Pair {
             return self.at;
         }
         if self.speed == Speed::FULL {
-            return self.at + left.div_ceil(1 << FRACTION) as i64;
+            return self.at + ((left - 1) >> FRACTION) as i64 + 1;
         }
         match self.speed {
             Speed(0) => NEVER,
-            Speed(speed) => self.at.saturating_add(left.div_ceil(u64::from(speed)) as i64).min(NEVER),
+            // Rounded up; what is left is more than nothing, and less than what the sum has room for.
+            Speed(speed) => (self.at + ((left - 1) / u64::from(speed)) as i64 + 1).min(NEVER),
         }
     }
 
@@ -233,11 +234,9 @@ impl Pair {
     fn advance(&mut self, now: Time) {
         let now = now.unix_micros();
         let elapsed = (now - self.at) as u64;
-        if elapsed == 0 {
-            return;
-        }
         self.at = now;
-        self.clock = self.clock.saturating_add(elapsed.saturating_mul(u64::from(self.speed.0)));
+        // It passes the first mark by less than a microsecond's work: the copy ends then. Without marks it says nothing.
+        self.clock = self.clock.wrapping_add(elapsed.wrapping_mul(u64::from(self.speed.0)));
         if self.clock > REBASE_ABOVE {
             self.rebase();
         }

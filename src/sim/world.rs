@@ -79,6 +79,8 @@ pub struct World<'s, O = Drawn> {
     cluster_probe_at: Time,
     cluster_probe_number: u64,
     samples: VecDeque<(Time, Event)>,
+    /// When the first of them arrives.
+    sample_at: Time,
     agenda: BTreeMap<(Time, u64), Agenda>,
     entered: u64,
     /// When the first entry of the agenda is due.
@@ -192,6 +194,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             cluster_probe_at: scenario.as_of,
             cluster_probe_number: 0,
             samples: VecDeque::new(),
+            sample_at: Time::NEVER,
             agenda: BTreeMap::new(),
             entered: 0,
             entry_at: Time::NEVER,
@@ -398,7 +401,7 @@ impl<O: Outcomes> Host for World<'_, O> {
             return Ok(self.wait_recorded(until));
         }
         loop {
-            if self.changed != 0 || self.sharing.is_unsettled() {
+            if (self.changed != 0) | self.sharing.is_unsettled() {
                 self.refresh_heads();
                 self.sharing.settle(self.now);
             }

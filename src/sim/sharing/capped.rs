@@ -36,7 +36,7 @@ impl Sharing {
             pair.run(now, *speed, held_by.unwrap_or(own_limit(*own)));
             self.due.set(*at, pair.due());
         }
-        (self.dirty, self.reloaded, self.affected, self.capped) = (0, 0, 0, true);
+        (self.dirty, self.affected, self.capped) = (0, 0, true);
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.

@@ -86,22 +86,28 @@ impl<O: Outcomes> World<'_, O> {
         } else if self.probe_at == self.now {
             self.probe_heads();
             self.probe_at = self.now + self.scenario.model.probe.every;
+            self.await_sample();
         } else if self.cluster_probe_at == self.now {
             self.probe_clusters();
             self.cluster_probe_at = self.now + self.scenario.model.probe.clusters_every;
-        } else if self.samples.front().is_some_and(|(at, _)| *at == self.now) {
+            self.await_sample();
+        } else if self.sample_at == self.now {
             arrived = self.samples.pop_front().map(|(_, event)| event);
+            self.await_sample();
         } else if let Some((_, entry)) = self.agenda.pop_first() {
             self.pass_entry(entry);
             self.entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
         }
-        let sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
         let probe_at = self.probe_at.min(self.cluster_probe_at);
-        self.calendar_at = self.tick_at.min(probe_at).min(sample_at).min(self.entry_at);
+        self.calendar_at = self.tick_at.min(probe_at).min(self.sample_at).min(self.entry_at);
         if !self.ready.is_empty() {
             self.calendar_at = self.now;
         }
         arrived
+    }
+
+    fn await_sample(&mut self) {
+        self.sample_at = self.samples.front().map_or(Time::NEVER, |(at, _)| *at);
     }
 
     #[inline(never)]

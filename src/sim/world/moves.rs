@@ -99,11 +99,14 @@ impl<O: Outcomes> World<'_, O> {
 
     #[inline(always)]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
-        let slot = self.sharing.pop(self.now, pair)?;
-        let job = at_mut(&mut self.jobs, usize::from(slot));
-        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
-        let limit = self.sharing.ended(head, cluster, pair, &job.flow);
-        job.phase = Phase::Copied;
+        let jobs = &mut self.jobs;
+        let copied = |slot| {
+            let job = at_mut(jobs, usize::from(slot));
+            job.phase = Phase::Copied;
+            *job
+        };
+        let (job, limit) = self.sharing.end_first(self.now, pair, copied)?;
+        let Job { effect, head, cluster, bytes, messages, fault, .. } = job;
         let lane = &mut at_mut(&mut self.heads, head.index()).lane;
         lane.end(effect, true);
         if lane.has_suspended() {
@@ -113,7 +116,7 @@ impl<O: Outcomes> World<'_, O> {
         let state = &mut at_mut(&mut self.clusters, cluster.index()).state;
         let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
         if let Some(fault) = fault {
-            self.failed(slot, fault);
+            self.failed(effect.slot(), fault);
             return Some(Event::CopyFailed { effect, fault });
         }
         state.add_copy(bytes);
