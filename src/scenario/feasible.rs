@@ -7,7 +7,7 @@ use super::build_model::peak_utilisation;
 use super::item::Item;
 use super::model::{Model, Population, SizeLaw};
 use super::reader::Reader;
-use crate::migration::plan::Windows;
+use crate::migration::plan::{Windows, Within};
 use crate::units::{Bytes, Rate, Share, Time};
 
 /// The expected size of a mailbox, in bytes.
@@ -67,6 +67,7 @@ pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     moved_room(scenario, file, reader);
     windows(scenario, file, reader);
     load(scenario, file, reader);
+    groups(scenario, file, reader);
 }
 
 fn terabytes(bytes: f64) -> String {
@@ -168,6 +169,17 @@ fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
             let percent = (peak * 100.0).round();
             reader.warning(item, format!("its users alone ask for {percent} % of its capacity at the weekly peak"));
         }
+    }
+}
+
+/// Groups that move whole need groups.
+fn groups(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let order = file.get("plan").and_then(|plan| plan.get("order"));
+    let Some(within) = order.and_then(|order| order.get("within")) else { return };
+    if scenario.plan.order.within == Within::WholeGroups && scenario.model.population.groups == 0 {
+        let none =
+            "has no effect: no mailbox has a group; give population.groups, or an inventory with a column of them";
+        reader.warning(within, none);
     }
 }
 

@@ -106,6 +106,13 @@ fn a_cluster_whose_ingest_stalls_takes_longer_to_fill() {
 }
 
 #[test]
+fn whole_groups_without_groups_are_warned_of() {
+    let whole = "plan.order.within=whole-groups";
+    assert!(good("", &[whole]).warnings().iter().any(|warning| warning.message.contains("no mailbox has a group")));
+    assert_eq!(good("", &[whole, "population.groups=20"]).warnings(), []);
+}
+
+#[test]
 fn what_is_wrong_with_the_calendar_is_told_all_at_once() {
     let problems = read(
         "[[load.holiday]]\nname = \"a\"\nwhen = \"yearly 13-01\"\nlike = \"Sun\"\n\
