@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// What an expectation counts as that the replications cannot tell [default: exit code 11]
     #[arg(long, value_name = "AS")]
     inconclusive: Option<Inconclusive>,
-    /// Write the verdicts as JUnit XML, a case an expectation
+    /// Write the verdicts as `JUnit` XML, a case an expectation
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write the summary as Markdown
@@ -62,6 +62,13 @@ pub(super) struct Arguments {
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// What is let pass when scenarios are read.
+#[derive(Clone, Copy, Debug, Args)]
+struct Reading {
     /// Leave out rows of inventories that have problems
     #[arg(long)]
     skip_bad_rows: bool,
@@ -83,8 +90,8 @@ impl Arguments {
                 scenario: scenario.to_owned(),
                 overrides: self.overrides.clone(),
                 seed: self.seed,
-                skip_bad_rows: self.skip_bad_rows,
-                allow_path: self.allow_path,
+                skip_bad_rows: self.reading.skip_bad_rows,
+                allow_path: self.reading.allow_path,
             },
             replications: self.replications,
             shares: None,

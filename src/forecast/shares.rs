@@ -210,7 +210,7 @@ fn closed(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
         let origin = *origin.get_or_insert(one);
         let (one, other) = (one - origin, other - origin);
         count += 1.0;
-        sum += (one + other) / 2.0;
+        sum += f64::midpoint(one, other);
         squares += f64::midpoint(one * one, other * other);
         product += one * other;
     }

@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn money_is_told_in_three_figures() {
-        let rounded = [0.4, 12.4, 123.4, 1_234.0, 98_765.0, 1_999_999.0].map(round);
-        assert_eq!(rounded, [0.0, 12.0, 123.0, 1_230.0, 98_800.0, 2_000_000.0]);
+        let rounded = [0.4, 12.4, 123.4, 1_234.0, 98_765.0, 1_999_999.0].map(|amount| count(round(amount)));
+        assert_eq!(rounded, ["0", "12", "123", "1,230", "98,800", "2,000,000"]);
     }
 
     #[test]

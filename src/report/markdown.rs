@@ -48,7 +48,7 @@ fn section_text(section: &Section) -> String {
             Block::Line(tone, line) => {
                 let (mark, body) = line.strip_prefix("- ").map_or(("", line.as_str()), |body| ("- ", body));
                 // A list goes on without a gap.
-                if !(in_list && !mark.is_empty()) {
+                if !in_list || mark.is_empty() {
                     text.push('\n');
                 }
                 in_list = !mark.is_empty();
@@ -64,7 +64,9 @@ fn section_text(section: &Section) -> String {
                 text.push('\n');
                 row(&mut text, header);
                 let _ = writeln!(text, "|---{}|", "|---:".repeat(header.len().saturating_sub(1)));
-                rows.iter().for_each(|cells| row(&mut text, cells));
+                for cells in rows {
+                    row(&mut text, cells);
+                }
             }
         }
     }

@@ -36,11 +36,11 @@ const UNSURE: (&str, &str, &str) = ("all emptied", "2012-12-31", "99.9 %");
 fn code(all: &[(&str, &str, &str)], words: &[&str]) -> (i32, Assert) {
     let setting = expect(all);
     let assert = check(&["--no-files", "--replications", "12", "--set", &setting]).args(words).assert();
-    (assert.get_output().status.code().unwrap(), assert)
+    (assert.get_output().status.code().expect("it ends by itself"), assert)
 }
 
 fn stdout(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+    String::from_utf8(assert.get_output().stdout.clone()).expect("text")
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn fill(at: &Path) {
     for piece in [1 << 20, 1 << 12, 1] {
         while rest.write_all(&vec![0; piece]).is_ok() {}
     }
-    let full = (0..).find(|number| File::create(at.join(format!("filler-{number}"))).is_err());
+    let full = (0..1_000_000).find(|number| File::create(at.join(format!("filler-{number}"))).is_err());
     assert!(full.is_some());
 }
 
