@@ -86,9 +86,8 @@ impl Lease {
         values.insert(Parameter::Until, Value::Whole(seconds_up(until)));
         let kept = self.directory.change(Which::KeepLease, None, &values);
         match &kept {
-            Ok(()) => {
-                self.until.fetch_max(until.unix_micros(), Ordering::AcqRel);
-            }
+            // Not the later of both: a clock that was set forward by mistake, and back, must not leave us sure of it for long.
+            Ok(()) => self.until.store(until.unix_micros(), Ordering::Release),
             Err(DirectoryError::Refused { .. }) => self.refused.store(true, Ordering::Release),
             Err(_) => {}
         }

@@ -112,6 +112,10 @@ fn is_kept_when_it_has_run_out_and_nobody_has_taken_it(directory: &Arc<Directory
     // The clock was set forward by an hour.
     assert!(lease.is_lost(at(5000)) && lease.holds(at(5000)));
     assert!(!lease.is_lost(at(5029)), "it was kept");
+    // And back: what is known is what the directory has.
+    lease.keep(at(1700)).expect("kept");
+    assert!(!lease.is_lost(at(1729)) && lease.is_lost(at(1730)));
+    lease.keep(at(5000)).expect("kept");
     let next = take(directory, "two", at(5030));
     assert!(!lease.holds(at(5030)) && !lease.holds(at(1601)), "lost for good");
     assert!(next.holds(at(5031)));

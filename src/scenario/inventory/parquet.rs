@@ -7,6 +7,7 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader, Tim
 
 use super::block::{Block, Cells};
 use super::guard::guarded;
+use super::rows::ROWS_MAX;
 use super::trouble::Trouble;
 
 /// Rows that are read together.
@@ -100,10 +101,45 @@ fn frame(bytes: &[u8]) -> Result<(), String> {
     if length > at - MARK.len() { Err(CUT_OFF.to_owned()) } else { Ok(()) }
 }
 
+/// What a footer says of the rows that are stored together.
+struct Counts {
+    rows: usize,
+    most_values: i64,
+    fewest_values: i64,
+}
+
+/// The library reserves memory for as many rows as a footer says, and a reservation that fails ends the program: what a
+/// damaged one says is looked at before.
+fn believable(rows: usize, groups: impl Iterator<Item = Counts>) -> Result<(), String> {
+    let damaged = |what: String| Err(format!("is a Parquet file whose footer is damaged: {what}"));
+    if rows > ROWS_MAX {
+        return damaged(format!("{rows} rows, and at most {ROWS_MAX} can be read"));
+    }
+    let mut found = 0_usize;
+    for group in groups {
+        found = found.saturating_add(group.rows);
+        if usize::try_from(group.fewest_values).is_err() || group.most_values > ROWS_MAX as i64 {
+            let Counts { fewest_values, most_values, rows } = group;
+            return damaged(format!("{fewest_values} to {most_values} values of a column in {rows} rows"));
+        }
+    }
+    if found == rows { Ok(()) } else { damaged(format!("{rows} rows, and {found} in its parts")) }
+}
+
 /// The names of the columns and the number of rows.
 fn head(bytes: &[u8]) -> Result<(Vec<String>, usize), String> {
     let damaged = |error: polars::prelude::PolarsError| format!("is a Parquet file whose footer is damaged: {error}");
     let mut reader = ParquetReader::new(Cursor::new(bytes));
+    let metadata = reader.get_metadata().map_err(damaged)?;
+    let groups = metadata.row_groups.iter().map(|group| {
+        let columns = group.parquet_columns().iter();
+        Counts {
+            rows: group.num_rows(),
+            most_values: columns.clone().map(|column| column.num_values()).max().unwrap_or(0),
+            fewest_values: columns.map(|column| column.num_values()).min().unwrap_or(0),
+        }
+    });
+    believable(metadata.num_rows, groups)?;
     let schema = reader.schema().map_err(damaged)?;
     let names = schema.iter_values().map(|field| field.name.to_string()).collect();
     Ok((names, reader.num_rows().map_err(damaged)?))
@@ -150,4 +186,29 @@ fn instants(column: &Column, nanoseconds_each: i128, in_utc: bool) -> Result<Cel
         })
     };
     Ok(Cells::of_texts(counts.i64().map_err(failed)?.iter().map(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_footer_that_cannot_be_true_is_not_believed() {
+        let group = |rows, fewest_values, most_values| Counts { rows, most_values, fewest_values };
+        let told = |rows, groups: Vec<Counts>| believable(rows, groups.into_iter());
+        assert_eq!(told(30, vec![group(10, 10, 10), group(20, 0, 45)]), Ok(()));
+        for (rows, groups, wrong) in [
+            (
+                1_usize << 61,
+                vec![group(1 << 61, 1 << 61, 1 << 61)],
+                "2305843009213693952 rows, and at most 1000000000 can be read",
+            ),
+            (10, vec![group(10, -1, 10)], "-1 to 10 values of a column in 10 rows"),
+            (10, vec![group(10, 10, i64::MAX)], "10 to 9223372036854775807 values of a column in 10 rows"),
+            (10, vec![group(7, 7, 7)], "10 rows, and 7 in its parts"),
+            (10, vec![group(usize::MAX, 0, 0), group(11, 0, 0)], "10 rows, and 18446744073709551615 in its parts"),
+        ] {
+            assert_eq!(told(rows, groups), Err(format!("is a Parquet file whose footer is damaged: {wrong}")));
+        }
+    }
 }

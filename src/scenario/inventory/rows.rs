@@ -15,7 +15,7 @@ use crate::units::{Bytes, Time};
 /// No mailbox has a longer name, in bytes.
 const NAME_MAX: usize = 1_000;
 /// No inventory has more rows, as no population has.
-const ROWS_MAX: usize = 1_000_000_000;
+pub(super) const ROWS_MAX: usize = 1_000_000_000;
 /// So many names are looked for ahead, together.
 const AHEAD: usize = 64;
 /// The group of mailboxes that have none: after all others.
