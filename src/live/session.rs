@@ -2,15 +2,16 @@
 //!
 //! Users that an earlier session has left held come first: whatever else is true, nobody stays locked out.
 
+mod holds;
 mod keeper;
+mod past;
 mod probes;
 mod refuse;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,14 +20,14 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::command::duration;
 use super::control::{Control, Desk};
-use super::directory::{Directory, Lease, State, User};
+use super::directory::{Directory, Lease};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
-use super::ledger::{LastKnown, Ledger, LedgerError, Named, NewSession, Reader, Step};
+use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
 use super::maildir::{self, Root};
 use super::metrics::Metrics;
-use super::mover::{self, Mover, Name, Places};
+use super::mover::{Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -34,14 +35,17 @@ use super::status::{Moving, Status};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, Event, Milestone, Order, Start};
+use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
 use crate::migration::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
 use crate::units::Time;
 
+pub use holds::{Released, release};
 pub use refuse::{OtherStores, same_stores};
 
+use holds::Holds;
+pub(super) use past::Past;
 pub(super) use refuse::refuse_overlaps;
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
@@ -170,7 +174,7 @@ pub fn run(
         hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
-    let then = past.paused.then_some(Event::Operator(Order::Pause));
+    let then = past.paused().then_some(Event::Operator(Order::Pause));
     let later = openings(scenario, clock.now());
     let mut host = Production::new(
         Arc::clone(&recorder),
@@ -282,156 +286,6 @@ pub(super) fn plan(scenario: &Scenario, names: &[Named], say: &dyn Fn(&str)) -> 
         say(&format!("{name}: named by the plan, and none of the users on the heads"));
     }
     plan
-}
-
-/// What the ledger knows of earlier sessions.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    /// Who has which number.
-    pub(super) names: Vec<Named>,
-    /// How things stood.
-    pub(super) known: Option<LastKnown>,
-    /// Switches that had a copy in, or on the way to, its final place.
-    placed: BTreeMap<MailboxId, ClusterId>,
-    /// Whether an operator had paused the migration, or it had stopped by itself.
-    paused: bool,
-}
-
-impl Past {
-    pub(super) fn read(ledger: &Path) -> Result<Self, SessionError> {
-        let reader = Ledger::read(ledger).map_err(|error| failed("the ledger")(&error))?;
-        let problem = |error| failed("the ledger")(&error);
-        let Some(known) = reader.last_known().map_err(problem)? else { return Ok(Self::default()) };
-        let steps = reader.steps(known.session).map_err(problem)?;
-        let placed: BTreeSet<_> =
-            steps.iter().filter(|step| step.step == Step::Placed).map(|step| step.effect).collect();
-        let in_place = known.in_flight.iter().filter(|job| placed.contains(&job.effect));
-        Ok(Self {
-            names: reader.mailboxes().map_err(problem)?,
-            placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
-            paused: paused(&reader, known.session).map_err(problem)?,
-            known: Some(known),
-        })
-    }
-
-    /// Whether an operator had paused the migration.
-    pub(super) const fn paused(&self) -> bool {
-        self.paused
-    }
-
-    fn placed_on(&self, user: &str) -> Option<ClusterId> {
-        let row = self.names.iter().position(|named| named.name == user)?;
-        self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
-    }
-}
-
-/// Whether an operator's last word in a session was to pause, or the machine stopped by itself since.
-fn paused(reader: &Reader, session: u16) -> Result<bool, LedgerError> {
-    let mut paused = false;
-    reader.visit(session, &mut |recorded| {
-        match recorded.event {
-            Event::Operator(Order::Pause | Order::StopCohort(_)) => paused = true,
-            Event::Operator(Order::Resume) => paused = false,
-            _ => {}
-        }
-        let announced = recorded.commands.iter().any(|command| command.contains("announce"));
-        if announced && recorded.read_commands()?.iter().any(stops) {
-            paused = true;
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(paused)
-}
-
-fn stops(command: &Command) -> bool {
-    matches!(command, Command::Announce { milestone: Milestone::Stopped { .. }, .. })
-}
-
-/// Everything that is needed to end holds that were left.
-struct Holds<'a> {
-    directory: &'a Directory,
-    front_ends: &'a FrontEnds,
-    lease: &'a Lease,
-    roots: &'a Roots,
-    past: &'a Past,
-}
-
-/// What became of the holds that were left.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Released {
-    /// Whose hold has ended.
-    pub users: Vec<String>,
-    /// Who could not be put back, or is held by somebody else, and why.
-    pub still_held: Vec<String>,
-    /// Who is free, though a front end has not been told.
-    pub untold: Vec<String>,
-}
-
-impl Holds<'_> {
-    /// Tries everybody, whatever becomes of the others.
-    fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Released {
-        let mut released = Released::default();
-        for user in users.iter().filter(|user| user.state == State::Hold) {
-            let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
-            let stores = self.roots.heads.iter().chain(&self.roots.clusters);
-            let home = stores.into_iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
-            let at_head = self.roots.heads.iter().any(|(store, _)| *store == user.home);
-            let found = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
-            match mover::put_back(self.directory, self.lease.fence(), user, found) {
-                Ok(()) => {
-                    say(&format!("{} was left held at {}: put back and released", user.name, user.home));
-                    released.users.push(user.name.clone());
-                    if let Err(error) = self.front_ends.flush(&user.name) {
-                        let untold = format!("{} is free, but not yet everywhere: {error}", user.name);
-                        say(&untold);
-                        released.untold.push(untold);
-                    }
-                }
-                Err(why) => {
-                    let still_held = format!("{} is still held: {why}", user.name);
-                    say(&still_held);
-                    released.still_held.push(still_held);
-                }
-            }
-        }
-        self.clear_marks(users);
-        released
-    }
-
-    /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
-    fn clear_marks(&self, users: &[User]) {
-        for (mailbox, cluster) in &self.past.placed {
-            let (store, root) = &self.roots.clusters[cluster.index()];
-            let name = &self.past.names[mailbox.index()].name;
-            if let Some(user) = users.iter().find(|user| user.name == *name && user.home == *store) {
-                // One that is left means nothing: its epoch is over.
-                let _ = maildir::unmark_placed(root, Path::new(&user.path));
-            }
-        }
-    }
-}
-
-/// Releases users that an interrupted session has left held, without beginning another one.
-///
-/// # Errors
-/// When somebody else has the lease or the ledger, or the directory does not answer.
-pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
-    let Setting { scenario, site, clock, .. } = setting;
-    let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let roots = Roots::open(scenario, site)?;
-    let directory = Directory::connect(&site.directory, site.timeout);
-    let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
-    let lease = take_lease(&directory, site, clock.latest())?;
-    let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
-    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = Past::read(&site.ledger)?;
-    let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
-    users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));
-    let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
-    let ended = holds.end_all(&users, say);
-    // Otherwise it runs out by itself.
-    let _ = lease.end();
-    Ok(ended)
 }
 
 /// Takes the lease in the ledger's name: whoever has the ledger open is the only one, so that an earlier process of it is

@@ -1,0 +1,98 @@
+//! Users whom an interrupted session has left held: whatever else is true, nobody stays locked out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Past, Roots, SessionError, Setting, failed, same_stores, take_lease};
+use crate::live::directory::{Directory, Lease, State, User};
+use crate::live::front::FrontEnds;
+use crate::live::ledger::Ledger;
+use crate::live::maildir;
+use crate::live::mover::{self, Places};
+
+/// Everything that is needed to end holds that were left.
+pub(super) struct Holds<'a> {
+    pub(super) directory: &'a Directory,
+    pub(super) front_ends: &'a FrontEnds,
+    pub(super) lease: &'a Lease,
+    pub(super) roots: &'a Roots,
+    pub(super) past: &'a Past,
+}
+
+/// What became of the holds that were left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Whose hold has ended.
+    pub users: Vec<String>,
+    /// Who could not be put back, or is held by somebody else, and why.
+    pub still_held: Vec<String>,
+    /// Who is free, though a front end has not been told.
+    pub untold: Vec<String>,
+}
+
+impl Holds<'_> {
+    /// Tries everybody, whatever becomes of the others.
+    pub(super) fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Released {
+        let mut released = Released::default();
+        for user in users.iter().filter(|user| user.state == State::Hold) {
+            let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
+            let stores = self.roots.heads.iter().chain(&self.roots.clusters);
+            let home = stores.into_iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
+            let at_head = self.roots.heads.iter().any(|(store, _)| *store == user.home);
+            let found = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
+            match mover::put_back(self.directory, self.lease.fence(), user, found) {
+                Ok(()) => {
+                    say(&format!("{} was left held at {}: put back and released", user.name, user.home));
+                    released.users.push(user.name.clone());
+                    if let Err(error) = self.front_ends.flush(&user.name) {
+                        let untold = format!("{} is free, but not yet everywhere: {error}", user.name);
+                        say(&untold);
+                        released.untold.push(untold);
+                    }
+                }
+                Err(why) => {
+                    let still_held = format!("{} is still held: {why}", user.name);
+                    say(&still_held);
+                    released.still_held.push(still_held);
+                }
+            }
+        }
+        self.clear_marks(users);
+        released
+    }
+
+    /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
+    fn clear_marks(&self, users: &[User]) {
+        for (mailbox, cluster) in &self.past.placed {
+            let (store, root) = &self.roots.clusters[cluster.index()];
+            let name = &self.past.names[mailbox.index()].name;
+            if let Some(user) = users.iter().find(|user| user.name == *name && user.home == *store) {
+                // One that is left means nothing: its epoch is over.
+                let _ = maildir::unmark_placed(root, Path::new(&user.path));
+            }
+        }
+    }
+}
+
+/// Releases users that an interrupted session has left held, without beginning another one.
+///
+/// # Errors
+/// When somebody else has the lease or the ledger, or the directory does not answer.
+pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
+    let Setting { scenario, site, clock, .. } = setting;
+    let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
+    let roots = Roots::open(scenario, site)?;
+    let directory = Directory::connect(&site.directory, site.timeout);
+    let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
+    let lease = take_lease(&directory, site, clock.latest())?;
+    let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
+    same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
+    let past = Past::read(&site.ledger)?;
+    let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));
+    let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    let ended = holds.end_all(&users, say);
+    // Otherwise it runs out by itself.
+    let _ = lease.end();
+    Ok(ended)
+}
