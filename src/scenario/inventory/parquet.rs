@@ -101,7 +101,7 @@ fn frame(bytes: &[u8]) -> Result<(), String> {
     if length > at - MARK.len() { Err(CUT_OFF.to_owned()) } else { Ok(()) }
 }
 
-/// What a footer says of the rows that are stored together.
+/// What a footer says of the rows that are stored together; of its columns, those with the most and the fewest values, or none.
 struct Counts {
     rows: usize,
     most_values: i64,
@@ -132,12 +132,13 @@ fn head(bytes: &[u8]) -> Result<(Vec<String>, usize), String> {
     let mut reader = ParquetReader::new(Cursor::new(bytes));
     let metadata = reader.get_metadata().map_err(damaged)?;
     let groups = metadata.row_groups.iter().map(|group| {
-        let columns = group.parquet_columns().iter();
-        Counts {
-            rows: group.num_rows(),
-            most_values: columns.clone().map(|column| column.num_values()).max().unwrap_or(0),
-            fewest_values: columns.map(|column| column.num_values()).min().unwrap_or(0),
+        let mut counts = Counts { rows: group.num_rows(), most_values: 0, fewest_values: 0 };
+        for column in group.parquet_columns() {
+            let values = column.num_values();
+            counts.most_values = counts.most_values.max(values);
+            counts.fewest_values = counts.fewest_values.min(values);
         }
+        counts
     });
     believable(metadata.num_rows, groups)?;
     let schema = reader.schema().map_err(damaged)?;
