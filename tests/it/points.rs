@@ -126,6 +126,9 @@ pub(crate) fn each(points: &[Point], try_one: impl Fn(&Point) -> bool + Sync) ->
         let told = Told(point);
         let is_reached = try_one(point);
         std::mem::forget(told);
+        if !is_reached {
+            println!("not reached: {point:?}");
+        }
         is_reached
     };
     let reached_or_earlier = |point: &Point| {
