@@ -9,6 +9,7 @@ pub mod quantile;
 pub mod replicate;
 pub mod series;
 pub mod shares;
+pub mod shift;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,6 +9,7 @@ mod calendar;
 mod check;
 mod correlate;
 pub mod curve;
+pub mod difference;
 mod feasible;
 mod files;
 mod format;
