@@ -58,17 +58,19 @@ impl Shift {
     /// than `FEWEST`.
     #[must_use]
     pub fn paired(before: &[Option<Time>], after: &[Option<Time>], bound: Time) -> Option<Self> {
-        let count = before.len().min(after.len());
-        if count < FEWEST {
+        let bounded = at(before, bound) + at(after, bound);
+        Some(Self { bounded, ..Self::of(&differences(before, after, bound))? })
+    }
+
+    /// The mean of some differences in days; `None` with fewer than `FEWEST`.
+    #[must_use]
+    pub fn of(differences: &[f64]) -> Option<Self> {
+        if differences.len() < FEWEST {
             return None;
         }
-        let (before, after) = (&before[..count], &after[..count]);
-        let pairs = before.iter().zip(after);
-        let differences: Vec<f64> =
-            pairs.map(|(before, after)| restricted(*after, bound).since(restricted(*before, bound)).days()).collect();
-        let (days, variance) = moments(&differences);
-        let error = (variance / count as f64).sqrt();
-        Some(Self { days, error, freedom: (count - 1) as f64, bounded: at(before, bound) + at(after, bound) })
+        let (days, variance) = moments(differences);
+        let count = differences.len() as f64;
+        Some(Self { days, error: (variance / count).sqrt(), freedom: count - 1.0, bounded: 0 })
     }
 
     /// From one set to another that has nothing in common with it (Welch); `None` with fewer than `FEWEST` in either.
@@ -125,6 +127,13 @@ impl Shift {
             Change::WithinNoise
         }
     }
+}
+
+/// By how many days each date comes later than before, as far as both go; dates from the bound on count as the bound.
+#[must_use]
+pub fn differences(before: &[Option<Time>], after: &[Option<Time>], bound: Time) -> Vec<f64> {
+    let pairs = before.iter().zip(after);
+    pairs.map(|(before, after)| restricted(*after, bound).since(restricted(*before, bound)).days()).collect()
 }
 
 fn restricted(date: Option<Time>, bound: Time) -> Time {
