@@ -53,15 +53,8 @@ pub(super) struct Arguments {
     /// Write the summary as Markdown
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Hold each forecast against the one published last: the folder with the scenarios' folders, as `--output` was then
-    #[arg(long, value_name = "DIR")]
-    baseline: Option<PathBuf>,
-    /// With `--baseline`: a date that has moved by less is where it was
-    #[arg(long, value_name = "SPAN", default_value = "6 h", value_parser = margin)]
-    margin: Span,
-    /// With `--baseline`: a date that has surely become later is an expectation not met
-    #[arg(long, requires = "baseline")]
-    fail_if_later: bool,
+    #[command(flatten)]
+    earlier: Earlier,
     /// Start from where a running migration stands: its ledger; with one scenario
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
@@ -80,6 +73,20 @@ pub(super) struct Arguments {
     quiet: bool,
     #[command(flatten)]
     reading: Reading,
+}
+
+/// What a forecast is held against.
+#[derive(Clone, Debug, Args)]
+struct Earlier {
+    /// Hold each forecast against the one published last: the folder with the scenarios' folders, as `--output` was then
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    /// With `--baseline`: a date that has moved by less is where it was
+    #[arg(long, value_name = "SPAN", default_value = "6 h", value_parser = parse_span)]
+    margin: Span,
+    /// With `--baseline`: a date that has surely become later is an expectation not met
+    #[arg(long, requires = "baseline")]
+    fail_if_later: bool,
 }
 
 /// What is let pass when scenarios are read.
@@ -147,7 +154,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         interrupted = made.forecast.rule.interrupted;
         let mut comparison = None;
         if let Some(earlier) = earlier.as_ref().filter(|_| !interrupted) {
-            comparison = baseline::compare(&asked, &made, earlier, arguments.margin, &stop)?;
+            comparison = baseline::compare(&asked, &made, earlier, arguments.earlier.margin, &stop)?;
             interrupted = comparison.is_none();
         }
         all.push((made, comparison));
@@ -162,8 +169,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             file: &made.about.file,
             forecast: &made.forecast,
             comparison: comparison.as_ref(),
-            is_first: arguments.baseline.is_some() && earlier.is_none(),
-            may_not_be_later: arguments.fail_if_later,
+            is_first: arguments.earlier.baseline.is_some() && earlier.is_none(),
+            may_not_be_later: arguments.earlier.fail_if_later,
         })
         .collect();
     publish(arguments, &gates)?;
@@ -182,7 +189,7 @@ fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
             wrong.push(format!("{one} and {other} would both write the folder \"{}\"", stem(path)));
         }
         match arguments.of(path).scenario.read_telling(None) {
-            Ok(source) if source.middle().expectations.is_empty() && arguments.baseline.is_none() => {
+            Ok(source) if source.middle().expectations.is_empty() && arguments.earlier.baseline.is_none() => {
                 wrong.push(format!("{}: it has no `[[expect]]`: there is nothing to check", path.display()));
             }
             Ok(_) => {}
@@ -190,7 +197,7 @@ fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
             Err(failure) => return Err(failure),
         }
         // Before anything is written: it may be the folder that is written to.
-        let published = arguments.baseline.as_ref().map_or(Ok(None), |folder| baseline::read(folder, path));
+        let published = arguments.earlier.baseline.as_ref().map_or(Ok(None), |folder| baseline::read(folder, path));
         earlier.push(published.unwrap_or_else(|trouble| {
             wrong.push(trouble);
             None
@@ -202,10 +209,6 @@ fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
     }
     wrong.dedup();
     if wrong.is_empty() { Ok(earlier) } else { Err(Failure::Input(wrong.join("\n"))) }
-}
-
-fn margin(text: &str) -> Result<Span, String> {
-    parse_span(text)
 }
 
 fn publish(arguments: &Arguments, gates: &[Gate<'_>]) -> Result<(), Failure> {

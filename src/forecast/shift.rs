@@ -153,7 +153,6 @@ fn moments(sample: &[f64]) -> (f64, f64) {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use rand::SeedableRng as _;
     use rand_distr::{Distribution as _, Gamma};

@@ -189,7 +189,6 @@ fn moved(steps: Steps<'_>, name: &str, bound: Time, confidence: Share, margin: S
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
     use crate::forecast::testing::{after, scenario};

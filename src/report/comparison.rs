@@ -308,3 +308,72 @@ pub fn document(comparison: &Comparison) -> ComparisonPart {
         notes: comparison.notes.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::since::{Dates, Steps};
+    use crate::forecast::testing::{days_of, made, outcome};
+    use crate::report::{Report, markdown, terminal};
+    use crate::units::Share;
+
+    fn changed(key: &str, before: Option<&str>, after: Option<&str>) -> ChangedKey {
+        ChangedKey { key: key.into(), before: before.map(str::to_owned), after: after.map(str::to_owned) }
+    }
+
+    /// A forecast two days later than the one before it, by a changed throttle and a cluster that is new.
+    fn compared() -> (Forecast, Comparison) {
+        let (before, now) = (made(60, &|r| outcome(r, days_of(r))), made(60, &|r| outcome(r, days_of(r) + 2.0)));
+        let without = made(60, &|r| outcome(r, days_of(r) + 0.4 + f64::from(r % 3) / 10.0));
+        let dates = |forecast: &Forecast| Dates::of(&forecast.scenario, &forecast.replications);
+        let (before, after, without) = (dates(&before), dates(&now), dates(&without));
+        let steps = Steps {
+            recorded: &before,
+            repeated: &before,
+            earlier: &before,
+            now: &after,
+            without: &[Some(without), None],
+            same_draws: true,
+            same_seed: true,
+        };
+        let medians = before.order.iter().map(|name| (name.clone(), Some(When::AfterHorizon))).collect();
+        let comparison = Comparison {
+            since: Since::of(steps, Share::from_ppm(990_000), Span::from_secs(6 * 3_600)),
+            earlier: "version 0.1.0, 60 replications".into(),
+            main: "all emptied".into(),
+            was: medians,
+            program_and_state: "the program: the same version".into(),
+            inputs: vec![
+                ChangedInput {
+                    name: "plan.throttle.max".into(),
+                    keys: vec![changed("plan.throttle.max", Some("48"), Some("24"))],
+                },
+                ChangedInput {
+                    name: "cluster.nas-2".into(),
+                    keys: vec![changed("cluster.nas-2", None, Some("<b>a table</b>"))],
+                },
+            ],
+            notes: vec!["Seed 1 -> 2: the earlier scenario was simulated with both.".into()],
+        };
+        (now, comparison)
+    }
+
+    #[test]
+    fn each_form_says_what_has_moved_and_why() {
+        let (forecast, comparison) = compared();
+        assert_eq!(tone(&comparison), Tone::Bad);
+        let report = Report { title: "Dates expected".into(), sections: vec![section(&comparison, &forecast)] };
+        insta::assert_snapshot!("comparison_page", terminal::render(&report).replace('\x1b', "ESC"));
+        insta::assert_snapshot!("comparison_markdown", markdown::render(&report));
+        insta::assert_snapshot!("comparison_json", serde_json::to_string_pretty(&document(&comparison)).unwrap());
+    }
+
+    #[test]
+    fn a_part_has_the_unit_that_its_interval_can_be_read_in() {
+        let since = compared().1.since;
+        let shift = |days, error| Shift { days, error, freedom: 1e6, bounded: 0 };
+        assert_eq!(part(&Shift::NONE, &since), "0");
+        assert_eq!(part(&shift(0.1, 0.01), &since), "+2.4 h (+1.8 to +3.0)");
+        assert_eq!(part(&shift(-3.0, 0.1), &since), "-3.0 d (-3.3 to -2.7)");
+    }
+}

@@ -146,9 +146,9 @@ mod tests {
         const DRAWN: [u64; 3] = [7_225_677_728_758_369_103, 16_989_201_007_272_189_754, 15_204_385_651_135_275_281];
         let draws = draws(7, 3);
         let keyed = draws.keyed(Purpose::Size, "head-1");
-        let drawn = [keyed.bits(0), keyed.bits(1), draws.keyed(Purpose::Person, "").bits(9)];
+        let found = [keyed.bits(0), keyed.bits(1), draws.keyed(Purpose::Person, "").bits(9)];
         let mut stream = draws.stream(Purpose::Outage, "head-2");
-        assert_eq!((DRAW_SCHEME, drawn, stream.next_u64()), (1, DRAWN, 2_531_667_066_961_269_559));
+        assert_eq!((DRAW_SCHEME, found, stream.next_u64()), (1, DRAWN, 2_531_667_066_961_269_559));
     }
 
     #[test]
