@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::report;
 use crate::scenario::{self, ReadSettings, Source, Watch};
@@ -104,13 +104,25 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of the scenario file
-    Schema,
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, or of what `check --json` prints
+    Schema {
+        /// Of what
+        #[arg(default_value = "scenario")]
+        of: Shape,
+    },
     /// Print a completion script
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What has a shape that other programs read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shape {
+    Scenario,
+    Forecast,
+    Check,
 }
 
 /// Which scenario, and with what changed.
@@ -234,7 +246,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Validate { scenarios, skip_bad_rows, allow_path } => validate(&scenarios, skip_bad_rows, allow_path),
         Command::New { path } => new(&path),
-        Command::Schema => schema(),
+        Command::Schema { of } => schema(of),
         Command::Completions { shell } => completions(shell),
     }
 }
@@ -282,8 +294,13 @@ fn new(path: &PathBuf) -> Result<Done, Failure> {
     }
 }
 
-fn schema() -> Result<Done, Failure> {
-    let text = serde_json::to_string_pretty(&scenario::schema()).map_err(|error| Failure::Run(error.to_string()))?;
+fn schema(of: Shape) -> Result<Done, Failure> {
+    let schema = match of {
+        Shape::Scenario => scenario::schema(),
+        Shape::Forecast => report::document::schema(),
+        Shape::Check => report::gate::schema(),
+    };
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;
     Ok(Done::Complete)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::{Calendar, count};
@@ -42,7 +43,7 @@ pub struct ChangedInput {
 }
 
 /// One changed key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChangedKey {
     /// The full key.
     pub key: String,
@@ -232,40 +233,59 @@ fn margin(margin: Span) -> String {
 }
 
 /// The comparison as data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ComparisonPart {
+    /// What the earlier forecast is.
     earlier: String,
+    /// Of all intervals, a share of 1.
     confidence: f64,
+    /// A shift below this is none, in days.
     margin_days: f64,
+    /// The present milestones, then those that are gone.
     milestones: Vec<MilestonePart>,
+    /// What has changed in the scenario.
     inputs: Vec<InputPart>,
+    /// What `program_and_state` of a milestone stands for.
     program_and_state: String,
+    /// What else a reader has to know.
     notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct InputPart {
+    /// A key, or what several have in common.
     name: String,
+    /// The keys that were put back together.
     keys: Vec<ChangedKey>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct MilestonePart {
+    /// Its name.
     name: String,
+    /// `later`, `earlier`, `unchanged`, `unchanged within noise`, `new`, `removed` or `not comparable`.
     found: &'static str,
+    /// By how much it comes later: all parts but that of another seed.
     shift: Option<ShiftPart>,
+    /// Of it, what the program's version and the progress made do.
     program_and_state: Option<ShiftPart>,
     /// In the order of the comparison's inputs.
     inputs: Vec<Option<ShiftPart>>,
+    /// Of it, what the inputs do together beyond their sum.
     together: Option<ShiftPart>,
+    /// What another seed does, which is chance; null with the same seed.
     other_seed: Option<ShiftPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ShiftPart {
+    /// Later where positive; a difference of means.
     days: f64,
+    /// Lower end of its interval.
     low_days: f64,
+    /// Upper end of its interval.
     high_days: f64,
+    /// Dates, of both sets, that lie at or after the horizon and count as it.
     counted_as_horizon: usize,
 }
 

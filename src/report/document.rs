@@ -3,7 +3,16 @@
 //! Fields are only ever added while `schema_version` stays the same. Every number's name ends in its unit unless it is a
 //! count, a share of 1, or a probability.
 
-use serde::Serialize;
+mod shape;
+
+use shape::{
+    CausePart, ChancePart, ClusterPart, ExpectationPart, HeadPart, InputPart, Instant, MilestonePart, NotePart,
+    QuantilePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
+};
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+pub use shape::Document;
 
 use super::wording::{utc, with_offset};
 use super::{About, ending, inventory, load, shares, warn};
@@ -17,184 +26,6 @@ use crate::units::Time;
 
 /// Version of the shape.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// The whole document.
-#[derive(Debug, Serialize)]
-pub struct Document {
-    schema_version: u32,
-    version: &'static str,
-    core_version: u32,
-    command: String,
-    scenario: ScenarioPart,
-    seed: u64,
-    replications: usize,
-    incomplete: bool,
-    stop_rule: RulePart,
-    milestones: Vec<MilestonePart>,
-    expectations: Vec<ExpectationPart>,
-    unfinished: Vec<CausePart>,
-    heads: Vec<HeadPart>,
-    clusters: Vec<ClusterPart>,
-    chance_only: Option<ChancePart>,
-    uncertain_inputs: Vec<InputPart>,
-    /// What causes the spread of the dates, where that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shares_of_the_spread: Option<shares::SharesPart>,
-    /// What an inventory has told in place of the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inventory: Option<inventory::Part>,
-    /// What samples of the load have told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    load: Option<load::Part>,
-    /// What was taken from a ledger in place of the file.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    observed: Vec<String>,
-    /// What is left when 99 % have moved.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_percent: Option<ending::LastPartMeans>,
-    /// What the old storage costs until it is gone, where the scenario says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    price: Option<ending::PricePart>,
-    notes: Vec<NotePart>,
-    warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ScenarioPart {
-    name: String,
-    file: String,
-    sha256: String,
-    time_zone: String,
-    as_of: Instant,
-    horizon: Instant,
-}
-
-#[derive(Debug, Serialize)]
-struct Instant {
-    utc: String,
-    local: String,
-}
-
-#[derive(Debug, Serialize)]
-struct RulePart {
-    minimum: u32,
-    batch: u32,
-    maximum: u32,
-    wanted_half_width_days: f64,
-    half_width_days: Option<f64>,
-    held: bool,
-    confidence: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct MilestonePart {
-    name: String,
-    reached: u32,
-    censored: u32,
-    never: u32,
-    quantiles: Vec<QuantilePart>,
-}
-
-#[derive(Debug, Serialize)]
-struct QuantilePart {
-    level: f64,
-    estimable: bool,
-    value: Option<WhenPart>,
-    low: Option<WhenPart>,
-    high: Option<WhenPart>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum WhenPart {
-    Date { utc: String, local: String, days_from_as_of: f64 },
-    AfterHorizon,
-    Never,
-}
-
-#[derive(Debug, Serialize)]
-struct ExpectationPart {
-    milestone: String,
-    by: String,
-    wanted: f64,
-    probability: f64,
-    low: f64,
-    high: f64,
-    verdict: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct CausePart {
-    cause: &'static str,
-    replications: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct SharePart {
-    cause: &'static str,
-    share: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct HeadPart {
-    name: String,
-    turn_days: f64,
-    bound: Vec<SharePart>,
-    minutes_above_objective: f64,
-    minutes_above_objective_without_migration: f64,
-    minutes_saturated: f64,
-    outages: f64,
-    expected_outages: f64,
-    expected_outages_without_migration: f64,
-    mailbox_hours_down: f64,
-    set_aside: f64,
-    trends: Vec<TrendPart>,
-}
-
-#[derive(Debug, Serialize)]
-struct TrendPart {
-    quantity: &'static str,
-    first_week: f64,
-    last_week: f64,
-    change: f64,
-    change_low: f64,
-    change_high: f64,
-    direction: &'static str,
-    shared_days: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct ClusterPart {
-    name: String,
-    highest_placement: f64,
-    threshold: f64,
-    placements_within_threshold: bool,
-    final_fill_p50: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-struct ChancePart {
-    replications: u32,
-    milestones: Vec<MilestonePart>,
-}
-
-#[derive(Debug, Serialize)]
-struct InputPart {
-    key: String,
-    low: String,
-    middle: String,
-    high: String,
-    law: String,
-}
-
-#[derive(Debug, Serialize)]
-struct NotePart {
-    kind: &'static str,
-    keys: Vec<String>,
-    text: String,
-    source: String,
-    chosen_to_fit: bool,
-}
 
 /// The document of a forecast.
 #[must_use]
@@ -236,6 +67,23 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
         notes: notes(about),
         warnings: warn::warnings(forecast, about),
     }
+}
+
+/// The JSON Schema of the document.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema_of::<Document>("A forecast of drawdown", SCHEMA_VERSION)
+}
+
+/// The JSON Schema of what is written as JSON.
+pub(super) fn schema_of<T: JsonSchema>(title: &str, version: u32) -> serde_json::Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    if let Some(known) = schema.pointer_mut("/properties/schema_version").and_then(serde_json::Value::as_object_mut) {
+        known.insert("const".to_owned(), version.into());
+    }
+    schema.to_value()
 }
 
 /// The document as text, indented, with a newline at its end.

@@ -1,5 +1,6 @@
 //! How it ends: what the last 1 % is made of, and what the old storage has cost by then.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::{count, figure, percent};
@@ -12,7 +13,7 @@ use crate::sim::{LAST_PART_FROM, LastPart};
 use crate::units::{Share, Span};
 
 /// Means over the replications in which 99 % moved.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct LastPartMeans {
     /// Mailboxes that are left then.
     mailboxes: f64,
@@ -79,7 +80,7 @@ pub(super) fn last_part(forecast: &Forecast) -> Section {
 }
 
 /// What is paid until the old storage is gone, by `LEVELS` of the date.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct PricePart {
     currency: String,
     a_day: f64,

@@ -1,9 +1,11 @@
 //! Expectations as gates, for people who read a line each and for pipelines.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::comparison::Comparison;
+use super::document::schema_of;
 use super::wording::{count, percent};
 use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
@@ -166,33 +168,58 @@ fn found(expected: &Expected) -> String {
 }
 
 /// The gates as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Document {
+    /// Version of this shape: fields are only ever added while it stays the same.
     schema_version: u32,
+    /// Version of the program.
     version: &'static str,
+    /// A scenario each.
     gates: Vec<GatePart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct GatePart {
+    /// The scenario's file, without folders.
     file: String,
+    /// The scenario's title.
     scenario: String,
+    /// How often it was simulated.
     replications: usize,
+    /// Whether somebody ended the forecast early.
     incomplete: bool,
+    /// What is expected, and what came of it.
     expectations: Vec<ExpectationPart>,
+    /// What has changed since the forecast that was published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     since_last_forecast: Option<comparison::ComparisonPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ExpectationPart {
+    /// Which milestone.
     milestone: String,
+    /// By when, as the scenario says it.
     by: String,
+    /// Wanted probability, a share of 1.
     wanted: f64,
+    /// Share of the replications that were in time.
     probability: f64,
+    /// Lower end of its Wilson interval.
     low: f64,
+    /// Upper end of its Wilson interval.
     high: f64,
+    /// `pass`, `fail` or `inconclusive`.
     verdict: &'static str,
+}
+
+/// Version of the gates' shape.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The JSON Schema of the gates' document.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema_of::<Document>("Gates of drawdown", SCHEMA_VERSION)
 }
 
 /// The gates as a document.
@@ -215,7 +242,11 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
         since_last_forecast: gate.comparison.map(comparison::document),
     };
-    Document { schema_version: 1, version: env!("CARGO_PKG_VERSION"), gates: gates.iter().map(gate).collect() }
+    Document {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        gates: gates.iter().map(gate).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What an inventory has told, in words and as a part of documents.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::count;
@@ -62,7 +63,8 @@ fn instead(missing: &str, inventory: &InventorySummary, scenario: &Scenario) -> 
 }
 
 /// An inventory as documents have it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InventoryPart")]
 pub(super) struct Part {
     file: String,
     sha256: String,
@@ -75,13 +77,15 @@ pub(super) struct Part {
     missing: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InventoryReasonPart")]
 struct ReasonPart {
     reason: String,
     times: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InventoryHeadPart")]
 struct HeadPart {
     name: String,
     mailboxes: u64,
@@ -89,7 +93,8 @@ struct HeadPart {
     moved: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InventoryColumnPart")]
 struct ColumnPart {
     name: &'static str,
     header: String,

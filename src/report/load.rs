@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::{count, figure, local, percent, utc};
@@ -305,7 +306,8 @@ fn span(span: Span) -> String {
 }
 
 /// A file of samples as documents have it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LoadPart")]
 pub(super) struct Part {
     file: String,
     sha256: String,
@@ -317,7 +319,8 @@ pub(super) struct Part {
     columns: Vec<ColumnPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LoadColumnPart")]
 struct ColumnPart {
     name: String,
     header: String,

@@ -1,5 +1,6 @@
 //! What causes the spread of the dates, for the page and for the document.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Block, Section, Tone};
@@ -64,32 +65,46 @@ fn interval(part: Part) -> String {
 }
 
 /// The same in the document: for every date by which something is empty, and as estimated.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SharesPart {
+    /// Rows of the samples.
     rows: u32,
+    /// Every date by which something is empty.
     milestones: Vec<MilestonePart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SpreadMilestonePart")]
 struct MilestonePart {
+    /// Its name.
     name: String,
+    /// Of its date, in days.
     standard_deviation_days: f64,
+    /// Why there are no shares; null where there are.
     not_estimable: Option<String>,
+    /// By cause, chance last.
     causes: Vec<CausePart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SpreadCausePart")]
 struct CausePart {
     /// Empty for chance.
     inputs: Vec<String>,
+    /// Of the variance, what would go if this were known: first-order index.
     alone: IndexPart,
+    /// Of the variance, what would stay if all else were known: total index.
     in_all: IndexPart,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SpreadSharePart")]
 struct IndexPart {
+    /// A share of 1, as estimated: it may lie a little outside.
     value: f64,
+    /// Lower end of its bootstrap interval.
     low: f64,
+    /// Upper end of its bootstrap interval.
     high: f64,
 }
 

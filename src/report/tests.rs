@@ -106,3 +106,28 @@ fn the_document_keeps_its_shape() {
     value["heads"][0]["trends"].as_array_mut().unwrap().truncate(1);
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
 }
+
+/// The schemas that others read. After a change: `drawdown schema forecast > docs/forecast.schema.json`, the same for `check`.
+#[test]
+fn the_published_schemas_are_those_of_the_program() {
+    for (name, schema) in [("forecast", document::schema()), ("check", super::gate::schema())] {
+        let path = format!("{}/docs/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let published = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(published == serde_json::to_string_pretty(&schema).unwrap() + "\n", "{path} is not of this program");
+    }
+}
+
+#[test]
+fn what_is_written_is_as_its_schema_says() {
+    let validator = jsonschema::validator_for(&document::schema()).unwrap();
+    let written = serde_json::to_value(document::document(&uncertain(), &about())).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+    // A field that is missing, and one of another kind, are wrong.
+    let mut less = written.clone();
+    less.as_object_mut().unwrap().remove("milestones");
+    assert!(!validator.is_valid(&less));
+    let mut other = written;
+    other["seed"] = "one".into();
+    assert!(!validator.is_valid(&other));
+}

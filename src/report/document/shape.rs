@@ -1,0 +1,276 @@
+//! The shape of `forecast.json`, from which its JSON Schema is made: what a comment says of a field, the schema says.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The whole document.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Document {
+    /// Version of this shape: fields are only ever added while it stays the same.
+    pub(super) schema_version: u32,
+    /// Version of the program.
+    pub(super) version: &'static str,
+    /// Version of the decisions of the migration core.
+    pub(super) core_version: u32,
+    /// The command that gives these numbers again.
+    pub(super) command: String,
+    /// What was simulated.
+    pub(super) scenario: ScenarioPart,
+    /// What all random draws are keyed by.
+    pub(super) seed: u64,
+    /// How often it was simulated.
+    pub(super) replications: usize,
+    /// Whether somebody ended the forecast early.
+    pub(super) incomplete: bool,
+    /// How the number of replications was decided.
+    pub(super) stop_rule: RulePart,
+    /// The dates.
+    pub(super) milestones: Vec<MilestonePart>,
+    /// The planner's expectations as gates.
+    pub(super) expectations: Vec<ExpectationPart>,
+    /// Replications that the horizon ended, by what held them.
+    pub(super) unfinished: Vec<CausePart>,
+    /// The old storage.
+    pub(super) heads: Vec<HeadPart>,
+    /// The new hardware.
+    pub(super) clusters: Vec<ClusterPart>,
+    /// The dates with every uncertain input at its middle; null when no input is uncertain.
+    pub(super) chance_only: Option<ChancePart>,
+    /// What is drawn for each replication.
+    pub(super) uncertain_inputs: Vec<InputPart>,
+    /// What causes the spread of the dates, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shares_of_the_spread: Option<super::super::shares::SharesPart>,
+    /// What an inventory has told in place of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inventory: Option<super::super::inventory::Part>,
+    /// What samples of the load have told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) load: Option<super::super::load::Part>,
+    /// What was taken from a ledger in place of the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) observed: Vec<String>,
+    /// What is left when 99 % have moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_percent: Option<super::super::ending::LastPartMeans>,
+    /// What the old storage costs until it is gone, where the scenario says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) price: Option<super::super::ending::PricePart>,
+    /// Facts and assumptions of the scenario.
+    pub(super) notes: Vec<NotePart>,
+    /// What to be careful about.
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ScenarioPart {
+    /// Its title.
+    pub(super) name: String,
+    /// Its file, without folders.
+    pub(super) file: String,
+    /// SHA-256 of the resolved scenario, in hexadecimal.
+    pub(super) sha256: String,
+    /// IANA name of the zone of all local times.
+    pub(super) time_zone: String,
+    /// When the forecast starts.
+    pub(super) as_of: Instant,
+    /// How far it looks.
+    pub(super) horizon: Instant,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Instant {
+    /// In UTC: `2012-10-19T18:05:09Z`.
+    pub(super) utc: String,
+    /// In the scenario's zone, with its offset.
+    pub(super) local: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RulePart {
+    /// So many replications at the least.
+    pub(super) minimum: u32,
+    /// So many more, until the rule holds.
+    pub(super) batch: u32,
+    /// No more than these.
+    pub(super) maximum: u32,
+    /// The half-width at which it is enough, in days.
+    pub(super) wanted_half_width_days: f64,
+    /// Half-width of the interval of P80 of everything being off, in days; null where that is no date.
+    pub(super) half_width_days: Option<f64>,
+    /// Whether the wanted half-width was reached.
+    pub(super) held: bool,
+    /// Of all intervals, a share of 1.
+    pub(super) confidence: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct MilestonePart {
+    /// Its name.
+    pub(super) name: String,
+    /// Replications that reached it.
+    pub(super) reached: u32,
+    /// Replications that had not reached it at the horizon.
+    pub(super) censored: u32,
+    /// Replications that finished without it.
+    pub(super) never: u32,
+    /// Its date at several levels.
+    pub(super) quantiles: Vec<QuantilePart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct QuantilePart {
+    /// A share of 1.
+    pub(super) level: f64,
+    /// Whether there are enough replications for this level.
+    pub(super) estimable: bool,
+    /// The quantile.
+    pub(super) value: Option<WhenPart>,
+    /// Lower end of its interval.
+    pub(super) low: Option<WhenPart>,
+    /// Upper end of its interval.
+    pub(super) high: Option<WhenPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum WhenPart {
+    /// A date, and how many days of 24 hours it lies after the forecast's start.
+    Date { utc: String, local: String, days_from_as_of: f64 },
+    /// Not by the horizon.
+    AfterHorizon,
+    /// Not at all: the replication finished without it.
+    Never,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ExpectationPart {
+    /// Which milestone is expected.
+    pub(super) milestone: String,
+    /// By when, as the scenario says it.
+    pub(super) by: String,
+    /// Wanted probability, a share of 1.
+    pub(super) wanted: f64,
+    /// Share of the replications that were in time.
+    pub(super) probability: f64,
+    /// Lower end of its Wilson interval.
+    pub(super) low: f64,
+    /// Upper end of its Wilson interval.
+    pub(super) high: f64,
+    /// `pass`, `fail` or `inconclusive`.
+    pub(super) verdict: &'static str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CausePart {
+    /// What held the first unfinished head.
+    pub(super) cause: &'static str,
+    /// In so many.
+    pub(super) replications: u32,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SharePart {
+    /// What bound.
+    pub(super) cause: &'static str,
+    /// Of the time in its turn, a share of 1.
+    pub(super) share: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HeadPart {
+    /// Its name.
+    pub(super) name: String,
+    /// Mean time in its turn, in days.
+    pub(super) turn_days: f64,
+    /// What bound, over the time in its turn.
+    pub(super) bound: Vec<SharePart>,
+    /// Minutes in which users waited longer than the objective; mean of a replication.
+    pub(super) minutes_above_objective: f64,
+    /// The same without the migration's load.
+    pub(super) minutes_above_objective_without_migration: f64,
+    /// Minutes in which more was asked of it than it can serve.
+    pub(super) minutes_saturated: f64,
+    /// Outages that struck; mean of a replication.
+    pub(super) outages: f64,
+    /// Outages expected from the hazard; mean of a replication.
+    pub(super) expected_outages: f64,
+    /// The same without the migration's load.
+    pub(super) expected_outages_without_migration: f64,
+    /// Mailbox-hours without service; mean of a replication.
+    pub(super) mailbox_hours_down: f64,
+    /// Mailboxes left because they were set aside; mean of a replication.
+    pub(super) set_aside: f64,
+    /// Which load and which risk fall as mailboxes leave.
+    pub(super) trends: Vec<TrendPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct TrendPart {
+    /// The quantity, as the columns of `series` name it.
+    pub(super) quantity: &'static str,
+    /// Median of the first week's mean.
+    pub(super) first_week: f64,
+    /// Median of the last full week's mean before it is empty.
+    pub(super) last_week: f64,
+    /// Relative change, -1 for a fall to nothing.
+    pub(super) change: f64,
+    /// Lower end of its interval.
+    pub(super) change_low: f64,
+    /// Upper end of its interval.
+    pub(super) change_high: f64,
+    /// `falls`, `stays`, `rises` or `unclear`.
+    pub(super) direction: &'static str,
+    /// Days that the two weeks have in common.
+    pub(super) shared_days: u32,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ClusterPart {
+    /// Its name.
+    pub(super) name: String,
+    /// The placement nearest to its threshold, or above it: the fill it led to, a share of the rating.
+    pub(super) highest_placement: f64,
+    /// Its threshold in that replication, a share of the rating.
+    pub(super) threshold: f64,
+    /// Whether all placements kept within it.
+    pub(super) placements_within_threshold: bool,
+    /// Median fill at the end, a share of the rating; null with too few replications.
+    pub(super) final_fill_p50: Option<f64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChancePart {
+    /// So many.
+    pub(super) replications: u32,
+    /// Their dates.
+    pub(super) milestones: Vec<MilestonePart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct InputPart {
+    /// The key of the scenario.
+    pub(super) key: String,
+    /// Its low end, as written.
+    pub(super) low: String,
+    /// Its middle, as written.
+    pub(super) middle: String,
+    /// Its high end, as written.
+    pub(super) high: String,
+    /// How it is distributed.
+    pub(super) law: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NotePart {
+    /// `fact` or `assumption`.
+    pub(super) kind: &'static str,
+    /// The keys it speaks of.
+    pub(super) keys: Vec<String>,
+    /// What it says.
+    pub(super) text: String,
+    /// Where that is from.
+    pub(super) source: String,
+    /// Whether the number was chosen so that the dates fit.
+    pub(super) chosen_to_fit: bool,
+}
