@@ -33,7 +33,7 @@ struct Part {
 /// When a chart cannot be drawn: the font is missing.
 pub(super) fn render(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result<String> {
     let parts: Vec<Part> = parts(forecast, about, pictures)?.into_iter().flatten().collect();
-    let name = shown(&forecast.scenario.name);
+    let name = as_text(&forecast.scenario.name);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -109,14 +109,14 @@ fn answer(forecast: &Forecast) -> Markup {
     html! {
         section id="answer" aria-label="The answer" {
             @for block in answer.iter().filter(is_bad) { (one(block, "")) }
-            p.answer id="the-answer" { (shown(&rows::headline(forecast))) "." }
+            p.answer id="the-answer" { (as_text(&rows::headline(forecast))) "." }
             @for block in unfinished.iter().filter(is_bad) { (one(block, "")) }
             ul {
                 @for block in answer.iter().filter(|block| !is_bad(block)) {
-                    @if let Block::Line(_, text) = block { li { (shown(text)) } }
+                    @if let Block::Line(_, text) = block { li { (as_text(text)) } }
                 }
             }
-            p.quiet { (plain) }
+            @if rows::is_dated(forecast) { p.quiet { (plain) } }
         }
     }
 }
@@ -124,7 +124,7 @@ fn answer(forecast: &Forecast) -> Markup {
 /// The blocks of a section; lines of a list become one.
 fn blocks(section: &Section) -> Markup {
     let item = |block: &Block| match block {
-        Block::Line(_, text) => text.strip_prefix("- ").map(shown),
+        Block::Line(_, text) => text.strip_prefix("- ").map(as_text),
         Block::Table { .. } => None,
     };
     let runs = section.blocks.chunk_by(|a, b| item(a).is_some() == item(b).is_some());
@@ -149,28 +149,49 @@ fn one(block: &Block, caption: &str) -> Markup {
                 Tone::Bad => Some("bad"),
                 Tone::Doubt => Some("doubt"),
             };
-            html! { p class=[class] { (shown(text)) } }
+            html! { p class=[class] { (as_text(text)) } }
         }
         Block::Table { header, rows } => table(caption, header, rows),
+    }
+}
+
+/// A text for the page, in which a number keeps its per cent sign.
+fn as_text(text: &str) -> String {
+    shown(text).replace(" %", "\u{a0}%")
+}
+
+/// The heading of a column: a page has more room than a terminal.
+fn heading(name: &str, before: Option<&String>) -> String {
+    match (name, before.map(String::as_str)) {
+        ("P50", _) => "P50 (median)".to_owned(),
+        ("min slow", _) => "minutes above the objective".to_owned(),
+        ("outages", _) => "outages expected".to_owned(),
+        ("without", _) => "the same without the migration".to_owned(),
+        ("mailbox-h down", _) => "mailbox-hours of outage".to_owned(),
+        ("set aside", _) => "mailboxes set aside".to_owned(),
+        ("±", Some(of)) => format!("{of} ±"),
+        ("", Some("last week")) => "change".to_owned(),
+        _ => as_text(name),
     }
 }
 
 /// A table in a region of its own that scrolls, so that the page never has to.
 fn table(caption: &str, header: &[String], rows: &[Vec<String>]) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label={ "Table: " (shown(caption)) } {
+        div.scroll role="region" tabindex="0" aria-label={ "Table: " (as_text(caption)) } {
             table {
-                caption { (shown(caption)) }
+                caption { (as_text(caption)) }
                 thead { tr {
-                    @for name in header {
-                        @if name.is_empty() { td {} } @else { th scope="col" { (shown(name)) } }
+                    @for (place, name) in header.iter().enumerate() {
+                        @let heading = heading(name, place.checked_sub(1).map(|before| &header[before]));
+                        @if heading.is_empty() { td {} } @else { th scope="col" { (heading) } }
                     }
                 } }
                 tbody {
                     @for row in rows {
                         tr {
                             @for (place, cell) in row.iter().enumerate() {
-                                @if place == 0 { th scope="row" { (shown(cell)) } } @else { td { (shown(cell)) } }
+                                @if place == 0 { th scope="row" { (as_text(cell)) } } @else { td { (as_text(cell)) } }
                             }
                         }
                     }
@@ -190,7 +211,7 @@ fn figures(pictures: &[Picture], stems: &[&str]) -> io::Result<Markup> {
                 figure {
                     (inline(picture, Paper::PAGE, "wide")?)
                     (inline(picture, Paper::PHONE, "phone")?)
-                    figcaption { (shown(picture.subtitle())) }
+                    figcaption { (as_text(picture.subtitle())) }
                 }
             }),
             None if *stem == "completion" => {

@@ -88,6 +88,13 @@ fn range(milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
     }
 }
 
+/// Whether the answer is a date with a range.
+pub(super) fn is_dated(forecast: &Forecast) -> bool {
+    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
+    let has = |level| all.and_then(|one| one.at(level)).is_some_and(|estimate| estimate.value.time().is_some());
+    has(P10) && has(P50) && has(P90) && !all.is_some_and(|one| one.earliest == one.latest)
+}
+
 /// The answer in one sentence, for people who know nothing of the forecast.
 pub(super) fn headline(forecast: &Forecast) -> String {
     let calendar = Calendar::new(&forecast.scenario);

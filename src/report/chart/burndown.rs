@@ -14,8 +14,9 @@ use super::canvas::{
 use super::dates::Dates;
 use super::sheet::{Body, MOST_PANELS, Panel, Plot, Sheet, Sign};
 use super::{Drawing, Mark, Point, days_since, first_of, points, subtitle};
+use crate::fleet::HeadId;
 use crate::forecast::Forecast;
-use crate::forecast::quantile::{P50, P90};
+use crate::forecast::quantile::{P10, P50, P90};
 use crate::forecast::series::HeadSeries;
 use crate::migration::message::Milestone;
 use crate::units::Time;
@@ -78,21 +79,21 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
     let scenario = &forecast.scenario;
     let calendar = Calendar::new(scenario);
     let lines = lines(forecast);
-    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
-    let emptied = all.and_then(|one| Some(days_since(scenario, one.at(P90)?.value.time()?)));
-    let drawn = lines.iter().flat_map(|line| &line.points).map(|point| point.day).fold(0.0, f64::max);
+    // A date that lies much later would leave no room for the lines.
+    let farthest = (end(forecast, &lines) * 3.0).max(7.0);
     let expectations: Vec<Mark> = forecast
         .expectations
         .iter()
         .map(|one| {
             let name = scenario.milestone_name(&one.expectation.milestone);
-            let text = format!("{}: {name} expected by {}", one.verdict.name(), one.expectation.by);
+            // The date and the verdict first: where there is little room, the name is cut.
+            let text = format!("{}, expected by {}: {name}", one.verdict.name(), one.expectation.by);
             Mark { day: days_since(scenario, one.expectation.before), text }
         })
-        .filter(|mark| mark.day <= days_since(scenario, scenario.horizon))
+        .filter(|mark| mark.day <= days_since(scenario, scenario.horizon) && mark.day <= farthest)
         .collect();
     let expected = expectations.iter().map(|mark| mark.day).fold(0.0, f64::max);
-    let last_day = emptied.unwrap_or(drawn).max(expected) * 1.04;
+    let last_day = end(forecast, &lines).max(expected) * 1.04;
     let most = highest(&lines);
     if lines.is_empty() || last_day <= 0.0 || most <= 0.0 {
         return None;
@@ -111,10 +112,18 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
     })
 }
 
+/// When everything is off the old storage in nine of ten replications, or the last day that is known.
+fn end(forecast: &Forecast, lines: &[HeadLine]) -> f64 {
+    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
+    let emptied = all.and_then(|one| Some(days_since(&forecast.scenario, one.at(P90)?.value.time()?)));
+    emptied.unwrap_or_else(|| lines.iter().flat_map(|line| &line.points).map(|point| point.day).fold(0.0, f64::max))
+}
+
 fn highest(lines: &[HeadLine]) -> f64 {
     lines.iter().flat_map(|line| &line.points).map(|point| point.high).fold(0.0, f64::max)
 }
 
+/// The heads that still have mailboxes.
 fn lines(forecast: &Forecast) -> Vec<HeadLine> {
     let standings = standing::by_head(&forecast.scenario);
     let line = |(head, standing): (usize, &standing::Standing)| {
@@ -122,9 +131,42 @@ fn lines(forecast: &Forecast) -> Vec<HeadLine> {
         let mut all = vec![Point { day: 0.0, low: start, middle: start, high: start }];
         let (_, days) = forecast.heads[head].days.iter().find(|(series, _)| *series == HeadSeries::Mailboxes)?;
         all.extend(points(days, 1.0, 1.0));
-        (all.len() > 1).then(|| HeadLine { name: forecast.scenario.heads[head].clone(), points: all })
+        let name = forecast.scenario.heads[head].clone();
+        (start > 0.0 && all.len() > 1).then(|| HeadLine { name, points: to_the_end(forecast, head, &all) })
     };
     standings.iter().enumerate().filter_map(line).collect()
+}
+
+/// The series is known at the ends of days of 24 hours, and a head is emptied within one: from that date on each quantile has
+/// what it has at the end of that day.
+fn to_the_end(forecast: &Forecast, head: usize, days: &[Point]) -> Vec<Point> {
+    let emptied = Milestone::HeadEmptied { head: HeadId(head as u8), set_aside: 0 };
+    let known = forecast.milestones.iter().find(|one| one.milestone == emptied);
+    let date = |level| Some(days_since(&forecast.scenario, known?.at(level)?.value.time()?)).filter(|day| *day > 0.0);
+    let with_end = |level, of: fn(&Point) -> f64| {
+        let mut knots: Vec<(f64, f64)> = days.iter().map(|point| (point.day, of(point))).collect();
+        if let Some(day) = date(level)
+            && let Some(next) = knots.iter().position(|knot| knot.0 > day)
+        {
+            knots.insert(next, (day, knots[next].1));
+        }
+        knots
+    };
+    let low = with_end(P10, |point| point.low);
+    let middle = with_end(P50, |point| point.middle);
+    let high = with_end(P90, |point| point.high);
+    let mut all: Vec<f64> = [&low, &middle, &high].into_iter().flatten().map(|knot| knot.0).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    let point = |day| Point { day, low: between(&low, day), middle: between(&middle, day), high: between(&high, day) };
+    all.into_iter().map(point).collect()
+}
+
+/// The value on a day, on the straight line between its neighbours.
+fn between(knots: &[(f64, f64)], day: f64) -> f64 {
+    let after = knots.iter().position(|knot| knot.0 >= day).unwrap_or(knots.len() - 1);
+    let ((from, a), (to, b)) = (knots[after.max(1) - 1], knots[after]);
+    if to > from { a + (b - a) * (day - from) / (to - from) } else { b }
 }
 
 fn panels(forecast: &Forecast) -> Option<Sheet> {
@@ -132,20 +174,21 @@ fn panels(forecast: &Forecast) -> Option<Sheet> {
     let calendar = Calendar::new(scenario);
     let lines = lines(forecast);
     let most = highest(&lines) * 1.08;
-    let last_day = lines.iter().flat_map(|line| &line.points).map(|point| point.day).fold(0.0, f64::max);
+    let last_day = end(forecast, &lines) * 1.04;
     if most <= 0.0 || last_day <= 0.0 {
         return None;
     }
-    let panel = |line: HeadLine| {
+    let panel = |mut line: HeadLine| {
         let of_head = |milestone: &Milestone| matches!(milestone, Milestone::HeadEmptied { head, .. } if scenario.heads[head.index()] == line.name);
         let emptied = forecast.milestones.iter().find(|one| of_head(&one.milestone)).and_then(|one| one.at(P50));
         let time = emptied.and_then(|estimate| estimate.value.time()).filter(|time| !calendar.already(*time));
+        let expected = forecast.expectations.iter().filter(|one| of_head(&one.expectation.milestone));
+        let expected = expected.map(|one| format!("expected by {}: {}", one.expectation.by, one.verdict.name()));
+        let notes = [format!("emptied: {}", calendar.cell(emptied, false))].into_iter().chain(expected).collect();
+        line.points.retain(|point| point.day <= last_day);
         let uprights = time.map(|time| days_since(scenario, time)).into_iter().collect();
-        Panel {
-            name: line.name,
-            notes: vec![format!("emptied: {}", calendar.cell(emptied, false))],
-            body: Body::Plot(Plot { unit: "mailboxes".into(), most, band: line.points, uprights, ..Plot::default() }),
-        }
+        let plot = Plot { unit: "mailboxes".into(), most, band: line.points, uprights, ..Plot::default() };
+        Panel { name: line.name, notes, body: Body::Plot(plot) }
     };
     let (panels, left_out) = first_of(lines.into_iter().map(panel).collect(), MOST_PANELS);
     Some(Sheet {
@@ -357,7 +400,7 @@ impl Burndown {
             canvas.blank((middle - half - 3.0, layout.bottom + 8.0), (middle + half + 3.0, layout.bottom + 26.0))?;
             canvas.text(&tick.text, (middle, layout.bottom + 9.0), TEXT, GREY, HPos::Center)?;
         }
-        canvas.text(&self.unit, (EDGE, layout.top - 23.0), TEXT, GREY, HPos::Left)
+        Ok(())
     }
 }
 
@@ -385,6 +428,9 @@ impl Draw for Burndown {
         for placed in &layout.above {
             canvas.label(&placed.text, (placed.x, upper(placed)))?;
         }
+        let unit = (EDGE, layout.top - 23.0);
+        canvas.blank((unit.0, unit.1), (unit.0 + width(&self.unit, TEXT) + 3.0, unit.1 + ROW - 2.0))?;
+        canvas.text(&self.unit, unit, TEXT, GREY, HPos::Left)?;
         let colour = |number: usize| COLOURS[number % COLOURS.len()];
         for (number, line) in self.lines.iter().enumerate() {
             canvas.band(&layout, line, colour(number))?;
@@ -472,6 +518,15 @@ mod tests {
             "{:?}",
             chart.marks
         );
+    }
+
+    #[test]
+    fn a_head_that_is_emptied_within_a_day_has_a_line_until_then() {
+        let forecast = made(100, &|r| outcome(r, 1.0));
+        let chart = burndown(&forecast).unwrap();
+        let first = &chart.lines[0].points;
+        assert!(first.len() == 3 && (first[1].day - 1.0 / 3.0).abs() < 1e-6, "{first:?}");
+        assert!(first[1].middle < 1.0 && first[1].high < 1.0, "{first:?}");
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(super) fn sheet(forecast: &Forecast) -> Option<Sheet> {
     let calendar = Calendar::new(scenario);
     let waited = |milestone: &Milestone| matches!(milestone, Milestone::HeadEmptied { .. } | Milestone::AllEmptied);
     let places: Vec<usize> = (0..scenario.milestones.len()).filter(|at| waited(&scenario.milestones[*at])).collect();
-    let dated: Vec<Vec<f64>> = places.iter().map(|place| dated(forecast, *place, &calendar)).collect();
-    let first = dated.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-    let last = dated.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+    let reached: Vec<Vec<f64>> = places.iter().map(|place| dated(forecast, *place, &calendar)).collect();
+    let first = reached.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    let last = reached.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
     if first > last {
         return None;
     }
@@ -32,8 +32,8 @@ pub(super) fn sheet(forecast: &Forecast) -> Option<Sheet> {
     let by_weeks = days.1 - days.0 > MOST_DAYS;
     let bars: Vec<Vec<Bar>> = places
         .iter()
-        .zip(&dated)
-        .map(|(place, dated)| bars(&forecast.milestones[*place], dated, &edges(&dates, by_weeks), forecast))
+        .zip(&reached)
+        .map(|(place, days)| bars(&forecast.milestones[*place], days, &edges(&dates, by_weeks), forecast))
         .collect();
     let most = bars.iter().flatten().map(|bar| bar.value).fold(0.0, f64::max) * 1.08;
     let panel = |(place, bars): (&usize, Vec<Bar>)| {
@@ -59,8 +59,8 @@ pub(super) fn sheet(forecast: &Forecast) -> Option<Sheet> {
             (Sign::Faint, "earlier or later".into()),
             (Sign::Triangle, "median".into()),
         ],
+        columns: if panels.len() > 4 { 2 } else { 1 },
         panels,
-        columns: 1,
         days,
         dates,
     })

@@ -18,7 +18,7 @@ pub(super) const MOST_PANELS: usize = 48;
 const EDGE: f64 = 10.0;
 const GAP: f64 = 26.0;
 const ABOVE: f64 = 24.0;
-const BELOW: f64 = 28.0;
+const BELOW: f64 = 32.0;
 const SAMPLE: f64 = 28.0;
 /// No column is narrower.
 const COLUMN: f64 = 250.0;
@@ -71,7 +71,7 @@ pub(super) struct Panel {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
     Plot(Plot),
-    /// Parts of a whole, in order: a name, a share of 1, and the number of a colour.
+    /// Parts of a whole, in order: a name, a share of 1, and a number that is always the name's, for its colour.
     Parts(Vec<(String, f64, usize)>),
     /// The notes say all that there is to say.
     Nothing,
@@ -306,7 +306,7 @@ impl Sheet {
             canvas.path(&[(x, frame.bottom), (x, frame.bottom + 5.0)], INK, 1.0)?;
             let half = width(&text, TEXT) / 2.0;
             let middle = x.min(frame.right + 6.0 - half).max(frame.left - 8.0 + half);
-            canvas.text(&text, (middle, frame.bottom + 8.0), TEXT, GREY, HPos::Center)?;
+            canvas.text(&text, (middle, frame.bottom + 11.0), TEXT, GREY, HPos::Center)?;
         }
         Ok(())
     }
@@ -314,7 +314,7 @@ impl Sheet {
 
 /// The values at which an axis has a line: nothing, and two to four round ones.
 fn steps(most: f64) -> Vec<(f64, String)> {
-    let step = round_step(most / 3.0);
+    let step = round_step(most / 4.0);
     let exact =
         |digits: &usize| format!("{step:.digits$}").parse::<f64>().is_ok_and(|read| (read - step).abs() < step * 1e-6);
     let digits = (0..9).find(exact).unwrap_or(9);
@@ -323,14 +323,19 @@ fn steps(most: f64) -> Vec<(f64, String)> {
         0 => count(value),
         digits => format!("{value:.digits$}"),
     };
-    let values = (0..=3).map(|times| f64::from(times) * step);
+    let values = (0..=4).map(|times| f64::from(times) * step);
     values.filter(|value| *value <= most * 1.000_001).map(|value| (value, text(value))).collect()
 }
 
 impl<DB: DrawingBackend> Canvas<'_, DB> {
     fn line(&self, frame: &Frame, points: &[Point], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
         let places: Vec<(f64, f64)> = points.iter().map(|point| (frame.x(point.day), frame.y(point.middle))).collect();
-        if places.len() > 1 { self.path(&places, colour, width) } else { Ok(()) }
+        match places[..] {
+            [] => Ok(()),
+            // A single day.
+            [(x, y)] => self.path(&[((x - 9.0).max(frame.left), y), ((x + 9.0).min(frame.right), y)], colour, width),
+            _ => self.path(&places, colour, width),
+        }
     }
 
     /// Draws a sign of the key and returns the room that it takes.
@@ -361,12 +366,13 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
     /// One bar, cut into its parts, and their names in the same order.
     fn parts(&self, parts: &[(String, f64, usize)], (x, y): (f64, f64), column: f64) -> Outcome<DB::ErrorType> {
         let mut from = x;
-        for (number, (_, share, colour)) in parts.iter().enumerate() {
+        for (_, share, number) in parts {
             let to = (from + column * share).min(x + column);
-            // White lines tell neighbours apart without colour, and so does every second one being paler.
-            let opacity = if number % 2 == 0 { 1.0 } else { 0.55 };
+            // White lines tell neighbours apart without colour; where the colours are all used, they come again paler.
+            let (colour, opacity) =
+                (COLOURS[number % COLOURS.len()], if number / COLOURS.len() % 2 == 0 { 1.0 } else { 0.5 });
             if to - from >= 1.0 {
-                self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), COLOURS[*colour], opacity)?;
+                self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), colour, opacity)?;
             }
             from = to;
         }
@@ -433,7 +439,8 @@ mod tests {
     fn labels_of_an_axis_are_exact() {
         let texts = |most: f64| steps(most).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(texts(45.0), ["0", "20", "40"]);
-        assert_eq!(texts(0.7), ["0", "0.25", "0.50"]);
+        assert_eq!(texts(0.7), ["0", "0.2", "0.4", "0.6"]);
+        assert_eq!(texts(0.09), ["0", "0.025", "0.050", "0.075"]);
         assert_eq!(texts(0.06), ["0", "0.02", "0.04", "0.06"]);
         assert_eq!(texts(3_000.0), ["0", "1,000", "2,000", "3,000"]);
     }

@@ -35,14 +35,15 @@ fn over_days(
 ) -> Option<Sheet> {
     let (panels, left_out) = first_of(panels, MOST_PANELS);
     let last_day = last_day(&panels);
+    let days = (0.0, last_day.max(1.0));
     (last_day > 0.0).then(|| Sheet {
         title: format!("{}: {title}", forecast.scenario.name),
         subtitle: subtitle(forecast, what, &left_out),
         key: key.into_iter().map(|(sign, text)| (sign, text.to_owned())).collect(),
         panels,
         columns,
-        days: (0.0, last_day),
-        dates: Dates::new(&forecast.scenario, last_day),
+        days,
+        dates: Dates::new(&forecast.scenario, days.1),
     })
 }
 
@@ -168,18 +169,16 @@ pub(super) fn pace(forecast: &Forecast) -> Option<Sheet> {
             Binding::ALL.into_iter().map(|cause| (cause, known.bound[cause as usize])).collect();
         causes.retain(|(_, share)| *share > 0.0);
         causes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let parts: Vec<(String, f64, usize)> = causes
-            .into_iter()
-            .map(|(cause, share)| (cause.name().to_owned(), share, cause as usize % super::canvas::COLOURS.len()))
-            .collect();
+        let parts: Vec<(String, f64, usize)> =
+            causes.into_iter().map(|(cause, share)| (cause.name().to_owned(), share, cause as usize)).collect();
         let plot = Plot { unit: "streams, mean of the day".into(), most, band: streams(head), ..Plot::default() };
-        let (notes, body) = if parts.is_empty() {
-            (vec!["nothing: it never had its turn".to_owned()], Body::Nothing)
+        let (what, notes, body) = if parts.is_empty() {
+            ("what bound it".to_owned(), vec!["nothing: it never had its turn".to_owned()], Body::Nothing)
         } else {
-            (vec![format!("{} in its turn, shares of that time:", known.turn)], Body::Parts(parts))
+            (format!("what bound it in {}", known.turn), Vec::new(), Body::Parts(parts))
         };
         let pace = Panel { name: format!("{name}: pace"), notes: Vec::new(), body: Body::Plot(plot) };
-        [pace, Panel { name: format!("{name}: what bound it"), notes, body }]
+        [pace, Panel { name: format!("{name}: {what}"), notes, body }]
     });
     let key = vec![(Sign::Band, "copies that progress at once")];
     over_days(forecast, ("pace and what bound it", "median and P10 to P90"), key, panels.collect(), 2)
@@ -208,7 +207,7 @@ mod tests {
             names(load(&forecast)),
             ["head-1: load", "head-1: response time", "head-2: load", "head-2: response time"]
         );
-        assert_eq!(names(pace(&forecast))[1], "head-1: what bound it");
+        assert_eq!(names(pace(&forecast))[1], "head-1: what bound it in 9.7 days");
         assert_eq!(names(risk(&forecast))[1], "head-1: mailbox-hours of outage");
     }
 

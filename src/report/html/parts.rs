@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::wording::{Calendar, count, percent, shown};
+use super::super::wording::{Calendar, count, percent};
 use super::super::{About, standing};
-use super::table;
+use super::{as_text, table};
 use crate::forecast::Forecast;
 use crate::scenario::{Note, NoteKind};
 
@@ -22,17 +22,17 @@ pub(super) fn progress(forecast: &Forecast, about: &About) -> Markup {
     let rows: Vec<Vec<String>> = scenario.heads.iter().zip(&standings).map(row).collect();
     let header = ["head", "mailboxes", "moved", "still there", "done"].map(str::to_owned);
     let start = Calendar::new(scenario).stamp(scenario.as_of);
-    let text = format!(
+    let told = format!(
         "{} of {} mailboxes ({}) have moved when the forecast starts, {start}.",
         count(moved),
         count(all),
         percent(share(moved, all))
     );
     html! {
-        p { (text) }
+        p { (as_text(&told)) }
         p { progress max="100" value=(format!("{:.0}", (share(moved, all) * 100.0).floor())) aria-label="Mailboxes moved" {} }
         (table("Mailboxes by head", &header, &rows))
-        @for line in &about.observed { p { (shown(line)) } }
+        @for line in &about.observed { p { (as_text(line)) } }
     }
 }
 
@@ -63,11 +63,11 @@ fn row(note: &Note) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (shown(&note.text))
+                (as_text(&note.text))
                 @if note.chosen_to_fit { " " strong { "[chosen so that the dates fit]" } }
             }
-            td { (shown(&note.source)) }
-            td { (shown(&note.keys.join(", "))) }
+            td { (as_text(&note.source)) }
+            td { (as_text(&note.keys.join(", "))) }
         }
     }
 }
@@ -84,11 +84,11 @@ pub(super) fn repeat(forecast: &Forecast, about: &About) -> Markup {
     rows.extend(about.inventory.iter().map(|known| ("inventory".to_owned(), hash(&known.file, &known.sha256))));
     rows.extend(about.load.iter().map(|known| ("measured load".to_owned(), hash(&known.file, &known.sha256))));
     html! {
-        pre { code { (shown(&about.command)) } }
+        pre { code { (as_text(&about.command)) } }
         table.prose {
             caption { "What these numbers depend on" }
             thead { tr { th scope="col" { "what" } th scope="col" { "value" } } }
-            tbody { @for (what, value) in &rows { tr { th scope="row" { (what) } td { (shown(value)) } } } }
+            tbody { @for (what, value) in &rows { tr { th scope="row" { (what) } td { (as_text(value)) } } } }
         }
     }
 }
