@@ -92,7 +92,7 @@ fn range(milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
 pub(super) fn is_dated(forecast: &Forecast) -> bool {
     let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
     let has = |level| all.and_then(|one| one.at(level)).is_some_and(|estimate| estimate.value.time().is_some());
-    has(P10) && has(P50) && has(P90) && !all.is_some_and(|one| one.earliest == one.latest)
+    has(P10) && has(P50) && has(P90) && all.is_none_or(|one| one.earliest != one.latest)
 }
 
 /// The answer in one sentence, for people who know nothing of the forecast.

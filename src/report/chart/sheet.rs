@@ -354,7 +354,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             Sign::Thin => self.path(&[(x, middle), (end, middle)], GREY, 1.0)?,
             Sign::Level => self.dashes(x, end, middle)?,
             Sign::Upright => {
-                self.path(&[(x + SAMPLE / 2.0, middle - 7.0), (x + SAMPLE / 2.0, middle + 7.0)], GREY, 1.0)?
+                self.path(&[(x + SAMPLE / 2.0, middle - 7.0), (x + SAMPLE / 2.0, middle + 7.0)], GREY, 1.0)?;
             }
             Sign::Full => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 1.0)?,
             Sign::Faint => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 0.4)?,
@@ -369,8 +369,8 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         for (_, share, number) in parts {
             let to = (from + column * share).min(x + column);
             // White lines tell neighbours apart without colour; where the colours are all used, they come again paler.
-            let (colour, opacity) =
-                (COLOURS[number % COLOURS.len()], if number / COLOURS.len() % 2 == 0 { 1.0 } else { 0.5 });
+            let colour = COLOURS[number % COLOURS.len()];
+            let opacity = if (number / COLOURS.len()).is_multiple_of(2) { 1.0 } else { 0.5 };
             if to - from >= 1.0 {
                 self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), colour, opacity)?;
             }
