@@ -90,7 +90,11 @@ fn parts(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result
         part("users", "Risks: what users notice", &[sections::users(forecast)], &[])?,
         part("risk", "Risks: load and outages", &[sections::trends(forecast)], &["load", "risk"])?,
         part("last", "The last 1 %", &[ending::last_part(forecast)], &[])?,
-        part("clusters", "Clusters", &[sections::clusters(forecast)], &["fill"])?,
+        part("clusters", "Clusters", &[sections::clusters(forecast)], &["fill"])?.map(|part| {
+            // When each opens and is full: with many clusters too much for the beginning.
+            let dates = lines(&rows::answer(forecast).blocks, Tone::Plain);
+            Part { body: html! { (dates) (part.body) }, ..part }
+        }),
         part("price", "What the old storage costs", &[ending::price(forecast)], &[])?,
         part("inputs", "Inputs", &[sections::inputs(forecast, &apart)], &[])?,
         parts::notes(about).map(|body| Part { id: "notes", title: "Assumptions and facts", body }),
@@ -111,14 +115,19 @@ fn answer(forecast: &Forecast) -> Markup {
             @for block in answer.iter().filter(is_bad) { (one(block, "")) }
             p.answer id="the-answer" { (as_text(&rows::headline(forecast))) "." }
             @for block in unfinished.iter().filter(is_bad) { (one(block, "")) }
-            ul {
-                @for block in answer.iter().filter(|block| !is_bad(block)) {
-                    @if let Block::Line(_, text) = block { li { (as_text(text)) } }
-                }
-            }
+            (lines(&answer, Tone::Strong))
             @if rows::is_dated(forecast) { p.quiet { (plain) } }
         }
     }
+}
+
+/// Those of the lines that are meant so, as a list.
+fn lines(blocks: &[Block], wanted: Tone) -> Markup {
+    let line = |block: &Block| match block {
+        Block::Line(tone, text) if *tone == wanted => Some(as_text(text)),
+        Block::Line(..) | Block::Table { .. } => None,
+    };
+    html! { ul { @for text in blocks.iter().filter_map(line) { li { (text) } } } }
 }
 
 /// The blocks of a section; lines of a list become one.
