@@ -9,6 +9,7 @@ pub mod document;
 mod ending;
 pub mod files;
 pub mod gate;
+mod html;
 mod inventory;
 mod load;
 pub mod markdown;
@@ -16,6 +17,7 @@ pub mod published;
 mod rows;
 mod sections;
 mod shares;
+mod standing;
 pub mod table;
 pub mod terminal;
 pub mod trace;
@@ -134,7 +136,7 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
 /// When it cannot be drawn: the font is missing.
 pub fn load_chart(load: &LoadSummary, zone: &str) -> io::Result<Option<(String, Vec<u8>)>> {
     let Some(chart) = chart::week(load, zone) else { return Ok(None) };
-    Ok(Some((chart.svg()?, chart.png()?)))
+    Ok(Some((chart.svg(chart::Paper::FILE)?, chart.png()?)))
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ const LAYERS: [&str; 10] =
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 
 /// A crate that only some layers may name, and which.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 10] = [
     ("polars", &["scenario", "report"]),
     ("plotters", &["report"]),
+    ("maud", &["report"]),
     ("clap", &["cli"]),
     ("annotate_snippets", &["scenario"]),
     ("rusqlite", &["live"]),

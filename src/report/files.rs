@@ -11,22 +11,21 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{About, chart, document, markdown, report, table};
+use super::{About, chart, document, html, markdown, report, table};
 use crate::forecast::Forecast;
 use crate::migration::message::CORE_VERSION;
 use crate::sim::DRAW_SCHEME;
 
-/// The files that a forecast writes.
-const NAMES: [&str; 11] = [
+/// The files that a forecast writes, besides those of its charts.
+const NAMES: [&str; 10] = [
     "forecast.json",
     "scenario.toml",
+    "report.html",
     "report.md",
     "replications.parquet",
     "replications.csv",
     "series.parquet",
     "series.csv",
-    "burndown.svg",
-    "burndown.png",
     "manifest.json",
     "run.json",
 ];
@@ -71,7 +70,7 @@ struct Manifest<'a> {
 
 #[derive(Serialize)]
 struct FileEntry {
-    name: &'static str,
+    name: String,
     size_bytes: usize,
     sha256: String,
 }
@@ -106,28 +105,34 @@ pub fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(&'static str, Vec<u8>)>> {
+fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut replications = table::replications(forecast).map_err(io::Error::other)?;
     let mut series = table::series(forecast).map_err(io::Error::other)?;
-    let mut files = vec![
+    let pictures = chart::pictures(forecast);
+    let files = [
         ("forecast.json", document::json(forecast, about)?.into_bytes()),
         ("scenario.toml", about.resolved.clone().into_bytes()),
+        ("report.html", html::render(forecast, about, &pictures)?.into_bytes()),
         ("report.md", markdown::render(&report(forecast, about)).into_bytes()),
         ("replications.parquet", table::parquet(&mut replications).map_err(io::Error::other)?),
         ("replications.csv", table::csv(&mut replications).map_err(io::Error::other)?),
         ("series.parquet", table::parquet(&mut series).map_err(io::Error::other)?),
         ("series.csv", table::csv(&mut series).map_err(io::Error::other)?),
     ];
-    if let Some(burndown) = chart::burndown(forecast) {
-        files.push(("burndown.svg", burndown.svg().map_err(io::Error::other)?.into_bytes()));
-        files.push(("burndown.png", burndown.png().map_err(io::Error::other)?));
+    let mut files: Vec<_> = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+    for picture in &pictures {
+        files.push((format!("{}.svg", picture.stem), picture.svg(chart::Paper::FILE)?.into_bytes()));
+        files.push((format!("{}.png", picture.stem), picture.png()?));
     }
     Ok(files)
 }
 
-fn manifest<'a>(forecast: &Forecast, about: &'a About, files: &[(&'static str, Vec<u8>)]) -> Manifest<'a> {
-    let entry =
-        |(name, bytes): &(&'static str, Vec<u8>)| FileEntry { name, size_bytes: bytes.len(), sha256: sha256(bytes) };
+fn manifest<'a>(forecast: &Forecast, about: &'a About, files: &[(String, Vec<u8>)]) -> Manifest<'a> {
+    let entry = |(name, bytes): &(String, Vec<u8>)| FileEntry {
+        name: name.clone(),
+        size_bytes: bytes.len(),
+        sha256: sha256(bytes),
+    };
     Manifest {
         schema_version: document::SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
@@ -180,7 +185,8 @@ fn refuse_strangers(target: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let name = entry?.file_name();
-        if !NAMES.iter().any(|known| name == *known) {
+        let of_a_chart = |stem: &&str| ["svg", "png"].iter().any(|ending| name == *format!("{stem}.{ending}"));
+        if !NAMES.iter().any(|known| name == *known) && !chart::STEMS.iter().any(of_a_chart) {
             let text = format!("{} holds {}, which no forecast wrote: left as it is", target.display(), name.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
@@ -225,7 +231,7 @@ mod tests {
         let manifest: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
         let files = manifest["files"].as_array().unwrap();
-        assert_eq!(files.len(), NAMES.len() - 2);
+        assert_eq!(files.len(), NAMES.len() - 2 + 2 * chart::STEMS.len());
         for file in files {
             let bytes = fs::read(folder.join(file["name"].as_str().unwrap())).unwrap();
             assert_eq!(file["sha256"], sha256(&bytes));

@@ -54,7 +54,8 @@ fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) 
     }
 }
 
-fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
+/// A milestone in a sentence.
+pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
     let (subject, otherwise) = subject(&forecast.scenario, milestone.milestone);
     let all = forecast.replications.len() as f64;
     let share = |part: u32| percent(f64::from(part) / all);
@@ -62,8 +63,7 @@ fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calen
         0 => String::new(),
         some => format!("; {otherwise} in {}", share(some)),
     };
-    let (p10, p50, p90) = (milestone.at(P10), milestone.at(P50), milestone.at(P90));
-    match p50.map(|estimate| estimate.value) {
+    match milestone.at(P50).map(|estimate| estimate.value) {
         None => unsure(&subject, milestone, calendar),
         Some(When::Never) => format!("{subject}: {otherwise} in {} of the replications", share(milestone.never)),
         Some(When::AfterHorizon) => {
@@ -73,15 +73,49 @@ fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calen
         Some(When::At(time)) if calendar.already(time) => {
             format!("{} since before the forecast starts", already(&subject))
         }
-        Some(When::At(time)) => match (p10, p90) {
-            (Some(low), Some(high)) if high.value == When::Never => {
-                format!("{subject} {} (80 %: {} or later{never})", calendar.long(time), calendar.when(low.value))
-            }
-            (Some(low), Some(high)) => {
-                format!("{subject} {} (80 %: {}{never})", calendar.long(time), calendar.range(low.value, high.value))
-            }
-            _ => format!("{subject} {} (too few replications for a range{never})", calendar.long(time)),
-        },
+        Some(When::At(time)) => {
+            format!("{subject} {} ({}{never})", calendar.long(time), range(milestone, calendar))
+        }
+    }
+}
+
+/// The range around a median that is a date.
+fn range(milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
+    match (milestone.at(P10), milestone.at(P90)) {
+        (Some(low), Some(high)) if high.value == When::Never => format!("80 %: {} or later", calendar.when(low.value)),
+        (Some(low), Some(high)) => format!("80 %: {}", calendar.range(low.value, high.value)),
+        _ => "too few replications for a range".to_owned(),
+    }
+}
+
+/// Whether the answer is a date with a range.
+pub(super) fn is_dated(forecast: &Forecast) -> bool {
+    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied);
+    let has = |level| all.and_then(|one| one.at(level)).is_some_and(|estimate| estimate.value.time().is_some());
+    has(P10) && has(P50) && has(P90) && all.is_none_or(|one| one.earliest != one.latest)
+}
+
+/// The answer in one sentence, for people who know nothing of the forecast.
+pub(super) fn headline(forecast: &Forecast) -> String {
+    let calendar = Calendar::new(&forecast.scenario);
+    let off = "All mailboxes are off the old storage";
+    let Some(all) = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied) else {
+        return "This forecast does not ask when all mailboxes are off the old storage".to_owned();
+    };
+    let share = |part: u32| percent(f64::from(part) / forecast.replications.len() as f64);
+    match all.at(P50).map(|estimate| estimate.value) {
+        None => unsure("When all mailboxes are off the old storage", all, &calendar),
+        Some(When::Never) => format!(
+            "Some mailboxes stay on the old storage: {} of the replications end before it is empty",
+            share(all.never)
+        ),
+        Some(When::AfterHorizon) => format!(
+            "Mailboxes are still on the old storage on {}, as far as this forecast looks, in {} of the replications",
+            calendar.long(forecast.scenario.horizon),
+            share(all.censored)
+        ),
+        Some(When::At(time)) if calendar.already(time) => format!("{off} since before the forecast starts"),
+        Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::migration::message::Binding;
 use crate::scenario::{Note, NoteKind, UncertainInput};
 use crate::units::Share;
 
-fn about() -> About {
+pub(super) fn about() -> About {
     let note = |text: &str, chosen_to_fit| Note {
         kind: NoteKind::Assumption,
         keys: vec!["population.activity".into()],
@@ -43,7 +43,7 @@ fn about() -> About {
 }
 
 /// A forecast whose uncertain inputs spread what chance alone does not.
-fn uncertain() -> Forecast {
+pub(super) fn uncertain() -> Forecast {
     let (middle, stop) = (scenario(), AtomicBool::new(false));
     let mut drawn = middle.clone();
     drawn.name = "drawn".into();

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use super::standing;
 use crate::forecast::quantile::{Estimate, When};
 use crate::scenario::Scenario;
 use crate::units::{Span, Time};
@@ -19,7 +20,7 @@ pub(super) struct Calendar<'a> {
 impl<'a> Calendar<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
         let year = local(scenario.as_of, &scenario.time_zone).year();
-        let moved = scenario.model.population.moved.iter().any(|share| share.ppm() > 0);
+        let moved = standing::by_head(scenario).iter().any(|head| head.moved() > 0.0);
         Self { zone: &scenario.time_zone, year, started: moved.then_some(scenario.as_of), horizon: scenario.horizon }
     }
 
@@ -162,6 +163,15 @@ pub(super) fn figure(number: f64) -> String {
     }
 }
 
+/// A text as a page or a picture may show it: without characters that cannot be seen but change what can.
+pub(super) fn shown(text: &str) -> String {
+    let turns =
+        |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain =
+        |letter: char| if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') { ' ' } else { letter };
+    text.chars().filter(|letter| !turns(*letter)).map(plain).collect()
+}
+
 /// Breaks a text into lines of at most `width` characters at its spaces; a longer word stands alone, and a per cent sign
 /// stays with its number.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -227,6 +237,11 @@ mod tests {
             (percent(0.999), percent(1.0), percent(0.001), percent(0.0)),
             ("over 99 %".into(), "100 %".into(), "under 1 %".into(), "0 %".into())
         );
+    }
+
+    #[test]
+    fn nothing_invisible_is_shown() {
+        assert_eq!(shown("head\u{202e}-1\n\0<b>"), "head-1  <b>");
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod production_kills;
 mod production_left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_power;
+mod report_page;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;

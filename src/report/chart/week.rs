@@ -1,12 +1,13 @@
 //! The chart of a measured load: means by the hour of the local week, and from P10 to P90 of the samples of each hour.
 
-use super::{Burndown, HeadLine, Mark, Names, Point};
+use super::burndown::{Axis, Burndown, HeadLine, Names};
+use super::{Drawing, Mark, Picture, Point};
 use crate::scenario::{HourOfWeek, HoursFit, LoadColumn, LoadSummary};
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// The chart; `None` when nothing could be fitted.
-pub(in super::super) fn week(load: &LoadSummary, zone: &str) -> Option<Burndown> {
+pub(in super::super) fn week(load: &LoadSummary, zone: &str) -> Option<Picture> {
     let is_mixed = load.columns.iter().any(|column| column.is_share != load.columns[0].is_share);
     let lines: Vec<HeadLine> =
         load.columns.iter().filter_map(|column| Some(line(column, column.hours.as_ref().ok()?, is_mixed))).collect();
@@ -19,7 +20,7 @@ pub(in super::super) fn week(load: &LoadSummary, zone: &str) -> Option<Burndown>
         Some(column) if column.is_share => "% of capacity",
         Some(_) | None => "op/s",
     };
-    Some(Burndown {
+    let drawing = Drawing::Burndown(Burndown {
         title: format!("{}: load by the hour of the week", load.file),
         subtitle: format!(
             "mean, and P10 to P90 of {} samples; hours of {zone}",
@@ -30,9 +31,17 @@ pub(in super::super) fn week(load: &LoadSummary, zone: &str) -> Option<Burndown>
         lines,
         marks: Vec::new(),
         expectations: Vec::new(),
-        ticks: (0_u8..).zip(DAYS).map(|(day, name)| Mark { day: f64::from(day), text: name.to_owned() }).collect(),
+        axis: Axis::Marks(
+            (0_u8..).zip(DAYS).map(|(day, name)| Mark { day: f64::from(day), text: name.to_owned() }).collect(),
+        ),
         last_day: 7.0,
         most,
+    });
+    Some(Picture {
+        stem: "load",
+        title: "Load by the hour of the week",
+        description: "A line for each column of the file: the mean by the hour of the local week, within a band from P10 to P90.",
+        drawing,
     })
 }
 

@@ -1,0 +1,284 @@
+//! What charts are drawn with: plotters' backends, the embedded font, colours, and texts that keep within their place.
+//!
+//! All places are in pixels of the SVG; the PNG is that times a scale.
+
+use std::io;
+
+use plotters::coord::Shift;
+use plotters::prelude::{
+    BitMapBackend, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, PathElement, Polygon, RGBColor,
+    Rectangle, SVGBackend, Text, TextStyle, TriangleMarker, WHITE,
+};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontStyle, register_font};
+
+use super::super::wording::shown;
+
+/// Colours that people with any colour vision tell apart (Okabe and Ito), darkest first.
+pub(super) const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const GREY: RGBColor = RGBColor(100, 100, 100);
+pub(super) const PALE: RGBColor = RGBColor(222, 222, 222);
+
+/// Size of a title, of a heading, and of all other text; an SVG's own font size is four fifths of it.
+pub(super) const TITLE: f64 = 20.0;
+pub(super) const HEADING: f64 = 16.0;
+pub(super) const TEXT: f64 = 14.5;
+/// Height of a line of text.
+pub(super) const ROW: f64 = 20.0;
+
+/// A PNG is twice as large as the SVG, since bitmap text is uneven at its own size, unless that takes more pixels than this.
+const PIXELS: f64 = 16e6;
+
+pub(super) type Outcome<E> = Result<(), plotters::prelude::DrawingAreaErrorKind<E>>;
+
+/// What a chart is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in super::super) struct Paper {
+    /// Its width in pixels.
+    pub(in super::super) width: u32,
+    /// Whether the chart tells its own title; on a page the page does.
+    pub(in super::super) titled: bool,
+}
+
+impl Paper {
+    /// A file of its own.
+    pub(in super::super) const FILE: Self = Self { width: 1_200, titled: true };
+    /// A page on a screen.
+    pub(in super::super) const PAGE: Self = Self { width: 860, titled: false };
+    /// A page on a telephone.
+    pub(in super::super) const PHONE: Self = Self { width: 330, titled: false };
+
+    pub(super) fn width(self) -> f64 {
+        f64::from(self.width)
+    }
+}
+
+/// Something that knows how high it gets on a paper.
+pub(super) trait Draw {
+    fn height(&self, paper: Paper) -> f64;
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType>;
+}
+
+/// The drawing as SVG.
+pub(super) fn svg(drawing: &impl Draw, paper: Paper) -> io::Result<String> {
+    register()?;
+    let mut text = String::new();
+    {
+        let size = (paper.width, drawing.height(paper).ceil() as u32);
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        paint(drawing, &Canvas { area: &area, scale: 1.0, paper })?;
+    }
+    Ok(text)
+}
+
+/// The drawing as PNG.
+pub(super) fn png(drawing: &impl Draw, paper: Paper) -> io::Result<Vec<u8>> {
+    register()?;
+    let height = drawing.height(paper).ceil();
+    let scale = if paper.width() * height * 4.0 <= PIXELS { 2_u32 } else { 1 };
+    let (width, height) = (paper.width * scale, height as u32 * scale);
+    let mut pixels = vec![0; (width * height * 3) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        paint(drawing, &Canvas { area: &area, scale: f64::from(scale), paper })?;
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    // Charts are mostly white: what takes ten times as long makes them hardly any smaller.
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header().map_err(io::Error::other)?;
+    writer.write_image_data(&pixels).map_err(io::Error::other)?;
+    writer.finish().map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+fn paint<DB: DrawingBackend>(drawing: &impl Draw, canvas: &Canvas<'_, DB>) -> io::Result<()> {
+    let all = || {
+        canvas.area.fill(&WHITE)?;
+        drawing.draw(canvas)?;
+        canvas.area.present()
+    };
+    all().map_err(|error: plotters::prelude::DrawingAreaErrorKind<DB::ErrorType>| io::Error::other(error.to_string()))
+}
+
+/// A backend, and how its pixels relate to places.
+pub(super) struct Canvas<'a, DB: DrawingBackend> {
+    pub(super) area: &'a DrawingArea<DB, Shift>,
+    pub(super) scale: f64,
+    pub(super) paper: Paper,
+}
+
+impl<DB: DrawingBackend> Canvas<'_, DB> {
+    /// A label that interrupts any line behind it.
+    pub(super) fn label(&self, text: &str, (x, y): (f64, f64)) -> Outcome<DB::ErrorType> {
+        self.blank((x - 2.0, y - 1.0), (x + width(text, TEXT) + 2.0, y + ROW - 3.0))?;
+        self.text(text, (x, y), TEXT, INK, HPos::Left)
+    }
+
+    pub(super) fn blank(&self, from: (f64, f64), to: (f64, f64)) -> Outcome<DB::ErrorType> {
+        self.rectangle(from, to, WHITE, 1.0)
+    }
+
+    pub(super) fn rectangle(
+        &self,
+        from: (f64, f64),
+        to: (f64, f64),
+        colour: RGBColor,
+        opacity: f64,
+    ) -> Outcome<DB::ErrorType> {
+        self.area.draw(&Rectangle::new([self.place(from), self.place(to)], colour.mix(opacity).filled()))
+    }
+
+    pub(super) fn triangle(&self, place: (f64, f64)) -> Outcome<DB::ErrorType> {
+        self.area.draw(&TriangleMarker::new(self.place(place), (6.0 * self.scale) as i32, INK.filled()))
+    }
+
+    pub(super) fn polygon(&self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) -> Outcome<DB::ErrorType> {
+        let edge: Vec<(i32, i32)> = edge.map(|place| self.place(place)).collect();
+        self.area.draw(&Polygon::new(edge, colour.mix(0.22)))
+    }
+
+    pub(super) fn path(&self, points: &[(f64, f64)], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
+        let points: Vec<(i32, i32)> = points.iter().map(|place| self.place(*place)).collect();
+        self.area.draw(&PathElement::new(points, colour.stroke_width((width * self.scale).round() as u32)))
+    }
+
+    /// A level line, in dashes.
+    pub(super) fn dashes(&self, from: f64, to: f64, y: f64) -> Outcome<DB::ErrorType> {
+        let mut x = from;
+        while x < to {
+            self.path(&[(x, y), ((x + 9.0).min(to), y)], INK, 1.5)?;
+            x += 15.0;
+        }
+        Ok(())
+    }
+
+    pub(super) fn text(
+        &self,
+        text: &str,
+        place: (f64, f64),
+        size: f64,
+        colour: RGBColor,
+        anchor: HPos,
+    ) -> Outcome<DB::ErrorType> {
+        let style: TextStyle<'_> = ("sans-serif", size * self.scale).into_font().into();
+        let style = style.color(&colour).pos(Pos::new(anchor, VPos::Top));
+        self.area.draw(&Text::new(shown(text), self.place(place), style))
+    }
+
+    /// Lines of text below each other.
+    pub(super) fn lines(
+        &self,
+        lines: &[String],
+        (x, y): (f64, f64),
+        size: f64,
+        colour: RGBColor,
+    ) -> Outcome<DB::ErrorType> {
+        for (number, line) in lines.iter().enumerate() {
+            self.text(line, (x, y + number as f64 * height(size)), size, colour, HPos::Left)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+    }
+}
+
+/// Height of a line of text of this size.
+pub(super) fn height(size: f64) -> f64 {
+    size * ROW / TEXT
+}
+
+/// How wide a text gets, in the embedded font; other sans-serif fonts of viewers are hardly ever wider.
+pub(super) fn width(text: &str, size: f64) -> f64 {
+    let measured = ("sans-serif", size).into_font().box_size(text);
+    // A font that cannot measure is told of when it has to write.
+    measured.map_or_else(|_| text.chars().count() as f64 * size * 0.6, |(width, _)| f64::from(width))
+}
+
+/// The text, or its beginning with an ellipsis where it is wider than there is room.
+pub(super) fn fit(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |count: usize| letters[..count].iter().collect::<String>().trim_end().to_owned() + "…";
+    // Wider texts have more letters, nearly always: the search looks at a few of them alone.
+    let (mut fits, mut wide) = (0, letters.len());
+    while fits + 1 < wide {
+        let middle = usize::midpoint(fits, wide);
+        if width(&cut(middle), size) <= room {
+            fits = middle;
+        } else {
+            wide = middle;
+        }
+    }
+    cut(fits)
+}
+
+/// The text in lines no wider than there is room; a longer word is cut.
+pub(super) fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    // A number stays with its per cent sign.
+    let text = text.replace(" %", "\u{a0}%");
+    let breaks = |letter: char| letter.is_whitespace() && letter != '\u{a0}';
+    for word in text.split(breaks).filter(|word| !word.is_empty()) {
+        if let Some(line) = lines.last_mut() {
+            let longer = format!("{line} {word}");
+            if width(&longer, size) <= room {
+                *line = longer;
+                continue;
+            }
+        }
+        lines.push(fit(word, size, room));
+    }
+    lines
+}
+
+/// 1, 2, 2.5 or 5 times a power of ten, not below the step that is asked for.
+pub(super) fn round_step(step: f64) -> f64 {
+    let power = 10_f64.powf(step.log10().floor());
+    let times = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|times| times * power >= step * 0.999);
+    times.unwrap_or(10.0) * power
+}
+
+/// Makes the embedded font known; as often as it is asked for.
+pub(super) fn register() -> io::Result<()> {
+    register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| io::Error::other("the chart's font cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_an_axis_are_round() {
+        for (asked, step) in [(40_000.0, 50_000.0), (1.0, 1.0), (0.21, 0.25), (1_100.0, 2_000.0)] {
+            assert!((round_step(asked) / step - 1.0).abs() < 1e-9, "{asked}: {}", round_step(asked));
+        }
+    }
+
+    #[test]
+    fn texts_keep_within_their_place() {
+        register().unwrap();
+        let long = "head-of-the-old-storage-in-the-second-row and 40 % of it";
+        let cut = fit(long, TEXT, 120.0);
+        assert!(cut.ends_with('…') && width(&cut, TEXT) <= 120.0, "{cut}");
+        assert_eq!(fit("head-1", TEXT, 120.0), "head-1");
+        let lines = wrapped(long, TEXT, 120.0);
+        assert!(lines.len() > 1 && lines.iter().all(|line| width(line, TEXT) <= 120.0), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("40\u{a0}%")), "{lines:?}");
+    }
+}
