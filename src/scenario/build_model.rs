@@ -4,6 +4,7 @@ use super::curve::{CurvePoint, LatencyCurve, PRESETS, preset};
 use super::frame::Frame;
 use super::inventory::{Field, Inventory};
 use super::item::Item;
+use super::links;
 use super::load::LoadSummary;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
@@ -45,6 +46,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
         clusters,
         load,
         backups,
+        links: links::links(file, frame, reader),
         cost: cost(file, reader),
         probe: probe(file, reader),
         faults: faults(file, reader),

@@ -1,7 +1,8 @@
-//! Which copy goes how fast: pairs, heads and clusters together. Speeds are found lazily, once an instant, and only
+//! Which copy goes how fast: pairs, heads, clusters and links together. Speeds are found lazily, once an instant, and only
 //! where something has changed.
 
 mod capped;
+mod links;
 
 use super::fill::{Demand, Scratch};
 use super::head::{Mover, Station};
@@ -12,6 +13,7 @@ use crate::fleet::{ClusterId, HeadId, at_mut};
 use crate::migration::message::Limit;
 use crate::scenario::model::Model;
 use crate::units::{Rate, Time};
+use links::LinkSide;
 
 /// A pair slowed below this by the busy head or cluster is held by it.
 const HELD_BELOW: f64 = 0.9;
@@ -55,6 +57,7 @@ struct ClusterSide {
 pub(crate) struct Sharing {
     heads: Vec<HeadSide>,
     clusters: Vec<ClusterSide>,
+    links: Vec<LinkSide>,
     /// By head, then by cluster.
     pairs: Vec<Pair>,
     due: Dues,
@@ -63,9 +66,10 @@ pub(crate) struct Sharing {
     /// ... and of these a bit for each where something else has changed than its copies: its load or capacity, a cluster's
     /// response, a cap.
     affected: u64,
-    /// Copies whose work is under way, and how many of them no cap on bytes can ever hold.
+    /// Copies whose work is under way, how many of them no cap on bytes can ever hold, and how many none of a store.
     copies: u64,
     free_copies: u64,
+    free_of_stores: u64,
     stream: Rate,
     /// Whether caps bound when the speeds were last found.
     capped: bool,
@@ -92,18 +96,20 @@ impl Sharing {
         let mut made = Self {
             heads: model.heads.iter().map(head).collect(),
             clusters: model.clusters.iter().map(cluster).collect(),
+            links: model.links.iter().map(LinkSide::new).collect(),
             pairs: (0..pairs).map(|_| Pair::new(copies)).collect(),
             due: Dues::new(pairs),
             dirty: 0,
             affected: 0,
             copies: 0,
             free_copies: 0,
+            free_of_stores: 0,
             stream,
             capped: false,
             movers: Vec::with_capacity(model.clusters.len()),
             demands: Vec::with_capacity(pairs),
             ceilings: Vec::with_capacity(pairs),
-            caps: Vec::with_capacity(model.heads.len() + model.clusters.len()),
+            caps: Vec::with_capacity(model.heads.len() + model.clusters.len() + model.links.len()),
             scratch: Scratch::default(),
         };
         made.count_free_copies();
@@ -188,7 +194,9 @@ impl Sharing {
     /// ask for alone.
     #[inline(always)]
     fn weigh_caps(&mut self, head: HeadId) {
-        if self.capped || self.copies > self.free_copies {
+        // A link that holds nobody changes no speed, not even in its last digit.
+        if self.capped || self.copies > self.free_copies && (self.copies > self.free_of_stores || self.is_link_tight())
+        {
             self.dirty |= 1 << head.0;
         }
     }

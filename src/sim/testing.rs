@@ -163,6 +163,7 @@ fn model(mailboxes: u32) -> Model {
             holidays: Vec::new(),
         },
         backups: Vec::new(),
+        links: Vec::new(),
         cost: Cost {
             head_per_message: Ops::new(0.0),
             head_per_megabyte: Ops::new(0.0),
