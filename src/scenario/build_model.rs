@@ -346,6 +346,7 @@ fn cost(file: &Item, reader: &mut Reader<'_>) -> Cost {
     }
     Cost {
         head_per_message: reader.ops(item, "head_per_message"),
+        head_per_message_growth: reader.ops(item, "head_per_message_growth"),
         head_per_megabyte: reader.ops(item, "head_per_megabyte"),
         head_per_stream: reader.op_rate(item, "head_per_stream"),
         cluster_per_message: reader.ops(item, "cluster_per_message"),

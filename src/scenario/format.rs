@@ -246,6 +246,12 @@ static COST: Table = Table {
     what: "the cost of moving",
     keys: &[&[
         or("head_per_message", ops().kind(), Need::Text("0 op"), "On the head: look-up, reads, rescan, verify."),
+        or(
+            "head_per_message_growth",
+            ops().kind(),
+            Need::Text("0 op"),
+            "On the head, more for each message by each 10,000 messages of its mailbox.",
+        ),
         or("head_per_megabyte", ops().kind(), Need::Text("0 op"), "On the head, by 10^6 bytes."),
         or("head_per_stream", op_rate().kind(), Need::Text("0 op/s"), "On the head, while a copy is open."),
         or("cluster_per_message", ops().kind(), Need::Text("0 op"), "On the cluster."),

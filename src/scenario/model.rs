@@ -248,6 +248,8 @@ impl Load {
 pub struct Cost {
     /// On the head, by message: look-up, reads, rescan, verify.
     pub head_per_message: Ops,
+    /// On the head, more for each message by each 10,000 messages of its mailbox: directories that are searched from end to end.
+    pub head_per_message_growth: Ops,
     /// On the head, by 10^6 bytes.
     pub head_per_megabyte: Ops,
     /// On the head, while a copy is open, set-up included.
