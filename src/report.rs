@@ -9,6 +9,7 @@ mod ending;
 pub mod files;
 pub mod gate;
 mod inventory;
+mod links;
 mod load;
 pub mod markdown;
 mod rows;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::wording::{utc, with_offset};
-use super::{About, ending, inventory, load, shares, warn};
+use super::{About, ending, inventory, links, load, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -35,6 +35,9 @@ pub struct Document {
     unfinished: Vec<CausePart>,
     heads: Vec<HeadPart>,
     clusters: Vec<ClusterPart>,
+    /// How long each link held copies, where the scenario has links.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<links::LinkPart>,
     chance_only: Option<ChancePart>,
     uncertain_inputs: Vec<InputPart>,
     /// What causes the spread of the dates, where that was asked for.
@@ -220,6 +223,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
             .collect(),
         heads: scenario.heads.iter().zip(&forecast.heads).map(|(name, one)| head(name, one)).collect(),
         clusters: scenario.clusters.iter().zip(&forecast.clusters).map(|(name, one)| cluster(name, one)).collect(),
+        links: links::parts(forecast),
         chance_only: match &forecast.widths {
             Widths::ChanceIsAll => None,
             Widths::Both { replications, chance_only } => {

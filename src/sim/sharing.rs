@@ -288,6 +288,7 @@ impl Sharing {
         if self.capped {
             // Where caps stop binding, pairs of other heads may speed up too.
             self.capped = false;
+            self.links.iter_mut().for_each(|link| link.set_holds(now, false));
             self.affect(u64::MAX >> (64 - self.heads.len()));
         }
         let (mut heads, affected) = (self.dirty, self.affected);

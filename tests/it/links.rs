@@ -100,6 +100,10 @@ fn the_narrower_of_two_links_holds_and_binds_as_a_link() {
     let all: f64 =
         Binding::ALL.iter().filter(|one| **one != Binding::NotItsTurn).map(|one| bound[*one as usize].secs()).sum();
     assert!(bound[Binding::Link as usize].secs() > 0.95 * all, "{bound:?}");
+    // The wider one never held anybody.
+    let held = run(source.middle()).held_by_links;
+    assert_eq!(held[0], Span::ZERO);
+    assert_seconds(held[1].secs(), 20_000.0);
 }
 
 #[test]
@@ -157,7 +161,9 @@ fn traffic_that_overlaps_adds_up() {
         link(80, "\"nas-1\"")
     );
     // Half for 1,800 s, a quarter for 1,800 s, three quarters for 1,800 s: a half of 5,400 s is lost.
-    assert_seconds(first_head(&more), 9_000.0 + 2_700.0);
+    let source = good(IDLE, &more, &[]);
+    assert_seconds(emptied(&source, 0), 9_000.0 + 2_700.0);
+    assert_seconds(run(source.middle()).held_by_links[0].secs(), 5_400.0);
 }
 
 #[test]
@@ -172,7 +178,15 @@ fn a_link_that_never_binds_changes_nothing_at_all() {
     ] {
         let with = good(starter(), &format!("[[link]]\nname = \"uplink\"\n{link}"), &small);
         for replication in 0..3 {
-            let of = |source: &Source| sim::simulate(source.middle(), RunId { seed: 3, replication });
+            let of = |source: &Source| {
+                let outcome = sim::simulate(source.middle(), RunId { seed: 3, replication });
+                assert!(
+                    outcome.held_by_links.iter().all(|held| *held == Span::ZERO),
+                    "{link}: {:?}",
+                    outcome.held_by_links
+                );
+                Outcome { held_by_links: Vec::new(), ..outcome }
+            };
             assert_eq!(of(&free), of(&with), "{link}");
         }
     }

@@ -84,7 +84,8 @@ impl Ledger {
 }
 
 fn scenario(numbers: &Numbers) -> Scenario {
-    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule, link } = numbers;
+    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule, link } =
+        numbers;
     let throttle = match law {
         0 => format!("law = \"fixed\", streams = {streams}"),
         1 => format!("law = \"aimd\", utilisation = \"70 %\", start = {streams}, max = 64"),

@@ -34,6 +34,10 @@ impl Sharing {
                 break;
             }
         }
+        for (place, link) in self.links.iter_mut().enumerate() {
+            let holds = |demand: &Demand| demand.held_by == Some(links_from + place);
+            link.set_holds(now, self.demands.iter().any(holds));
+        }
         let limit = |cap: usize| match cap {
             _ if cap < clusters_from => Limit::Pace,
             _ if cap < links_from => Limit::Ingest,

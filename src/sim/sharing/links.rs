@@ -2,7 +2,7 @@
 
 use super::Sharing;
 use crate::scenario::model::LinkModel;
-use crate::units::Rate;
+use crate::units::{Rate, Span, Time};
 
 #[derive(Clone, Debug)]
 pub(super) struct LinkSide {
@@ -11,6 +11,9 @@ pub(super) struct LinkSide {
     clusters: u64,
     /// What other traffic leaves to copies now.
     pub(super) left: Rate,
+    /// For how long it has held copies, until the instant from which on it holds some.
+    held: Span,
+    holds_since: Option<Time>,
 }
 
 impl LinkSide {
@@ -20,6 +23,20 @@ impl LinkSide {
             heads: model.heads.iter().fold(0, |all, head| all | 1 << head.0),
             clusters: model.clusters.iter().fold(0, |all, cluster| all | 1 << cluster.0),
             left: Rate::UNLIMITED,
+            held: Span::ZERO,
+            holds_since: None,
+        }
+    }
+
+    /// From now on it holds copies, or none.
+    pub(super) fn set_holds(&mut self, now: Time, holds: bool) {
+        match (self.holds_since, holds) {
+            (None, true) => self.holds_since = Some(now),
+            (Some(since), false) => {
+                self.held = self.held + now.since(since);
+                self.holds_since = None;
+            }
+            (None, false) | (Some(_), true) => {}
         }
     }
 
@@ -44,6 +61,12 @@ impl Sharing {
             let heads = self.heads.iter().map(|head| head.active).enumerate().map(uses).sum();
             self.affect(heads);
         }
+    }
+
+    /// For how long each link has held copies when a replication ends.
+    pub(crate) fn held_by_links(&mut self, end: Time) -> Vec<Span> {
+        self.links.iter_mut().for_each(|link| link.set_holds(end, false));
+        self.links.iter().map(|link| link.held).collect()
     }
 
     /// The links that a pair's copies go over, a bit each.

@@ -146,7 +146,9 @@ proptest! {
             match kind {
                 0 => {
                     let load = 3_000.0 + asking as f64 * 1e-3;
-                    [&mut with, &mut without].map(|sharing| sharing.set_head(HeadId(head), load, 9_000.0));
+                    for sharing in [&mut with, &mut without] {
+                        sharing.set_head(HeadId(head), load, 9_000.0);
+                    }
                 }
                 1 if !going.is_empty() => {
                     let (head, cluster, slot, flow) = going.swap_remove(asking as usize % going.len());
