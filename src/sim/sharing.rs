@@ -194,10 +194,8 @@ impl Sharing {
     /// ask for alone.
     #[inline(always)]
     fn weigh_caps(&mut self, head: HeadId) {
-        // A link that holds nobody changes no speed, not even in its last digit.
-        if self.capped || self.copies > self.free_copies && (self.copies > self.free_of_stores || self.is_link_tight())
-        {
-            self.dirty |= 1 << head.0;
+        if self.capped || self.copies > self.free_copies {
+            self.may_hold(head);
         }
     }
 

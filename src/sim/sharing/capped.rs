@@ -1,6 +1,7 @@
 //! Speeds where a cap on bytes may bind: the pace's rate on a head, a cluster's ingest, what is left of a link.
 
 use super::{Sharing, own_limit};
+use crate::fleet::HeadId;
 use crate::migration::message::Limit;
 use crate::sim::fill::{Demand, fill};
 use crate::sim::transfer::Pair;
@@ -49,6 +50,15 @@ impl Sharing {
             self.due.set(*at, pair.due());
         }
         (self.dirty, self.affected, self.capped) = (0, 0, true);
+    }
+
+    /// A cap may hold a head's copies now: speeds have to be found anew.
+    #[inline(never)]
+    pub(super) fn may_hold(&mut self, head: HeadId) {
+        // A link that holds nobody changes no speed, not even in its last digit.
+        if self.capped || self.copies > self.free_of_stores || self.is_link_tight() {
+            self.dirty |= 1 << head.0;
+        }
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.
