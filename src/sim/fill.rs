@@ -153,7 +153,9 @@ mod tests {
                     (0..demands.len()).filter(|at| demands[*at].caps(links_from).any(|other| other == cap)).collect();
                 let next = |at: &usize| demands[*at].bytes_s * if open[*at] { level } else { speeds[*at] };
                 if under.iter().map(next).sum::<f64>() > *most {
-                    under.iter().for_each(|at| open[*at] = false);
+                    for at in under {
+                        open[at] = false;
+                    }
                 }
             }
             for (speed, _) in speeds.iter_mut().zip(&open).filter(|(_, open)| **open) {

@@ -33,7 +33,7 @@ impl LinkSide {
         match (self.holds_since, holds) {
             (None, true) => self.holds_since = Some(now),
             (Some(since), false) => {
-                self.held = self.held + now.since(since);
+                self.held += now.since(since);
                 self.holds_since = None;
             }
             (None, false) | (Some(_), true) => {}
