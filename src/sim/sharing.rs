@@ -66,10 +66,9 @@ pub(crate) struct Sharing {
     /// ... and of these a bit for each where something else has changed than its copies: its load or capacity, a cluster's
     /// response, a cap.
     affected: u64,
-    /// Copies whose work is under way, how many of them no cap on bytes can ever hold, and how many none of a store.
+    /// Copies whose work is under way, and how many of them no cap on bytes can ever hold.
     copies: u64,
     free_copies: u64,
-    free_of_stores: u64,
     stream: Rate,
     /// Whether caps bound when the speeds were last found.
     capped: bool,
@@ -103,7 +102,6 @@ impl Sharing {
             affected: 0,
             copies: 0,
             free_copies: 0,
-            free_of_stores: 0,
             stream,
             capped: false,
             movers: Vec::with_capacity(model.clusters.len()),
@@ -195,7 +193,7 @@ impl Sharing {
     #[inline(always)]
     fn weigh_caps(&mut self, head: HeadId) {
         if self.capped || self.copies > self.free_copies {
-            self.may_hold(head);
+            self.dirty |= 1 << head.0;
         }
     }
 

@@ -1,7 +1,6 @@
 //! Speeds where a cap on bytes may bind: the pace's rate on a head, a cluster's ingest, what is left of a link.
 
 use super::{Sharing, own_limit};
-use crate::fleet::HeadId;
 use crate::migration::message::Limit;
 use crate::sim::fill::{Demand, fill};
 use crate::sim::transfer::Pair;
@@ -52,15 +51,6 @@ impl Sharing {
         (self.dirty, self.affected, self.capped) = (0, 0, true);
     }
 
-    /// A cap may hold a head's copies now: speeds have to be found anew.
-    #[inline(never)]
-    pub(super) fn may_hold(&mut self, head: HeadId) {
-        // A link that holds nobody changes no speed, not even in its last digit.
-        if self.capped || self.copies > self.free_of_stores || self.is_link_tight() {
-            self.dirty |= 1 << head.0;
-        }
-    }
-
     /// What every pair under way could do at the latencies under the present ceilings.
     fn demand(&mut self) {
         self.demands.clear();
@@ -91,14 +81,10 @@ impl Sharing {
 
     /// How many copies fit under the least cap at full speed: so many need no look at the caps.
     pub(super) fn count_free_copies(&mut self) {
-        let each = self.stream.bytes_per_second().saturating_add(1);
-        let fit = |least: Option<Rate>| match least {
-            None | Some(Rate::UNLIMITED) => u64::MAX,
-            Some(least) => least.bytes_per_second() / each,
-        };
         let stores = self.heads.iter().map(|head| head.rate).chain(self.clusters.iter().map(|cluster| cluster.ingest));
-        self.free_of_stores = fit(stores.min());
-        self.free_copies = self.free_of_stores.min(fit(self.links.iter().map(|link| link.left).min()));
+        let least = stores.chain(self.links.iter().map(|link| link.left)).min().unwrap_or(Rate::UNLIMITED);
+        let each = self.stream.bytes_per_second().saturating_add(1);
+        self.free_copies = if least == Rate::UNLIMITED { u64::MAX } else { least.bytes_per_second() / each };
     }
 
     /// Whether some store, or some link, is asked for more bytes than it lets through.
