@@ -20,6 +20,7 @@ mod rehearse;
 mod replay;
 #[cfg(target_os = "linux")]
 mod run;
+mod simulate;
 mod trace;
 #[cfg(target_os = "linux")]
 mod watch;

@@ -9,6 +9,8 @@ pub mod quantile;
 pub mod replicate;
 pub mod series;
 pub mod shares;
+pub mod shift;
+pub mod since;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -228,6 +230,12 @@ pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, asked: Asked, watch: 
         interrupted: main.interrupted || chance_cut || matches!(shares, Some(None)),
     };
     Forecast { shares: shares.flatten(), ..summary::summarise(scenario, main.done, rule, widths) }
+}
+
+/// As many replications as are asked for, and nothing made of them.
+#[must_use]
+pub fn replications<W: Default + Send>(inputs: &Inputs<'_, W>, count: u32, watch: Watch<'_>) -> Batches<Replication> {
+    run(inputs, !inputs.uncertain.is_empty(), Amount::exactly(count), watch, |_| true)
 }
 
 fn run<W: Default + Send>(

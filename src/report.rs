@@ -4,6 +4,7 @@
 //! `run.json`.
 
 mod chart;
+pub mod comparison;
 pub mod document;
 mod ending;
 pub mod files;
@@ -12,6 +13,7 @@ mod inventory;
 mod links;
 mod load;
 pub mod markdown;
+pub mod published;
 mod rows;
 mod sections;
 mod shares;
@@ -38,6 +40,10 @@ pub struct About {
     pub command: String,
     /// SHA-256 of the resolved scenario, in hexadecimal.
     pub scenario_sha256: String,
+    /// The resolved scenario itself.
+    pub resolved: String,
+    /// SHA-256 of the state that a ledger has told, in hexadecimal; none without a ledger.
+    pub state_sha256: Option<String>,
     /// The inputs that are drawn anew for every replication.
     pub uncertain: Vec<UncertainInput>,
     /// What was taken from a ledger in place of the file, a sentence each.

@@ -9,6 +9,7 @@ mod calendar;
 mod check;
 mod correlate;
 pub mod curve;
+pub mod difference;
 mod feasible;
 mod files;
 mod format;
@@ -53,6 +54,7 @@ pub use load::{
 pub use notes::{Note, NoteKind};
 pub use price::Price;
 pub use problems::{Place, Problem, Problems, SourceText};
+pub use quantity::parse_span;
 pub use schema::schema;
 pub use source::{ReadSettings, Source, UncertainInput, Watch};
 

@@ -36,6 +36,7 @@ use crate::migration::message::Binding;
 use crate::migration::{Memory, Migration};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Share, Span, Time};
+pub use draw::DRAW_SCHEME;
 pub use recording::{Copies, Drawn, Outcomes, Recording, Step};
 pub use trace::{TraceItem, TraceRow, trace};
 pub use world::World;

@@ -1,5 +1,7 @@
 //! `drawdown check`.
 
+mod baseline;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -10,14 +12,19 @@ use clap::{Args, ValueEnum};
 use super::forecast::{self, Made, stem, stop_on_interrupt};
 use super::{Done, Failure, ScenarioArguments};
 use crate::forecast::expect::Verdict;
+use crate::report::comparison::Comparison;
 use crate::report::gate::{self, Doubt, Gate};
+use crate::report::published::Published;
 use crate::report::terminal;
+use crate::scenario::parse_span;
+use crate::units::Span;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   drawdown check scenarios/*.toml
   drawdown check my.toml --junit check.xml --summary check.md --inconclusive pass
+  drawdown check my.toml --baseline published --output new --fail-if-later
 
 Exit codes: 0 all expectations met, 10 one is not met, 11 nobody can say yet, 12 ended early; 2 a scenario is bad, or expects nothing.
 Where GITHUB_STEP_SUMMARY names a file, the summary is added to it.")]
@@ -46,6 +53,8 @@ pub(super) struct Arguments {
     /// Write the summary as Markdown
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    #[command(flatten)]
+    earlier: Earlier,
     /// Start from where a running migration stands: its ledger; with one scenario
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
@@ -64,6 +73,20 @@ pub(super) struct Arguments {
     quiet: bool,
     #[command(flatten)]
     reading: Reading,
+}
+
+/// What a forecast is held against.
+#[derive(Clone, Debug, Args)]
+struct Earlier {
+    /// Hold each forecast against the one published last: the folder with the scenarios' folders, as `--output` was then
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    /// With `--baseline`: a date that has moved by less is where it was
+    #[arg(long, value_name = "SPAN", default_value = "6 h", value_parser = parse_span)]
+    margin: Span,
+    /// With `--baseline`: a date that has surely become later is an expectation not met
+    #[arg(long, requires = "baseline")]
+    fail_if_later: bool,
 }
 
 /// What is let pass when scenarios are read.
@@ -115,32 +138,50 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
-    refuse(arguments)?;
+    let earlier = refuse(arguments)?;
     let stop = stop_on_interrupt()?;
-    let mut all: Vec<Made> = Vec::new();
-    for scenario in &arguments.scenarios {
+    let mut all: Vec<(Made, Option<Comparison>)> = Vec::new();
+    let mut interrupted = false;
+    for (scenario, earlier) in arguments.scenarios.iter().zip(&earlier) {
         if !arguments.quiet && arguments.scenarios.len() > 1 {
             writeln!(io::stderr(), "{}", scenario.display())?;
         }
-        let made = forecast::make(&arguments.of(scenario), &stop)?;
+        let asked = arguments.of(scenario);
+        let made = forecast::make(&asked, &stop)?;
         if !arguments.no_files {
             made.write(&arguments.output, scenario)?;
         }
-        let interrupted = made.forecast.rule.interrupted;
-        all.push(made);
+        interrupted = made.forecast.rule.interrupted;
+        let mut comparison = None;
+        if let Some(earlier) = earlier.as_ref().filter(|_| !interrupted) {
+            comparison = baseline::compare(&asked, &made, earlier, arguments.earlier.margin, &stop)?;
+            interrupted = comparison.is_none();
+        }
+        all.push((made, comparison));
         if interrupted {
             break;
         }
     }
-    let gates: Vec<Gate<'_>> =
-        all.iter().map(|made| Gate { file: &made.about.file, forecast: &made.forecast }).collect();
+    let gates: Vec<Gate<'_>> = all
+        .iter()
+        .zip(&earlier)
+        .map(|((made, comparison), earlier)| Gate {
+            file: &made.about.file,
+            forecast: &made.forecast,
+            comparison: comparison.as_ref(),
+            is_first: arguments.earlier.baseline.is_some() && earlier.is_none(),
+            may_not_be_later: arguments.earlier.fail_if_later,
+        })
+        .collect();
     publish(arguments, &gates)?;
-    Ok(done(&gates, arguments.doubt()))
+    let cut = if interrupted { Done::Incomplete } else { Done::Complete };
+    Ok(done(&gates, arguments.doubt()).max(cut))
 }
 
-/// All that is wrong with what is asked for, before the first forecast is made.
-fn refuse(arguments: &Arguments) -> Result<(), Failure> {
+/// All that is wrong with what is asked for, before the first forecast is made; what was published of each scenario.
+fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
     let mut wrong = Vec::new();
+    let mut earlier = Vec::new();
     let mut folders: BTreeMap<String, &Path> = BTreeMap::new();
     for path in &arguments.scenarios {
         if let Some(other) = folders.insert(stem(path), path) {
@@ -148,19 +189,26 @@ fn refuse(arguments: &Arguments) -> Result<(), Failure> {
             wrong.push(format!("{one} and {other} would both write the folder \"{}\"", stem(path)));
         }
         match arguments.of(path).scenario.read_telling(None) {
-            Ok(source) if source.middle().expectations.is_empty() => {
+            Ok(source) if source.middle().expectations.is_empty() && arguments.earlier.baseline.is_none() => {
                 wrong.push(format!("{}: it has no `[[expect]]`: there is nothing to check", path.display()));
             }
             Ok(_) => {}
             Err(Failure::Input(problems)) => wrong.push(problems),
             Err(failure) => return Err(failure),
         }
+        // Before anything is written: it may be the folder that is written to.
+        let published = arguments.earlier.baseline.as_ref().map_or(Ok(None), |folder| baseline::read(folder, path));
+        earlier.push(published.unwrap_or_else(|trouble| {
+            wrong.push(trouble);
+            None
+        }));
     }
     #[cfg(target_os = "linux")]
     if arguments.from.is_some() && arguments.scenarios.len() > 1 {
         wrong.push("--from: a ledger is of one scenario".to_owned());
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Failure::Input(wrong.join("\n"))) }
+    wrong.dedup();
+    if wrong.is_empty() { Ok(earlier) } else { Err(Failure::Input(wrong.join("\n"))) }
 }
 
 fn publish(arguments: &Arguments, gates: &[Gate<'_>]) -> Result<(), Failure> {
@@ -198,7 +246,8 @@ fn done(gates: &[Gate<'_>], doubt: Doubt) -> Done {
             Verdict::Fail => Done::NotMet,
             Verdict::Inconclusive => Done::Inconclusive,
         };
-        gate.forecast.expectations.iter().map(move |expected| verdict(expected.verdict)).chain(interrupted)
+        let later = (!gate.too_late().is_empty()).then_some(Done::NotMet);
+        gate.forecast.expectations.iter().map(move |expected| verdict(expected.verdict)).chain(interrupted).chain(later)
     });
     verdicts.max().unwrap_or(Done::Complete)
 }

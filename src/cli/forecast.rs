@@ -8,14 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
-use super::progress::{self, Progress};
+use super::simulate::{Beginning, read, simulate};
 use super::{Done, Failure, ScenarioArguments};
-use crate::forecast::replicate::{Amount, Watch};
-use crate::forecast::{Asked, Forecast, Inputs, Widths, forecast};
+use crate::forecast::{Forecast, Widths};
 use crate::report::files::{self, RunFacts, sha256};
 use crate::report::{About, document, report, terminal};
-use crate::scenario::{Scenario, Source};
-use crate::sim::{self, Workspace};
+use crate::scenario::Source;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -67,7 +65,7 @@ pub(super) fn make(arguments: &Arguments, stop: &AtomicBool) -> Result<Made, Fai
 fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool) -> Result<Made, Failure> {
     let (source, start) = from;
     let (forecast, facts) = simulate(arguments, &source, &start, stop)?;
-    let mut about = About { observed: start.lines(), ..about(arguments, &source) };
+    let mut about = About { observed: start.lines(), state_sha256: start.sha256()?, ..about(arguments, &source) };
     if start.is_observed() {
         // A ledger knows better.
         about.inventory = None;
@@ -110,72 +108,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
 }
 
-/// From where the forecast starts.
-#[derive(Default)]
-struct Beginning {
-    #[cfg(target_os = "linux")]
-    observed: Option<super::from::Observed>,
-}
-
-impl Beginning {
-    #[cfg(target_os = "linux")]
-    fn apply(&self, mut scenario: Scenario) -> Scenario {
-        if let Some(observed) = &self.observed {
-            observed.apply(&mut scenario);
-        }
-        scenario
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn apply(&self, scenario: Scenario) -> Scenario {
-        scenario
-    }
-
-    #[cfg(target_os = "linux")]
-    fn replaces(&self, key: &str) -> bool {
-        self.observed.as_ref().is_some_and(|observed| observed.replaces(key))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn replaces(&self, _key: &str) -> bool {
-        false
-    }
-
-    #[cfg(target_os = "linux")]
-    const fn is_observed(&self) -> bool {
-        self.observed.is_some()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    const fn is_observed(&self) -> bool {
-        false
-    }
-
-    #[cfg(target_os = "linux")]
-    fn lines(&self) -> Vec<String> {
-        self.observed.as_ref().map(|observed| observed.lines.clone()).unwrap_or_default()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn lines(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// The scenario, and what a ledger knows better.
-fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure> {
-    let watch = (!arguments.quiet).then(progress::reading);
-    let source = arguments.scenario.read_telling(watch.as_ref())?;
-    #[cfg(target_os = "linux")]
-    if let Some(ledger) = &arguments.from {
-        let observed = super::from::Observed::read(ledger, &source)?;
-        let mut later = arguments.scenario.clone();
-        later.overrides.push(observed.as_of(source.middle()));
-        return Ok((later.read_telling(watch.as_ref())?, Beginning { observed: Some(observed) }));
-    }
-    Ok((source, Beginning::default()))
-}
-
 /// The forecast of a migration from where its ledger says that it stands, with a few replications on one thread: the
 /// machine has something better to do.
 #[cfg(target_os = "linux")]
@@ -200,45 +132,6 @@ pub(super) fn from_ledger(
     Ok(simulate(&arguments, &source, &start, stop)?.0)
 }
 
-fn simulate(
-    arguments: &Arguments,
-    source: &Source,
-    start: &Beginning,
-    stop: &AtomicBool,
-) -> Result<(Forecast, RunFacts), Failure> {
-    let mut middle = start.apply(source.middle().clone());
-    middle.forecast.seed = arguments.scenario.seed.unwrap_or(middle.forecast.seed);
-    let threads = usize::from(arguments.threads.unwrap_or(0));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
-    let progress = Progress::new(arguments.quiet);
-    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
-    let mut uncertain = source.uncertain_together();
-    for keys in &mut uncertain {
-        // A ledger knows better.
-        keys.retain(|key| !start.replaces(key));
-    }
-    uncertain.retain(|keys| !keys.is_empty());
-    let inputs = Inputs::<Workspace> {
-        middle: &middle,
-        uncertain,
-        realise: &|draw| start.apply(source.realise(&mut |key| draw(key))),
-        simulate: &sim::simulate_in,
-    };
-    let start = progress::now();
-    let asked = Asked { amount: arguments.replications.map(Amount::exactly), shares: arguments.shares };
-    let forecast = pool.install(|| forecast(&inputs, asked, watch));
-    progress.finish();
-    let cpu_s = progress::cpu_s();
-    let facts = RunFacts {
-        wall_s: start.elapsed().as_secs_f64(),
-        cpu_s,
-        cpu_per_mailbox_and_replication_ns: cpu_s.and_then(|cpu_s| per_mailbox(&middle, &forecast, cpu_s)),
-        threads: pool.current_num_threads(),
-    };
-    Ok((forecast, facts))
-}
-
 /// Ctrl-C, a wish of the system's to end (`SIGTERM`) or of a terminal that goes away ends what is under way in order; a second
 /// one ends the program at once. What else sets the flag does not count.
 pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
@@ -256,7 +149,7 @@ pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// All that were simulated.
-fn all_replications(forecast: &Forecast) -> f64 {
+pub(super) fn all_replications(forecast: &Forecast) -> f64 {
     let chance = match &forecast.widths {
         Widths::ChanceIsAll => 0,
         Widths::Both { replications, .. } => *replications,
@@ -265,17 +158,14 @@ fn all_replications(forecast: &Forecast) -> f64 {
     forecast.replications.len() as f64 + f64::from(chance) + f64::from(extra)
 }
 
-fn per_mailbox(scenario: &Scenario, forecast: &Forecast, cpu_s: f64) -> Option<f64> {
-    let work = all_replications(forecast) * f64::from(scenario.model.population.mailboxes);
-    (work > 0.0).then(|| cpu_s * 1e9 / work)
-}
-
 fn about(arguments: &Arguments, source: &Source) -> About {
     let path = &arguments.scenario.scenario;
     About {
         file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         command: command(arguments),
         scenario_sha256: sha256(source.resolved().as_bytes()),
+        resolved: source.resolved().to_owned(),
+        state_sha256: None,
         uncertain: source.uncertain().to_vec(),
         observed: Vec::new(),
         inventory: source.inventory().cloned(),

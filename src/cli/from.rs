@@ -11,6 +11,7 @@ use crate::fleet::{ClusterId, Home, MailboxId};
 use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
 use crate::migration::message::{Facts, Fault};
 use crate::migration::plan::OrderPlan;
+use crate::report::files::sha256;
 use crate::scenario::{Scenario, Source};
 use crate::units::{Bytes, Rate, Span, Time};
 
@@ -118,6 +119,12 @@ impl Observed {
             "Still the scenario's: load, latency curves, outages, what users ask for, growth, and the throttle's probes."
                 .to_owned(),
         );
+    }
+
+    /// SHA-256 of all that is taken from the ledger, in hexadecimal.
+    pub(super) fn sha256(&self) -> serde_json::Result<String> {
+        let facts = serde_json::to_vec(&(self.at, &*self.facts, &self.lines))?;
+        Ok(sha256(&facts))
     }
 
     /// Whether an input of the scenario has been replaced.

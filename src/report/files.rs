@@ -14,10 +14,12 @@ use sha2::{Digest, Sha256};
 use super::{About, chart, document, markdown, report, table};
 use crate::forecast::Forecast;
 use crate::migration::message::CORE_VERSION;
+use crate::sim::DRAW_SCHEME;
 
 /// The files that a forecast writes.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "forecast.json",
+    "scenario.toml",
     "report.md",
     "replications.parquet",
     "replications.csv",
@@ -47,8 +49,11 @@ struct Manifest<'a> {
     schema_version: u32,
     version: &'static str,
     core_version: u32,
+    draw_scheme: u32,
     scenario_file: &'a str,
     scenario_sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_sha256: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inventory_file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +111,7 @@ fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(&'static str,
     let mut series = table::series(forecast).map_err(io::Error::other)?;
     let mut files = vec![
         ("forecast.json", document::json(forecast, about)?.into_bytes()),
+        ("scenario.toml", about.resolved.clone().into_bytes()),
         ("report.md", markdown::render(&report(forecast, about)).into_bytes()),
         ("replications.parquet", table::parquet(&mut replications).map_err(io::Error::other)?),
         ("replications.csv", table::csv(&mut replications).map_err(io::Error::other)?),
@@ -126,8 +132,10 @@ fn manifest<'a>(forecast: &Forecast, about: &'a About, files: &[(&'static str, V
         schema_version: document::SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         core_version: CORE_VERSION,
+        draw_scheme: DRAW_SCHEME,
         scenario_file: &about.file,
         scenario_sha256: &about.scenario_sha256,
+        state_sha256: about.state_sha256.as_deref(),
         inventory_file: about.inventory.as_ref().map(|known| known.file.as_str()),
         inventory_sha256: about.inventory.as_ref().map(|known| known.sha256.as_str()),
         load_file: about.load.as_ref().map(|known| known.file.as_str()),

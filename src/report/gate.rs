@@ -3,10 +3,12 @@
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
+use super::comparison::Comparison;
 use super::wording::{count, percent};
-use super::{Block, Report, Section, Tone, markdown, rows};
+use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
+use crate::forecast::shift::Change;
 
 /// One scenario's forecast, held against what the scenario expects.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,21 @@ pub struct Gate<'a> {
     pub file: &'a str,
     /// The forecast.
     pub forecast: &'a Forecast,
+    /// The forecast held against an earlier one, where there is one.
+    pub comparison: Option<&'a Comparison>,
+    /// Whether there should have been an earlier one, and none was published.
+    pub is_first: bool,
+    /// Whether a date that has become later is a failure.
+    pub may_not_be_later: bool,
+}
+
+impl Gate<'_> {
+    /// The dates that have become later, where none may.
+    #[must_use]
+    pub fn too_late(&self) -> Vec<&str> {
+        let comparison = self.comparison.filter(|_| self.may_not_be_later);
+        comparison.iter().flat_map(|one| one.since.that(Change::Later)).map(|(name, _)| name).collect()
+    }
 }
 
 /// What an expectation that cannot be told counts as.
@@ -55,7 +72,20 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     let mut counts = vec![format!("{passed} of {} {expectations} met", all().count())];
     counts.extend((failed > 0).then(|| format!("{failed} not met")));
     counts.extend((doubtful > 0).then(|| format!("{doubtful} inconclusive")));
-    let mut sections = vec![Section { title: String::new(), blocks: vec![Block::Line(tone, counts.join(", "))] }];
+    let mut first = Vec::new();
+    if all().next().is_some() {
+        first.push(Block::Line(tone, counts.join(", ")));
+    }
+    let compared = || gates.iter().filter_map(|gate| Some((gate, gate.comparison?)));
+    let of = |gate: &Gate<'_>| if gates.len() > 1 { format!("{}: ", gate.file) } else { String::new() };
+    first.extend(
+        compared()
+            .map(|(gate, one)| Block::Line(comparison::tone(one), format!("{}{}", of(gate), comparison::line(one)))),
+    );
+    first.extend(gates.iter().filter(|gate| gate.is_first).map(|gate| {
+        Block::Line(Tone::Plain, format!("{}no forecast was published before: nothing to compare with", of(gate)))
+    }));
+    let mut sections = vec![Section { title: String::new(), blocks: first }];
     for gate in gates {
         let replications = count(gate.forecast.replications.len() as f64);
         let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications} replications", gate.file))];
@@ -65,6 +95,7 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
             other => other,
         }));
         sections.push(Section { title: gate.forecast.scenario.name.clone(), blocks });
+        sections.extend(gate.comparison.map(|one| comparison::section(one, gate.forecast)));
     }
     Report { title: "Dates expected".into(), sections }
 }
@@ -86,6 +117,7 @@ pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::Se
         for expected in &gate.forecast.expectations {
             suite.add_test_case(case(gate, expected, doubt));
         }
+        suite.add_test_cases(gate.comparison.map(|comparison| comparison_case(gate, comparison)));
         report.add_test_suite(suite);
     }
     report.to_string()
@@ -103,6 +135,18 @@ fn case(gate: &Gate<'_>, expected: &Expected, doubt: Doubt) -> TestCase {
     }
     let mut case = TestCase::new(name(gate.forecast, expected), status);
     case.set_classname(gate.file).set_system_out(found);
+    case
+}
+
+fn comparison_case(gate: &Gate<'_>, comparison: &Comparison) -> TestCase {
+    let line = comparison::line(comparison);
+    let mut status = TestCaseStatus::success();
+    if !gate.too_late().is_empty() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(line.clone());
+    }
+    let mut case = TestCase::new("no date later than in the last forecast", status);
+    case.set_classname(gate.file).set_system_out(line);
     case
 }
 
@@ -136,6 +180,8 @@ struct GatePart {
     replications: usize,
     incomplete: bool,
     expectations: Vec<ExpectationPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since_last_forecast: Option<comparison::ComparisonPart>,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,6 +213,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         replications: gate.forecast.replications.len(),
         incomplete: gate.forecast.rule.interrupted,
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
+        since_last_forecast: gate.comparison.map(comparison::document),
     };
     Document { schema_version: 1, version: env!("CARGO_PKG_VERSION"), gates: gates.iter().map(gate).collect() }
 }
@@ -197,7 +244,13 @@ mod tests {
     #[test]
     fn each_form_says_the_same() {
         let forecast = forecast();
-        let gates = [Gate { file: "small.toml", forecast: &forecast }];
+        let gates = [Gate {
+            file: "small.toml",
+            forecast: &forecast,
+            comparison: None,
+            is_first: false,
+            may_not_be_later: false,
+        }];
         insta::assert_snapshot!("gates_page", super::super::terminal::render(&report(&gates)).replace('\x1b', "ESC"));
         insta::assert_snapshot!("gates_markdown", markdown(&gates));
         insta::assert_snapshot!("gates_junit", junit(&gates, Doubt::Stays).unwrap());
@@ -207,7 +260,13 @@ mod tests {
     #[test]
     fn doubt_counts_as_is_asked_for() {
         let forecast = forecast();
-        let gates = [Gate { file: "small.toml", forecast: &forecast }];
+        let gates = [Gate {
+            file: "small.toml",
+            forecast: &forecast,
+            comparison: None,
+            is_first: false,
+            may_not_be_later: false,
+        }];
         let count = |doubt, what: &str| junit(&gates, doubt).unwrap().matches(what).count();
         assert_eq!((count(Doubt::Stays, "<failure"), count(Doubt::Stays, "<skipped")), (1, 1));
         assert_eq!((count(Doubt::Fails, "<failure"), count(Doubt::Fails, "<skipped")), (2, 0));

@@ -129,7 +129,7 @@ pub(super) fn inert(text: &str) -> String {
 }
 
 /// A name as a column: `head-1 40 % moved` becomes `head_1_40_percent_moved`.
-fn column_name(name: &str) -> String {
+pub(super) fn column_name(name: &str) -> String {
     let spelled = name.replace('%', "percent");
     let parts = spelled.split(|letter: char| !letter.is_alphanumeric());
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")

@@ -19,6 +19,8 @@ fn about() -> About {
         chosen_to_fit,
     };
     About {
+        resolved: "name = \"A small migration\"\n".into(),
+        state_sha256: None,
         file: "small.toml".into(),
         command: "drawdown forecast small.toml --seed 1 --replications 200".into(),
         scenario_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into(),

@@ -39,16 +39,8 @@ impl Folder {
 
 /// Reads a file with everything that it extends.
 pub(crate) fn load(path: &Path, allow_path: bool, problems: &mut Vec<Problem>) -> Option<(Node, Folder)> {
-    let shown = path.display().to_string();
-    let canonical = match path.canonicalize() {
-        Ok(canonical) => canonical,
-        Err(error) => {
-            problems.push(Problem::of_file(&shown, format!("cannot be read: {error}")));
-            return None;
-        }
-    };
-    let folder = canonical.parent().unwrap_or(&canonical).to_owned();
-    let root = Folder { root: folder, given: path.to_owned(), allow_path };
+    let root = folder_of(path, allow_path, problems)?;
+    let canonical = path.canonicalize().ok()?;
     let node = load_chain(path, &root, &mut vec![canonical], problems)?;
     Some((node, root))
 }
@@ -60,6 +52,33 @@ pub(crate) fn load_text(name: &str, text: &str, problems: &mut Vec<Problem>) -> 
         problems.push(Problem::at(&extends.place, "extends", "a text without a folder cannot extend a file"));
     }
     Some(node)
+}
+
+/// Reads a text in the place of a file.
+pub(crate) fn load_text_beside(
+    path: &Path,
+    text: &str,
+    allow_path: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<(Node, Folder)> {
+    let folder = folder_of(path, allow_path, problems)?;
+    // The name has the file's folder: what the text names is looked for from there.
+    let node = load_text(&format!("{} (earlier)", path.display()), text, problems)?;
+    Some((node, folder))
+}
+
+/// The folder in which a file may name others.
+fn folder_of(path: &Path, allow_path: bool, problems: &mut Vec<Problem>) -> Option<Folder> {
+    match path.canonicalize() {
+        Ok(canonical) => {
+            let root = canonical.parent().unwrap_or(&canonical).to_owned();
+            Some(Folder { root, given: path.to_owned(), allow_path })
+        }
+        Err(error) => {
+            problems.push(Problem::of_file(&path.display().to_string(), format!("cannot be read: {error}")));
+            None
+        }
+    }
 }
 
 fn load_chain(path: &Path, root: &Folder, chain: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) -> Option<Node> {

@@ -1,5 +1,7 @@
 //! Numbers with units: `"40 %"`, `"160 TB"`, `"0.5 / week"`. Units are part of a value; a bare number is refused.
 
+use crate::units::Span;
+
 /// What a number measures, and so which units it may have. Values are kept in the base unit named here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -193,6 +195,20 @@ pub(crate) fn parse(text: &str, measure: Measure) -> Result<f64, String> {
             Ok(value * base * divide / multiply)
         }
         (None, Some(_)) | (Some(_), None) => Err(wrong()),
+    }
+}
+
+/// Reads a span of time as scenarios write it, from nothing to ten years: `6 h`, `1.5 days`.
+///
+/// # Errors
+/// What is wrong with it and what is allowed.
+pub fn parse_span(text: &str) -> Result<Span, String> {
+    let seconds = parse(text, Measure::Span)?;
+    let most = 3_650.0 * 86_400.0;
+    if (0.0..=most).contains(&seconds) {
+        Ok(Span::from_secs_f64(seconds))
+    } else {
+        Err(format!("is \"{}\", must be from 0 s to 3650 days", text.trim()))
     }
 }
 

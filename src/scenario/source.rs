@@ -128,6 +128,16 @@ impl Source {
         Self::finish(node, &Beside::Read { folder: None, watch: None }, problems, settings)
     }
 
+    /// Reads a text as if it stood beside a file: what it names is looked for there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_text_beside(path: &Path, text: &str, settings: &ReadSettings) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let (node, folder) = files::load_text_beside(path, text, settings.allow_path, &mut problems).unzip();
+        Self::finish(node, &Beside::Read { folder: folder.as_ref(), watch: None }, problems, settings)
+    }
+
     /// The scenario with every uncertain number at its middle.
     #[must_use]
     pub const fn middle(&self) -> &Scenario {

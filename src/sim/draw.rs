@@ -6,6 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::RunId;
 
+/// Version of what is drawn: with another one the same seed gives other numbers, and replications of one number have nothing in
+/// common any more.
+pub const DRAW_SCHEME: u32 = 1;
+
 /// What a draw is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -134,6 +138,17 @@ mod tests {
 
     fn draws(seed: u64, replication: u32) -> Draws {
         Draws::new(RunId { seed, replication })
+    }
+
+    /// Whoever changes these numbers changes `DRAW_SCHEME` too.
+    #[test]
+    fn this_scheme_draws_these_numbers() {
+        const DRAWN: [u64; 3] = [7_225_677_728_758_369_103, 16_989_201_007_272_189_754, 15_204_385_651_135_275_281];
+        let draws = draws(7, 3);
+        let keyed = draws.keyed(Purpose::Size, "head-1");
+        let found = [keyed.bits(0), keyed.bits(1), draws.keyed(Purpose::Person, "").bits(9)];
+        let mut stream = draws.stream(Purpose::Outage, "head-2");
+        assert_eq!((DRAW_SCHEME, found, stream.next_u64()), (1, DRAWN, 2_531_667_066_961_269_559));
     }
 
     #[test]

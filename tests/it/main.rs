@@ -1,6 +1,7 @@
 //! Tests of the whole program from outside, one binary.
 
 mod bad_input;
+mod baseline;
 mod calendar;
 mod check;
 mod cli;

@@ -186,8 +186,11 @@ fn a_stopped_cohort_keeps_its_old_copies_and_nothing_more_moves() {
     let moved = world.status()["moved"].clone();
     std::thread::sleep(Duration::from_secs(16));
     assert_eq!(world.status()["moved"], moved, "nothing more moves");
-    let kept = entries(&world.path("head-1")).iter().filter(|path| path.to_string_lossy().ends_with(".moving")).count();
-    assert_eq!(Some(kept as u64), moved.as_u64(), "each old copy is still there, though its grace is over");
+    // On a busy machine the order may come when the second head has its turn already.
+    let stands = |path: &&PathBuf| path.to_string_lossy().ends_with(".moving");
+    let kept =
+        || HEADS.iter().map(|head| entries(&world.path(head)).iter().filter(stands).count()).sum::<usize>() as u64;
+    assert_eq!(Some(kept()), moved.as_u64(), "each old copy is still there, though its grace is over");
     assert!(world.say(&["stop"]).status.success());
     assert_eq!(ended(child).0, Some(12));
     // A later session, which goes on with the rest, keeps them too.
@@ -195,9 +198,7 @@ fn a_stopped_cohort_keeps_its_old_copies_and_nothing_more_moves() {
     assert!(waits(Duration::from_secs(20), || world.say(&["resume"]).status.success()));
     let (code, said) = ended(child);
     assert_eq!(code, Some(0), "{said}");
-    let stands = |path: &&PathBuf| path.to_string_lossy().ends_with(".moving");
-    let kept: usize = HEADS.iter().map(|head| entries(&world.path(head)).iter().filter(stands).count()).sum();
-    assert_eq!(Some(kept as u64), moved.as_u64(), "all else has moved and is purged");
+    assert_eq!(Some(kept()), moved.as_u64(), "all else has moved and is purged");
     world.check_replay();
 }
 

@@ -145,6 +145,43 @@ fn a_forecast_starts_from_where_the_ledger_ends() {
 }
 
 #[test]
+fn a_forecast_from_a_ledger_is_held_against_an_earlier_one_and_tells_the_progress() {
+    let world = World::new(40, 30);
+    let child = world.start();
+    world.wait_until_moved(10);
+    let _ = world.say(&["stop"]);
+    assert_eq!(ended(child).0, Some(12));
+    let (ledger, output) =
+        (world.path("ledger.db").display().to_string(), world.path("published").display().to_string());
+    let common = ["--from", &ledger, "--replications", "40", "--quiet"];
+    let published = world.say(&[&["forecast", "--output", &output][..], &common[..]].concat());
+    assert!(published.status.success(), "{published:?}");
+    let check = || {
+        let words = ["check", "--no-files", "--json", "--baseline", &output];
+        let said = world.say(&[&words[..], &common[..]].concat());
+        assert!(said.status.success(), "{said:?}");
+        let document: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        document["gates"][0]["since_last_forecast"].clone()
+    };
+    let same = check();
+    assert_eq!(same["program_and_state"], "the program: the same version");
+    let of_all = |since: &serde_json::Value| {
+        let all = since["milestones"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == "all emptied").unwrap().clone()
+    };
+    assert_eq!(
+        (&of_all(&same)["found"], &of_all(&same)["shift"]["days"]),
+        (&"unchanged".into(), &0.0.into()),
+        "{same}"
+    );
+    world.finish();
+    let later = check();
+    assert_eq!(later["program_and_state"], "progress in the ledger");
+    assert_eq!(later["inputs"], serde_json::json!([]), "the start is the ledger's");
+    assert_ne!(of_all(&later)["shift"]["days"], 0.0, "{later}");
+}
+
+#[test]
 fn the_preflight_names_what_is_wrong_and_leaves_nothing_behind() {
     let world = World::new(4, 2);
     let before = entries(&world.path("nas-1")).len();

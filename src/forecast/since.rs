@@ -1,0 +1,274 @@
+//! What has changed since an earlier forecast, and what each cause of it does to the dates.
+//!
+//! From the recorded dates to the present ones there are two steps. The earlier scenario simulated anew, by this program and from
+//! the state that holds now, differs from the recorded dates by the program's version and by the progress made meanwhile; the
+//! present scenario differs from that one by its inputs. Each input's part is what putting it back alone takes from the present
+//! dates, and what all of them do together beyond the sum is their interaction. All parts add up to the whole.
+
+use std::collections::BTreeMap;
+
+use super::Replication;
+use super::shift::{Change, Shift, differences};
+use crate::scenario::Scenario;
+use crate::units::{Share, Span, Time};
+
+/// When milestones were reached, by replication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// Where the forecast ends.
+    pub horizon: Time,
+    /// The milestones' names, in the scenario's order.
+    pub order: Vec<String>,
+    /// By milestone and replication; none where it was not reached.
+    pub by_milestone: BTreeMap<String, Vec<Option<Time>>>,
+}
+
+impl Dates {
+    /// The dates of some replications of a scenario.
+    #[must_use]
+    pub fn of(scenario: &Scenario, replications: &[Replication]) -> Self {
+        let order: Vec<String> = scenario.milestones.iter().map(|one| scenario.milestone_name(one)).collect();
+        let dates = |place: usize| replications.iter().map(|one| one.outcome.reached[place]).collect();
+        let by_milestone = order.iter().cloned().zip((0..order.len()).map(dates)).collect();
+        Self { horizon: scenario.horizon, order, by_milestone }
+    }
+
+    /// Replications.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.by_milestone.values().map(Vec::len).max().unwrap_or(0)
+    }
+
+    fn get(&self, milestone: &str) -> Option<&[Option<Time>]> {
+        self.by_milestone.get(milestone).map(Vec::as_slice)
+    }
+}
+
+/// Everything that was simulated for a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<'a> {
+    /// What was published.
+    pub recorded: &'a Dates,
+    /// The earlier scenario, simulated anew with the seed of what was published.
+    pub repeated: &'a Dates,
+    /// The same with the present seed.
+    pub earlier: &'a Dates,
+    /// The present forecast.
+    pub now: &'a Dates,
+    /// The present scenario with one of its changes put back, for each of them; none where that is no scenario.
+    pub without: &'a [Option<Dates>],
+    /// Whether the program draws as it did.
+    pub same_draws: bool,
+    /// Whether the present seed is the one of what was published.
+    pub same_seed: bool,
+}
+
+/// One milestone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MilestoneSince {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub found: Found,
+}
+
+/// What became of a milestone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// It is in both.
+    Moved(Box<Moved>),
+    /// It was not in the earlier forecast.
+    New,
+    /// It is not in this one any more.
+    Removed,
+    /// It is in both, and too little is known of it to compare.
+    NotComparable,
+}
+
+/// How a date has moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    /// By how much, the draws of another seed left out.
+    pub shift: Shift,
+    /// What that means.
+    pub change: Change,
+    /// Of it, what comes from the program's version and the progress made meanwhile.
+    pub program_and_state: Shift,
+    /// Of it, what comes from each changed input alone; none where it cannot be put back alone.
+    pub inputs: Vec<Option<Shift>>,
+    /// Of it, what the changed inputs do together beyond the sum of `inputs`.
+    pub together: Shift,
+    /// What another seed does: chance, and no part of the shift; none where the seed is the same.
+    pub other_seed: Option<Shift>,
+}
+
+/// A present forecast held against an earlier one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Since {
+    /// Confidence of all intervals.
+    pub confidence: Share,
+    /// A shift below this is none.
+    pub margin: Span,
+    /// By milestone: those of the present scenario, then those that are gone.
+    pub milestones: Vec<MilestoneSince>,
+}
+
+impl Since {
+    /// Compares.
+    #[must_use]
+    pub fn of(steps: Steps<'_>, confidence: Share, margin: Span) -> Self {
+        let bound = [steps.repeated, steps.earlier, steps.now]
+            .into_iter()
+            .chain(steps.without.iter().flatten())
+            .fold(steps.recorded.horizon, |bound, dates| bound.min(dates.horizon));
+        let now = steps.now.order.iter().map(|name| MilestoneSince {
+            name: name.clone(),
+            found: if steps.recorded.get(name).is_none() {
+                Found::New
+            } else {
+                moved(steps, name, bound, confidence, margin)
+                    .map_or(Found::NotComparable, |it| Found::Moved(Box::new(it)))
+            },
+        });
+        let gone = steps.recorded.order.iter().filter(|name| steps.now.get(name).is_none());
+        let gone = gone.map(|name| MilestoneSince { name: name.clone(), found: Found::Removed });
+        Self { confidence, margin, milestones: now.chain(gone).collect() }
+    }
+
+    /// The milestones that have moved in a certain way.
+    pub fn that(&self, change: Change) -> impl Iterator<Item = (&str, &Moved)> {
+        self.milestones.iter().filter_map(move |one| match &one.found {
+            Found::Moved(moved) if moved.change == change => Some((one.name.as_str(), &**moved)),
+            Found::Moved(_) | Found::New | Found::Removed | Found::NotComparable => None,
+        })
+    }
+
+    /// Whether no date has moved, none is new and none is gone.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.that(Change::Unchanged).count() == self.milestones.len()
+    }
+}
+
+fn moved(steps: Steps<'_>, name: &str, bound: Time, confidence: Share, margin: Span) -> Option<Moved> {
+    let (recorded, repeated) = (steps.recorded.get(name)?, steps.repeated.get(name)?);
+    let (earlier, now) = (steps.earlier.get(name)?, steps.now.get(name)?);
+    let pairs = steps.same_seed && steps.same_draws;
+    // The parts add up where all stand on the same replications.
+    let (first, count) = if pairs {
+        let count = recorded.len().min(earlier.len()).min(now.len());
+        (count, count)
+    } else {
+        (recorded.len().min(repeated.len()), earlier.len().min(now.len()))
+    };
+    let program_and_state = if steps.same_draws {
+        Shift::paired(&recorded[..first], &repeated[..first], bound)
+    } else {
+        Shift::unpaired(recorded, repeated, bound)
+    }?;
+    let (earlier, now) = (&earlier[..count], &now[..count]);
+    let by_inputs = Shift::paired(earlier, now, bound)?;
+    let shift = if pairs { Shift::paired(&recorded[..count], now, bound)? } else { program_and_state.and(by_inputs) };
+    let mut rest = differences(earlier, now, bound);
+    let mut inputs = Vec::with_capacity(steps.without.len());
+    for without in steps.without {
+        let dates = without.as_ref().and_then(|dates| dates.get(name)).filter(|dates| dates.len() >= count);
+        let Some(dates) = dates else {
+            inputs.push(None);
+            continue;
+        };
+        let alone = differences(&dates[..count], now, bound);
+        rest.iter_mut().zip(&alone).for_each(|(rest, alone)| *rest -= alone);
+        inputs.push(Shift::of(&alone));
+    }
+    // One change alone is all there is: nothing is left but what sums of numbers leave.
+    let together = if matches!(inputs[..], [] | [Some(_)]) { Shift::NONE } else { Shift::of(&rest)? };
+    let other_seed = (!steps.same_seed).then(|| Shift::unpaired(repeated, earlier, bound)).flatten();
+    let change = shift.change(confidence, margin);
+    Some(Moved { shift, change, program_and_state, inputs, together, other_seed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::testing::{after, scenario};
+
+    const SURE: Share = Share::from_ppm(990_000);
+    const MARGIN: Span = Span::from_secs(6 * 3_600);
+
+    /// Twenty replications, of which number `r` comes after `20 + r / 4` days and these.
+    fn dates(milestones: &[(&str, f64)]) -> Dates {
+        let column = |days: f64| (0..20).map(|r| Some(after(20.0 + f64::from(r) / 4.0 + days))).collect();
+        Dates {
+            horizon: scenario().horizon,
+            order: milestones.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            by_milestone: milestones.iter().map(|(name, days)| ((*name).to_owned(), column(*days))).collect(),
+        }
+    }
+
+    fn found<'a>(since: &'a Since, name: &str) -> &'a Found {
+        &since.milestones.iter().find(|one| one.name == name).unwrap().found
+    }
+
+    #[test]
+    fn the_parts_add_up_to_the_whole() {
+        let (recorded, earlier, now) = (dates(&[("all", 0.0)]), dates(&[("all", 0.5)]), dates(&[("all", 4.5)]));
+        // Put back alone, one takes 2 days and the other 1; together they make 4.
+        let without = [Some(dates(&[("all", 2.5)])), Some(dates(&[("all", 3.5)])), None];
+        let steps = Steps {
+            recorded: &recorded,
+            repeated: &earlier,
+            earlier: &earlier,
+            now: &now,
+            without: &without,
+            same_draws: true,
+            same_seed: true,
+        };
+        let since = Since::of(steps, SURE, MARGIN);
+        let Found::Moved(moved) = found(&since, "all") else { panic!("{since:?}") };
+        assert!((moved.shift.days - 4.5).abs() < 1e-9 && moved.change == Change::Later, "{moved:?}");
+        let inputs: Vec<f64> = moved.inputs.iter().flatten().map(|shift| shift.days).collect();
+        assert!((inputs[0] - 2.0).abs() < 1e-9 && (inputs[1] - 1.0).abs() < 1e-9 && moved.inputs[2].is_none());
+        assert!((moved.together.days - 1.0).abs() < 1e-9, "{moved:?}");
+        let sum = moved.program_and_state.days + inputs.iter().sum::<f64>() + moved.together.days;
+        assert!((sum - moved.shift.days).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_changed_is_exactly_nothing_and_what_comes_and_goes_is_named() {
+        let (recorded, now) = (dates(&[("all", 0.0), ("gone", 0.0)]), dates(&[("new", 0.0), ("all", 0.0)]));
+        let steps = Steps {
+            recorded: &recorded,
+            repeated: &now,
+            earlier: &now,
+            now: &now,
+            without: &[],
+            same_draws: true,
+            same_seed: true,
+        };
+        let since = Since::of(steps, SURE, MARGIN);
+        assert_eq!((found(&since, "new"), found(&since, "gone")), (&Found::New, &Found::Removed));
+        let Found::Moved(moved) = found(&since, "all") else { panic!("{since:?}") };
+        assert_eq!((moved.shift.days, moved.shift.error, moved.together.days), (0.0, 0.0, 0.0));
+        assert!(!since.is_unchanged());
+        let same = Since::of(Steps { recorded: &now, ..steps }, SURE, MARGIN);
+        assert!(same.is_unchanged());
+    }
+
+    #[test]
+    fn another_way_of_drawing_takes_the_pairs_apart() {
+        let (recorded, now) = (dates(&[("all", 0.0)]), dates(&[("all", 1.0)]));
+        let steps = Steps {
+            recorded: &recorded,
+            repeated: &now,
+            earlier: &now,
+            now: &now,
+            without: &[],
+            same_draws: false,
+            same_seed: true,
+        };
+        let since = Since::of(steps, SURE, MARGIN);
+        let Found::Moved(moved) = found(&since, "all") else { panic!("{since:?}") };
+        assert!(moved.shift.error > 0.3 && moved.change == Change::WithinNoise, "{moved:?}");
+    }
+}

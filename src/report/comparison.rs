@@ -1,0 +1,379 @@
+//! A forecast held against an earlier one, in words and as data.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::wording::{Calendar, count};
+use super::{Block, Section, Tone};
+use crate::forecast::Forecast;
+use crate::forecast::quantile::{P50, When};
+use crate::forecast::shift::{Change, Shift};
+use crate::forecast::since::{Found, MilestoneSince, Moved, Since};
+use crate::migration::message::Milestone;
+use crate::units::Span;
+
+/// A forecast held against an earlier one.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// How the dates have moved.
+    pub since: Since,
+    /// What the earlier one is: its version, its replications.
+    pub earlier: String,
+    /// The milestone that people wait for.
+    pub main: String,
+    /// Its medians, by milestone.
+    pub was: BTreeMap<String, Option<When>>,
+    /// What the part of the program and of the state stands for.
+    pub program_and_state: String,
+    /// The changed inputs, in the order of their parts.
+    pub inputs: Vec<ChangedInput>,
+    /// What else a reader has to know.
+    pub notes: Vec<String>,
+}
+
+/// A change of the scenario: a key, or several that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedInput {
+    /// For people: `plan.throttle.max`, `8 keys of plan`.
+    pub name: String,
+    /// The keys, each with what it was and what it is.
+    pub keys: Vec<ChangedKey>,
+}
+
+/// One changed key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedKey {
+    /// The full key.
+    pub key: String,
+    /// What it was; none where it was not there.
+    pub before: Option<String>,
+    /// What it is; none where it is not there any more.
+    pub after: Option<String>,
+}
+
+impl ChangedInput {
+    fn said(&self) -> String {
+        match &self.keys[..] {
+            [one] => {
+                let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".into());
+                format!("{}: {} -> {}", self.name, value(&one.before), value(&one.after))
+            }
+            _ => self.name.clone(),
+        }
+    }
+}
+
+/// How all of it is meant: bad where a date has become later.
+#[must_use]
+pub fn tone(comparison: &Comparison) -> Tone {
+    let since = &comparison.since;
+    if since.that(Change::Later).next().is_some() {
+        Tone::Bad
+    } else if since.is_unchanged() || since.that(Change::Earlier).next().is_some() {
+        Tone::Good
+    } else {
+        Tone::Doubt
+    }
+}
+
+/// One line that says it all.
+#[must_use]
+pub fn line(comparison: &Comparison) -> String {
+    let since = &comparison.since;
+    if !since.milestones.iter().any(|one| matches!(one.found, Found::Moved(_))) {
+        return format!("No date can be compared with the last forecast ({}).", comparison.earlier);
+    }
+    if since.is_unchanged() {
+        let exactly = since.that(Change::Unchanged).all(|(_, moved)| {
+            moved.shift == Shift { bounded: moved.shift.bounded, freedom: moved.shift.freedom, ..Shift::NONE }
+        });
+        let by = if exactly { String::new() } else { format!(" by {} or more", margin(since.margin)) };
+        return format!("No date has moved{by} since the last forecast ({}).", comparison.earlier);
+    }
+    let main = |change: Change| {
+        let (name, moved) = foremost(comparison, change)?;
+        Some(format!("{name} {}", shifted(moved, since)))
+    };
+    let more = |change| match since.that(change).count() {
+        0 | 1 => String::new(),
+        many => format!(", {} more {}", many - 1, change.name()),
+    };
+    let parts: Vec<String> = [Change::Later, Change::Earlier]
+        .into_iter()
+        .filter_map(|change| Some(format!("{}{}", main(change)?, more(change))))
+        .collect();
+    let rest = if parts.is_empty() { "no date has surely moved".to_owned() } else { parts.join("; ") };
+    format!("Since the last forecast ({}): {rest}.", comparison.earlier)
+}
+
+/// Of the dates that have moved in a way, the one that people wait for, or else the last one.
+fn foremost(comparison: &Comparison, change: Change) -> Option<(&str, &Moved)> {
+    let all = || comparison.since.that(change);
+    all().find(|(name, _)| *name == comparison.main).or_else(|| all().last())
+}
+
+fn shifted(moved: &Moved, since: &Since) -> String {
+    let (low, high) = moved.shift.interval(since.confidence);
+    let side = moved.change.name();
+    // The smaller number first, whichever way it has moved.
+    let (least, most) = if low.abs() <= high.abs() { (low, high) } else { (high, low) };
+    format!(
+        "{side} by {} ({}: {} to {})",
+        span(moved.shift.days.abs()),
+        since.confidence,
+        span(least.abs()),
+        span(most.abs())
+    )
+}
+
+/// What has moved, and why.
+#[must_use]
+pub fn section(comparison: &Comparison, forecast: &Forecast) -> Section {
+    let since = &comparison.since;
+    let mut blocks = vec![Block::Line(tone(comparison), line(comparison))];
+    let exact = comparison.inputs.is_empty() && since.is_unchanged();
+    if !exact {
+        let shown: Vec<&MilestoneSince> = since.milestones.iter().filter(|one| is_shown(one, forecast)).collect();
+        let header = ["", "was", "is", "shift", ""].map(str::to_owned).to_vec();
+        let rows = shown.iter().map(|one| row(one, comparison, forecast)).collect();
+        blocks.push(Block::Table { header, rows });
+        let hidden = since.milestones.len() - shown.len();
+        if hidden > 0 {
+            blocks.push(Block::Line(Tone::Plain, format!("{} others have not moved.", count(hidden as f64))));
+        }
+        blocks.extend(causes(comparison));
+    }
+    blocks.extend(comparison.notes.iter().map(|note| Block::Line(Tone::Plain, format!("- {note}"))));
+    Section { title: "Since the last forecast".into(), blocks }
+}
+
+/// Whatever has not stayed as it was, and what people wait for.
+fn is_shown(one: &MilestoneSince, forecast: &Forecast) -> bool {
+    let is_main = || {
+        let main = |milestone: &&Milestone| matches!(milestone, Milestone::HeadEmptied { .. } | Milestone::AllEmptied);
+        let scenario = &forecast.scenario;
+        scenario.milestones.iter().filter(main).any(|milestone| scenario.milestone_name(milestone) == one.name)
+    };
+    !matches!(&one.found, Found::Moved(moved) if moved.change == Change::Unchanged) || is_main()
+}
+
+fn row(one: &MilestoneSince, comparison: &Comparison, forecast: &Forecast) -> Vec<String> {
+    let calendar = Calendar::new(&forecast.scenario);
+    let cell = |when: Option<When>| {
+        when.map_or("n/e".into(), |when| match when {
+            When::At(time) => calendar.short(time),
+            When::AfterHorizon | When::Never => calendar.when(when),
+        })
+    };
+    let was = comparison.was.get(&one.name).map_or(String::new(), |was| cell(*was));
+    let known = forecast.milestones.iter().find(|known| forecast.scenario.milestone_name(&known.milestone) == one.name);
+    let is = known.map_or(String::new(), |known| cell(known.at(P50).map(|estimate| estimate.value)));
+    let (shift, word) = match &one.found {
+        Found::Moved(moved) => (part(&moved.shift, &comparison.since), moved.change.name()),
+        Found::New => (String::new(), "new"),
+        Found::Removed => (String::new(), "removed"),
+        Found::NotComparable => (String::new(), "not comparable"),
+    };
+    vec![one.name.clone(), was, is, shift, word.into()]
+}
+
+/// Why the foremost of the dates has moved.
+fn causes(comparison: &Comparison) -> Vec<Block> {
+    let since = &comparison.since;
+    let main = [Change::Later, Change::Earlier, Change::WithinNoise, Change::Unchanged]
+        .into_iter()
+        .find_map(|change| foremost(comparison, change));
+    let Some((name, moved)) = main else { return Vec::new() };
+    let mut rows = vec![vec![comparison.program_and_state.clone(), part(&moved.program_and_state, since)]];
+    for (input, shift) in comparison.inputs.iter().zip(&moved.inputs) {
+        let said = shift.as_ref().map_or("not alone: see together".into(), |shift| part(shift, since));
+        rows.push(vec![input.said(), said]);
+    }
+    if comparison.inputs.len() > 1 {
+        rows.push(vec!["the changes together, beyond their sum".into(), part(&moved.together, since)]);
+    }
+    rows.push(vec!["all of it".into(), part(&moved.shift, since)]);
+    let mut blocks = vec![Block::Table { header: vec![format!("why {name} has moved"), "shift".into()], rows }];
+    if let Some(other) = &moved.other_seed {
+        let text =
+            format!("- Another seed, which is chance and left out of the shift, does {} more.", part(other, since));
+        blocks.push(Block::Line(Tone::Plain, text));
+    }
+    if moved.shift.bounded > 0 {
+        let text = format!(
+            "- {} replications of both forecasts do not reach {name} by the horizon and count as the horizon: the shift may be larger.",
+            count(moved.shift.bounded as f64)
+        );
+        blocks.push(Block::Line(Tone::Doubt, text));
+    }
+    blocks
+}
+
+/// `+1.2 d (+0.9 to +1.5)`, `0` where it is exactly nothing.
+fn part(shift: &Shift, since: &Since) -> String {
+    if shift.days == 0.0 && shift.error == 0.0 {
+        return "0".into();
+    }
+    let (low, high) = shift.interval(since.confidence);
+    if shift.days.abs().max(low.abs()).max(high.abs()) < 1.0 {
+        format!("{:+.1} h ({:+.1} to {:+.1})", shift.days * 24.0, low * 24.0, high * 24.0)
+    } else {
+        format!("{:+.1} d ({low:+.1} to {high:+.1})", shift.days)
+    }
+}
+
+fn span(days: f64) -> String {
+    if days < 1.0 { format!("{:.1} h", days * 24.0) } else { format!("{days:.1} d") }
+}
+
+fn margin(margin: Span) -> String {
+    span(margin.days())
+}
+
+/// The comparison as data.
+#[derive(Debug, Serialize)]
+pub struct ComparisonPart {
+    earlier: String,
+    confidence: f64,
+    margin_days: f64,
+    milestones: Vec<MilestonePart>,
+    inputs: Vec<InputPart>,
+    program_and_state: String,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct InputPart {
+    name: String,
+    keys: Vec<ChangedKey>,
+}
+
+#[derive(Debug, Serialize)]
+struct MilestonePart {
+    name: String,
+    found: &'static str,
+    shift: Option<ShiftPart>,
+    program_and_state: Option<ShiftPart>,
+    /// In the order of the comparison's inputs.
+    inputs: Vec<Option<ShiftPart>>,
+    together: Option<ShiftPart>,
+    other_seed: Option<ShiftPart>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShiftPart {
+    days: f64,
+    low_days: f64,
+    high_days: f64,
+    counted_as_horizon: usize,
+}
+
+/// The comparison as data.
+#[must_use]
+pub fn document(comparison: &Comparison) -> ComparisonPart {
+    let since = &comparison.since;
+    let shift = |shift: &Shift| {
+        let (low_days, high_days) = shift.interval(since.confidence);
+        ShiftPart { days: shift.days, low_days, high_days, counted_as_horizon: shift.bounded }
+    };
+    let milestone = |one: &MilestoneSince| {
+        let (found, moved) = match &one.found {
+            Found::Moved(moved) => (moved.change.name(), Some(moved)),
+            Found::New => ("new", None),
+            Found::Removed => ("removed", None),
+            Found::NotComparable => ("not comparable", None),
+        };
+        MilestonePart {
+            name: one.name.clone(),
+            found,
+            shift: moved.map(|moved| shift(&moved.shift)),
+            program_and_state: moved.map(|moved| shift(&moved.program_and_state)),
+            inputs: moved.iter().flat_map(|moved| &moved.inputs).map(|part| part.as_ref().map(&shift)).collect(),
+            together: moved.map(|moved| shift(&moved.together)),
+            other_seed: moved.and_then(|moved| moved.other_seed.as_ref().map(shift)),
+        }
+    };
+    ComparisonPart {
+        earlier: comparison.earlier.clone(),
+        confidence: since.confidence.fraction(),
+        margin_days: since.margin.days(),
+        milestones: since.milestones.iter().map(milestone).collect(),
+        inputs: comparison
+            .inputs
+            .iter()
+            .map(|input| InputPart { name: input.name.clone(), keys: input.keys.clone() })
+            .collect(),
+        program_and_state: comparison.program_and_state.clone(),
+        notes: comparison.notes.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::since::{Dates, Steps};
+    use crate::forecast::testing::{days_of, made, outcome};
+    use crate::report::{Report, markdown, terminal};
+    use crate::units::Share;
+
+    fn changed(key: &str, before: Option<&str>, after: Option<&str>) -> ChangedKey {
+        ChangedKey { key: key.into(), before: before.map(str::to_owned), after: after.map(str::to_owned) }
+    }
+
+    /// A forecast two days later than the one before it, by a changed throttle and a cluster that is new.
+    fn compared() -> (Forecast, Comparison) {
+        let (before, now) = (made(60, &|r| outcome(r, days_of(r))), made(60, &|r| outcome(r, days_of(r) + 2.0)));
+        let without = made(60, &|r| outcome(r, days_of(r) + 0.4 + f64::from(r % 3) / 10.0));
+        let dates = |forecast: &Forecast| Dates::of(&forecast.scenario, &forecast.replications);
+        let (before, after, without) = (dates(&before), dates(&now), dates(&without));
+        let steps = Steps {
+            recorded: &before,
+            repeated: &before,
+            earlier: &before,
+            now: &after,
+            without: &[Some(without), None],
+            same_draws: true,
+            same_seed: true,
+        };
+        let medians = before.order.iter().map(|name| (name.clone(), Some(When::AfterHorizon))).collect();
+        let comparison = Comparison {
+            since: Since::of(steps, Share::from_ppm(990_000), Span::from_secs(6 * 3_600)),
+            earlier: "version 0.1.0, 60 replications".into(),
+            main: "all emptied".into(),
+            was: medians,
+            program_and_state: "the program: the same version".into(),
+            inputs: vec![
+                ChangedInput {
+                    name: "plan.throttle.max".into(),
+                    keys: vec![changed("plan.throttle.max", Some("48"), Some("24"))],
+                },
+                ChangedInput {
+                    name: "cluster.nas-2".into(),
+                    keys: vec![changed("cluster.nas-2", None, Some("<b>a table</b>"))],
+                },
+            ],
+            notes: vec!["Seed 1 -> 2: the earlier scenario was simulated with both.".into()],
+        };
+        (now, comparison)
+    }
+
+    #[test]
+    fn each_form_says_what_has_moved_and_why() {
+        let (forecast, comparison) = compared();
+        assert_eq!(tone(&comparison), Tone::Bad);
+        let report = Report { title: "Dates expected".into(), sections: vec![section(&comparison, &forecast)] };
+        insta::assert_snapshot!("comparison_page", terminal::render(&report).replace('\x1b', "ESC"));
+        insta::assert_snapshot!("comparison_markdown", markdown::render(&report));
+        insta::assert_snapshot!("comparison_json", serde_json::to_string_pretty(&document(&comparison)).unwrap());
+    }
+
+    #[test]
+    fn a_part_has_the_unit_that_its_interval_can_be_read_in() {
+        let since = compared().1.since;
+        let shift = |days, error| Shift { days, error, freedom: 1e6, bounded: 0 };
+        assert_eq!(part(&Shift::NONE, &since), "0");
+        assert_eq!(part(&shift(0.1, 0.01), &since), "+2.4 h (+1.8 to +3.0)");
+        assert_eq!(part(&shift(-3.0, 0.1), &since), "-3.0 d (-3.3 to -2.7)");
+    }
+}

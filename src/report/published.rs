@@ -1,0 +1,255 @@
+//! A forecast that was published, read again: what a later one is held against.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use polars::prelude::{CsvReadOptions, DataFrame, SerReader as _};
+use serde::Deserialize;
+
+use super::document::SCHEMA_VERSION;
+use super::files::sha256;
+use super::table::column_name;
+use crate::forecast::quantile::When;
+use crate::forecast::since::Dates;
+use crate::units::Time;
+
+/// A published forecast.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Version of the program that made it.
+    pub version: String,
+    /// Version of its draws.
+    pub draw_scheme: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// The command that repeats it.
+    pub command: String,
+    /// Its resolved scenario.
+    pub resolved: String,
+    /// SHA-256 of the state that a ledger told.
+    pub state_sha256: Option<String>,
+    /// The dates of its replications.
+    pub dates: Dates,
+    /// By milestone, the median; none where there were too few replications for one.
+    pub medians: BTreeMap<String, Option<When>>,
+}
+
+/// Why a folder cannot be held against.
+#[derive(Debug)]
+pub struct Unreadable {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.why)
+    }
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    schema_version: u32,
+    version: String,
+    draw_scheme: Option<u32>,
+    seed: u64,
+    command: String,
+    state_sha256: Option<String>,
+    files: Vec<File>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    name: String,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    scenario: Scenario,
+    milestones: Vec<Milestone>,
+}
+
+#[derive(Deserialize)]
+struct Scenario {
+    horizon: Instant,
+}
+
+#[derive(Deserialize)]
+struct Instant {
+    utc: String,
+}
+
+#[derive(Deserialize)]
+struct Milestone {
+    name: String,
+    quantiles: Vec<Quantile>,
+}
+
+#[derive(Deserialize)]
+struct Quantile {
+    level: f64,
+    value: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Value {
+    Date { utc: String },
+    AfterHorizon,
+    Never,
+}
+
+impl Published {
+    /// Reads the folder that a forecast has written; none where there is no such folder.
+    ///
+    /// # Errors
+    /// When a file is missing or is not what the folder's manifest says, or when a version of the program made it that says
+    /// too little, or that this one does not know.
+    pub fn read(folder: &Path) -> Result<Option<Self>, Unreadable> {
+        let trouble = |name: &str, why: String| Unreadable { path: folder.join(name), why };
+        let read = |name: &str| match fs::read(folder.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(trouble(name, format!("cannot be read: {error}"))),
+        };
+        if !folder.exists() {
+            return Ok(None);
+        }
+        let missing = |name: &str| trouble(name, "is missing: this is no folder that a forecast has written".into());
+        let bytes = read(MANIFEST)?.ok_or_else(|| missing(MANIFEST))?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|error| trouble(MANIFEST, format!("is not ours: {error}")))?;
+        if manifest.schema_version > SCHEMA_VERSION {
+            let (theirs, version) = (manifest.schema_version, &manifest.version);
+            let why =
+                format!("has shape {theirs}, from version {version}: this one knows shapes up to {SCHEMA_VERSION}");
+            return Err(trouble(MANIFEST, why));
+        }
+        let Some(draw_scheme) = manifest.draw_scheme else {
+            let why = "does not say how its numbers were drawn: it is from before forecasts could be compared".into();
+            return Err(trouble(MANIFEST, why));
+        };
+        let part = |name: &str| -> Result<Vec<u8>, Unreadable> {
+            let bytes = read(name)?.ok_or_else(|| missing(name))?;
+            let known = manifest.files.iter().find(|file| file.name == name);
+            if known.is_some_and(|file| file.sha256 == sha256(&bytes)) {
+                Ok(bytes)
+            } else {
+                Err(trouble(name, format!("is not the file that {MANIFEST} names: it was changed since")))
+            }
+        };
+        let document: Document = serde_json::from_slice(&part(DOCUMENT)?)
+            .map_err(|error| trouble(DOCUMENT, format!("is not ours: {error}")))?;
+        let resolved = String::from_utf8(part(SCENARIO)?).map_err(|error| trouble(SCENARIO, error.to_string()))?;
+        let dates = dates(&document, part(REPLICATIONS)?).map_err(|why| trouble(REPLICATIONS, why))?;
+        let medians = medians(&document).map_err(|why| trouble(DOCUMENT, why))?;
+        let Manifest { version, seed, command, state_sha256, .. } = manifest;
+        Ok(Some(Self { version, draw_scheme, seed, command, resolved, state_sha256, dates, medians }))
+    }
+}
+
+const MANIFEST: &str = "manifest.json";
+const DOCUMENT: &str = "forecast.json";
+const SCENARIO: &str = "scenario.toml";
+const REPLICATIONS: &str = "replications.csv";
+
+fn dates(document: &Document, bytes: Vec<u8>) -> Result<Dates, String> {
+    let options =
+        CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0)).with_n_threads(Some(1));
+    let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish().map_err(|error| error.to_string())?;
+    let mut by_milestone = BTreeMap::new();
+    for milestone in &document.milestones {
+        by_milestone.insert(milestone.name.clone(), column(&frame, &milestone.name)?);
+    }
+    let order = document.milestones.iter().map(|milestone| milestone.name.clone()).collect();
+    Ok(Dates { horizon: instant(&document.scenario.horizon.utc)?, order, by_milestone })
+}
+
+fn medians(document: &Document) -> Result<BTreeMap<String, Option<When>>, String> {
+    let median = |milestone: &Milestone| {
+        let is_median = |quantile: &&Quantile| (quantile.level - 0.5).abs() < 1e-9;
+        let value = milestone.quantiles.iter().find(is_median).and_then(|quantile| quantile.value.as_ref());
+        value.map_or(Ok(None), |value| match value {
+            Value::Date { utc } => instant(utc).map(|time| Some(When::At(time))),
+            Value::AfterHorizon => Ok(Some(When::AfterHorizon)),
+            Value::Never => Ok(Some(When::Never)),
+        })
+    };
+    document.milestones.iter().map(|one| Ok((one.name.clone(), median(one)?))).collect()
+}
+
+/// When a milestone was reached, by replication.
+fn column(frame: &DataFrame, milestone: &str) -> Result<Vec<Option<Time>>, String> {
+    let name = format!("{}_utc", column_name(milestone));
+    let column = frame.column(&name).and_then(|column| column.str()).map_err(|error| error.to_string())?;
+    column.iter().map(|cell| cell.filter(|cell| !cell.is_empty()).map(instant).transpose()).collect()
+}
+
+fn instant(text: &str) -> Result<Time, String> {
+    let stamp: Timestamp = text.parse().map_err(|error| format!("\"{text}\" is no time: {error}"))?;
+    Ok(Time::from_unix_micros(stamp.as_microsecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::Forecast;
+    use crate::forecast::quantile::P50;
+    use crate::forecast::testing::{days_of, made, outcome};
+    use crate::report::About;
+    use crate::report::files::{RunFacts, write};
+
+    const RUN: RunFacts = RunFacts { wall_s: 1.0, cpu_s: None, cpu_per_mailbox_and_replication_ns: None, threads: 2 };
+
+    fn published(root: &Path) -> (Forecast, PathBuf) {
+        let forecast = made(40, &|r| outcome(r, days_of(r)));
+        let about = About { resolved: "name = \"small\"\n".into(), ..About::default() };
+        let folder = write(root, "small", &forecast, &about, &RUN).unwrap();
+        (forecast, folder)
+    }
+
+    #[test]
+    fn what_was_published_is_read_to_the_microsecond() {
+        let root = tempfile::tempdir().unwrap();
+        let (forecast, folder) = published(root.path());
+        let read = Published::read(&folder).unwrap().unwrap();
+        assert_eq!(read.dates, Dates::of(&forecast.scenario, &forecast.replications));
+        assert!(read.dates.by_milestone["nas-1 full"].contains(&None));
+        assert_eq!(read.medians["nas-2 full"], Some(When::Never));
+        for one in &forecast.milestones {
+            let known = one.at(P50).map(|estimate| estimate.value);
+            let close = match (known, read.medians[&forecast.scenario.milestone_name(&one.milestone)]) {
+                (Some(When::At(one)), Some(When::At(two))) => one.since(two).secs().abs() < 1.0,
+                (one, two) => one == two,
+            };
+            assert!(close, "{:?}", one.milestone);
+        }
+        assert_eq!((read.resolved.as_str(), read.seed), ("name = \"small\"\n", 1));
+        assert!(Published::read(&root.path().join("elsewhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_whole_is_named_and_why() {
+        let root = tempfile::tempdir().unwrap();
+        let (_, folder) = published(root.path());
+        let refused = || Published::read(&folder).unwrap_err().to_string();
+        let manifest = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+        fs::write(folder.join(MANIFEST), manifest.replace("\"schema_version\": 1", "\"schema_version\": 99")).unwrap();
+        assert!(refused().contains("manifest.json: has shape 99"), "{}", refused());
+        fs::write(folder.join(MANIFEST), manifest.replace("\"draw_scheme\"", "\"other\"")).unwrap();
+        assert!(refused().contains("from before forecasts could be compared"), "{}", refused());
+        fs::write(folder.join(MANIFEST), "{").unwrap();
+        assert!(refused().contains("is not ours"), "{}", refused());
+        fs::write(folder.join(MANIFEST), &manifest).unwrap();
+        let rows = fs::read_to_string(folder.join(REPLICATIONS)).unwrap();
+        fs::write(folder.join(REPLICATIONS), rows.replacen("2012", "2013", 1)).unwrap();
+        assert!(refused().contains("replications.csv: is not the file that manifest.json names"), "{}", refused());
+        fs::remove_file(folder.join(REPLICATIONS)).unwrap();
+        assert!(refused().contains("replications.csv: is missing"), "{}", refused());
+    }
+}
