@@ -52,6 +52,8 @@ pub struct Forecast {
     pub heads: Vec<HeadForecast>,
     /// By cluster.
     pub clusters: Vec<ClusterForecast>,
+    /// By link: share of the time until all heads are emptied in which it held copies. Sums over all replications.
+    pub links: Vec<f64>,
     /// Replications that had not finished by the horizon, by what held them.
     pub unfinished: Vec<(Binding, u32)>,
     /// The replications, in order.

@@ -11,6 +11,7 @@ pub mod files;
 pub mod gate;
 mod html;
 mod inventory;
+mod links;
 mod load;
 pub mod markdown;
 pub mod published;

@@ -63,6 +63,8 @@ pub struct Outcome {
     pub heads: Vec<HeadOutcome>,
     /// By cluster.
     pub clusters: Vec<ClusterOutcome>,
+    /// By link: for how long it held copies.
+    pub held_by_links: Vec<Span>,
     /// Mailboxes moved in this replication.
     pub moved: u64,
     /// Attempts that failed.

@@ -21,6 +21,7 @@ pub(super) fn summarise(scenario: &Scenario, done: Vec<Replication>, rule: StopR
         expectations: expectations(scenario, &done),
         heads,
         clusters,
+        links: (0..scenario.model.links.len()).map(|link| held_share(scenario, &done, link)).collect(),
         unfinished: unfinished(&done),
         widths,
         shares: None,
@@ -137,6 +138,14 @@ fn impact(outcomes: &[&HeadOutcome]) -> Impact {
         mailbox_hours_down: mean(|head| head.mailbox_hours_down),
         set_aside: mean(|head| f64::from(head.set_aside)),
     }
+}
+
+/// The share of the time until all heads are emptied, or until the horizon, in which a link held copies.
+fn held_share(scenario: &Scenario, done: &[Replication], link: usize) -> f64 {
+    let emptied = emptied_after(done, place(scenario, Milestone::AllEmptied), scenario.as_of);
+    let all: f64 = emptied.iter().map(|after| after.unwrap_or(scenario.horizon.since(scenario.as_of)).secs()).sum();
+    let held: f64 = done.iter().map(|replication| replication.outcome.held_by_links[link].secs()).sum();
+    if all > 0.0 { held / all } else { 0.0 }
 }
 
 fn cluster_forecast(scenario: &Scenario, done: &[Replication], cluster: usize) -> ClusterForecast {

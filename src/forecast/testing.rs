@@ -115,6 +115,7 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
         unfinished: None,
         heads: vec![head(0.0, days / 3.0), head(days / 3.0, days)],
         clusters: vec![cluster(399_900, days), cluster(250_000, days)],
+        held_by_links: Vec::new(),
         moved: 399_996,
         faults: 12,
         steps: 4_000_000,

@@ -15,7 +15,7 @@ use schemars::generate::SchemaSettings;
 pub use shape::Document;
 
 use super::wording::{utc, with_offset};
-use super::{About, ending, inventory, load, shares, warn};
+use super::{About, ending, inventory, links, load, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
@@ -51,6 +51,7 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
             .collect(),
         heads: scenario.heads.iter().zip(&forecast.heads).map(|(name, one)| head(name, one)).collect(),
         clusters: scenario.clusters.iter().zip(&forecast.clusters).map(|(name, one)| cluster(name, one)).collect(),
+        links: links::parts(forecast),
         chance_only: match &forecast.widths {
             Widths::ChanceIsAll => None,
             Widths::Both { replications, chance_only } => {

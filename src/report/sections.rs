@@ -1,7 +1,7 @@
 //! What holds the date back, load and risk, users, clusters, inputs, and how to repeat it.
 
 use super::wording::{Calendar, count, figure, percent};
-use super::{About, Block, Section, Tone, warn};
+use super::{About, Block, Section, Tone, links, warn};
 use crate::forecast::series::{Direction, HeadSeries, Trend};
 use crate::forecast::{ClusterForecast, Forecast, HeadForecast};
 use crate::migration::message::Binding;
@@ -12,7 +12,7 @@ fn section(title: &str, blocks: Vec<Block>) -> Section {
     Section { title: title.into(), blocks }
 }
 
-fn plain(text: impl Into<String>) -> Block {
+pub(super) fn plain(text: impl Into<String>) -> Block {
     Block::Line(Tone::Plain, text.into())
 }
 
@@ -32,7 +32,7 @@ pub(super) fn binding(forecast: &Forecast) -> Section {
         let causes = if causes.is_empty() { "nothing".into() } else { causes.join(", ") };
         plain(format!("{name}, {} in its turn: {causes}", head.turn))
     };
-    section("What holds the date back", by_head(forecast).map(line).collect())
+    section("What holds the date back", by_head(forecast).map(line).chain(links::lines(forecast)).collect())
 }
 
 /// The name of a quantity and its unit, as the page says it.

@@ -4,6 +4,7 @@ use super::curve::{CurvePoint, LatencyCurve, PRESETS, preset};
 use super::frame::Frame;
 use super::inventory::{Field, Inventory};
 use super::item::Item;
+use super::links;
 use super::load::LoadSummary;
 use super::model::{
     Brownouts, ClusterModel, Cost, Failover, Faults, Hazard, HeadModel, Load, Lognormal, Model, ParetoTail, Population,
@@ -45,6 +46,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
         clusters,
         load,
         backups,
+        links: links::links(file, frame, reader),
         cost: cost(file, reader),
         probe: probe(file, reader),
         faults: faults(file, reader),
@@ -344,6 +346,7 @@ fn cost(file: &Item, reader: &mut Reader<'_>) -> Cost {
     }
     Cost {
         head_per_message: reader.ops(item, "head_per_message"),
+        head_per_message_growth: reader.ops(item, "head_per_message_growth"),
         head_per_megabyte: reader.ops(item, "head_per_megabyte"),
         head_per_stream: reader.op_rate(item, "head_per_stream"),
         cluster_per_message: reader.ops(item, "cluster_per_message"),

@@ -4,6 +4,7 @@
 //! its assumptions itself.
 
 use super::format_inventory::INVENTORY;
+use super::format_links::LINK;
 use super::format_load::{BACKUP, LOAD};
 use super::format_plan::PLAN;
 use super::format_site::SITE;
@@ -28,6 +29,7 @@ pub(crate) static FILE: Table = Table {
         ),
         need("head", Kind::Named(&HEAD), "A head of the old storage, to be drained."),
         need("cluster", Kind::Named(&CLUSTER), "A NAS cluster, to be filled; in the order of filling."),
+        or("link", Kind::Named(&LINK), Need::Empty, "A network link that several stores share."),
         need("population", Kind::Table(&POPULATION), "The mailboxes."),
         need("load", Kind::Table(&LOAD), "What the users do over time."),
         or("backup", Kind::Named(&BACKUP), Need::Empty, "Load on heads besides that of users, at times."),
@@ -244,6 +246,12 @@ static COST: Table = Table {
     what: "the cost of moving",
     keys: &[&[
         or("head_per_message", ops().kind(), Need::Text("0 op"), "On the head: look-up, reads, rescan, verify."),
+        or(
+            "head_per_message_growth",
+            ops().kind(),
+            Need::Text("0 op"),
+            "On the head, more for each message by each 10,000 messages of its mailbox.",
+        ),
         or("head_per_megabyte", ops().kind(), Need::Text("0 op"), "On the head, by 10^6 bytes."),
         or("head_per_stream", op_rate().kind(), Need::Text("0 op/s"), "On the head, while a copy is open."),
         or("cluster_per_message", ops().kind(), Need::Text("0 op"), "On the cluster."),

@@ -9,6 +9,7 @@ use super::calendar::{self, Stretch};
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
+use super::links::{self, LinkFrame};
 use super::load::{self, LoadSummary};
 use super::milestones::{self, Names, Unknown};
 use super::occasions::Occasions;
@@ -34,6 +35,8 @@ pub(crate) struct Frame {
     pub(crate) clusters: Vec<String>,
     /// When each cluster enters service.
     pub(crate) in_service: Vec<Time>,
+    /// Which stores are behind which link.
+    pub(crate) links: Vec<LinkFrame>,
     /// The mailboxes, where a file has them.
     pub(crate) inventory: Option<Arc<Inventory>>,
     pub(crate) order: OrderPlan,
@@ -65,6 +68,7 @@ impl Frame {
         let heads = names(file, "head", reader);
         let clusters = names(file, "cluster", reader);
         let in_service = in_service(file, &zone, as_of, horizon, reader);
+        let links = links::read(file, &zone, (as_of, calendar_end), (&heads, &clusters), reader);
         let fixed = Fixed { heads: &heads, clusters: &clusters, in_service: &in_service, zone: &zone, as_of };
         let inventory = match beside {
             Beside::Read { folder, watch } => Inventory::read(file, &fixed, *folder, *watch, reader).map(Arc::new),
@@ -95,6 +99,7 @@ impl Frame {
             heads,
             clusters,
             in_service,
+            links,
             named: named(inventory.as_deref(), &order),
             inventory,
             order,

@@ -3,6 +3,7 @@
 use super::curve::LatencyCurve;
 use super::measured::{MeasuredLoad, NoiseLaw};
 use super::occasions::{Backup, Holiday};
+use crate::fleet::{ClusterId, HeadId};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// Everything that the simulated world is made of.
@@ -12,6 +13,8 @@ pub struct Model {
     pub heads: Vec<HeadModel>,
     /// The new hardware, by `ClusterId`.
     pub clusters: Vec<ClusterModel>,
+    /// Links that several stores share.
+    pub links: Vec<LinkModel>,
     /// Who lives there.
     pub population: Population,
     /// What they do.
@@ -120,6 +123,29 @@ pub struct Stalls {
     pub ingest: Share,
 }
 
+/// A network link that several stores share. A copy uses it when its head or its cluster is behind it: once, even if both are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkModel {
+    /// Its name.
+    pub name: String,
+    /// The heads behind it.
+    pub heads: Vec<HeadId>,
+    /// The clusters behind it.
+    pub clusters: Vec<ClusterId>,
+    /// What other traffic leaves to all copies together: from each instant on, in order, the first one at the start.
+    pub left: Vec<(Time, Rate)>,
+}
+
+impl LinkModel {
+    /// What is left to copies at an instant that is not before the start, and when that changes next.
+    #[must_use]
+    pub fn left_at(&self, now: Time) -> (Rate, Option<Time>) {
+        let next = self.left.partition_point(|(from, _)| *from <= now);
+        let left = next.checked_sub(1).map_or(Rate::UNLIMITED, |place| self.left[place].1);
+        (left, self.left.get(next).map(|(from, _)| *from))
+    }
+}
+
 /// The mailboxes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Population {
@@ -222,6 +248,8 @@ impl Load {
 pub struct Cost {
     /// On the head, by message: look-up, reads, rescan, verify.
     pub head_per_message: Ops,
+    /// On the head, more for each message by each 10,000 messages of its mailbox: directories that are searched from end to end.
+    pub head_per_message_growth: Ops,
     /// On the head, by 10^6 bytes.
     pub head_per_megabyte: Ops,
     /// On the head, while a copy is open, set-up included.

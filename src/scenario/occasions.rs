@@ -129,7 +129,7 @@ fn without((from, until): Stretch, (start, end): Stretch) -> Vec<Stretch> {
 }
 
 /// Stretches in order, those that touch made one.
-fn joined(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+pub(crate) fn joined(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches.sort_unstable();
     let mut joined: Vec<Stretch> = Vec::with_capacity(stretches.len());
     for (from, until) in stretches {

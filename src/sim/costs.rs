@@ -17,6 +17,8 @@ pub(crate) struct Costs {
     change_per_s: f64,
     /// Thousandths of an operation.
     head_message: f64,
+    /// More for each message by each other one of its mailbox.
+    head_message_growth: f64,
     head_byte: f64,
     cluster_message: f64,
     cluster_byte: f64,
@@ -53,6 +55,7 @@ impl Costs {
             slow_extra: cost.slow_extra,
             change_per_s: cost.change_per_day / 86_400.0,
             head_message: cost.head_per_message.get() * 1e3,
+            head_message_growth: cost.head_per_message_growth.get() * 1e3 / 1e4,
             head_byte: cost.head_per_megabyte.get() * 1e-3,
             cluster_message: cost.cluster_per_message.get() * 1e3,
             cluster_byte: cost.cluster_per_megabyte.get() * 1e-3,
@@ -101,7 +104,10 @@ impl Costs {
         let a_second = 1.0 / alone_s;
         Flow {
             work: Work::from_micros(alone_s * part * 1e6),
-            head_milli_op_s: whole_of_positive((messages * self.head_message + bytes * self.head_byte) * a_second),
+            head_milli_op_s: whole_of_positive(
+                (messages * (self.head_message + messages * self.head_message_growth) + bytes * self.head_byte)
+                    * a_second,
+            ),
             cluster_milli_op_s: whole_of_positive(
                 (messages * self.cluster_message + bytes * self.cluster_byte) * a_second,
             ),
@@ -142,6 +148,24 @@ mod tests {
         let many = costs(|_| {}).flow(1e8, 1_000.0, 0.5);
         assert_eq!(many.work, Work::from_micros(10e6));
         assert_eq!((many.head_milli_op_s, many.cluster_milli_op_s, many.bytes_s), (510_000, 200_000, 5_000_000));
+    }
+
+    #[test]
+    fn where_directories_are_searched_from_end_to_end_twice_the_messages_cost_four_times_as_much() {
+        // 5 op more a message and 10,000 messages, and neither message nor byte costs anything else.
+        let growing = costs(|cost| {
+            (cost.head_per_message, cost.head_per_megabyte) = (Ops::new(0.0), Ops::new(0.0));
+            cost.head_per_message_growth = Ops::new(5.0);
+        });
+        // 10,000 messages take 200 s: 50,000 op, and 200,000 op in 400 s.
+        for (messages, milli_op_s) in [(10_000.0, 250_000), (20_000.0, 500_000)] {
+            assert_eq!(growing.flow(0.0, messages, 1.0).head_milli_op_s, milli_op_s);
+        }
+        // On top of 10 op a message.
+        let both = costs(|cost| cost.head_per_message_growth = Ops::new(5.0));
+        assert_eq!(both.flow(0.0, 10_000.0, 1.0).head_milli_op_s, 750_000);
+        let none = costs(|_| {}).flow(1e8, 1_000.0, 1.0);
+        assert_eq!(costs(|cost| cost.head_per_message_growth = Ops::new(0.0)).flow(1e8, 1_000.0, 1.0), none);
     }
 
     #[test]

@@ -1,25 +1,38 @@
 //! Max-min fair speeds under caps on sums: progressive filling. All pairs speed up together; a pair stops where its own
-//! limit is reached, or where a store that it touches can take no more.
-
-use crate::migration::message::Limit;
+//! limit is reached, or where a store that it touches, or a link that it uses, can take no more.
 
 /// A pair that wants to go as fast as it can.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Demand {
     /// Place of the pair.
     pub(crate) pair: usize,
-    /// Place of its head among the stores.
+    /// Place of its head among the caps.
     pub(crate) head: usize,
-    /// Place of its cluster among the stores.
+    /// Place of its cluster among the caps.
     pub(crate) cluster: usize,
+    /// The links that it uses, a bit each: their places among the links.
+    pub(crate) links: u64,
     /// Bytes a second at full speed.
     pub(crate) bytes_s: f64,
     /// The fastest that it could go, as a share of full speed.
     pub(crate) own: f64,
     /// The answer.
     pub(crate) speed: f64,
-    /// What stopped it, when that was not its own limit.
-    pub(crate) held_by: Option<Limit>,
+    /// The place of the cap that stopped it, when that was not its own limit.
+    pub(crate) held_by: Option<usize>,
+}
+
+impl Demand {
+    /// The places of the caps that it is under; those of links come from `links_from` on.
+    fn caps(&self, links_from: usize) -> impl Iterator<Item = usize> + use<> {
+        let mut links = self.links;
+        let next_link = move || {
+            let link = (links != 0).then_some(links.trailing_zeros() as usize)?;
+            links &= links - 1;
+            Some(links_from + link)
+        };
+        [self.head, self.cluster].into_iter().chain(std::iter::from_fn(next_link))
+    }
 }
 
 /// Memory for filling, used again each time.
@@ -30,43 +43,40 @@ pub(crate) struct Scratch {
     open: Vec<bool>,
 }
 
-/// Fills `demands` under `caps`: bytes a second that each store lets through, infinite for no limit. The places on from
-/// `clusters_from` are clusters, those before are heads.
-pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], clusters_from: usize, scratch: &mut Scratch) {
+/// Fills `demands` under `caps`: bytes a second that each store and each link lets through, infinite for no limit. The places
+/// from `links_from` on are links.
+pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], links_from: usize, scratch: &mut Scratch) {
     let Scratch { frozen, rising, open } = scratch;
     frozen.clear();
     frozen.resize(caps.len(), 0.0);
     open.clear();
     open.resize(demands.len(), true);
-    // Each round freezes every pair of a store, or at least one pair at its own limit.
+    // Each round freezes every pair under a cap, or at least one pair at its own limit.
     for _ in 0..=demands.len() {
         rising.clear();
         rising.resize(caps.len(), 0.0);
         for (demand, _) in demands.iter().zip(&*open).filter(|(_, open)| **open) {
-            rising[demand.head] += demand.bytes_s;
-            rising[demand.cluster] += demand.bytes_s;
+            demand.caps(links_from).for_each(|cap| rising[cap] += demand.bytes_s);
         }
-        let level_of = |store: usize| ((caps[store] - frozen[store]) / rising[store]).max(0.0);
-        let tightest = (0..caps.len()).filter(|store| rising[*store] > 0.0 && caps[*store].is_finite());
-        let (store, level) = tightest
-            .map(|store| (Some(store), level_of(store)))
+        let level_of = |cap: usize| ((caps[cap] - frozen[cap]) / rising[cap]).max(0.0);
+        let tightest = (0..caps.len()).filter(|cap| rising[*cap] > 0.0 && caps[*cap].is_finite());
+        let (tightest, level) = tightest
+            .map(|cap| (Some(cap), level_of(cap)))
             .fold((None, f64::INFINITY), |least, next| if next.1 < least.1 { next } else { least });
         let any_below = demands.iter().zip(&*open).any(|(demand, open)| *open && demand.own <= level);
         let mut any_left = false;
         for (demand, open) in demands.iter_mut().zip(&mut *open).filter(|(_, open)| **open) {
-            let touches = Some(demand.head) == store || Some(demand.cluster) == store;
+            let is_under = |cap: usize| demand.caps(links_from).any(|other| other == cap);
             if demand.own <= level {
                 (demand.speed, demand.held_by) = (demand.own, None);
-            } else if !any_below && touches {
-                let limit = if store.is_some_and(|store| store >= clusters_from) { Limit::Ingest } else { Limit::Pace };
-                (demand.speed, demand.held_by) = (level, Some(limit));
+            } else if !any_below && tightest.is_some_and(is_under) {
+                (demand.speed, demand.held_by) = (level, tightest);
             } else {
                 any_left = true;
                 continue;
             }
             *open = false;
-            frozen[demand.head] += demand.bytes_s * demand.speed;
-            frozen[demand.cluster] += demand.bytes_s * demand.speed;
+            demand.caps(links_from).for_each(|cap| frozen[cap] += demand.bytes_s * demand.speed);
         }
         if !any_left {
             return;
@@ -80,7 +90,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn demand(pair: usize, head: usize, cluster: usize, bytes_s: f64, own: f64) -> Demand {
-        Demand { pair, head, cluster, bytes_s, own, speed: 0.0, held_by: None }
+        Demand { pair, head, cluster, links: 0, bytes_s, own, speed: 0.0, held_by: None }
+    }
+
+    fn assert_speeds(demands: &[Demand], expected: &[f64]) {
+        let speeds: Vec<f64> = demands.iter().map(|demand| demand.speed).collect();
+        assert!(speeds.iter().zip(expected).all(|(speed, expected)| (speed - expected).abs() < 1e-12), "{speeds:?}");
     }
 
     #[test]
@@ -92,33 +107,109 @@ mod tests {
             demand(2, 1, 2, 100.0, 1.0),
             demand(3, 1, 3, 50.0, 0.5),
         ];
-        fill(&mut demands, &[100.0, f64::INFINITY, 60.0, f64::INFINITY], 2, &mut Scratch::default());
-        let speeds = demands.map(|demand| demand.speed);
-        for (speed, expected) in speeds.into_iter().zip([0.3, 0.7, 0.3, 0.5]) {
-            assert!((speed - expected).abs() < 1e-12, "{speeds:?}");
+        fill(&mut demands, &[100.0, f64::INFINITY, 60.0, f64::INFINITY], 4, &mut Scratch::default());
+        assert_speeds(&demands, &[0.3, 0.7, 0.3, 0.5]);
+        assert_eq!(demands.map(|demand| demand.held_by), [Some(2), Some(0), Some(2), None]);
+    }
+
+    #[test]
+    fn a_link_is_shared_by_the_pairs_that_use_it_and_what_another_cap_holds_is_left_to_the_rest() {
+        // Heads 0 and 1, the second paced at 20, into clusters 2 and 3; a link (4) that the first three pairs use.
+        let on_link = |demand| Demand { links: 1, ..demand };
+        let mut demands = [
+            on_link(demand(0, 0, 2, 100.0, 1.0)),
+            on_link(demand(1, 0, 3, 50.0, 1.0)),
+            on_link(demand(2, 1, 2, 100.0, 1.0)),
+            demand(3, 1, 3, 100.0, 1.0),
+        ];
+        let caps = [f64::INFINITY, 20.0, f64::INFINITY, f64::INFINITY, 85.0];
+        fill(&mut demands, &caps, 4, &mut Scratch::default());
+        // The paced head takes 10 of the 85; 75 are left for 150.
+        assert_speeds(&demands, &[0.5, 0.5, 0.1, 0.1]);
+        assert_eq!(demands.map(|demand| demand.held_by), [Some(4), Some(4), Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn what_stands_still_lets_nothing_through() {
+        let mut demands = [Demand { links: 2, ..demand(0, 0, 1, 100.0, 1.0) }, demand(1, 0, 1, 100.0, 0.8)];
+        fill(&mut demands, &[f64::INFINITY, f64::INFINITY, 10.0, 0.0], 2, &mut Scratch::default());
+        assert_speeds(&demands, &[0.0, 0.8]);
+        assert_eq!(demands.map(|demand| demand.held_by), [Some(3), None]);
+    }
+
+    const STEPS: u32 = 4_000;
+
+    /// The obvious way: all rise by a little at a time, until their own limit or until a cap would be passed, which then
+    /// stops all that are under it.
+    fn slowly(demands: &[Demand], caps: &[f64], links_from: usize) -> Vec<f64> {
+        let (mut speeds, mut open) = (vec![0.0; demands.len()], vec![true; demands.len()]);
+        for step in 1..=STEPS {
+            let level = f64::from(step) / f64::from(STEPS);
+            for (at, demand) in demands.iter().enumerate().filter(|(_, demand)| demand.own < level) {
+                (speeds[at], open[at]) = (if open[at] { demand.own } else { speeds[at] }, false);
+            }
+            for (cap, most) in caps.iter().enumerate() {
+                let under: Vec<usize> =
+                    (0..demands.len()).filter(|at| demands[*at].caps(links_from).any(|other| other == cap)).collect();
+                let next = |at: &usize| demands[*at].bytes_s * if open[*at] { level } else { speeds[*at] };
+                if under.iter().map(next).sum::<f64>() > *most {
+                    for at in under {
+                        open[at] = false;
+                    }
+                }
+            }
+            for (speed, _) in speeds.iter_mut().zip(&open).filter(|(_, open)| **open) {
+                *speed = level;
+            }
         }
-        let held = demands.map(|demand| demand.held_by);
-        assert_eq!(held, [Some(Limit::Ingest), Some(Limit::Pace), Some(Limit::Ingest), None]);
+        speeds
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        #[test]
+        fn speeds_are_those_of_all_rising_slowly_together(
+            pairs in prop::collection::vec((0_usize..3, 0_usize..4, 0_u64..4, 1.0_f64..10.0, 0.05_f64..1.0), 1..12),
+            caps in prop::collection::vec(0.5_f64..20.0, 9),
+        ) {
+            let mut demands: Vec<_> = pairs.iter().enumerate()
+                .map(|(pair, (head, cluster, links, bytes_s, own))| {
+                    Demand { links: *links, ..demand(pair, *head, 3 + cluster, *bytes_s, *own) }
+                })
+                .collect();
+            fill(&mut demands, &caps, 7, &mut Scratch::default());
+            let slow = slowly(&demands, &caps, 7);
+            for (demand, slow) in demands.iter().zip(&slow) {
+                prop_assert!((demand.speed - slow).abs() < 0.02, "{slow} slowly, {demand:?}");
+            }
+        }
     }
 
     proptest! {
         #[test]
-        fn no_cap_is_passed_and_every_pair_is_stopped_by_something(
-            pairs in prop::collection::vec((0_usize..3, 0_usize..4, 1.0_f64..100.0, 0.05_f64..1.0), 1..12),
-            caps in prop::collection::vec(1.0_f64..200.0, 7),
+        fn no_cap_is_passed_and_every_pair_is_stopped_by_something_on_which_none_is_faster(
+            pairs in prop::collection::vec((0_usize..3, 0_usize..4, 0_u64..4, 1.0_f64..100.0, 0.05_f64..1.0), 1..12),
+            caps in prop::collection::vec(1.0_f64..200.0, 9),
         ) {
             let mut demands: Vec<_> = pairs.iter().enumerate()
-                .map(|(pair, (head, cluster, bytes_s, own))| demand(pair, *head, 3 + cluster, *bytes_s, *own)).collect();
-            fill(&mut demands, &caps, 3, &mut Scratch::default());
-            let through = |store: usize| -> f64 {
-                demands.iter().filter(|d| d.head == store || d.cluster == store).map(|d| d.bytes_s * d.speed).sum()
-            };
-            for (store, cap) in caps.iter().enumerate() {
-                prop_assert!(through(store) <= cap * (1.0 + 1e-9), "{store}: {} over {cap}", through(store));
+                .map(|(pair, (head, cluster, links, bytes_s, own))| {
+                    Demand { links: *links, ..demand(pair, *head, 3 + cluster, *bytes_s, *own) }
+                })
+                .collect();
+            fill(&mut demands, &caps, 7, &mut Scratch::default());
+            let under = |cap: usize| demands.iter().filter(move |d| d.caps(7).any(|other| other == cap));
+            let through = |cap: usize| -> f64 { under(cap).map(|d| d.bytes_s * d.speed).sum() };
+            for (cap, most) in caps.iter().enumerate() {
+                prop_assert!(through(cap) <= most * (1.0 + 1e-9), "{cap}: {} over {most}", through(cap));
             }
             for d in &demands {
-                let full = |store: usize| through(store) >= caps[store] * (1.0 - 1e-9);
-                prop_assert!((d.speed - d.own).abs() < 1e-9 || full(d.head) || full(d.cluster), "{d:?} could go faster");
+                // A cap that is full and lets nobody else go faster: what makes speeds max-min fair.
+                let holds = |cap: usize| {
+                    through(cap) >= caps[cap] * (1.0 - 1e-9) && under(cap).all(|other| other.speed <= d.speed + 1e-9)
+                };
+                prop_assert!((d.speed - d.own).abs() < 1e-9 || d.caps(7).any(holds), "{d:?} could go faster");
+                prop_assert_eq!(d.held_by.is_none(), (d.speed - d.own).abs() < 1e-12, "{:?}", d);
             }
         }
     }

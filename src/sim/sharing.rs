@@ -1,7 +1,8 @@
-//! Which copy goes how fast: pairs, heads and clusters together. Speeds are found lazily, once an instant, and only
+//! Which copy goes how fast: pairs, heads, clusters and links together. Speeds are found lazily, once an instant, and only
 //! where something has changed.
 
 mod capped;
+mod links;
 
 use super::fill::{Demand, Scratch};
 use super::head::{Mover, Station};
@@ -12,6 +13,7 @@ use crate::fleet::{ClusterId, HeadId, at_mut};
 use crate::migration::message::Limit;
 use crate::scenario::model::Model;
 use crate::units::{Rate, Time};
+use links::LinkSide;
 
 /// A pair slowed below this by the busy head or cluster is held by it.
 const HELD_BELOW: f64 = 0.9;
@@ -55,6 +57,7 @@ struct ClusterSide {
 pub(crate) struct Sharing {
     heads: Vec<HeadSide>,
     clusters: Vec<ClusterSide>,
+    links: Vec<LinkSide>,
     /// By head, then by cluster.
     pairs: Vec<Pair>,
     due: Dues,
@@ -92,6 +95,7 @@ impl Sharing {
         let mut made = Self {
             heads: model.heads.iter().map(head).collect(),
             clusters: model.clusters.iter().map(cluster).collect(),
+            links: model.links.iter().map(LinkSide::new).collect(),
             pairs: (0..pairs).map(|_| Pair::new(copies)).collect(),
             due: Dues::new(pairs),
             dirty: 0,
@@ -103,7 +107,7 @@ impl Sharing {
             movers: Vec::with_capacity(model.clusters.len()),
             demands: Vec::with_capacity(pairs),
             ceilings: Vec::with_capacity(pairs),
-            caps: Vec::with_capacity(model.heads.len() + model.clusters.len()),
+            caps: Vec::with_capacity(model.heads.len() + model.clusters.len() + model.links.len()),
             scratch: Scratch::default(),
         };
         made.count_free_copies();
@@ -280,6 +284,7 @@ impl Sharing {
         if self.capped {
             // Where caps stop binding, pairs of other heads may speed up too.
             self.capped = false;
+            self.links.iter_mut().for_each(|link| link.set_holds(now, false));
             self.affect(u64::MAX >> (64 - self.heads.len()));
         }
         let (mut heads, affected) = (self.dirty, self.affected);

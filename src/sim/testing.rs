@@ -163,8 +163,10 @@ fn model(mailboxes: u32) -> Model {
             holidays: Vec::new(),
         },
         backups: Vec::new(),
+        links: Vec::new(),
         cost: Cost {
             head_per_message: Ops::new(0.0),
+            head_per_message_growth: Ops::new(0.0),
             head_per_megabyte: Ops::new(0.0),
             head_per_stream: OpRate::per_second(0.0),
             cluster_per_message: Ops::new(0.0),

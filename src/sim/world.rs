@@ -270,6 +270,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             unfinished,
             heads,
             clusters: clusters.collect(),
+            held_by_links: self.sharing.held_by_links(end),
             moved: self.moved,
             faults: self.faults,
             steps: self.steps,

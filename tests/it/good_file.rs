@@ -1,6 +1,6 @@
 //! One good file with the keys that the project's scenarios do not use: what each of them comes to.
 
-use drawdown::fleet::{HeadId, MailboxId};
+use drawdown::fleet::{ClusterId, HeadId, MailboxId};
 use drawdown::migration::message::Milestone;
 use drawdown::migration::plan::{Go, Law, Level, Overlap, Placement, WindowLimit, Within};
 use drawdown::scenario::curve::{CurvePoint, LatencyCurve};
@@ -115,6 +115,21 @@ fn a_freeze_holds_both_heads_and_a_backup_one_of_them() {
     let backup = at((12 + 47 + 1) * 3_600);
     assert_eq!(limit(1, backup).rate, Rate::per_second(50_000_000));
     assert_eq!(limit(0, backup), WindowLimit::OPEN);
+}
+
+#[test]
+fn a_link_has_its_stores_and_what_other_traffic_leaves() {
+    let scenario = read();
+    let link = &scenario.model.links[0];
+    assert_eq!((&link.heads[..], &link.clusters[..]), (&[HeadId(0)][..], &[ClusterId(0)][..]));
+    // 117.5 MB/s in the middle, without 1 MB/s always and two fifths from 23:00, which at first is 22:00 UTC.
+    let left = |seconds: i64| link.left_at(at(seconds)).0;
+    let (night, day) = (Rate::per_second(69_500_000), Rate::per_second(116_500_000));
+    assert_eq!((left(0), left(11 * 3_600 - 1), left(11 * 3_600), left(13 * 3_600)), (day, day, night, day));
+    // April 10 at 08:00 in summer time is 06:00 UTC.
+    let restore = (14 * 24 - 5) * 3_600;
+    assert_eq!((left(restore - 1), left(restore)), (day, Rate::per_second(86_500_000)));
+    assert_eq!((left(restore + 12 * 3_600 - 1), left(restore + 12 * 3_600)), (Rate::per_second(86_500_000), day));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod inventory_command;
 mod last_known;
 #[cfg(target_os = "linux")]
 mod ledger;
+mod links;
 mod load;
 #[cfg(target_os = "linux")]
 mod lost_lease;

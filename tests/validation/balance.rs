@@ -84,7 +84,8 @@ impl Ledger {
 }
 
 fn scenario(numbers: &Numbers) -> Scenario {
-    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule } = numbers;
+    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule, link } =
+        numbers;
     let throttle = match law {
         0 => format!("law = \"fixed\", streams = {streams}"),
         1 => format!("law = \"aimd\", utilisation = \"70 %\", start = {streams}, max = 64"),
@@ -92,6 +93,13 @@ fn scenario(numbers: &Numbers) -> Scenario {
     };
     let overlap = if *overlap { "tail" } else { "none" };
     let rule = if *rule { "sequential" } else { "least-filled" };
+    let link = match link {
+        0 => String::new(),
+        megabytes_s => format!(
+            "[[link]]\nname = \"uplink\"\ncapacity = \"{megabytes_s} MB/s\"\nstores = [\"head-1\", \"nas-2\"]\n\
+             traffic = [{{ name = \"nightly\", load = \"100 %\", when = \"daily 22:00-02:00\" }}]"
+        ),
+    };
     read(&format!(
         r#"
 name = "Balance"
@@ -155,6 +163,7 @@ placement = "{rule}"
 throttle = {{ {throttle} }}
 move = {{ stream = "10 MB/s", messages = "80 / s", setup = "2 s", purge_after = "1 day" }}
 attempts = {{ fault_rate = "90 %" }}
+{link}
 "#
     ))
 }
@@ -171,13 +180,15 @@ struct Numbers {
     outages: u32,
     overlap: bool,
     rule: bool,
+    /// MB/s of a link; 0 for none.
+    link: u32,
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
     let first = (50_u32..800, 0.2_f64..1.8, 0_u32..20, 0_u32..20, 1_u32..40);
-    let second = (0_u32..3, 0_u32..40, 0_u32..6, any::<bool>(), any::<bool>());
+    let second = (0_u32..3, 0_u32..40, 0_u32..6, any::<bool>(), any::<bool>(), prop_oneof![Just(0), 20_u32..200]);
     (first, second).prop_map(
-        |((mailboxes, sigma, transient, switch, streams), (law, deletions, outages, overlap, rule))| Numbers {
+        |((mailboxes, sigma, transient, switch, streams), (law, deletions, outages, overlap, rule, link))| Numbers {
             mailboxes,
             sigma,
             transient,
@@ -188,6 +199,7 @@ fn numbers() -> impl Strategy<Value = Numbers> {
             outages,
             overlap,
             rule,
+            link,
         },
     )
 }

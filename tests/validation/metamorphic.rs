@@ -111,6 +111,32 @@ fn a_window_more_never_makes_it_earlier() {
 }
 
 #[test]
+fn more_of_a_link_never_makes_it_later() {
+    let link = |megabytes_s: u32, stores: &str, traffic: &str| {
+        format!(
+            "[[link]]\nname = \"uplink\"\ncapacity = \"{megabytes_s} MB/s\"\nstores = [{stores}]\n{traffic}\n[plan]\n"
+        )
+    };
+    let traffic = "[[link.traffic]]\nname = \"t\"\nload = \"30 %\"\nwhen = \"daily 22:00-06:00\"";
+    for (stores, traffic) in [("\"head-1\"", ""), ("\"nas-2\"", traffic), ("\"head-2\", \"nas-1\"", traffic)] {
+        for seed in 0..3 {
+            let without = took(&scenario(&[]), seed);
+            let mut before = f64::INFINITY;
+            for megabytes_s in [15, 30, 50, 70, 80, 120] {
+                let with = took(&scenario(&[("[plan]\n", &link(megabytes_s, stores, traffic))]), seed);
+                assert!(
+                    with <= before && with >= without,
+                    "{before} s, {with} s at {megabytes_s} MB/s, {without} s without"
+                );
+                before = with;
+            }
+            // Eight streams of 10 MB/s go through 120 MB/s, of which at least 84 are left.
+            assert!((before - without).abs() < 1e-9, "{before} s, {without} s without");
+        }
+    }
+}
+
+#[test]
 fn a_larger_threshold_never_blocks() {
     for seed in 0..2 {
         let mut before: Option<(Option<Time>, u64)> = None;

@@ -34,6 +34,9 @@ pub struct Document {
     pub(super) heads: Vec<HeadPart>,
     /// The new hardware.
     pub(super) clusters: Vec<ClusterPart>,
+    /// How long each link held copies, where the scenario has links.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) links: Vec<super::super::links::LinkPart>,
     /// The dates with every uncertain input at its middle; null when no input is uncertain.
     pub(super) chance_only: Option<ChancePart>,
     /// What is drawn for each replication.

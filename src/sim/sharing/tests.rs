@@ -1,4 +1,7 @@
 use super::*;
+use proptest::prelude::*;
+
+use crate::scenario::model::LinkModel;
 use crate::sim::testing::quiet;
 use crate::sim::transfer::Work;
 
@@ -76,4 +79,113 @@ fn the_last_copy_takes_its_load_with_it() {
     sharing.quit(head, cluster, at, &flow);
     sharing.settle(Time::from_unix_micros(10));
     assert!((sharing.utilisation(head) - 0.1).abs() < 1e-12);
+}
+
+/// Two heads and three clusters; copies never go faster than 10 bytes a second.
+fn with_link(link: Option<(&[u8], &[u8], u64)>) -> Sharing {
+    let (_, mut model) = quiet(10);
+    model.links.extend(link.map(|(heads, clusters, _)| LinkModel {
+        name: "uplink".into(),
+        heads: heads.iter().map(|head| HeadId(*head)).collect(),
+        clusters: clusters.iter().map(|cluster| ClusterId(*cluster)).collect(),
+        left: Vec::new(),
+    }));
+    let mut sharing = Sharing::new(&model, Rate::per_second(10), 8);
+    if let Some((_, _, left)) = link {
+        sharing.set_link(0, Rate::per_second(left));
+    }
+    for head in [HeadId(0), HeadId(1)] {
+        sharing.set_head(head, 4_000.0, 9_000.0);
+    }
+    sharing
+}
+
+/// A copy from a head to a cluster, under way from now on.
+fn copy(sharing: &mut Sharing, now: i64, (head, cluster): (u8, u8), slot: u16, flow: &Flow) {
+    let at = sharing.pair(HeadId(head), ClusterId(cluster));
+    sharing.enter(HeadId(head), ClusterId(cluster), at, flow);
+    sharing.join(Time::from_unix_micros(now), HeadId(head), at, slot, flow);
+}
+
+#[test]
+fn a_link_holds_the_pairs_on_it_once_each_and_lets_them_go() {
+    let bytes = |bytes_s| Flow { bytes_s, ..flow(0) };
+    let mut sharing = with_link(Some((&[0], &[1], 15)));
+    // Three of four pairs use the link, one of them with both ends: together they ask for 30.
+    for (slot, pair) in [(0, 0), (0, 1), (1, 1), (1, 2)].into_iter().enumerate() {
+        copy(&mut sharing, 0, pair, slot as u16, &bytes(10));
+    }
+    let speeds = |sharing: &mut Sharing| {
+        sharing.settle(Time::default());
+        [0, 1, 4, 5].map(|at| (sharing.pairs[at].share, sharing.pairs[at].limit))
+    };
+    let (held, free) = ((0.5, Limit::Link), (1.0, Limit::Own));
+    assert_eq!(speeds(&mut sharing), [held, held, held, free]);
+    sharing.set_link(0, Rate::ZERO);
+    assert_eq!(speeds(&mut sharing), [(0.0, Limit::Link), (0.0, Limit::Link), (0.0, Limit::Link), free]);
+    sharing.set_link(0, Rate::per_second(30));
+    assert_eq!(speeds(&mut sharing), [free; 4]);
+    // The cluster lets through less than the link: it is the one that holds.
+    sharing.set_link(0, Rate::per_second(29));
+    sharing.set_ingest(ClusterId(1), Rate::per_second(4));
+    let ingest = (0.2, Limit::Ingest);
+    assert_eq!(speeds(&mut sharing), [free, ingest, ingest, free]);
+}
+
+proptest! {
+    #[test]
+    fn a_link_that_holds_nobody_changes_no_speed_in_its_last_digit(
+        steps in prop::collection::vec(
+            (0_u8..8, 0_u8..2, 0_u8..3, prop::sample::select(vec![450_000_u64, 900_000, 900_004, 900_007, 1_800_000]), 1_u64..=8),
+            1..120,
+        ),
+    ) {
+        // At most eight copies of at most 8 bytes a second: never more than 64, though as many streams may ask for 80.
+        let mut with = with_link(Some((&[1], &[0, 2], 64)));
+        let mut without = with_link(None);
+        let (mut set_up, mut going) = (Vec::<(u8, u8, u16, Flow)>::new(), Vec::<(u8, u8, u16, Flow)>::new());
+        for (number, (kind, head, cluster, asking, bytes_s)) in (0_u16..).zip(steps) {
+            let now = Time::from_unix_micros(i64::from(number) * 50);
+            match kind {
+                0 => {
+                    let load = 3_000.0 + asking as f64 * 1e-3;
+                    for sharing in [&mut with, &mut without] {
+                        sharing.set_head(HeadId(head), load, 9_000.0);
+                    }
+                }
+                1 if !going.is_empty() => {
+                    let (head, cluster, slot, flow) = going.swap_remove(asking as usize % going.len());
+                    for sharing in [&mut with, &mut without] {
+                        let at = sharing.pair(HeadId(head), ClusterId(cluster));
+                        sharing.leave(now, HeadId(head), at, slot, &mut flow.clone());
+                        sharing.quit(HeadId(head), ClusterId(cluster), at, &flow);
+                    }
+                }
+                2 => with.set_link(0, Rate::per_second(64 + asking % 16)),
+                3 | 4 if !set_up.is_empty() => {
+                    let (head, cluster, slot, flow) = set_up.swap_remove(asking as usize % set_up.len());
+                    for sharing in [&mut with, &mut without] {
+                        let at = sharing.pair(HeadId(head), ClusterId(cluster));
+                        sharing.join(now, HeadId(head), at, slot, &flow);
+                    }
+                    going.push((head, cluster, slot, flow));
+                }
+                _ if set_up.len() + going.len() < 8 => {
+                    let flow = Flow { work: Work::from_micros(1e9), bytes_s, ..flow(asking) };
+                    for sharing in [&mut with, &mut without] {
+                        let at = sharing.pair(HeadId(head), ClusterId(cluster));
+                        sharing.enter(HeadId(head), ClusterId(cluster), at, &flow);
+                    }
+                    set_up.push((head, cluster, number, flow));
+                }
+                _ => {}
+            }
+            with.settle(now);
+            without.settle(now);
+            prop_assert_eq!(with.first_due(), without.first_due());
+            for (with, without) in with.pairs.iter().zip(&without.pairs) {
+                prop_assert_eq!((with.share.to_bits(), with.limit), (without.share.to_bits(), without.limit));
+            }
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub(super) enum Agenda {
     Resolved(MailboxId),
     /// The clock of the machine that runs the migration is set.
     ClockSteps(Span),
+    /// Other traffic on a link begins or ends.
+    LinkChanges(u8),
     /// An hour begins, by its number since the start.
     Hour(u64),
     /// The horizon is reached.
@@ -65,6 +67,9 @@ impl<O: Outcomes> World<'_, O> {
             if cluster.in_service > scenario.as_of {
                 self.enter(cluster.in_service, Agenda::Opens(ClusterId(place as u8)));
             }
+        }
+        for link in 0..scenario.model.links.len() {
+            self.change_link(link as u8);
         }
         let population = &scenario.model.population;
         if population.new_accounts_per_day > 0.0 || population.deletions_per_day > 0.0 {
@@ -125,11 +130,21 @@ impl<O: Outcomes> World<'_, O> {
             Agenda::Operator(order) => self.tell(Event::Operator(order)),
             Agenda::Resolved(mailbox) => self.resolve(mailbox),
             Agenda::ClockSteps(by) => self.tell(Event::ClockStepped { by }),
+            Agenda::LinkChanges(link) => self.change_link(link),
             Agenda::Hour(number) => self.begin_hour(number),
             Agenda::Horizon => {
                 self.ended = true;
                 self.tell(Event::Operator(Order::EndSession));
             }
+        }
+    }
+
+    /// From now on other traffic leaves as much of a link as the scenario says.
+    fn change_link(&mut self, link: u8) {
+        let (left, changes_at) = self.scenario.model.links[usize::from(link)].left_at(self.now);
+        self.sharing.set_link(usize::from(link), left);
+        if let Some(at) = changes_at {
+            self.enter(at, Agenda::LinkChanges(link));
         }
     }
 
