@@ -32,6 +32,7 @@ use std::io;
 use crate::scenario::{InventorySummary, LoadSummary, Note, UncertainInput};
 pub use inventory::sentences as inventory;
 pub use load::{page as load_page, sentences as load, toml as load_toml};
+pub use wording::shown;
 
 /// What a report says besides the forecast itself.
 #[derive(Clone, Debug, Default)]

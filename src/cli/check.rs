@@ -13,7 +13,7 @@ use super::forecast::{self, Made, stem, stop_on_interrupt};
 use super::{Done, Failure, ScenarioArguments};
 use crate::forecast::expect::Verdict;
 use crate::report::comparison::Comparison;
-use crate::report::gate::{self, Doubt, Gate};
+use crate::report::gate::{self, Doubt, Earlier, Gate};
 use crate::report::published::Published;
 use crate::report::terminal;
 use crate::scenario::parse_span;
@@ -29,7 +29,7 @@ Examples:
 Exit codes: 0 all expectations met, 10 one is not met, 11 nobody can say yet, 12 ended early; 2 a scenario is bad, or expects nothing.
 Where GITHUB_STEP_SUMMARY names a file, the summary is added to it.")]
 pub(super) struct Arguments {
-    /// The scenario files; each has `[[expect]]`
+    /// The scenario files; each has `[[expect]]`, or there is `--baseline`
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     /// Change a key of each file, for example plan.throttle.max=48
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
     #[command(flatten)]
-    earlier: Earlier,
+    earlier: Against,
     /// Start from where a running migration stands: its ledger; with one scenario
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
@@ -77,7 +77,7 @@ pub(super) struct Arguments {
 
 /// What a forecast is held against.
 #[derive(Clone, Debug, Args)]
-struct Earlier {
+struct Against {
     /// Hold each forecast against the one published last: the folder with the scenarios' folders, as `--output` was then
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
@@ -148,14 +148,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         }
         let asked = arguments.of(scenario);
         let made = forecast::make(&asked, &stop)?;
-        if !arguments.no_files {
-            made.write(&arguments.output, scenario)?;
-        }
         interrupted = made.forecast.rule.interrupted;
         let mut comparison = None;
         if let Some(earlier) = earlier.as_ref().filter(|_| !interrupted) {
             comparison = baseline::compare(&asked, &made, earlier, arguments.earlier.margin, &stop)?;
             interrupted = comparison.is_none();
+        }
+        // Last: it may take the place of the earlier one, which stays until all is known.
+        let is_cut = interrupted && !made.forecast.rule.interrupted;
+        if !arguments.no_files && !is_cut {
+            made.write(&arguments.output, scenario)?;
         }
         all.push((made, comparison));
         if interrupted {
@@ -168,8 +170,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         .map(|((made, comparison), earlier)| Gate {
             file: &made.about.file,
             forecast: &made.forecast,
-            comparison: comparison.as_ref(),
-            is_first: arguments.earlier.baseline.is_some() && earlier.is_none(),
+            earlier: match (comparison, earlier) {
+                (Some(comparison), _) => Earlier::Compared(comparison),
+                (None, Some(_)) => Earlier::Interrupted,
+                (None, None) if arguments.earlier.baseline.is_some() => Earlier::First,
+                (None, None) => Earlier::NotAsked,
+            },
             may_not_be_later: arguments.earlier.fail_if_later,
         })
         .collect();
@@ -202,6 +208,13 @@ fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
             wrong.push(trouble);
             None
         }));
+    }
+    if let Some(baseline) = arguments.earlier.baseline.as_ref().filter(|_| arguments.earlier.fail_if_later) {
+        let same = || Some(baseline.canonicalize().ok()? == arguments.output.canonicalize().ok()?);
+        if !arguments.no_files && same() == Some(true) {
+            let text = "--fail-if-later: --baseline and --output are one folder: what has failed once would pass when it is run again";
+            wrong.push(text.to_owned());
+        }
     }
     #[cfg(target_os = "linux")]
     if arguments.from.is_some() && arguments.scenarios.len() > 1 {
@@ -246,7 +259,7 @@ fn done(gates: &[Gate<'_>], doubt: Doubt) -> Done {
             Verdict::Fail => Done::NotMet,
             Verdict::Inconclusive => Done::Inconclusive,
         };
-        let later = (!gate.too_late().is_empty()).then_some(Done::NotMet);
+        let later = gate.not_later().map(verdict);
         gate.forecast.expectations.iter().map(move |expected| verdict(expected.verdict)).chain(interrupted).chain(later)
     });
     verdicts.max().unwrap_or(Done::Complete)

@@ -9,7 +9,7 @@ use crate::forecast::replicate::{Amount, Watch};
 use crate::forecast::since::Dates;
 use crate::forecast::{Asked, Forecast, Inputs, forecast, replications};
 use crate::report::files::RunFacts;
-use crate::scenario::{ReadSettings, Scenario, Source};
+use crate::scenario::{Problem, ReadSettings, Scenario, Source};
 use crate::sim::{self, Workspace};
 
 /// From where the forecast starts.
@@ -136,15 +136,37 @@ pub(super) struct Variant<'a> {
     pub(super) replications: u32,
 }
 
+/// SHA-256 of the files that a variant names, where they are known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    pub(super) inventory: Option<String>,
+    pub(super) load: Option<String>,
+}
+
 /// The dates of a variant; none where it was interrupted.
-pub(super) fn dates(arguments: &Arguments, variant: Variant<'_>, stop: &AtomicBool) -> Result<Option<Dates>, Failure> {
+pub(super) fn dates(
+    arguments: &Arguments,
+    variant: Variant<'_>,
+    beside: &Beside,
+    stop: &AtomicBool,
+) -> Result<Option<Dates>, Failure> {
     let from_text = |later: &[String]| {
         // What was set over the file is in the text already.
         let settings = ReadSettings { overrides: later.to_vec(), allow_path: arguments.scenario.allow_path };
         let source = Source::from_text_beside(&arguments.scenario.scenario, variant.resolved, &settings);
-        source.map_err(|problems| Failure::Input(problems.to_string()))
+        // Where it stands in a text that nobody sees helps nobody.
+        let said = |one: &Problem| {
+            if one.key.is_empty() { one.message.clone() } else { format!("{} {}", one.key, one.message) }
+        };
+        source.map_err(|problems| Failure::Input(problems.list().first().map_or_else(String::new, said)))
     };
     let (source, start) = begin(arguments, &from_text)?;
+    let is_other = |wanted: &Option<String>, found: Option<&String>| wanted.is_some() && wanted.as_ref() != found;
+    if is_other(&beside.inventory, source.inventory().map(|one| &one.sha256))
+        || is_other(&beside.load, source.load().map(|one| &one.sha256))
+    {
+        return Err(Failure::Input("another file lies where its inventory or its load should be".to_owned()));
+    }
     let (done, _) = with_inputs(arguments, (&source, &start), Some(variant.seed), stop, &|inputs, watch| {
         replications(inputs, variant.replications, watch)
     })?;

@@ -99,6 +99,12 @@ impl Shift {
         Self { days: self.days + other.days, error: sum.sqrt(), freedom, bounded: self.bounded + other.bounded }
     }
 
+    /// Whether not one replication has moved.
+    #[must_use]
+    pub fn is_exactly_none(&self) -> bool {
+        self.days == 0.0 && self.error == 0.0
+    }
+
     /// Student's interval.
     #[must_use]
     pub fn interval(&self, confidence: Share) -> (f64, f64) {
@@ -121,7 +127,8 @@ impl Shift {
             Change::Later
         } else if high < 0.0 && self.days <= -margin {
             Change::Earlier
-        } else if low >= -margin && high <= margin {
+        } else if low >= -margin && high <= margin && (self.bounded == 0 || self.is_exactly_none()) {
+            // What lies beyond the bound may have moved.
             Change::Unchanged
         } else {
             Change::WithinNoise

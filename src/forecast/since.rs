@@ -15,6 +15,8 @@ use crate::units::{Share, Span, Time};
 /// When milestones were reached, by replication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dates {
+    /// Where the forecast starts.
+    pub as_of: Time,
     /// Where the forecast ends.
     pub horizon: Time,
     /// The milestones' names, in the scenario's order.
@@ -30,7 +32,7 @@ impl Dates {
         let order: Vec<String> = scenario.milestones.iter().map(|one| scenario.milestone_name(one)).collect();
         let dates = |place: usize| replications.iter().map(|one| one.outcome.reached[place]).collect();
         let by_milestone = order.iter().cloned().zip((0..order.len()).map(dates)).collect();
-        Self { horizon: scenario.horizon, order, by_milestone }
+        Self { as_of: scenario.as_of, horizon: scenario.horizon, order, by_milestone }
     }
 
     /// Replications.
@@ -63,6 +65,19 @@ pub struct Steps<'a> {
     pub same_seed: bool,
 }
 
+impl Steps<'_> {
+    fn has_been_reached(&self, name: &str) -> bool {
+        let start = self.now.as_of;
+        let before = |date: &Option<Time>| date.is_some_and(|date| date <= start);
+        self.recorded.as_of < start && self.now.get(name).is_some_and(|dates| dates.iter().all(before))
+    }
+
+    fn is_in_neither(&self, name: &str, bound: Time) -> bool {
+        let beyond = |date: &Option<Time>| date.is_none_or(|date| date >= bound);
+        [self.recorded, self.now].iter().all(|one| one.get(name).is_some_and(|dates| dates.iter().all(beyond)))
+    }
+}
+
 /// One milestone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MilestoneSince {
@@ -81,6 +96,10 @@ pub enum Found {
     New,
     /// It is not in this one any more.
     Removed,
+    /// It has been reached since: it lies before the present forecast starts, which does not know when.
+    Reached,
+    /// No replication of either reaches it by the horizon.
+    InNeither,
     /// It is in both, and too little is known of it to compare.
     NotComparable,
 }
@@ -125,6 +144,10 @@ impl Since {
             name: name.clone(),
             found: if steps.recorded.get(name).is_none() {
                 Found::New
+            } else if steps.has_been_reached(name) {
+                Found::Reached
+            } else if steps.is_in_neither(name, bound) {
+                Found::InNeither
             } else {
                 moved(steps, name, bound, confidence, margin)
                     .map_or(Found::NotComparable, |it| Found::Moved(Box::new(it)))
@@ -139,14 +162,21 @@ impl Since {
     pub fn that(&self, change: Change) -> impl Iterator<Item = (&str, &Moved)> {
         self.milestones.iter().filter_map(move |one| match &one.found {
             Found::Moved(moved) if moved.change == change => Some((one.name.as_str(), &**moved)),
-            Found::Moved(_) | Found::New | Found::Removed | Found::NotComparable => None,
+            Found::Moved(_)
+            | Found::New
+            | Found::Removed
+            | Found::Reached
+            | Found::InNeither
+            | Found::NotComparable => None,
         })
     }
 
     /// Whether no date has moved, none is new and none is gone.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.that(Change::Unchanged).count() == self.milestones.len()
+        let still = self.milestones.iter().filter(|one| matches!(one.found, Found::InNeither | Found::Reached)).count();
+        let unchanged = self.that(Change::Unchanged).count();
+        unchanged > 0 && unchanged + still == self.milestones.len()
     }
 }
 
@@ -168,7 +198,14 @@ fn moved(steps: Steps<'_>, name: &str, bound: Time, confidence: Share, margin: S
     }?;
     let (earlier, now) = (&earlier[..count], &now[..count]);
     let by_inputs = Shift::paired(earlier, now, bound)?;
-    let shift = if pairs { Shift::paired(&recorded[..count], now, bound)? } else { program_and_state.and(by_inputs) };
+    let shift = if pairs {
+        Shift::paired(&recorded[..count], now, bound)?
+    } else if steps.same_seed {
+        // Both steps stand on the same replications in their middle: the two ends do not depend on each other.
+        Shift { days: program_and_state.days + by_inputs.days, ..Shift::unpaired(recorded, now, bound)? }
+    } else {
+        program_and_state.and(by_inputs)
+    };
     let mut rest = differences(earlier, now, bound);
     let mut inputs = Vec::with_capacity(steps.without.len());
     for without in steps.without {
@@ -200,6 +237,7 @@ mod tests {
     fn dates(milestones: &[(&str, f64)]) -> Dates {
         let column = |days: f64| (0..20).map(|r| Some(after(20.0 + f64::from(r) / 4.0 + days))).collect();
         Dates {
+            as_of: scenario().as_of,
             horizon: scenario().horizon,
             order: milestones.iter().map(|(name, _)| (*name).to_owned()).collect(),
             by_milestone: milestones.iter().map(|(name, days)| ((*name).to_owned(), column(*days))).collect(),
@@ -253,6 +291,28 @@ mod tests {
         assert!(!since.is_unchanged());
         let same = Since::of(Steps { recorded: &now, ..steps }, SURE, MARGIN);
         assert!(same.is_unchanged());
+    }
+
+    #[test]
+    fn what_lies_behind_or_beyond_has_not_moved() {
+        let (recorded, mut now) = (dates(&[("all", 0.0), ("far", 900.0)]), dates(&[("all", -20.0), ("far", 950.0)]));
+        now.by_milestone.insert("all".into(), vec![Some(after(3.0)); 20]);
+        now.as_of = after(3.0);
+        let steps = Steps {
+            recorded: &recorded,
+            repeated: &now,
+            earlier: &now,
+            now: &now,
+            without: &[],
+            same_draws: true,
+            same_seed: true,
+        };
+        let since = Since::of(steps, SURE, MARGIN);
+        assert_eq!((found(&since, "all"), found(&since, "far")), (&Found::Reached, &Found::InNeither));
+        assert!(!since.is_unchanged());
+        // The same dates, from the same start: they are dates like any other.
+        let same = Since::of(Steps { recorded: &now, ..steps }, SURE, MARGIN);
+        assert!(matches!(found(&same, "all"), Found::Moved(moved) if moved.change == Change::Unchanged), "{same:?}");
     }
 
     #[test]

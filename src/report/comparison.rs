@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+mod data;
+
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use data::{ComparisonPart, document};
 
 use super::wording::{Calendar, count};
 use super::{Block, Section, Tone};
@@ -23,6 +27,9 @@ pub struct Comparison {
     pub earlier: String,
     /// The milestone that people wait for.
     pub main: String,
+    /// The milestones that may not come later: those that people wait for, and what is expected. That a cluster opens or is
+    /// full later is often good news.
+    pub counted: Vec<String>,
     /// Its medians, by milestone.
     pub was: BTreeMap<String, Option<When>>,
     /// What the part of the program and of the state stands for.
@@ -65,13 +72,50 @@ impl ChangedInput {
     }
 }
 
-/// How all of it is meant: bad where a date has become later.
+impl Comparison {
+    /// The dates that people wait for and that have become later.
+    pub fn later(&self) -> impl Iterator<Item = &str> {
+        self.since.that(Change::Later).map(|(name, _)| name).filter(|name| self.is_counted(name))
+    }
+
+    /// Whether nothing can be said of the milestone that people wait for.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let main = self.since.milestones.iter().find(|one| one.name == self.main);
+        main.is_none_or(|one| matches!(one.found, Found::InNeither | Found::NotComparable | Found::New))
+    }
+
+    fn is_counted(&self, name: &str) -> bool {
+        self.counted.iter().any(|counted| counted == name)
+    }
+
+    /// Of the dates that people wait for and that have moved in a way, the foremost, or else the last one.
+    fn foremost(&self, change: Change) -> Option<(&str, &Moved)> {
+        let all = || self.since.that(change).filter(|(name, _)| self.is_counted(name));
+        all().find(|(name, _)| *name == self.main).or_else(|| all().last())
+    }
+
+    fn of_main(&self) -> Option<&Moved> {
+        self.since.milestones.iter().find_map(|one| match &one.found {
+            Found::Moved(moved) if one.name == self.main => Some(&**moved),
+            _ => None,
+        })
+    }
+
+    /// Whether all is exactly as it was, by the same program from the same files.
+    fn is_exactly_the_same(&self) -> bool {
+        self.inputs.is_empty() && self.since.that(Change::Unchanged).all(|(_, moved)| moved.shift.is_exactly_none())
+    }
+}
+
+/// How all of it is meant: bad where a date that people wait for has become later.
 #[must_use]
 pub fn tone(comparison: &Comparison) -> Tone {
-    let since = &comparison.since;
-    if since.that(Change::Later).next().is_some() {
+    if comparison.later().next().is_some() {
         Tone::Bad
-    } else if since.is_unchanged() || since.that(Change::Earlier).next().is_some() {
+    } else if comparison.is_open() {
+        Tone::Doubt
+    } else if comparison.since.is_unchanged() || comparison.foremost(Change::Earlier).is_some() {
         Tone::Good
     } else {
         Tone::Doubt
@@ -81,37 +125,40 @@ pub fn tone(comparison: &Comparison) -> Tone {
 /// One line that says it all.
 #[must_use]
 pub fn line(comparison: &Comparison) -> String {
-    let since = &comparison.since;
-    if !since.milestones.iter().any(|one| matches!(one.found, Found::Moved(_))) {
-        return format!("No date can be compared with the last forecast ({}).", comparison.earlier);
+    let (since, main) = (&comparison.since, &comparison.main);
+    let earlier = &comparison.earlier;
+    if let Some(one) = since.milestones.iter().find(|one| one.name == *main && comparison.is_open()) {
+        let why = match one.found {
+            Found::InNeither => "is reached by the horizon in neither",
+            Found::New => "was no part of the earlier one",
+            _ => "cannot be compared",
+        };
+        return format!("Since the last forecast ({earlier}): {main} {why}.");
     }
     if since.is_unchanged() {
-        let exactly = since.that(Change::Unchanged).all(|(_, moved)| {
-            moved.shift == Shift { bounded: moved.shift.bounded, freedom: moved.shift.freedom, ..Shift::NONE }
-        });
-        let by = if exactly { String::new() } else { format!(" by {} or more", margin(since.margin)) };
-        return format!("No date has moved{by} since the last forecast ({}).", comparison.earlier);
+        let by = if comparison.is_exactly_the_same() {
+            String::new()
+        } else {
+            format!(" by {} or more", margin(since.margin))
+        };
+        return format!("No date has moved{by} since the last forecast ({earlier}).");
     }
-    let main = |change: Change| {
-        let (name, moved) = foremost(comparison, change)?;
-        Some(format!("{name} {}", shifted(moved, since)))
+    let said = |change: Change| {
+        let (name, moved) = comparison.foremost(change)?;
+        let more = match since.that(change).filter(|(name, _)| comparison.is_counted(name)).count() {
+            0 | 1 => String::new(),
+            many => format!(", {} more {}", many - 1, change.name()),
+        };
+        Some(format!("{name} {}{more}", shifted(moved, since)))
     };
-    let more = |change| match since.that(change).count() {
-        0 | 1 => String::new(),
-        many => format!(", {} more {}", many - 1, change.name()),
-    };
-    let parts: Vec<String> = [Change::Later, Change::Earlier]
-        .into_iter()
-        .filter_map(|change| Some(format!("{}{}", main(change)?, more(change))))
-        .collect();
-    let rest = if parts.is_empty() { "no date has surely moved".to_owned() } else { parts.join("; ") };
-    format!("Since the last forecast ({}): {rest}.", comparison.earlier)
-}
-
-/// Of the dates that have moved in a way, the one that people wait for, or else the last one.
-fn foremost(comparison: &Comparison, change: Change) -> Option<(&str, &Moved)> {
-    let all = || comparison.since.that(change);
-    all().find(|(name, _)| *name == comparison.main).or_else(|| all().last())
+    let mut parts: Vec<String> = [Change::Later, Change::Earlier].into_iter().filter_map(said).collect();
+    if parts.is_empty() {
+        parts.push(match comparison.of_main().map(|moved| moved.change) {
+            Some(Change::Unchanged) => format!("{main} is where it was"),
+            _ => format!("{main} has not surely moved"),
+        });
+    }
+    format!("Since the last forecast ({earlier}): {}.", parts.join("; "))
 }
 
 fn shifted(moved: &Moved, since: &Since) -> String {
@@ -133,15 +180,16 @@ fn shifted(moved: &Moved, since: &Since) -> String {
 pub fn section(comparison: &Comparison, forecast: &Forecast) -> Section {
     let since = &comparison.since;
     let mut blocks = vec![Block::Line(tone(comparison), line(comparison))];
-    let exact = comparison.inputs.is_empty() && since.is_unchanged();
-    if !exact {
+    if !(comparison.is_exactly_the_same() && since.is_unchanged()) {
         let shown: Vec<&MilestoneSince> = since.milestones.iter().filter(|one| is_shown(one, forecast)).collect();
         let header = ["", "was", "is", "shift", ""].map(str::to_owned).to_vec();
         let rows = shown.iter().map(|one| row(one, comparison, forecast)).collect();
         blocks.push(Block::Table { header, rows });
         let hidden = since.milestones.len() - shown.len();
         if hidden > 0 {
-            blocks.push(Block::Line(Tone::Plain, format!("{} others have not moved.", count(hidden as f64))));
+            let (others, have) = if hidden == 1 { ("other", "has") } else { ("others", "have") };
+            let text = format!("{} {others} {have} not moved.", count(hidden as f64));
+            blocks.push(Block::Line(Tone::Plain, text));
         }
         blocks.extend(causes(comparison));
     }
@@ -156,7 +204,12 @@ fn is_shown(one: &MilestoneSince, forecast: &Forecast) -> bool {
         let scenario = &forecast.scenario;
         scenario.milestones.iter().filter(main).any(|milestone| scenario.milestone_name(milestone) == one.name)
     };
-    !matches!(&one.found, Found::Moved(moved) if moved.change == Change::Unchanged) || is_main()
+    let still = match &one.found {
+        Found::Moved(moved) => moved.change == Change::Unchanged,
+        Found::InNeither => true,
+        Found::Reached | Found::New | Found::Removed | Found::NotComparable => false,
+    };
+    !still || is_main()
 }
 
 fn row(one: &MilestoneSince, comparison: &Comparison, forecast: &Forecast) -> Vec<String> {
@@ -174,18 +227,18 @@ fn row(one: &MilestoneSince, comparison: &Comparison, forecast: &Forecast) -> Ve
         Found::Moved(moved) => (part(&moved.shift, &comparison.since), moved.change.name()),
         Found::New => (String::new(), "new"),
         Found::Removed => (String::new(), "removed"),
+        Found::Reached => (String::new(), "reached since"),
+        Found::InNeither => (String::new(), "not reached in either"),
         Found::NotComparable => (String::new(), "not comparable"),
     };
     vec![one.name.clone(), was, is, shift, word.into()]
 }
 
-/// Why the foremost of the dates has moved.
+/// Why the date that people wait for is where it is.
 fn causes(comparison: &Comparison) -> Vec<Block> {
     let since = &comparison.since;
-    let main = [Change::Later, Change::Earlier, Change::WithinNoise, Change::Unchanged]
-        .into_iter()
-        .find_map(|change| foremost(comparison, change));
-    let Some((name, moved)) = main else { return Vec::new() };
+    let main = comparison.of_main().map(|moved| (comparison.main.as_str(), moved));
+    let Some((name, moved)) = main.or_else(|| comparison.foremost(Change::Later)) else { return Vec::new() };
     let mut rows = vec![vec![comparison.program_and_state.clone(), part(&moved.program_and_state, since)]];
     for (input, shift) in comparison.inputs.iter().zip(&moved.inputs) {
         let said = shift.as_ref().map_or("not alone: see together".into(), |shift| part(shift, since));
@@ -195,7 +248,7 @@ fn causes(comparison: &Comparison) -> Vec<Block> {
         rows.push(vec!["the changes together, beyond their sum".into(), part(&moved.together, since)]);
     }
     rows.push(vec!["all of it".into(), part(&moved.shift, since)]);
-    let mut blocks = vec![Block::Table { header: vec![format!("why {name} has moved"), "shift".into()], rows }];
+    let mut blocks = vec![Block::Table { header: vec![format!("what moves {name}"), "shift".into()], rows }];
     if let Some(other) = &moved.other_seed {
         let text =
             format!("- Another seed, which is chance and left out of the shift, does {} more.", part(other, since));
@@ -203,7 +256,7 @@ fn causes(comparison: &Comparison) -> Vec<Block> {
     }
     if moved.shift.bounded > 0 {
         let text = format!(
-            "- {} replications of both forecasts do not reach {name} by the horizon and count as the horizon: the shift may be larger.",
+            "- {} dates of {name}, of both forecasts together, lie at or after the horizon and count as it: the shift may be larger.",
             count(moved.shift.bounded as f64)
         );
         blocks.push(Block::Line(Tone::Doubt, text));
@@ -213,15 +266,21 @@ fn causes(comparison: &Comparison) -> Vec<Block> {
 
 /// `+1.2 d (+0.9 to +1.5)`, `0` where it is exactly nothing.
 fn part(shift: &Shift, since: &Since) -> String {
-    if shift.days == 0.0 && shift.error == 0.0 {
+    if shift.is_exactly_none() {
         return "0".into();
     }
     let (low, high) = shift.interval(since.confidence);
     if shift.days.abs().max(low.abs()).max(high.abs()) < 1.0 {
-        format!("{:+.1} h ({:+.1} to {:+.1})", shift.days * 24.0, low * 24.0, high * 24.0)
+        format!("{} h ({} to {})", signed(shift.days * 24.0), signed(low * 24.0), signed(high * 24.0))
     } else {
-        format!("{:+.1} d ({low:+.1} to {high:+.1})", shift.days)
+        format!("{} d ({} to {})", signed(shift.days), signed(low), signed(high))
     }
+}
+
+/// To a tenth, and nothing is neither more nor less.
+fn signed(number: f64) -> String {
+    let text = format!("{number:+.1}");
+    if text == "-0.0" || text == "+0.0" { "0.0".into() } else { text }
 }
 
 fn span(days: f64) -> String {
@@ -230,103 +289,6 @@ fn span(days: f64) -> String {
 
 fn margin(margin: Span) -> String {
     span(margin.days())
-}
-
-/// The comparison as data.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ComparisonPart {
-    /// What the earlier forecast is.
-    earlier: String,
-    /// Of all intervals, a share of 1.
-    confidence: f64,
-    /// A shift below this is none, in days.
-    margin_days: f64,
-    /// The present milestones, then those that are gone.
-    milestones: Vec<MilestonePart>,
-    /// What has changed in the scenario.
-    inputs: Vec<InputPart>,
-    /// What `program_and_state` of a milestone stands for.
-    program_and_state: String,
-    /// What else a reader has to know.
-    notes: Vec<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct InputPart {
-    /// A key, or what several have in common.
-    name: String,
-    /// The keys that were put back together.
-    keys: Vec<ChangedKey>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct MilestonePart {
-    /// Its name.
-    name: String,
-    /// `later`, `earlier`, `unchanged`, `unchanged within noise`, `new`, `removed` or `not comparable`.
-    found: &'static str,
-    /// By how much it comes later: all parts but that of another seed.
-    shift: Option<ShiftPart>,
-    /// Of it, what the program's version and the progress made do.
-    program_and_state: Option<ShiftPart>,
-    /// In the order of the comparison's inputs.
-    inputs: Vec<Option<ShiftPart>>,
-    /// Of it, what the inputs do together beyond their sum.
-    together: Option<ShiftPart>,
-    /// What another seed does, which is chance; null with the same seed.
-    other_seed: Option<ShiftPart>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ShiftPart {
-    /// Later where positive; a difference of means.
-    days: f64,
-    /// Lower end of its interval.
-    low_days: f64,
-    /// Upper end of its interval.
-    high_days: f64,
-    /// Dates, of both sets, that lie at or after the horizon and count as it.
-    counted_as_horizon: usize,
-}
-
-/// The comparison as data.
-#[must_use]
-pub fn document(comparison: &Comparison) -> ComparisonPart {
-    let since = &comparison.since;
-    let shift = |shift: &Shift| {
-        let (low_days, high_days) = shift.interval(since.confidence);
-        ShiftPart { days: shift.days, low_days, high_days, counted_as_horizon: shift.bounded }
-    };
-    let milestone = |one: &MilestoneSince| {
-        let (found, moved) = match &one.found {
-            Found::Moved(moved) => (moved.change.name(), Some(moved)),
-            Found::New => ("new", None),
-            Found::Removed => ("removed", None),
-            Found::NotComparable => ("not comparable", None),
-        };
-        MilestonePart {
-            name: one.name.clone(),
-            found,
-            shift: moved.map(|moved| shift(&moved.shift)),
-            program_and_state: moved.map(|moved| shift(&moved.program_and_state)),
-            inputs: moved.iter().flat_map(|moved| &moved.inputs).map(|part| part.as_ref().map(&shift)).collect(),
-            together: moved.map(|moved| shift(&moved.together)),
-            other_seed: moved.and_then(|moved| moved.other_seed.as_ref().map(shift)),
-        }
-    };
-    ComparisonPart {
-        earlier: comparison.earlier.clone(),
-        confidence: since.confidence.fraction(),
-        margin_days: since.margin.days(),
-        milestones: since.milestones.iter().map(milestone).collect(),
-        inputs: comparison
-            .inputs
-            .iter()
-            .map(|input| InputPart { name: input.name.clone(), keys: input.keys.clone() })
-            .collect(),
-        program_and_state: comparison.program_and_state.clone(),
-        notes: comparison.notes.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -361,6 +323,7 @@ mod tests {
             since: Since::of(steps, Share::from_ppm(990_000), Span::from_secs(6 * 3_600)),
             earlier: "version 0.1.0, 60 replications".into(),
             main: "all emptied".into(),
+            counted: vec!["head-1 emptied".into(), "head-2 emptied".into(), "all emptied".into()],
             was: medians,
             program_and_state: "the program: the same version".into(),
             inputs: vec![

@@ -10,7 +10,6 @@ use super::wording::{count, percent};
 use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
-use crate::forecast::shift::Change;
 
 /// One scenario's forecast, held against what the scenario expects.
 #[derive(Clone, Copy, Debug)]
@@ -19,20 +18,46 @@ pub struct Gate<'a> {
     pub file: &'a str,
     /// The forecast.
     pub forecast: &'a Forecast,
-    /// The forecast held against an earlier one, where there is one.
-    pub comparison: Option<&'a Comparison>,
-    /// Whether there should have been an earlier one, and none was published.
-    pub is_first: bool,
+    /// The earlier forecast that it is held against.
+    pub earlier: Earlier<'a>,
     /// Whether a date that has become later is a failure.
     pub may_not_be_later: bool,
 }
 
-impl Gate<'_> {
-    /// The dates that have become later, where none may.
+/// What a forecast is held against.
+#[derive(Clone, Copy, Debug)]
+pub enum Earlier<'a> {
+    /// Nothing: it was not asked for.
+    NotAsked,
+    /// Nothing: no forecast was published before.
+    First,
+    /// It was ended before it was through.
+    Interrupted,
+    /// An earlier forecast.
+    Compared(&'a Comparison),
+}
+
+impl<'a> Gate<'a> {
+    /// The comparison, where there is one.
     #[must_use]
-    pub fn too_late(&self) -> Vec<&str> {
-        let comparison = self.comparison.filter(|_| self.may_not_be_later);
-        comparison.iter().flat_map(|one| one.since.that(Change::Later)).map(|(name, _)| name).collect()
+    pub const fn comparison(&self) -> Option<&'a Comparison> {
+        match self.earlier {
+            Earlier::Compared(comparison) => Some(comparison),
+            Earlier::NotAsked | Earlier::First | Earlier::Interrupted => None,
+        }
+    }
+
+    /// Where no date may become later: whether that is so.
+    #[must_use]
+    pub fn not_later(&self) -> Option<Verdict> {
+        let comparison = self.comparison().filter(|_| self.may_not_be_later)?;
+        Some(if comparison.later().next().is_some() {
+            Verdict::Fail
+        } else if comparison.is_open() {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Pass
+        })
     }
 }
 
@@ -78,14 +103,17 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     if all().next().is_some() {
         first.push(Block::Line(tone, counts.join(", ")));
     }
-    let compared = || gates.iter().filter_map(|gate| Some((gate, gate.comparison?)));
     let of = |gate: &Gate<'_>| if gates.len() > 1 { format!("{}: ", gate.file) } else { String::new() };
-    first.extend(
-        compared()
-            .map(|(gate, one)| Block::Line(comparison::tone(one), format!("{}{}", of(gate), comparison::line(one)))),
-    );
-    first.extend(gates.iter().filter(|gate| gate.is_first).map(|gate| {
-        Block::Line(Tone::Plain, format!("{}no forecast was published before: nothing to compare with", of(gate)))
+    first.extend(gates.iter().filter_map(|gate| {
+        let (tone, text) = match gate.earlier {
+            Earlier::NotAsked => return None,
+            Earlier::First => (Tone::Plain, "No forecast was published before: nothing to compare with.".to_owned()),
+            Earlier::Interrupted => {
+                (Tone::Bad, "INCOMPLETE: the comparison with the last forecast was ended early.".to_owned())
+            }
+            Earlier::Compared(comparison) => (comparison::tone(comparison), comparison::line(comparison)),
+        };
+        Some(Block::Line(tone, format!("{}{text}", of(gate))))
     }));
     let mut sections = vec![Section { title: String::new(), blocks: first }];
     for gate in gates {
@@ -97,7 +125,7 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
             other => other,
         }));
         sections.push(Section { title: gate.forecast.scenario.name.clone(), blocks });
-        sections.extend(gate.comparison.map(|one| comparison::section(one, gate.forecast)));
+        sections.extend(gate.comparison().map(|one| comparison::section(one, gate.forecast)));
     }
     Report { title: "Dates expected".into(), sections }
 }
@@ -119,7 +147,7 @@ pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::Se
         for expected in &gate.forecast.expectations {
             suite.add_test_case(case(gate, expected, doubt));
         }
-        suite.add_test_cases(gate.comparison.map(|comparison| comparison_case(gate, comparison)));
+        suite.add_test_cases(gate.comparison().map(|comparison| comparison_case(gate, comparison, doubt)));
         report.add_test_suite(suite);
     }
     report.to_string()
@@ -140,11 +168,14 @@ fn case(gate: &Gate<'_>, expected: &Expected, doubt: Doubt) -> TestCase {
     case
 }
 
-fn comparison_case(gate: &Gate<'_>, comparison: &Comparison) -> TestCase {
+fn comparison_case(gate: &Gate<'_>, comparison: &Comparison, doubt: Doubt) -> TestCase {
     let line = comparison::line(comparison);
-    let mut status = TestCaseStatus::success();
-    if !gate.too_late().is_empty() {
-        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let mut status = match gate.not_later().map(|verdict| doubt.resolve(verdict)) {
+        None | Some(Verdict::Pass) => TestCaseStatus::success(),
+        Some(Verdict::Fail) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Some(Verdict::Inconclusive) => TestCaseStatus::skipped(),
+    };
+    if !matches!(status, TestCaseStatus::Success { .. }) {
         status.set_message(line.clone());
     }
     let mut case = TestCase::new("no date later than in the last forecast", status);
@@ -190,6 +221,8 @@ struct GatePart {
     incomplete: bool,
     /// What is expected, and what came of it.
     expectations: Vec<ExpectationPart>,
+    /// `compared`, `none was published`, `the comparison was ended early` or `not asked for`.
+    last_forecast: &'static str,
     /// What has changed since the forecast that was published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     since_last_forecast: Option<comparison::ComparisonPart>,
@@ -240,7 +273,13 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         replications: gate.forecast.replications.len(),
         incomplete: gate.forecast.rule.interrupted,
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
-        since_last_forecast: gate.comparison.map(comparison::document),
+        last_forecast: match gate.earlier {
+            Earlier::NotAsked => "not asked for",
+            Earlier::First => "none was published",
+            Earlier::Interrupted => "the comparison was ended early",
+            Earlier::Compared(_) => "compared",
+        },
+        since_last_forecast: gate.comparison().map(comparison::document),
     };
     Document {
         schema_version: SCHEMA_VERSION,
@@ -275,13 +314,8 @@ mod tests {
     #[test]
     fn each_form_says_the_same() {
         let forecast = forecast();
-        let gates = [Gate {
-            file: "small.toml",
-            forecast: &forecast,
-            comparison: None,
-            is_first: false,
-            may_not_be_later: false,
-        }];
+        let gates =
+            [Gate { file: "small.toml", forecast: &forecast, earlier: Earlier::NotAsked, may_not_be_later: false }];
         insta::assert_snapshot!("gates_page", super::super::terminal::render(&report(&gates)).replace('\x1b', "ESC"));
         insta::assert_snapshot!("gates_markdown", markdown(&gates));
         insta::assert_snapshot!("gates_junit", junit(&gates, Doubt::Stays).unwrap());
@@ -291,13 +325,8 @@ mod tests {
     #[test]
     fn doubt_counts_as_is_asked_for() {
         let forecast = forecast();
-        let gates = [Gate {
-            file: "small.toml",
-            forecast: &forecast,
-            comparison: None,
-            is_first: false,
-            may_not_be_later: false,
-        }];
+        let gates =
+            [Gate { file: "small.toml", forecast: &forecast, earlier: Earlier::NotAsked, may_not_be_later: false }];
         let count = |doubt, what: &str| junit(&gates, doubt).unwrap().matches(what).count();
         assert_eq!((count(Doubt::Stays, "<failure"), count(Doubt::Stays, "<skipped")), (1, 1));
         assert_eq!((count(Doubt::Fails, "<failure"), count(Doubt::Fails, "<skipped")), (2, 0));

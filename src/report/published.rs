@@ -28,6 +28,8 @@ pub struct Published {
     pub seed: u64,
     /// The command that repeats it.
     pub command: String,
+    /// Whether somebody ended it early.
+    pub incomplete: bool,
     /// Its resolved scenario.
     pub resolved: String,
     /// SHA-256 of the state that a ledger told.
@@ -58,6 +60,8 @@ struct Manifest {
     draw_scheme: Option<u32>,
     seed: u64,
     command: String,
+    replications: usize,
+    incomplete: bool,
     state_sha256: Option<String>,
     files: Vec<File>,
 }
@@ -76,6 +80,7 @@ struct Document {
 
 #[derive(Deserialize)]
 struct Scenario {
+    as_of: Instant,
     horizon: Instant,
 }
 
@@ -117,7 +122,7 @@ impl Published {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(trouble(name, format!("cannot be read: {error}"))),
         };
-        if !folder.exists() {
+        if folder.symlink_metadata().is_err() {
             return Ok(None);
         }
         let missing = |name: &str| trouble(name, "is missing: this is no folder that a forecast has written".into());
@@ -148,8 +153,12 @@ impl Published {
         let resolved = String::from_utf8(part(SCENARIO)?).map_err(|error| trouble(SCENARIO, error.to_string()))?;
         let dates = dates(&document, part(REPLICATIONS)?).map_err(|why| trouble(REPLICATIONS, why))?;
         let medians = medians(&document).map_err(|why| trouble(DOCUMENT, why))?;
-        let Manifest { version, seed, command, state_sha256, .. } = manifest;
-        Ok(Some(Self { version, draw_scheme, seed, command, resolved, state_sha256, dates, medians }))
+        if dates.count() != manifest.replications {
+            let (rows, told) = (dates.count(), manifest.replications);
+            return Err(trouble(REPLICATIONS, format!("has {rows} rows, {MANIFEST} tells {told} replications")));
+        }
+        let Manifest { version, seed, command, incomplete, state_sha256, .. } = manifest;
+        Ok(Some(Self { version, draw_scheme, seed, command, incomplete, resolved, state_sha256, dates, medians }))
     }
 }
 
@@ -167,7 +176,8 @@ fn dates(document: &Document, bytes: Vec<u8>) -> Result<Dates, String> {
         by_milestone.insert(milestone.name.clone(), column(&frame, &milestone.name)?);
     }
     let order = document.milestones.iter().map(|milestone| milestone.name.clone()).collect();
-    Ok(Dates { horizon: instant(&document.scenario.horizon.utc)?, order, by_milestone })
+    let Scenario { as_of, horizon } = &document.scenario;
+    Ok(Dates { as_of: instant(&as_of.utc)?, horizon: instant(&horizon.utc)?, order, by_milestone })
 }
 
 fn medians(document: &Document) -> Result<BTreeMap<String, Option<When>>, String> {

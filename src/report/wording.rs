@@ -164,7 +164,8 @@ pub(super) fn figure(number: f64) -> String {
 }
 
 /// A text as a page or a picture may show it: without characters that cannot be seen but change what can.
-pub(super) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     let turns =
         |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let plain =

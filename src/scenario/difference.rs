@@ -35,8 +35,8 @@ pub struct Difference {
 enum Old {
     /// A value; none where there was none.
     Value(Option<Node>),
-    /// A named table that is gone, and its place in the list.
-    Item(usize, Node),
+    /// A named table that is gone, and the names of those before it.
+    Item(Vec<String>, Node),
     /// The names of a list in their old order, those that are gone too.
     Order(Vec<String>),
 }
@@ -48,6 +48,8 @@ pub struct Differences {
     pub keys: Vec<Difference>,
     /// Keys that name a file beside the scenario whose content is another one.
     pub contents: Vec<String>,
+    /// Milestones that either scenario asks for.
+    milestones: Vec<String>,
     old: Node,
     new: Node,
 }
@@ -82,19 +84,22 @@ impl Differences {
         keys.retain(|one| !ABOUT_NO_DATE.contains(&one.path[0].as_str()));
         let rank = |one: &Difference| FILE.keys().position(|key| key.name == one.path[0]);
         keys.sort_by_key(rank);
+        let mut milestones: Vec<String> = [&old, &new].into_iter().flat_map(asked_for).collect();
+        milestones.sort();
+        milestones.dedup();
         for node in [&mut old, &mut new] {
             // What is said about keys, or expected of stores, would be wrong in a scenario that does not have them.
             for name in ["fact", "assumption", "expect", "price"] {
                 files::take(node, name);
             }
         }
-        Ok(Self { keys, contents, old, new })
+        Ok(Self { keys, contents, milestones, old, new })
     }
 
     /// The earlier scenario as a text that can be read.
     #[must_use]
     pub fn earlier(&self) -> String {
-        text(&self.old)
+        self.text(self.old.clone())
     }
 
     /// The present scenario with some of its keys put back to what they were.
@@ -104,12 +109,40 @@ impl Differences {
         for one in keys {
             put_back(&mut node, &one.path, &one.old);
         }
-        text(&node)
+        self.text(node)
+    }
+
+    /// A scenario with all milestones that either asks for, as far as it has their heads.
+    fn text(&self, mut node: Node) -> String {
+        let heads: Vec<String> = node.get("head").map(Node::items).unwrap_or_default().iter().map(name_of).collect();
+        let is_known = |milestone: &&String| match milestone.split_whitespace().collect::<Vec<_>>()[..] {
+            [head, _, "%", "moved"] => heads.iter().any(|known| known == head),
+            _ => true,
+        };
+        let place = node.place.clone();
+        let value = |data| Node { place: place.clone(), data };
+        let names = self.milestones.iter().filter(is_known).map(|name| value(Data::Text(name.clone()))).collect();
+        let list = value(Data::List(names));
+        let entry = |name: &str, node| Entry { name: name.to_owned(), name_place: place.clone(), node };
+        if let Some(forecast) = node.get_mut("forecast") {
+            files::take(forecast, "milestones");
+            if let Data::Table(entries) = &mut forecast.data {
+                entries.push(entry("milestones", list));
+            }
+        } else if let Data::Table(entries) = &mut node.data {
+            entries.push(entry("forecast", value(Data::Table(vec![entry("milestones", list)]))));
+        }
+        toml::to_string(&node.canonical()).unwrap_or_default()
     }
 }
 
-fn text(node: &Node) -> String {
-    toml::to_string(&node.canonical()).unwrap_or_default()
+/// The milestones that a scenario names, besides those that every one has: shares that have moved.
+fn asked_for(file: &Node) -> Vec<String> {
+    let listed = file.get("forecast").and_then(|forecast| forecast.get("milestones")).map(Node::items);
+    let expected = file.get("expect").map(Node::items).unwrap_or_default();
+    let expected = expected.iter().filter_map(|one| one.get("milestone"));
+    let names = listed.unwrap_or_default().iter().chain(expected).filter_map(Node::text);
+    names.filter(|name| name.trim_end().ends_with("moved")).map(str::to_owned).collect()
 }
 
 fn kind_in(table: &'static Table, name: &str) -> Option<&'static Kind> {
@@ -172,7 +205,8 @@ impl Walk {
         for (at, item) in old.items().iter().enumerate() {
             if find(new, &name_of(item)).is_none() {
                 self.path.push(name_of(item));
-                self.add(Some(item), None, Old::Item(at, item.clone()));
+                let before = old.items()[..at].iter().map(name_of).collect();
+                self.add(Some(item), None, Old::Item(before, item.clone()));
                 self.path.pop();
             }
         }
@@ -241,7 +275,10 @@ fn put_back(node: &mut Node, path: &[String], old: &Old) {
                 (Some(at), Old::Value(None)) if rest.is_empty() => {
                     items.remove(at);
                 }
-                (None, Old::Item(place, item)) => items.insert((*place).min(items.len()), item.clone()),
+                (None, Old::Item(before, item)) => {
+                    let last = items.iter().rposition(|known| before.contains(&name_of(known)));
+                    items.insert(last.map_or(0, |last| last + 1), item.clone());
+                }
                 (Some(at), _) => put_back(&mut items[at], rest, old),
                 (None, _) => {}
             }
@@ -328,6 +365,20 @@ mod tests {
         for text in [all.earlier(), all.with_put_back(&[])] {
             let read = Source::from_text("one.toml", &text, &ReadSettings::default());
             assert!(read.is_ok(), "{}", read.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn milestones_that_are_only_expected_are_simulated_on_both_sides() {
+        let old = resolved(&[]);
+        let new = resolved(&["plan.throttle.max=24", "forecast.milestones=['head-1 70 % moved', '30 % moved']"]);
+        let all = Differences::between(&old, &new).unwrap();
+        for text in [all.earlier(), all.with_put_back(&[&all.keys[0]])] {
+            let source =
+                Source::from_text("one.toml", &text, &ReadSettings::default()).unwrap_or_else(|all| panic!("{all}"));
+            let names: Vec<String> =
+                source.middle().milestones.iter().map(|one| source.middle().milestone_name(one)).collect();
+            assert!(names.contains(&"head-1 70 % moved".into()) && names.contains(&"30 % moved".into()), "{names:?}");
         }
     }
 

@@ -6,11 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::super::Failure;
 use super::super::forecast::{Arguments, Made, stem};
-use super::super::simulate::{Variant, dates};
-use crate::forecast::since::{Dates, Found, MilestoneSince, Since, Steps};
+use super::super::simulate::{Beside, Variant, dates};
+use crate::forecast::Forecast;
+use crate::forecast::since::{Dates, Since, Steps};
 use crate::migration::message::Milestone;
 use crate::report::comparison::{ChangedInput, ChangedKey, Comparison};
 use crate::report::published::Published;
+use crate::report::shown;
 use crate::scenario::difference::{Difference, Differences};
 use crate::sim::DRAW_SCHEME;
 use crate::units::{Share, Span};
@@ -25,7 +27,17 @@ pub(super) fn read(folder: &Path, scenario: &Path) -> Result<Option<Published>, 
     if !folder.is_dir() {
         return Err(format!("--baseline: {} is no folder", folder.display()));
     }
-    Published::read(&folder.join(stem(scenario))).map_err(|trouble| trouble.to_string())
+    if folder.join("manifest.json").exists() {
+        return Err(format!("--baseline: {} is the folder of one scenario; give the one above it", folder.display()));
+    }
+    let folder = folder.join(stem(scenario));
+    let published = Published::read(&folder).map_err(|trouble| trouble.to_string())?;
+    if let Some(published) = &published {
+        // What is wrong with it is told before anything is simulated.
+        Differences::between(&published.resolved, &published.resolved)
+            .map_err(|problems| format!("{}: {problems}", folder.join("scenario.toml").display()))?;
+    }
+    Ok(published)
 }
 
 /// Holds a forecast against a published one; none where it was interrupted.
@@ -44,6 +56,7 @@ pub(super) fn compare(
         since: Since { confidence: CONFIDENCE, margin, milestones: Vec::new() },
         earlier: known.earlier(),
         main: made.forecast.scenario.milestone_name(&Milestone::AllEmptied),
+        counted: counted(&made.forecast),
         was: published.medians.clone(),
         program_and_state: known.program_and_state(),
         inputs: groups.iter().map(changed).collect(),
@@ -63,18 +76,38 @@ pub(super) fn compare(
             comparison.since = Since::of(steps, CONFIDENCE, margin);
         }
         Ok(None) => return Ok(None),
-        Err(Failure::Input(problems)) => {
-            // The earlier scenario is none that this program can read.
+        Err(Failure::Input(problem)) => {
+            // What was recorded is a pair of what is now all the same, where both have the same draws; only the parts are unknown.
             comparison
                 .notes
-                .push(format!("The scenario of the last forecast cannot be simulated any more: {problems}"));
-            let names = made.forecast.scenario.milestones.iter().map(|one| made.forecast.scenario.milestone_name(one));
-            let milestone = |name| MilestoneSince { name, found: Found::NotComparable };
-            comparison.since.milestones = names.map(milestone).collect();
+                .push(format!("The scenario of the last forecast cannot be simulated any more: {}.", shown(&problem)));
+            comparison.program_and_state = "all that has changed".into();
+            comparison.inputs.clear();
+            let now = Dates::of(&made.forecast.scenario, &made.forecast.replications);
+            let steps = Steps {
+                recorded: &published.dates,
+                repeated: &now,
+                earlier: &now,
+                now: &now,
+                without: &[],
+                same_draws: published.draw_scheme == DRAW_SCHEME && known.same_seed(),
+                same_seed: true,
+            };
+            comparison.since = Since::of(steps, CONFIDENCE, margin);
         }
         Err(failure) => return Err(failure),
     }
     Ok(Some(comparison))
+}
+
+/// The dates that may not come later: those that people wait for, and what is expected.
+fn counted(forecast: &Forecast) -> Vec<String> {
+    let scenario = &forecast.scenario;
+    let waited_for =
+        |milestone: &&Milestone| !matches!(milestone, Milestone::ClusterOpened { .. } | Milestone::ClusterFull { .. });
+    let expected = forecast.expectations.iter().map(|one| &one.expectation.milestone);
+    let all = scenario.milestones.iter().filter(waited_for).chain(expected);
+    all.map(|milestone| scenario.milestone_name(milestone)).collect()
 }
 
 /// A change that is told and put back as one.
@@ -84,9 +117,12 @@ struct Group<'a> {
 }
 
 fn changed(group: &Group<'_>) -> ChangedInput {
-    let key =
-        |one: &&Difference| ChangedKey { key: one.key.clone(), before: one.before.clone(), after: one.after.clone() };
-    ChangedInput { name: group.name.clone(), keys: group.keys.iter().map(key).collect() }
+    let key = |one: &&Difference| ChangedKey {
+        key: shown(&one.key),
+        before: one.before.as_deref().map(shown),
+        after: one.after.as_deref().map(shown),
+    };
+    ChangedInput { name: shown(&group.name), keys: group.keys.iter().map(key).collect() }
 }
 
 /// The dates that a comparison stands on.
@@ -150,9 +186,13 @@ impl<'a> Known<'a> {
             }
         }
         for group in &mut groups {
-            if group.keys.len() > 1 && group.keys[0].key != group.name && !is_progress(&group.keys[0]) {
-                group.name = format!("{} keys of {}", group.keys.len(), group.name);
+            if is_progress(&group.keys[0]) {
+                continue;
             }
+            group.name = match &group.keys[..] {
+                [one] => one.key.clone(),
+                several => format!("{} keys of {}", several.len(), group.name),
+            };
         }
         groups
     }
@@ -164,7 +204,11 @@ impl<'a> Known<'a> {
         let state: Vec<String> = ledger.into_iter().chain(contents).collect();
         let version = env!("CARGO_PKG_VERSION");
         let other_program = self.published.version != version || self.published.draw_scheme != DRAW_SCHEME;
-        let program = format!("the program: version {} -> {version}", self.published.version);
+        let program = if self.published.version == version {
+            format!("the program: it draws otherwise, scheme {} -> {DRAW_SCHEME}", self.published.draw_scheme)
+        } else {
+            format!("the program: version {} -> {version}", self.published.version)
+        };
         match (state.is_empty(), other_program) {
             (true, true) => program,
             (true, false) => "the program: the same version".to_owned(),
@@ -182,6 +226,12 @@ impl<'a> Known<'a> {
                 self.published.draw_scheme
             ));
         }
+        if self.published.incomplete {
+            notes.push("The last forecast was ended early.".to_owned());
+        }
+        if self.made.forecast.scenario.horizon < self.published.dates.horizon {
+            notes.push("The horizon is earlier than it was: dates after it count as it, on both sides.".to_owned());
+        }
         if !self.same_seed() {
             let (was, is) = (self.published.seed, self.made.forecast.settings.seed);
             notes.push(format!("Seed {was} -> {is}: the earlier scenario was simulated with both."));
@@ -192,6 +242,21 @@ impl<'a> Known<'a> {
             ));
         }
         notes
+    }
+
+    /// What the files beside the scenario have to hold, where both name the same ones: the text alone does not say where they
+    /// are when another file named them.
+    fn beside(&self) -> Beside {
+        let is_same = |key: &str| self.differences.keys.iter().all(|one| one.key != key);
+        let about = &self.made.about;
+        Beside {
+            inventory: about
+                .inventory
+                .as_ref()
+                .filter(|_| is_same("population.inventory"))
+                .map(|one| one.sha256.clone()),
+            load: about.load.as_ref().filter(|_| is_same("load.csv")).map(|one| one.sha256.clone()),
+        }
     }
 
     /// Simulates what is needed, no set twice.
@@ -206,7 +271,7 @@ impl<'a> Known<'a> {
         } else {
             self.say("the scenario of the last forecast");
             let variant = Variant { resolved: &text, seed, replications };
-            let Some(dates) = dates(self.arguments, variant, self.stop)? else { return Ok(None) };
+            let Some(dates) = dates(self.arguments, variant, &self.beside(), self.stop)? else { return Ok(None) };
             dates
         };
         let repeated = if self.same_seed() {
@@ -215,7 +280,7 @@ impl<'a> Known<'a> {
             self.say("the scenario of the last forecast, with its seed");
             let replications = self.published.dates.count() as u32;
             let variant = Variant { resolved: &text, seed: self.published.seed, replications };
-            let Some(dates) = dates(self.arguments, variant, self.stop)? else { return Ok(None) };
+            let Some(dates) = dates(self.arguments, variant, &self.beside(), self.stop)? else { return Ok(None) };
             Some(dates)
         };
         let mut without = Vec::new();
@@ -228,7 +293,7 @@ impl<'a> Known<'a> {
             self.say(&format!("without the change of {}", group.name));
             let resolved = self.differences.with_put_back(&group.keys);
             let variant = Variant { resolved: &resolved, seed, replications };
-            match dates(self.arguments, variant, self.stop) {
+            match dates(self.arguments, variant, &self.beside(), self.stop) {
                 Ok(Some(dates)) => without.push(Some(dates)),
                 Ok(None) => return Ok(None),
                 // Alone it makes no scenario: another change belongs to it.
@@ -242,7 +307,7 @@ impl<'a> Known<'a> {
     fn say(&self, what: &str) {
         if !self.arguments.quiet {
             // A reader that has gone away is no reason to stop.
-            let _ = writeln!(io::stderr(), "comparing: {what}");
+            let _ = writeln!(io::stderr(), "comparing: {}", shown(what));
         }
     }
 }
