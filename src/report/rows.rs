@@ -1,6 +1,6 @@
 //! The answer and the dates.
 
-use super::wording::{Calendar, count, percent, plus_minus};
+use super::wording::{Calendar, count, percent, plus_minus, replications};
 use super::{Block, Section, Tone};
 use crate::forecast::expect::{Expected, Verdict};
 use crate::forecast::quantile::{P10, P50, P80, P90, When};
@@ -13,8 +13,8 @@ pub(super) fn answer(forecast: &Forecast) -> Section {
     let calendar = Calendar::new(&forecast.scenario);
     let mut blocks = Vec::new();
     if forecast.rule.interrupted {
-        let done = count(forecast.replications.len() as f64);
-        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} replications")));
+        let done = replications(forecast.replications.len());
+        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done}")));
     }
     for milestone in ordered(forecast) {
         let tone = match milestone.milestone {
@@ -166,19 +166,28 @@ fn zone_name(scenario: &Scenario) -> String {
 
 fn rule(forecast: &Forecast) -> Vec<Block> {
     let rule = &forecast.rule;
-    let done = count(forecast.replications.len() as f64);
+    let done = replications(forecast.replications.len());
+    let is_fixed = rule.amount.minimum >= rule.amount.maximum;
+    let (least, most) = (count(f64::from(rule.amount.minimum)), count(f64::from(rule.amount.maximum)));
     let came = rule.half_width.map_or("is not estimable".into(), |width| format!("is known to ±{width}"));
     let wanted = forecast.settings.half_width;
-    let verdict = if rule.held { "the rule held" } else { "the rule did not hold" };
-    let amount = if rule.amount.minimum >= rule.amount.maximum {
-        format!("{done} replications, as asked for")
-    } else {
-        let (batch, most) = (rule.amount.batch, count(f64::from(rule.amount.maximum)));
-        let least = count(f64::from(rule.amount.minimum));
-        format!("{done} replications: at least {least}, then batches of {batch} until the rule holds, at most {most}")
+    let amount = match (rule.interrupted, is_fixed) {
+        (true, true) => format!("{done} of the {most} asked for; ended early"),
+        (true, false) => format!("{done} of at least {least} and at most {most}; ended early"),
+        (false, true) => format!("{done}, as asked for"),
+        (false, false) => {
+            let batch = rule.amount.batch;
+            format!("{done}: at least {least}, then batches of {batch} until the rule holds, at most {most}")
+        }
     };
-    let text = format!("{amount}. P80 of everything being off {came}, wanted ±{wanted}: {verdict}.");
-    let mut blocks = vec![Block::Line(if rule.held { Tone::Plain } else { Tone::Doubt }, text)];
+    // What was interrupted was not judged.
+    let (tone, verdict) = match (rule.interrupted, rule.held) {
+        (true, _) => (Tone::Doubt, ""),
+        (false, true) => (Tone::Plain, ": the rule held"),
+        (false, false) => (Tone::Doubt, ": the rule did not hold"),
+    };
+    let text = format!("{amount}. P80 of everything being off {came}, wanted ±{wanted}{verdict}.");
+    let mut blocks = vec![Block::Line(tone, text)];
     for (cause, number) in &forecast.unfinished {
         let share = percent(f64::from(*number) / forecast.replications.len() as f64);
         let text = format!("Not finished by the horizon in {share} of the replications, held by: {}.", cause.name());
@@ -198,10 +207,11 @@ fn widths(forecast: &Forecast) -> Vec<Block> {
         Widths::ChanceIsAll => {
             format!("P10 to P90 of everything being off: {main}. No input is uncertain, so this is chance alone.")
         }
-        Widths::Both { replications, chance_only } => format!(
+        Widths::Both { replications: number, chance_only } => format!(
             "P10 to P90 of everything being off: {main} with uncertain inputs; {} from chance alone \
-             ({replications} replications with every input at its middle).",
+             ({} with every input at its middle).",
             say(width(chance_only)),
+            replications(*number as usize),
         ),
     };
     vec![Block::Line(Tone::Plain, text)]
