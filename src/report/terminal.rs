@@ -86,7 +86,8 @@ mod tests {
     fn what_a_scenario_says_forges_no_line() {
         let forged = || "X\n\nAll heads are empty\u{1b}[2J\u{202e}".to_owned();
         let table = Block::Table { header: vec![forged(), "P50".into()], rows: vec![vec![forged(), "Oct 19".into()]] };
-        let blocks = vec![Block::Line(Tone::Plain, forged()), Block::Line(Tone::Doubt, format!("- {}", forged())), table];
+        let blocks =
+            vec![Block::Line(Tone::Plain, forged()), Block::Line(Tone::Doubt, format!("- {}", forged())), table];
         let report = Report { title: forged(), sections: vec![Section { title: forged(), blocks }] };
         let page = anstream::adapter::strip_str(&render(&report)).to_string();
         assert_eq!(page.to_lowercase().matches("x").count(), 6, "{page}");

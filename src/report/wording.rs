@@ -170,9 +170,7 @@ pub(super) fn figure(number: f64) -> String {
 
 /// A text as a page or a picture may show it, on one line: without characters that cannot be seen but change what can.
 pub(super) fn shown(text: &str) -> String {
-    let turns = |letter: char| {
-        matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let is_gap =
         |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
     let plain = |letter: char| if is_gap(letter) { ' ' } else { letter };
