@@ -90,7 +90,7 @@ mod tests {
             vec![Block::Line(Tone::Plain, forged()), Block::Line(Tone::Doubt, format!("- {}", forged())), table];
         let report = Report { title: forged(), sections: vec![Section { title: forged(), blocks }] };
         let page = anstream::adapter::strip_str(&render(&report)).to_string();
-        assert_eq!(page.to_lowercase().matches("x").count(), 6, "{page}");
+        assert_eq!(page.to_lowercase().matches('x').count(), 6, "{page}");
         for line in page.lines().filter(|line| line.to_lowercase().contains("all heads")) {
             assert!(line.trim_start_matches("- ").to_lowercase().starts_with('x'), "{line} in {page}");
         }
