@@ -12,7 +12,7 @@ mod week;
 
 use std::io;
 
-use super::wording::count;
+use super::wording::replications;
 use crate::forecast::Forecast;
 use crate::forecast::quantile::{P90, estimable};
 use crate::forecast::series::DayQuantiles;
@@ -60,7 +60,7 @@ pub(super) fn pictures(forecast: &Forecast) -> Vec<Picture> {
             STEMS[1],
             "When it is done",
             "Bars by local date for every head and for all: in how many per cent of the simulations it is emptied then, those \
-             from P10 to P90 darker. The dates stand in the table of dates.",
+             from P10 to P90 darker where there are enough for a range. The dates stand in the table of dates.",
             completion::sheet(forecast).map(sheet),
         ),
         (
@@ -176,5 +176,5 @@ fn subtitle(forecast: &Forecast, what: &str, more: &str) -> String {
     let number = forecast.replications.len();
     let ranged = estimable(number, P90, forecast.settings.confidence);
     let few = if ranged { "" } else { " (too few for a range)" };
-    format!("{incomplete}{what}; {} replications{few}; local dates{more}", count(number as f64))
+    format!("{incomplete}{what}; {}{few}; local dates{more}", replications(number))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::comparison::Comparison;
 use super::document::schema_of;
-use super::wording::{count, percent};
+use super::wording::{percent, replications};
 use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
@@ -117,8 +117,8 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     }));
     let mut sections = vec![Section { title: String::new(), blocks: first }];
     for gate in gates {
-        let replications = count(gate.forecast.replications.len() as f64);
-        let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications} replications", gate.file))];
+        let replications = replications(gate.forecast.replications.len());
+        let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications}", gate.file))];
         blocks.extend(rows::expectations(gate.forecast).blocks);
         blocks.extend(rows::answer(gate.forecast).blocks.into_iter().map(|block| match block {
             Block::Line(Tone::Strong, text) => Block::Line(Tone::Plain, text),

@@ -114,6 +114,7 @@ fn answer(forecast: &Forecast) -> Markup {
         section id="answer" aria-label="The answer" {
             @for block in answer.iter().filter(is_bad) { (one(block, "")) }
             p.answer id="the-answer" { (as_text(&rows::headline(forecast))) "." }
+            @if let Some(staying) = rows::staying(forecast) { p.doubt { (as_text(&staying)) } }
             @for block in unfinished.iter().filter(is_bad) { (one(block, "")) }
             (lines(&answer, Tone::Strong))
             @if rows::is_dated(forecast) { p.quiet { (plain) } }

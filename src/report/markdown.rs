@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::wording::shown;
 use super::{Block, Report, Section, Tone};
 
 /// GitHub takes 65,536 characters in a comment, GitLab a million; a summary of GitHub's may have a megabyte.
@@ -80,11 +81,11 @@ fn row(text: &mut String, cells: &[String]) {
     text.push_str("|\n");
 }
 
-/// A text that stands for itself: no markup, no HTML, no link, nobody called by name.
+/// A text that stands for itself: no markup, no HTML, no link, nobody called by name, nothing that cannot be seen.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + text.len() / 8);
-    for letter in text.chars() {
+    for letter in shown(text).chars() {
         match letter {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -96,7 +97,6 @@ pub fn escaped(text: &str) -> String {
                 safe.push('\\');
                 safe.push(letter);
             }
-            letter if letter.is_control() => safe.push(' '),
             letter => safe.push(letter),
         }
     }
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn what_a_scenario_says_is_no_markup() {
-        let text = escaped("<script>alert(1)</script> [x](http://a.b) @someone #12 | `c` **b** www.a.b\n\\");
-        for markup in ["<", ">", " [", "@", " #", "|", "://", "www.", "\n"] {
+        let text = escaped("<script>alert(1)</script> [x](http://a.b) @someone #12 | `c` **b** www.a.b\n\u{202e}\\");
+        for markup in ["<", ">", " [", "@", " #", "|", "://", "www.", "\n", "\u{202e}"] {
             assert!(!text.contains(markup), "{markup:?} in {text}");
         }
         assert!(text.contains("\\`c\\`") && text.contains("\\*\\*b\\*\\*"), "{text}");

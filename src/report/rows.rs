@@ -1,7 +1,8 @@
 //! The answer and the dates.
 
-use super::wording::{Calendar, count, percent, plus_minus};
+use super::wording::{Calendar, count, percent, plus_minus, replications};
 use super::{Block, Section, Tone};
+use crate::fleet::MailboxId;
 use crate::forecast::expect::{Expected, Verdict};
 use crate::forecast::quantile::{P10, P50, P80, P90, When};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
@@ -13,8 +14,8 @@ pub(super) fn answer(forecast: &Forecast) -> Section {
     let calendar = Calendar::new(&forecast.scenario);
     let mut blocks = Vec::new();
     if forecast.rule.interrupted {
-        let done = count(forecast.replications.len() as f64);
-        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} replications")));
+        let done = replications(forecast.replications.len());
+        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done}")));
     }
     for milestone in ordered(forecast) {
         let tone = match milestone.milestone {
@@ -57,18 +58,19 @@ fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) 
 /// A milestone in a sentence.
 pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
     let (subject, otherwise) = subject(&forecast.scenario, milestone.milestone);
-    let all = forecast.replications.len() as f64;
-    let share = |part: u32| percent(f64::from(part) / all);
     let never = match milestone.never {
         0 => String::new(),
-        some => format!("; {otherwise} in {}", share(some)),
+        some => format!("; {otherwise} in {}", percent(f64::from(some) / forecast.replications.len() as f64)),
     };
     match milestone.at(P50).map(|estimate| estimate.value) {
         None => unsure(&subject, milestone, calendar),
-        Some(When::Never) => format!("{subject}: {otherwise} in {} of the replications", share(milestone.never)),
+        Some(When::Never) if milestone.never as usize == forecast.replications.len() => {
+            format!("{subject}: {otherwise} in any replication")
+        }
+        Some(When::Never) => format!("{subject}: {otherwise} {}", in_of(milestone.never, forecast)),
         Some(When::AfterHorizon) => {
             let horizon = calendar.when(When::AfterHorizon);
-            format!("{subject} {horizon}, or not at all, in {} of the replications", share(milestone.censored))
+            format!("{subject} {horizon}, or not at all, {}", in_of(milestone.censored, forecast))
         }
         Some(When::At(time)) if calendar.already(time) => {
             format!("{} since before the forecast starts", already(&subject))
@@ -76,6 +78,16 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
         Some(When::At(time)) => {
             format!("{subject} {} ({}{never})", calendar.long(time), range(milestone, calendar))
         }
+    }
+}
+
+/// "in 33 % of the replications", "in every replication".
+fn in_of(part: u32, forecast: &Forecast) -> String {
+    let all = forecast.replications.len();
+    if part as usize == all {
+        "in every replication".to_owned()
+    } else {
+        format!("in {} of the replications", percent(f64::from(part) / all as f64))
     }
 }
 
@@ -102,21 +114,48 @@ pub(super) fn headline(forecast: &Forecast) -> String {
     let Some(all) = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied) else {
         return "This forecast does not ask when all mailboxes are off the old storage".to_owned();
     };
-    let share = |part: u32| percent(f64::from(part) / forecast.replications.len() as f64);
     match all.at(P50).map(|estimate| estimate.value) {
         None => unsure("When all mailboxes are off the old storage", all, &calendar),
-        Some(When::Never) => format!(
-            "Some mailboxes stay on the old storage: {} of the replications end before it is empty",
-            share(all.never)
-        ),
+        Some(When::Never) => {
+            format!("Some mailboxes stay on the old storage {}", in_of(all.never, forecast))
+        }
         Some(When::AfterHorizon) => format!(
-            "Mailboxes are still on the old storage on {}, as far as this forecast looks, in {} of the replications",
+            "Mailboxes are still on the old storage on {}, as far as this forecast looks, {}",
             calendar.long(forecast.scenario.horizon),
-            share(all.censored)
+            in_of(all.censored, forecast)
         ),
         Some(When::At(time)) if calendar.already(time) => format!("{off} since before the forecast starts"),
         Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
     }
+}
+
+/// Which mailboxes stay although all others are off the old storage; none where some have no date, or none stays.
+pub(super) fn staying(forecast: &Forecast) -> Option<String> {
+    let all = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied)?;
+    all.at(P50)?.value.time()?;
+    let aside = forecast.heads.iter().map(|head| head.impact.set_aside).sum::<f64>().round() as usize;
+    let excluded = excluded(&forecast.scenario);
+    let mailboxes = |number: usize| format!("{} mailbox{}", count(number as f64), if number == 1 { "" } else { "es" });
+    let stay = if aside + excluded == 1 { "stays" } else { "stay" };
+    match (aside, excluded) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("About {} set aside {stay} on the heads.", mailboxes(aside))),
+        (0, _) => Some(format!("{} excluded by the plan {stay} on the heads.", mailboxes(excluded))),
+        (_, _) => Some(format!(
+            "About {} set aside, and {} excluded by the plan, {stay} on the heads.",
+            mailboxes(aside),
+            count(excluded as f64)
+        )),
+    }
+}
+
+/// Mailboxes that the plan leaves on the heads: what has moved before is excluded from nothing.
+fn excluded(scenario: &Scenario) -> usize {
+    let is_left = |mailbox: &&MailboxId| {
+        let home = scenario.facts.as_ref().and_then(|facts| facts.fleet.home.get(mailbox.index()));
+        home.is_none_or(|home| !home.is_cluster())
+    };
+    scenario.plan.order.excluded.iter().filter(is_left).count()
 }
 
 /// What has happened already, said of the present.
@@ -166,22 +205,31 @@ fn zone_name(scenario: &Scenario) -> String {
 
 fn rule(forecast: &Forecast) -> Vec<Block> {
     let rule = &forecast.rule;
-    let done = count(forecast.replications.len() as f64);
+    let done = replications(forecast.replications.len());
+    let is_fixed = rule.amount.minimum >= rule.amount.maximum;
+    let (least, most) = (count(f64::from(rule.amount.minimum)), count(f64::from(rule.amount.maximum)));
     let came = rule.half_width.map_or("is not estimable".into(), |width| format!("is known to ±{width}"));
     let wanted = forecast.settings.half_width;
-    let verdict = if rule.held { "the rule held" } else { "the rule did not hold" };
-    let amount = if rule.amount.minimum >= rule.amount.maximum {
-        format!("{done} replications, as asked for")
-    } else {
-        let (batch, most) = (rule.amount.batch, count(f64::from(rule.amount.maximum)));
-        let least = count(f64::from(rule.amount.minimum));
-        format!("{done} replications: at least {least}, then batches of {batch} until the rule holds, at most {most}")
+    let amount = match (rule.interrupted, is_fixed) {
+        (true, true) => format!("{done} of the {most} asked for; ended early"),
+        (true, false) => format!("{done} of at least {least} and at most {most}; ended early"),
+        (false, true) => format!("{done}, as asked for"),
+        (false, false) => {
+            let batch = rule.amount.batch;
+            format!("{done}: at least {least}, then batches of {batch} until the rule holds, at most {most}")
+        }
     };
-    let text = format!("{amount}. P80 of everything being off {came}, wanted ±{wanted}: {verdict}.");
-    let mut blocks = vec![Block::Line(if rule.held { Tone::Plain } else { Tone::Doubt }, text)];
+    // What was interrupted was not judged.
+    let (tone, verdict) = match (rule.interrupted, rule.held) {
+        (true, _) => (Tone::Doubt, ""),
+        (false, true) => (Tone::Plain, ": the rule held"),
+        (false, false) => (Tone::Doubt, ": the rule did not hold"),
+    };
+    let text = format!("{amount}. P80 of everything being off {came}, wanted ±{wanted}{verdict}.");
+    let mut blocks = vec![Block::Line(tone, text)];
     for (cause, number) in &forecast.unfinished {
-        let share = percent(f64::from(*number) / forecast.replications.len() as f64);
-        let text = format!("Not finished by the horizon in {share} of the replications, held by: {}.", cause.name());
+        let share = in_of(*number, forecast);
+        let text = format!("Not finished by the horizon {share}, held by: {}.", cause.name());
         blocks.push(Block::Line(Tone::Bad, text));
     }
     blocks
@@ -198,10 +246,11 @@ fn widths(forecast: &Forecast) -> Vec<Block> {
         Widths::ChanceIsAll => {
             format!("P10 to P90 of everything being off: {main}. No input is uncertain, so this is chance alone.")
         }
-        Widths::Both { replications, chance_only } => format!(
+        Widths::Both { replications: number, chance_only } => format!(
             "P10 to P90 of everything being off: {main} with uncertain inputs; {} from chance alone \
-             ({replications} replications with every input at its middle).",
+             ({} with every input at its middle).",
             say(width(chance_only)),
+            replications(*number as usize),
         ),
     };
     vec![Block::Line(Tone::Plain, text)]

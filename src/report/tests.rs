@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{About, document, report, terminal};
-use crate::forecast::replicate::Watch;
+use crate::forecast::replicate::{Amount, Watch};
 use crate::forecast::testing::{days_of, exactly, made, outcome, scenario};
 use crate::forecast::{Forecast, Inputs, forecast};
 use crate::migration::message::Binding;
@@ -92,6 +92,7 @@ fn censored_and_interrupted_is_said_at_the_top() {
     };
     let mut forecast = made(120, &simulate);
     forecast.rule.interrupted = true;
+    forecast.rule.amount = Amount::exactly(2_000);
     insta::assert_snapshot!(page(&forecast, &About::default()));
 }
 

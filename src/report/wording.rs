@@ -153,6 +153,11 @@ pub(super) fn count(number: f64) -> String {
     if number <= -0.5 { format!("-{grouped}") } else { grouped }
 }
 
+/// "1 replication", "2,000 replications".
+pub(super) fn replications(number: usize) -> String {
+    format!("{} replication{}", count(number as f64), if number == 1 { "" } else { "s" })
+}
+
 /// A number to about three digits.
 pub(super) fn figure(number: f64) -> String {
     match number.abs() {
@@ -163,13 +168,13 @@ pub(super) fn figure(number: f64) -> String {
     }
 }
 
-/// A text as a page or a picture may show it: without characters that cannot be seen but change what can.
+/// A text as a page or a picture may show it, on one line: without characters that cannot be seen but change what can.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let turns =
-        |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let plain =
-        |letter: char| if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') { ' ' } else { letter };
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_gap =
+        |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
+    let plain = |letter: char| if is_gap(letter) { ' ' } else { letter };
     text.chars().filter(|letter| !turns(*letter)).map(plain).collect()
 }
 
@@ -242,7 +247,7 @@ mod tests {
 
     #[test]
     fn nothing_invisible_is_shown() {
-        assert_eq!(shown("head\u{202e}-1\n\0<b>"), "head-1  <b>");
+        assert_eq!(shown("head\u{202e}\u{61c}-1\n\0<b>\u{2028}"), "head-1  <b> ");
     }
 
     #[test]

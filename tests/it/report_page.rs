@@ -58,7 +58,9 @@ fn on_a_telephone(page: &str) -> String {
          const outside = [...page.querySelectorAll('body *')].filter(one => !wide.includes(one) && !one.closest('svg') && \
          one.className != 'skip' && !one.closest('thead') && one.getBoundingClientRect().right > 361).map(one => one.tagName); \
          const charts = [...page.querySelectorAll('svg')].filter(one => one.getBoundingClientRect().width > 0); \
-         const told = {{ width: page.documentElement.scrollWidth, outside, charts: charts.length, \
+         const lines = one => one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).lineHeight); \
+         const tall = [...page.querySelectorAll('.scroll thead th')].filter(one => lines(one) > 5.6).map(one => one.textContent); \
+         const told = {{ width: page.documentElement.scrollWidth, outside, tall, charts: charts.length, \
          small: charts.flatMap(one => [...one.querySelectorAll('text')]).filter(one => one.getBoundingClientRect().height < 10).length }}; \
          document.getElementById('told').textContent = JSON.stringify(told); }}</script></body></html>"
     )
@@ -96,7 +98,7 @@ fn a_browser_shows_the_answer_without_complaint_and_at_any_width() {
         assert_eq!(complaints, "");
         let told = told(&dom);
         let drawn = text.matches("<svg class=\"phone\"").count();
-        let expected = serde_json::json!({ "width": 360, "outside": [], "charts": drawn, "small": 0 });
+        let expected = serde_json::json!({ "width": 360, "outside": [], "tall": [], "charts": drawn, "small": 0 });
         assert_eq!(told, expected, "{answer}");
         assert!(drawn >= 4, "{drawn} charts");
     }

@@ -5,7 +5,7 @@ use super::super::wording::{Calendar, percent};
 use super::dates::Dates;
 use super::sheet::{Bar, Body, MOST_PANELS, Panel, Plot, Sheet, Sign};
 use super::{days_since, first_of};
-use crate::forecast::quantile::{P10, P50, P90, When};
+use crate::forecast::quantile::{P10, P50, P90, When, estimable};
 use crate::forecast::{Forecast, MilestoneForecast};
 use crate::migration::message::Milestone;
 
@@ -54,16 +54,26 @@ pub(super) fn sheet(forecast: &Forecast) -> Option<Sheet> {
     Some(Sheet {
         title: format!("{}: when it is done", scenario.name),
         subtitle: super::subtitle(forecast, "dates of the simulations", &left_out),
-        key: vec![
-            (Sign::Full, "from P10 to P90 (80 %)".into()),
-            (Sign::Faint, "earlier or later".into()),
-            (Sign::Triangle, "median".into()),
-        ],
+        key: key(forecast),
         columns: if panels.len() > 4 { 2 } else { 1 },
         panels,
         days,
         dates,
     })
+}
+
+/// What the signs say. Too few replications for a range: all bars are alike.
+fn key(forecast: &Forecast) -> Vec<(Sign, String)> {
+    let is_known = |level| estimable(forecast.replications.len(), level, forecast.settings.confidence);
+    let mut key: Vec<(Sign, String)> = if is_known(P10) && is_known(P90) {
+        vec![(Sign::Full, "from P10 to P90 (80 %)".into()), (Sign::Faint, "earlier or later".into())]
+    } else {
+        vec![(Sign::Faint, "replications, too few for a range".into())]
+    };
+    if is_known(P50) {
+        key.push((Sign::Triangle, "median".into()));
+    }
+    key
 }
 
 /// The dates of a milestone that lie ahead of the start, in days since it.
@@ -94,7 +104,7 @@ fn bars(milestone: &MilestoneForecast, dated: &[f64], edges: &[f64], forecast: &
     let bar = |edge: &[f64]| {
         let (from, to) = (edge[0], edge[1]);
         let within = dated.iter().filter(|day| (from..to).contains(*day)).count() as f64;
-        let is_full = range.is_none_or(|(low, high)| low < to && from <= high);
+        let is_full = range.is_some_and(|(low, high)| low < to && from <= high);
         (within > 0.0).then_some(Bar { from, to, value: within / all * 100.0, is_full })
     };
     edges.windows(2).filter_map(bar).collect()
@@ -132,6 +142,21 @@ mod tests {
         // Two days of October, in Toronto's midnights: 15 h after a start at 09:00.
         let first = plots(&sheet)[0].bars[0];
         assert!((first.from.fract() - 15.0 / 24.0).abs() < 1e-9, "{first:?}");
+    }
+
+    #[test]
+    fn without_a_range_all_bars_are_alike_and_the_key_names_none() {
+        for (number, expected) in [
+            (1, &["replications, too few for a range"][..]),
+            (12, &["replications, too few for a range", "median"]),
+            (100, &["from P10 to P90 (80 %)", "earlier or later", "median"]),
+        ] {
+            let sheet = sheet(&made(number, &|r| outcome(r, days_of(r)))).unwrap();
+            let told: Vec<&str> = sheet.key.iter().map(|(_, text)| text.as_str()).collect();
+            assert_eq!(told, expected, "{number} replications");
+            let has_full = plots(&sheet).iter().flat_map(|plot| &plot.bars).any(|bar| bar.is_full);
+            assert_eq!(has_full, number == 100, "{number} replications");
+        }
     }
 
     #[test]

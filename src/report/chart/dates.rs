@@ -1,7 +1,7 @@
 //! The axis of local dates below a chart.
 
-use jiff::civil::Weekday;
-use jiff::{ToSpan as _, Unit};
+use jiff::civil::{Date, Weekday};
+use jiff::{ToSpan as _, Unit, ZonedDateTime};
 
 use super::super::wording::{Calendar, local};
 use super::Mark;
@@ -13,37 +13,58 @@ const MOST: u32 = 20_000;
 /// Below so many days hours are told.
 const HOURS_BELOW: f64 = 2.5;
 
+/// Fewer labels than this tell no distance.
+const FEWEST_LABELS: usize = 2;
+
 /// The local midnights of a scenario, in days since the forecast's start.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Dates {
-    midnights: Vec<Midnight>,
-    hours: Vec<Mark>,
+    midnights: Vec<Instant>,
+    hours: Vec<Instant>,
 }
 
+/// A full hour of the local clock, where a label may stand.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Midnight {
+pub(super) struct Instant {
     pub(super) day: f64,
-    date: jiff::civil::Date,
+    date: Date,
+    hour: i8,
     weekday: String,
     short: String,
+}
+
+impl Instant {
+    fn new(zoned: &ZonedDateTime, scenario: &Scenario, calendar: &Calendar<'_>) -> Self {
+        let time = Time::from_unix_micros(zoned.timestamp().as_microsecond());
+        Self {
+            day: time.since(scenario.as_of).days(),
+            date: zoned.date(),
+            hour: zoned.hour(),
+            weekday: calendar.with_weekday(time),
+            short: calendar.short(time),
+        }
+    }
+
+    fn date(&self, with_weekday: bool) -> &str {
+        if with_weekday { &self.weekday } else { &self.short }
+    }
 }
 
 impl Dates {
     /// All midnights from the day of the start to the first one after `last_day`.
     pub(super) fn new(scenario: &Scenario, last_day: f64) -> Self {
         let calendar = Calendar::new(scenario);
-        let since = |zoned: &jiff::ZonedDateTime| {
-            let time = Time::from_unix_micros(zoned.timestamp().as_microsecond());
-            (time, time.since(scenario.as_of).days())
-        };
         let start = local(scenario.as_of, &scenario.time_zone);
-        let mut midnights = Vec::new();
+        let mut midnights: Vec<Instant> = Vec::new();
         let mut date = start.date();
         for _ in 0..MOST {
             let Ok(midnight) = date.to_zoned_datetime(scenario.time_zone.clone()) else { break };
-            let (time, day) = since(&midnight);
-            let (weekday, short) = (calendar.with_weekday(time), calendar.short(time));
-            midnights.push(Midnight { day, date, weekday, short });
+            let midnight = Instant::new(&midnight, scenario, &calendar);
+            let day = midnight.day;
+            // A zone that changed sides of the date line has left a day out: its midnight is that of the next one.
+            if midnights.last().is_none_or(|before| before.day < day) {
+                midnights.push(midnight);
+            }
             let Ok(tomorrow) = date.checked_add(1.day()) else { break };
             if day > last_day {
                 break;
@@ -55,8 +76,7 @@ impl Dates {
             && let Ok(mut hour) = start.round(Unit::Hour)
         {
             for _ in 0..=(HOURS_BELOW * 24.0) as u32 {
-                let text = hour.strftime("%H:%M").to_string();
-                hours.push(Mark { day: since(&hour).1, text });
+                hours.push(Instant::new(&hour, scenario, &calendar));
                 let Ok(next) = hour.checked_add(1.hour()) else { break };
                 hour = next;
             }
@@ -65,41 +85,64 @@ impl Dates {
     }
 
     /// All midnights, in order.
-    pub(super) fn midnights(&self) -> &[Midnight] {
+    pub(super) fn midnights(&self) -> &[Instant] {
         &self.midnights
     }
 
-    /// At most `most` labels from one day to another: hours, days, Mondays, or beginnings of months, whichever are most.
+    /// At most `most` labels from one day to another: hours, days, Mondays, or beginnings of months, the closest of which
+    /// there is room for, and which are more than one.
     pub(super) fn ticks(&self, from: f64, to: f64, most: usize, weekdays: bool) -> Vec<Mark> {
-        let within = |day: f64| (from..=to).contains(&day);
-        if to - from < HOURS_BELOW {
-            for every in [1, 2, 3, 6, 12, 24] {
-                let wanted = |mark: &&Mark| {
-                    within(mark.day) && mark.text[..2].parse::<u32>().is_ok_and(|hour: u32| hour.is_multiple_of(every))
-                };
-                let marks: Vec<Mark> = self.hours.iter().filter(wanted).cloned().collect();
-                if marks.len() <= most {
-                    return marks;
-                }
-            }
-        }
-        let month = |date: &jiff::civil::Date, every: i8| date.day() == 1 && (date.month() - 1) % every == 0;
-        let wanted: [&dyn Fn(&jiff::civil::Date) -> bool; 7] = [
-            &|_| true,
-            &|date| date.weekday() == Weekday::Monday,
-            &|date| date.weekday() == Weekday::Monday && date.iso_week_date().week() % 2 == 0,
-            &|date| month(date, 1),
-            &|date| month(date, 3),
-            &|date| month(date, 12),
-            &|date| month(date, 12) && date.year() % 5 == 0,
+        let within = |at: &&Instant| (from..=to).contains(&at.day);
+        let hours: Vec<&Instant> = self.hours.iter().filter(within).collect();
+        let steps_of_hours: &[i8] = if to - from < HOURS_BELOW { &[1, 2, 3, 6, 12] } else { &[] };
+        let by_hours = steps_of_hours.iter().map(|every| {
+            let those = hours.iter().filter(|at| at.hour % every == 0);
+            those.copied().collect::<Vec<_>>()
+        });
+        let month = |date: Date, every: i8| date.day() == 1 && (date.month() - 1) % every == 0;
+        let steps_of_days: [&dyn Fn(usize, Date) -> bool; 12] = [
+            &|_, _| true,
+            &|place, _| place % 2 == 0,
+            &|place, _| place % 3 == 0,
+            &|_, date| date.weekday() == Weekday::Monday,
+            &|_, date| date.weekday() == Weekday::Monday && date.iso_week_date().week() % 2 == 0,
+            &|_, date| month(date, 1),
+            &|_, date| month(date, 2),
+            &|_, date| month(date, 3),
+            &|_, date| month(date, 6),
+            &|_, date| month(date, 12),
+            &|_, date| month(date, 12) && date.year() % 2 == 0,
+            &|_, date| month(date, 12) && date.year() % 5 == 0,
         ];
-        let marks = |wanted: &dyn Fn(&jiff::civil::Date) -> bool| -> Vec<Mark> {
-            let those = self.midnights.iter().filter(|midnight| within(midnight.day) && wanted(&midnight.date));
-            let text = |midnight: &Midnight| if weekdays { midnight.weekday.clone() } else { midnight.short.clone() };
-            those.map(|midnight| Mark { day: midnight.day, text: text(midnight) }).collect()
-        };
-        wanted.into_iter().map(marks).find(|marks| marks.len() <= most).unwrap_or_default()
+        let by_days = steps_of_days.iter().map(|wanted| {
+            let those = self.midnights.iter().enumerate().filter(|(place, at)| within(at) && wanted(*place, at.date));
+            those.map(|(_, at)| at).collect::<Vec<_>>()
+        });
+        let fitting: Vec<Vec<&Instant>> = by_hours.chain(by_days).filter(|those| those.len() <= most).collect();
+        let telling = fitting.iter().find(|those| those.len() >= FEWEST_LABELS);
+        // One label is better than none.
+        let chosen = telling.or_else(|| fitting.iter().find(|those| !those.is_empty()));
+        chosen.map(|those| labels(those, weekdays)).unwrap_or_default()
     }
+}
+
+/// Midnights are labelled with their dates, other hours with the clock; the first label tells its date in any case.
+fn labels(instants: &[&Instant], weekdays: bool) -> Vec<Mark> {
+    let is_midnight = |place: usize| instants.get(place).is_some_and(|at| at.hour == 0);
+    let is_within_day = |place: usize| instants.get(place).is_some_and(|at| at.hour != 0);
+    // The date of a midnight close by says enough of the first label too.
+    let has_both = is_within_day(0) && !is_midnight(1);
+    let label = |(place, at): (usize, &&Instant)| {
+        let text = match (place, at.hour) {
+            (_, 0) => at.date(weekdays).to_owned(),
+            (0, hour) if has_both => format!("{} {hour:02}:00", at.date(weekdays)),
+            // The first label has the room of two.
+            (1, _) if has_both && instants.len() > FEWEST_LABELS => return None,
+            (_, hour) => format!("{hour:02}:00"),
+        };
+        Some(Mark { day: at.day, text })
+    };
+    instants.iter().enumerate().filter_map(label).collect()
 }
 
 #[cfg(test)]
@@ -118,6 +161,45 @@ mod tests {
         assert_eq!(told(60.0, 3), ["Thu Nov 1", "Sat Dec 1"]);
         let hours = Dates::new(&scenario(), 0.5);
         let told: Vec<String> = hours.ticks(0.0, 0.5, 5, false).into_iter().map(|tick| tick.text).collect();
-        assert_eq!(told, ["09:00", "12:00", "15:00", "18:00", "21:00"]);
+        assert_eq!(told, ["Oct 10 09:00", "15:00", "18:00", "21:00"]);
+    }
+
+    #[test]
+    fn days_of_hours_are_told_by_date() {
+        let dates = Dates::new(&scenario(), 2.0);
+        let told = |from: f64, most: usize| -> Vec<String> {
+            dates.ticks(from, 2.0, most, false).into_iter().map(|tick| tick.text).collect()
+        };
+        assert_eq!(told(0.0, 8), ["Oct 10 12:00", "Oct 11", "06:00", "12:00", "18:00", "Oct 12", "06:00"]);
+        assert_eq!(told(0.5, 4), ["Oct 11", "12:00", "Oct 12"]);
+    }
+
+    #[test]
+    fn no_axis_is_left_without_a_distance() {
+        let dates = Dates::new(&scenario(), 400.0);
+        let told = |from: f64, to: f64, most: usize| -> Vec<String> {
+            dates.ticks(from, to, most, false).into_iter().map(|tick| tick.text).collect()
+        };
+        assert_eq!(told(0.0, 10.0, 6), ["Oct 12", "Oct 14", "Oct 16", "Oct 18", "Oct 20"]);
+        assert_eq!(told(0.0, 12.0, 4), ["Oct 13", "Oct 16", "Oct 19", "Oct 22"]);
+        for most in 4..12 {
+            for tenths in 10..4_000 {
+                let to = f64::from(tenths) / 10.0;
+                let marks = told(0.0, to, most);
+                assert!(marks.len() <= most && (marks.len() >= 2 || to < 2.7), "{to} days, {most}: {marks:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_day_that_a_zone_leaves_out_has_no_midnight() {
+        let mut scenario = scenario();
+        scenario.time_zone = jiff::tz::TimeZone::get("Pacific/Apia").unwrap();
+        scenario.as_of =
+            Time::from_unix_micros("2011-12-28T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let dates = Dates::new(&scenario, 5.0);
+        let days: Vec<String> = dates.midnights().iter().map(|midnight| midnight.date.to_string()).collect();
+        assert_eq!(days[..5], ["2011-12-27", "2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]);
+        assert!(dates.midnights().windows(2).all(|two| two[0].day < two[1].day), "{dates:?}");
     }
 }

@@ -1,12 +1,15 @@
 //! The page of hand-made forecasts: whole, well formed, and never more than text where a scenario speaks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::chart;
 use super::super::tests::{about, uncertain};
 use super::*;
+use crate::fleet::MailboxId;
 use crate::forecast::testing::{days_of, made, made_of, outcome, scenario};
 use crate::migration::message::Binding;
+use crate::migration::plan::Plan;
 
 const VOID: [&str; 2] = ["meta", "br"];
 
@@ -135,12 +138,38 @@ fn the_answer_comes_first_and_is_honest() {
     };
     assert_eq!(
         without(Some(Binding::NoRoom)),
-        "Mailboxes are still on the old storage on December 9, as far as this forecast looks, in 100 % of the replications."
+        "Mailboxes are still on the old storage on December 9, as far as this forecast looks, in every replication."
     );
-    assert_eq!(
-        without(None),
-        "Some mailboxes stay on the old storage: 100 % of the replications end before it is empty."
-    );
+    assert_eq!(without(None), "Some mailboxes stay on the old storage in every replication.");
+}
+
+#[test]
+fn the_answer_tells_which_mailboxes_stay() {
+    let staying = |excluded: u32, set_aside: f64| {
+        let mut scenario = scenario();
+        let mut plan = Plan::clone(&scenario.plan);
+        plan.order.excluded = (0..excluded).map(MailboxId).collect();
+        scenario.plan = Arc::new(plan);
+        let mut forecast = made_of(&scenario, 100, &|r| outcome(r, days_of(r)));
+        for head in &mut forecast.heads {
+            head.impact.set_aside = set_aside;
+        }
+        let told = rows::staying(&forecast);
+        let page = page(&forecast, &about());
+        assert_eq!(page.contains("on the heads.</p>"), told.is_some());
+        told.unwrap_or_default()
+    };
+    assert_eq!(staying(0, 0.2), "");
+    assert_eq!(staying(0, 0.3), "About 1 mailbox set aside stays on the heads.");
+    assert_eq!(staying(2, 0.2), "2 mailboxes excluded by the plan stay on the heads.");
+    assert_eq!(staying(1, 8.6), "About 17 mailboxes set aside, and 1 excluded by the plan, stay on the heads.");
+    // Where they are not all off, the answer says so already.
+    let unfinished = made(100, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached = vec![None; outcome.reached.len()];
+        outcome
+    });
+    assert_eq!(rows::staying(&unfinished), None);
 }
 
 #[test]

@@ -173,7 +173,7 @@ impl Burndown {
             let x = layout.x(tick.day);
             canvas.path(&[(x, layout.bottom), (x, layout.bottom + 6.0)], INK, 1.0)?;
             let half = width(&tick.text, TEXT) / 2.0;
-            let middle = x.min(canvas.paper.width() - 4.0 - half);
+            let middle = x.min(canvas.paper.width() - 4.0 - half).max(4.0 + half);
             // A label lies over the line down to an expectation.
             canvas.blank((middle - half - 3.0, layout.bottom + 8.0), (middle + half + 3.0, layout.bottom + 26.0))?;
             canvas.text(&tick.text, (middle, layout.bottom + 9.0), TEXT, GREY, HPos::Center)?;
