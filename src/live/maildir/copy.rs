@@ -184,7 +184,7 @@ impl Copy {
 
     fn pass(&mut self, kind: Kind, gate: &dyn Gate) -> Result<Pass, MailError> {
         let source = self.from.mailbox(&self.path, Side::Source)?;
-        let target = self.arrive(&source)?;
+        let target = self.arrive(&source, gate)?;
         let job = Job { source, target, kind, gate };
         let mut done = Pass::default();
         let outcome = self.walk(&job, &mut done);
@@ -216,8 +216,10 @@ impl Copy {
         self.commit(job)
     }
 
-    /// The target's directory, made with those above it as they are at the source.
-    fn arrive(&mut self, source: &OwnedFd) -> Result<OwnedFd, MailError> {
+    /// The target's directory, made with those above it as they are at the source. The gate is asked before each that is
+    /// made: one of them is made durable before the next, which takes long enough for a program to be stopped there, and to
+    /// wake up when the mailbox has been moved by another one.
+    fn arrive(&mut self, source: &OwnedFd, gate: &dyn Gate) -> Result<OwnedFd, MailError> {
         checked(&self.path)?;
         checked(&self.arriving)?;
         let failed = |errno| Side::Target.failed(&self.arriving)(errno);
@@ -232,6 +234,7 @@ impl Copy {
             if dir::look(&at, name).map_err(failed)?.is_none() {
                 let like = if alike { dir::open(self.from.handle(), &above).ok() } else { None };
                 let attr = Attr::of(&fstat(like.as_ref().unwrap_or(source)).map_err(failed)?);
+                gate.pass(0)?;
                 dir::make(&at, name, attr).map_err(failed)?;
                 dir::settle(&at).map_err(failed)?;
             }

@@ -192,7 +192,7 @@ impl<'a> Switch<'a> {
     }
 
     fn seen(&self, step: &'static str) -> Seen<'a> {
-        Seen { watch: self.watch, step, held: self.held, at_most: self.mover.hold_at_most }
+        Seen { mover: self.mover, watch: self.watch, step, held: self.held, at_most: self.mover.hold_at_most }
     }
 
     /// How long sessions and deliveries may take to end: as the site says, and no longer than the user may be held.
@@ -223,8 +223,9 @@ impl<'a> Switch<'a> {
     }
 }
 
-/// Lets every piece pass while there is time, and shows that it goes on.
+/// Lets every piece pass while there is time and the lease holds, and shows that it goes on.
 struct Seen<'a> {
+    mover: &'a Mover,
     watch: &'a SwitchWatch,
     step: &'static str,
     /// Since when the user is held, and for how long it may be.
@@ -235,7 +236,7 @@ struct Seen<'a> {
 impl Gate for Seen<'_> {
     fn pass(&self, _bytes: u64) -> Result<(), Stopped> {
         let in_time = self.held.is_none_or(|since| since.elapsed() <= self.at_most);
-        if self.watch.at(self.step) && in_time { Ok(()) } else { Err(Stopped) }
+        if self.watch.at(self.step) && in_time && self.mover.has_lease() { Ok(()) } else { Err(Stopped) }
     }
 }
 

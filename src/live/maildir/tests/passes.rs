@@ -101,6 +101,18 @@ fn an_instance_that_wakes_up_takes_nothing_from_the_one_that_works_in_its_place(
 }
 
 #[test]
+fn no_directory_is_made_above_or_for_what_arrives_once_the_gate_is_closed() {
+    for made in 0..3 {
+        let stores = Stores::new();
+        let closes = at(made, || Err(Stopped));
+        assert!(matches!(stores.copy().bulk(&closes), Err(MailError::Stopped)));
+        let there = Path::new(ARRIVING).ancestors().filter(|path| !path.as_os_str().is_empty());
+        let there = there.filter(|path| stores.new.join(path).exists()).count();
+        assert_eq!(there as u64, made, "made since");
+    }
+}
+
+#[test]
 fn a_delta_follows_flags_and_deliveries_and_deletes_nothing() {
     let stores = Stores::new();
     for name in ["new/1.host", "cur/2.host:2,", "cur/3.host:2,"] {
