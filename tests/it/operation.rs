@@ -290,7 +290,14 @@ fn orders_are_taken_again_when_there_are_files_for_them() {
     let child = world.start();
     world.wait_until_moved(1);
     assert!(world.say(&["pause"]).status.success());
-    assert!(waits(Duration::from_secs(20), || world.status()["heads"][0]["switching"] == 0));
+    // Switches under way end; copies wait, those that have arrived too.
+    let calm = waits(Duration::from_secs(60), || {
+        (0..4).all(|_| {
+            std::thread::sleep(Duration::from_millis(150));
+            world.held().is_empty()
+        })
+    });
+    assert!(calm, "{}", world.status());
     let pid = Some(Pid::from_child(&child));
     let before = getrlimit(Resource::Nofile);
     let limit = |current| prlimit(pid, Resource::Nofile, Rlimit { current, ..before }).unwrap();
