@@ -117,11 +117,14 @@ pub struct HeadForecast {
     /// Share of the time in its turn, until it is emptied, that each cause bound; by `Binding`, and zero for
     /// `NotItsTurn`. Sums over all replications.
     pub bound: [f64; Binding::COUNT],
+    /// How much of each day since `as_of` each cause bound, mean over the replications, by `Binding`; 0 for
+    /// `NotItsTurn`.
+    pub bound_by_day: Vec<[f64; Binding::COUNT]>,
     /// Mean time in its turn.
     pub turn: Span,
     /// Means of a replication.
     pub impact: Impact,
-    /// Day by day, by `HeadSeries::ALL`.
+    /// Day by day: what is measured, and what bound at all.
     pub days: Vec<(HeadSeries, Vec<DayQuantiles>)>,
     /// Which load and which risk fall as mailboxes leave.
     pub trends: Vec<Trend>,

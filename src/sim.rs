@@ -4,6 +4,7 @@
 mod account;
 mod ahead;
 mod attempts;
+mod bound;
 mod cluster;
 mod costs;
 mod demand;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::host;
-use crate::migration::message::Binding;
+use crate::migration::message::{Binding, Command, Event};
 use crate::migration::{Memory, Migration};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Share, Span, Time};
@@ -147,6 +148,8 @@ pub struct HeadDay {
     pub hazard: f32,
     /// Expected mailbox-hours of outage a day: hazard x mean repair x mailboxes still there.
     pub expected_mailbox_hours_down: f32,
+    /// Minutes for which each cause bound, by `Binding`.
+    pub bound_minutes: [u16; Binding::COUNT],
 }
 
 /// What one replication came to on one cluster.
@@ -166,6 +169,7 @@ pub struct Workspace {
     fleet: Arc<Fleet>,
     places: Vec<world::Place>,
     machine: Memory,
+    daily: bound::DailyBound,
 }
 
 /// The mailboxes that a replication begins with, as facts about each.
@@ -197,10 +201,27 @@ pub fn rerun(scenario: &Scenario, recording: Recording) -> Vec<Step> {
 /// Runs one replication in memory that was used before; the result is the same.
 #[must_use]
 pub fn simulate_in(scenario: &Scenario, run: RunId, workspace: &mut Workspace) -> Outcome {
+    observed(scenario, run, workspace, |_, _, _, _| {})
+}
+
+/// The same with somebody who looks on.
+#[inline(always)]
+fn observed(
+    scenario: &Scenario,
+    run: RunId,
+    workspace: &mut Workspace,
+    mut look: impl FnMut(&Migration, Time, &Event, &[Command]),
+) -> Outcome {
     let mut world = World::new(scenario, run, workspace);
     let mut machine = Migration::with_memory(std::mem::take(&mut workspace.machine));
-    let Ok(end) = host::run(&mut machine, &mut world, scenario.as_of);
-    let outcome = world.finish(&machine, end, workspace);
+    let daily = &mut workspace.daily;
+    daily.begin(scenario.as_of, scenario.heads.len());
+    let Ok(end) = host::run_observed(&mut machine, &mut world, scenario.as_of, |machine, now, event, commands| {
+        daily.observe(machine, now);
+        look(machine, now, event, commands);
+    });
+    let mut outcome = world.finish(&machine, end, workspace);
+    workspace.daily.tell(&mut outcome);
     workspace.machine = machine.into_memory();
     outcome
 }

@@ -2,6 +2,7 @@
 
 use super::Replication;
 use super::quantile::{Estimate, P10, P50, P90, estimate, point};
+use crate::migration::message::Binding;
 use crate::sim::HeadDay;
 use crate::units::{Share, Span, Time};
 
@@ -26,11 +27,13 @@ pub enum HeadSeries {
     Hazard,
     /// Expected mailbox-hours of outage a day.
     MailboxHoursDown,
+    /// The share of the day for which a cause bound.
+    Bound(Binding),
 }
 
 impl HeadSeries {
-    /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    /// All of them but those of what bound, in order.
+    pub const MEASURED: [Self; 9] = [
         Self::Mailboxes,
         Self::Streams,
         Self::UserUtilisation,
@@ -66,8 +69,33 @@ impl HeadSeries {
             Self::HazardAlone => f64::from(day.hazard_alone),
             Self::Hazard => f64::from(day.hazard),
             Self::MailboxHoursDown => f64::from(day.expected_mailbox_hours_down),
+            Self::Bound(cause) => bound_share(day, cause),
         }
     }
+}
+
+/// The share of a day, or of what there is of it, for which a cause bound.
+fn bound_share(day: &HeadDay, cause: Binding) -> f64 {
+    let all: u32 = day.bound_minutes.iter().map(|minutes| u32::from(*minutes)).sum();
+    if all == 0 { 0.0 } else { f64::from(day.bound_minutes[cause as usize]) / f64::from(all) }
+}
+
+/// How much of each day each cause bound, mean over the replications, by `Binding`. Nothing binds a head when it is not its
+/// turn, and nothing binds in a replication that has ended: a day's causes add up to the share of simulated days in which
+/// it was the head's turn.
+#[must_use]
+pub fn bound_by_day(heads: &[&[HeadDay]]) -> Vec<[f64; Binding::COUNT]> {
+    let longest = heads.iter().map(|days| days.len()).max().unwrap_or(0);
+    let mean = |number: usize| {
+        let mut shares = [0.0; Binding::COUNT];
+        for day in heads.iter().filter_map(|days| days.get(number)) {
+            for cause in Binding::ALL.into_iter().filter(|cause| *cause != Binding::NotItsTurn) {
+                shares[cause as usize] += bound_share(day, cause) / heads.len() as f64;
+            }
+        }
+        shares
+    };
+    (0..longest).map(mean).collect()
 }
 
 /// One day of a quantity, over the replications.
@@ -286,5 +314,21 @@ mod tests {
         let drops = days(&values, AfterEnd::Nothing, SURE);
         assert_eq!((drops[2].replications, drops[2].p50), (1, None));
         assert_eq!((drops[1].p50, drops[1].p10), (Some(1.0), None));
+    }
+
+    #[test]
+    fn what_bound_by_day_is_a_share_of_all_simulated_days() {
+        let day = |throttle: u16, not_its_turn: u16| {
+            let mut bound_minutes = [0; Binding::COUNT];
+            bound_minutes[Binding::Throttle as usize] = throttle;
+            bound_minutes[Binding::NotItsTurn as usize] = not_its_turn;
+            HeadDay { bound_minutes, ..HeadDay::default() }
+        };
+        // Two replications, one of which ends after a short first day.
+        let (long, short) = ([day(720, 720), day(1_440, 0)], [day(300, 0)]);
+        let shares = bound_by_day(&[&long, &short]);
+        let throttle: Vec<f64> = shares.iter().map(|day| day[Binding::Throttle as usize]).collect();
+        assert_eq!(throttle, [0.75, 0.5]);
+        assert!(shares.iter().all(|day| day[Binding::NotItsTurn as usize] == 0.0));
     }
 }

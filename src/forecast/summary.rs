@@ -1,13 +1,13 @@
 //! From a list of replications to what is known about milestones, heads and clusters.
 
 use super::quantile::{LEVELS, P50, When, estimate};
-use super::series::{AfterEnd, HeadSeries, days, emptied_after, trend};
+use super::series::{AfterEnd, HeadSeries, bound_by_day, days, emptied_after, trend};
 use super::{
     ClusterForecast, Forecast, HeadForecast, Impact, MilestoneForecast, Replication, StopRule, Widths, expect,
 };
 use crate::migration::message::{Binding, Milestone};
 use crate::scenario::Scenario;
-use crate::sim::HeadOutcome;
+use crate::sim::{HeadDay, HeadOutcome};
 use crate::units::{Share, Span};
 
 /// Puts a forecast together.
@@ -87,6 +87,8 @@ fn head_forecast(scenario: &Scenario, done: &[Replication], head: usize) -> Head
     let emptied = emptied_after(done, place(scenario, emptied), scenario.as_of);
     let outcomes: Vec<&HeadOutcome> = done.iter().map(|replication| &replication.outcome.heads[head]).collect();
     let (bound, turn) = binding_shares(&outcomes);
+    let daily: Vec<&[HeadDay]> = outcomes.iter().map(|outcome| &outcome.days[..]).collect();
+    let bound_at_all = Binding::ALL.into_iter().filter(|cause| bound[*cause as usize] > 0.0).map(HeadSeries::Bound);
     let series = |series: HeadSeries| {
         let values: Vec<Vec<f64>> =
             outcomes.iter().map(|outcome| outcome.days.iter().map(|day| series.of(day)).collect()).collect();
@@ -97,7 +99,8 @@ fn head_forecast(scenario: &Scenario, done: &[Replication], head: usize) -> Head
         bound,
         turn,
         impact: impact(&outcomes),
-        days: HeadSeries::ALL.into_iter().map(series).collect(),
+        bound_by_day: bound_by_day(&daily),
+        days: HeadSeries::MEASURED.into_iter().chain(bound_at_all).map(series).collect(),
         trends: HeadSeries::LOAD_AND_RISK
             .into_iter()
             .filter_map(|series| trend(series, done, head, &emptied, confidence))

@@ -58,6 +58,16 @@ pub(crate) fn scenario() -> Scenario {
     }
 }
 
+/// Of the part of a day in which a head has its turn, the throttle binds three quarters and the calendar the last one.
+fn bound_minutes((begins, ends): (f64, f64), from: f64, until: f64) -> [u16; Binding::COUNT] {
+    let turn = (ends.min(until) - begins.max(from)).max(0.0) * 1_440.0;
+    let mut minutes = [0; Binding::COUNT];
+    minutes[Binding::Throttle as usize] = (turn * 0.75) as u16;
+    minutes[Binding::Window as usize] = (turn * 0.25) as u16;
+    minutes[Binding::NotItsTurn as usize] = ((ends.min(until) - begins) * 1_440.0 - turn) as u16;
+    minutes
+}
+
 /// A head drained from `from` to `until`, in days since the start, whose load falls with its mailboxes.
 fn head(from: f64, until: f64) -> HeadOutcome {
     let left = |day: u32| (1.0 - ((f64::from(day) + 1.0 - from) / (until - from)).clamp(0.0, 1.0)) * 200_000.0;
@@ -73,6 +83,7 @@ fn head(from: f64, until: f64) -> HeadOutcome {
             hazard_alone: 0.05 * share,
             hazard: 0.1,
             expected_mailbox_hours_down: 1_000.0 * share,
+            bound_minutes: bound_minutes((f64::from(day), f64::from(day) + 1.0), from, until),
         }
     };
     let mut bound = [Span::ZERO; Binding::COUNT];

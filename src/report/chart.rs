@@ -81,7 +81,7 @@ pub(super) fn pictures(forecast: &Forecast) -> Vec<Picture> {
             STEMS[4],
             "Pace, and what bound it",
             "A line over local dates for each head: copies that progress at once. Beside it a bar of what bound the head, as \
-             shares of the time in its turn; the same shares stand in words under what holds the date back.",
+             shares of the time in its turn, and the same by day; the shares stand in words under what holds the date back.",
             stores::pace(forecast).map(sheet),
         ),
         (

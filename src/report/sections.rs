@@ -47,6 +47,7 @@ fn quantity(series: HeadSeries) -> &'static str {
         HeadSeries::HazardAlone => "outages/day, users",
         HeadSeries::Hazard => "outages/day",
         HeadSeries::MailboxHoursDown => "mailbox-h down/day",
+        HeadSeries::Bound(cause) => cause.name(),
     }
 }
 

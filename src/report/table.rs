@@ -9,6 +9,7 @@ use polars::prelude::{
 
 use crate::forecast::Forecast;
 use crate::forecast::series::{DayQuantiles, HeadSeries};
+use crate::migration::message::Binding;
 use crate::units::Time;
 
 /// The name of a head's quantity in the data files, its unit at the end.
@@ -24,6 +25,23 @@ pub const fn head_column(series: HeadSeries) -> &'static str {
         HeadSeries::HazardAlone => "outages_without_migration_per_day",
         HeadSeries::Hazard => "outages_per_day",
         HeadSeries::MailboxHoursDown => "expected_down_mailbox_hours_per_day",
+        HeadSeries::Bound(cause) => bound_column(cause),
+    }
+}
+
+const fn bound_column(cause: Binding) -> &'static str {
+    match cause {
+        Binding::Throttle => "bound_by_throttle_share",
+        Binding::StreamCap => "bound_by_stream_cap_share",
+        Binding::Mover => "bound_by_mover_share",
+        Binding::Link => "bound_by_link_share",
+        Binding::Ingest => "bound_by_cluster_ingest_share",
+        Binding::Window => "bound_by_window_share",
+        Binding::NoRoom => "bound_by_no_room_share",
+        Binding::Outage => "bound_by_outage_share",
+        Binding::Tail => "bound_by_tail_share",
+        Binding::Paused => "bound_by_paused_share",
+        Binding::NotItsTurn => "not_its_turn_share",
     }
 }
 

@@ -97,6 +97,7 @@ impl HeadAccount {
             hazard_alone,
             hazard,
             expected_mailbox_hours_down: down,
+            ..HeadDay::default()
         });
         (self.day, self.day_seconds) = ([0.0; 8], 0.0);
     }

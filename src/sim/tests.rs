@@ -383,3 +383,24 @@ fn each_kind_of_store_is_asked_at_its_own_interval() {
     assert!(clusters.iter().zip(0..).all(|(at, sample)| *at == 150 * sample + 7), "{clusters:?}");
     assert_eq!(clusters.len(), heads.len() * 60 / 150 + 1);
 }
+
+#[test]
+fn what_bound_by_day_adds_up_to_what_bound() {
+    let outcome = simulate(&lively(3_000), run(1));
+    for head in &outcome.heads {
+        assert!(head.days.len() > 3, "{} days", head.days.len());
+        for cause in Binding::ALL {
+            let minutes: u64 = head.days.iter().map(|day| u64::from(day.bound_minutes[cause as usize])).sum();
+            assert_eq!(minutes, (head.bound[cause as usize].secs() / 60.0).floor() as u64, "{}", cause.name());
+        }
+        for day in &head.days[..head.days.len() - 1] {
+            // Each cause by whole minutes, and the day's end at the first step after it.
+            let all: u32 = day.bound_minutes.iter().map(|minutes| u32::from(*minutes)).sum();
+            assert!(all.abs_diff(1_440) <= Binding::COUNT as u32 + 2, "{all} minutes");
+        }
+    }
+    // The second head waits for the first, and is empty before the first day ends.
+    let [first, second] = [0, 1].map(|head| outcome.reached[head].unwrap().since(AS_OF).secs() / 60.0);
+    let not_its_turn = f64::from(outcome.heads[1].days[0].bound_minutes[Binding::NotItsTurn as usize]);
+    assert!(first > 60.0 && (first + 1_440.0 - second - not_its_turn).abs() < 3.0, "{first} {second} {not_its_turn}");
+}

@@ -1,10 +1,7 @@
 //! One replication, event by event: the way to look into a scenario.
 
-use super::world::World;
 use super::{Outcome, RunId, Workspace};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::host;
-use crate::migration::Migration;
 use crate::migration::message::{Binding, Command, EffectId, Event};
 use crate::scenario::Scenario;
 use crate::units::Time;
@@ -41,20 +38,16 @@ pub struct TraceRow<'a> {
 
 /// Runs one replication and shows every event and every command to `observe`, in order.
 pub fn trace(scenario: &Scenario, run: RunId, observe: &mut dyn FnMut(&TraceRow<'_>)) -> Outcome {
-    let mut workspace = Workspace::default();
-    let mut world = World::new(scenario, run, &mut workspace);
-    let mut machine = Migration::new();
     let mut jobs = Jobs::default();
     let mut bindings = Vec::with_capacity(scenario.heads.len());
-    let Ok(end) = host::run_observed(&mut machine, &mut world, scenario.as_of, |machine, now, event, commands| {
+    super::observed(scenario, run, &mut Workspace::default(), |machine, now, event, commands| {
         bindings.clear();
         bindings.extend((0..scenario.heads.len()).map(|head| machine.binding(HeadId(head as u8))));
         observe(&jobs.event_row(now, event, &bindings));
         for command in commands {
             observe(&jobs.command_row(now, command, &bindings));
         }
-    });
-    world.finish(&machine, end, &mut workspace)
+    })
 }
 
 /// Who and where each job is: events name only its effect.

@@ -71,8 +71,9 @@ pub(super) struct Panel {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
     Plot(Plot),
-    /// Parts of a whole, in order: a name, a share of 1, and a number that is always the name's, for its colour.
-    Parts(Vec<(String, f64, usize)>),
+    /// Parts of a whole, in order: a name, a share of 1, and a number that is always the name's, for its colour; and the
+    /// same by day.
+    Parts(Vec<(String, f64, usize)>, Plot),
     /// The notes say all that there is to say.
     Nothing,
 }
@@ -88,6 +89,8 @@ pub(super) struct Plot {
     pub(super) level: Option<f64>,
     pub(super) uprights: Vec<f64>,
     pub(super) bars: Vec<Bar>,
+    /// Values one above the other for each day from the first, with the numbers of their parts.
+    pub(super) stacks: Vec<Vec<(f64, usize)>>,
     pub(super) triangle: Option<f64>,
 }
 
@@ -183,13 +186,22 @@ impl Sheet {
 fn body_height(body: &Body, column: f64) -> f64 {
     match body {
         Body::Plot(_) => ABOVE + plot_height(column) + BELOW,
-        Body::Parts(parts) => 34.0 + part_lines(parts, column).len() as f64 * ROW,
+        Body::Parts(parts, _) => parts_height(parts, column) + ABOVE + plot_height(column) + BELOW,
         Body::Nothing => 0.0,
     }
 }
 
 fn plot_height(column: f64) -> f64 {
     (column * 0.3).clamp(96.0, 170.0)
+}
+
+fn parts_height(parts: &[(String, f64, usize)], column: f64) -> f64 {
+    34.0 + part_lines(parts, column).len() as f64 * ROW
+}
+
+/// The colour of a part. Where the colours are all used, they come again paler.
+fn part_colour(number: usize) -> (RGBColor, f64) {
+    (COLOURS[number % COLOURS.len()], if (number / COLOURS.len()).is_multiple_of(2) { 1.0 } else { 0.5 })
 }
 
 /// The names and shares of the parts, in lines.
@@ -217,7 +229,11 @@ impl Draw for Sheet {
             canvas.lines(&placed.notes, (placed.x, placed.y + height(HEADING)), TEXT, GREY)?;
             match &panel.body {
                 Body::Plot(plot) => self.plot(canvas, plot, (placed.x, placed.top), layout.column)?,
-                Body::Parts(parts) => canvas.parts(parts, (placed.x, placed.top), layout.column)?,
+                Body::Parts(parts, days) => {
+                    canvas.parts(parts, (placed.x, placed.top), layout.column)?;
+                    let below = placed.top + parts_height(parts, layout.column);
+                    self.plot(canvas, days, (placed.x, below), layout.column)?;
+                }
                 Body::Nothing => {}
             }
         }
@@ -279,6 +295,9 @@ impl Sheet {
             let (left, right) = (frame.x(bar.from) + 0.5, (frame.x(bar.to) - 0.5).max(frame.x(bar.from) + 1.5));
             let opacity = if bar.is_full { 1.0 } else { 0.4 };
             canvas.rectangle((left, frame.y(bar.value)), (right, frame.bottom), COLOURS[0], opacity)?;
+        }
+        for (day, stack) in plot.stacks.iter().enumerate() {
+            canvas.stack(&frame, day as f64, stack)?;
         }
         if let Some(level) = plot.level {
             canvas.dashes(frame.left, frame.right, frame.y(level))?;
@@ -363,14 +382,31 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         Ok(SAMPLE + 6.0)
     }
 
+    /// A day's values one above the other.
+    fn stack(&self, frame: &Frame, day: f64, stack: &[(f64, usize)]) -> Outcome<DB::ErrorType> {
+        let (left, right) = (frame.x(day), frame.x(day + 1.0));
+        // Columns that are wide enough stand apart.
+        let right = if right - left > 5.0 { right - 1.0 } else { right };
+        let mut sum = 0.0;
+        for (value, number) in stack {
+            let (bottom, top) = (frame.y(sum), frame.y(sum + value));
+            sum += value;
+            if bottom - top >= 0.5 {
+                let (colour, opacity) = part_colour(*number);
+                let gap = if bottom - top > 4.0 { 1.0 } else { 0.0 };
+                self.rectangle((left, top + gap), (right, bottom), colour, opacity)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One bar, cut into its parts, and their names in the same order.
     fn parts(&self, parts: &[(String, f64, usize)], (x, y): (f64, f64), column: f64) -> Outcome<DB::ErrorType> {
         let mut from = x;
         for (_, share, number) in parts {
             let to = (from + column * share).min(x + column);
-            // White lines tell neighbours apart without colour; where the colours are all used, they come again paler.
-            let colour = COLOURS[number % COLOURS.len()];
-            let opacity = if (number / COLOURS.len()).is_multiple_of(2) { 1.0 } else { 0.5 };
+            // White lines tell neighbours apart without colour.
+            let (colour, opacity) = part_colour(*number);
             if to - from >= 1.0 {
                 self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), colour, opacity)?;
             }

@@ -21,7 +21,8 @@ fn highest<'a>(points: impl IntoIterator<Item = &'a Point>) -> f64 {
 fn last_day(panels: &[Panel]) -> f64 {
     let of = |panel: &Panel| match &panel.body {
         Body::Plot(plot) => plot.band.iter().chain(&plot.thin).map(|point| point.day).fold(0.0, f64::max),
-        Body::Parts(_) | Body::Nothing => 0.0,
+        Body::Parts(_, plot) => plot.stacks.len() as f64,
+        Body::Nothing => 0.0,
     };
     panels.iter().map(of).fold(0.0, f64::max)
 }
@@ -169,13 +170,20 @@ pub(super) fn pace(forecast: &Forecast) -> Option<Sheet> {
             Binding::ALL.into_iter().map(|cause| (cause, known.bound[cause as usize])).collect();
         causes.retain(|(_, share)| *share > 0.0);
         causes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let stacks: Vec<Vec<(f64, usize)>> = known
+            .bound_by_day
+            .iter()
+            .map(|day| causes.iter().map(|(cause, _)| (day[*cause as usize] * 100.0, *cause as usize)).collect())
+            .collect();
         let parts: Vec<(String, f64, usize)> =
             causes.into_iter().map(|(cause, share)| (cause.name().to_owned(), share, cause as usize)).collect();
         let plot = Plot { unit: "streams, mean of the day".into(), most, band: streams(head), ..Plot::default() };
         let (what, notes, body) = if parts.is_empty() {
             ("what bound it".to_owned(), vec!["nothing: it never had its turn".to_owned()], Body::Nothing)
         } else {
-            (format!("what bound it in {}", known.turn), Vec::new(), Body::Parts(parts))
+            let unit = "% of the simulated days, in its turn";
+            let days = Plot { unit: unit.into(), most: 100.0, stacks, ..Plot::default() };
+            (format!("what bound it in {}", known.turn), Vec::new(), Body::Parts(parts, days))
         };
         let pace = Panel { name: format!("{name}: pace"), notes: Vec::new(), body: Body::Plot(plot) };
         [pace, Panel { name: format!("{name}: {what}"), notes, body }]
