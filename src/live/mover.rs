@@ -279,6 +279,11 @@ impl Mover {
 
     /// What the machine is told of a problem with the mailbox of somebody at a head, on these stores; people are told more.
     fn fault_of(&self, name: &Name, from: HeadId, doing: &str, problem: &Problem, stores: &[&Root]) -> Fault {
+        let problem = match problem {
+            // The gate stops whatever goes on without it.
+            Problem::Mail(MailError::Stopped) if !self.has_lease() => &Problem::LeaseLost,
+            other => other,
+        };
         let fault = match problem {
             // That there is no mailbox is no word of its user's: the store may not be mounted.
             Problem::Mail(MailError::Gone) => self.without_mailbox(name, from, doing),
