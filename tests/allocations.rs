@@ -15,7 +15,7 @@ use drawdown::migration::plan::{
 };
 use drawdown::scenario::{ReadSettings, Source};
 use drawdown::sim::{RunId, Workspace, simulate_in};
-use drawdown::units::{Bytes, Latency, Rate, Share, Span, Time};
+use drawdown::units::{Bytes, Inodes, InodesUsed, Latency, Rate, Share, Span, Time};
 
 struct Counting;
 
@@ -90,6 +90,7 @@ fn plan() -> Plan {
             slack: Share::from_ppm(100_000),
             sample_limit: Span::from_secs(1_000_000),
             reopen_below: Share::from_ppm(10_000),
+            inodes_per_mailbox: Inodes::ZERO,
         },
         copy: CopyPlan {
             stream: Rate::UNLIMITED,
@@ -134,7 +135,14 @@ fn a_step_allocates_nothing_in_steady_state() {
     machine.step(now, &started(), &mut commands);
     let (utilisation, latency, used) = (Share::ZERO, Latency::default(), Bytes::ZERO);
     for cluster in (0..3).map(ClusterId) {
-        answers.push_back(Event::ClusterSampled { cluster, measured_at: now, used, utilisation, latency });
+        answers.push_back(Event::ClusterSampled {
+            cluster,
+            measured_at: now,
+            used,
+            inodes: InodesUsed::UNKNOWN,
+            utilisation,
+            latency,
+        });
     }
     answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency });
     let before = allocations();

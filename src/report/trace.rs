@@ -92,8 +92,9 @@ fn event_detail(event: &Event) -> Option<String> {
         Event::HeadSampled { utilisation, latency, .. } => {
             Some(format!("({utilisation}, {:.2} ms)", latency.secs() * 1e3))
         }
-        Event::ClusterSampled { used, utilisation, latency, .. } => {
-            Some(format!("({used}, {utilisation}, {:.2} ms)", latency.secs() * 1e3))
+        Event::ClusterSampled { used, inodes, utilisation, latency, .. } => {
+            let inodes = inodes.get().map_or_else(String::new, |inodes| format!("{inodes}, "));
+            Some(format!("({used}, {inodes}{utilisation}, {:.2} ms)", latency.secs() * 1e3))
         }
         Event::CopyEnded { bytes, messages, limit, .. } => {
             Some(format!("({bytes}, {messages} messages, limit {limit:?})"))

@@ -71,6 +71,7 @@ pub(super) fn sample_event(sampled: &Sampled) -> Event {
             cluster,
             measured_at: *measured_at,
             used: reading.used,
+            inodes: reading.inodes_used.into(),
             utilisation: reading.utilisation,
             latency: reading.latency,
         },
