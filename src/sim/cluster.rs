@@ -94,15 +94,19 @@ impl ClusterState {
     #[inline]
     pub(crate) fn fits(&self, bytes: Bytes, messages: u32) -> bool {
         self.still + self.resident + bytes.get() <= self.rated.get()
-            && self.inodes.is_none_or(|plan| {
-                self.still_inodes + self.resident_messages + self.inodes_of(messages) <= plan.rated.get()
-            })
+            && (self.inodes.is_none() || self.fits_in_inodes(messages))
     }
 
-    /// What a mailbox takes.
+    #[cold]
+    fn fits_in_inodes(&self, messages: u32) -> bool {
+        let with = self.still_inodes + self.resident_messages + self.inodes_of(messages);
+        self.inodes.is_none_or(|plan| with <= plan.rated.get())
+    }
+
+    /// What a mailbox takes; nothing where nobody counts.
     #[inline]
     fn inodes_of(&self, messages: u32) -> u64 {
-        u64::from(messages) + self.inodes_per_mailbox
+        if self.inodes.is_none() { 0 } else { u64::from(messages) + self.inodes_per_mailbox }
     }
 
     /// A copy is complete.
@@ -125,9 +129,17 @@ impl ClusterState {
     #[inline]
     pub(crate) fn switch(&mut self, bytes: Bytes, messages: u32, activity_micro_op_s: u32) {
         self.still -= bytes.get();
-        self.still_inodes -= u64::from(messages);
-        self.settle(bytes, u64::from(messages), u64::from(activity_micro_op_s));
+        self.settle(bytes, 0, u64::from(activity_micro_op_s));
         self.highest_placement = self.highest_placement.max(self.used());
+        if self.inodes.is_some() {
+            self.switch_messages(u64::from(messages));
+        }
+    }
+
+    #[cold]
+    fn switch_messages(&mut self, messages: u64) {
+        self.still_inodes -= messages;
+        self.resident_messages += messages;
         self.highest_inodes = self.highest_inodes.max(self.still_inodes + self.resident_messages);
     }
 

@@ -220,6 +220,8 @@ mod tests {
             sheet.unwrap().panels.into_iter().map(|panel| panel.name).collect()
         };
         assert_eq!(names(fill(&forecast)), ["nas-1", "nas-2"]);
+        let of_few_inodes = crate::report::tests::of_few_inodes();
+        assert_eq!(names(fill(&of_few_inodes)), ["nas-1", "nas-1: inodes", "nas-2"]);
         assert_eq!(
             names(load(&forecast)),
             ["head-1: load", "head-1: response time", "head-2: load", "head-2: response time"]
