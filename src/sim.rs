@@ -63,7 +63,7 @@ pub struct Outcome {
     pub heads: Vec<HeadOutcome>,
     /// By cluster.
     pub clusters: Vec<ClusterOutcome>,
-    /// By link: for how long it held copies.
+    /// By link: for how long it held copies until all heads were emptied, or until the end.
     pub held_by_links: Vec<Span>,
     /// Mailboxes moved in this replication.
     pub moved: u64,

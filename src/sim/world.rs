@@ -105,6 +105,8 @@ pub struct World<'s, O = Drawn> {
     ended: bool,
     /// What was left on the heads when 99 % had moved.
     last_part: Option<LastPart>,
+    /// By link, for how long it had held copies when all heads were emptied for the first time.
+    held_until_emptied: Option<Vec<Span>>,
 }
 
 impl<'s> World<'s> {
@@ -217,6 +219,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             locked: Span::ZERO,
             ended: false,
             last_part: None,
+            held_until_emptied: None,
             scenario,
             outcomes,
         };
@@ -292,7 +295,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             unfinished,
             heads,
             clusters: clusters.collect(),
-            held_by_links: self.sharing.held_by_links(end),
+            held_by_links: self.held_until_emptied.unwrap_or_else(|| self.sharing.held_by_links(end)),
             moved: self.moved,
             faults: self.faults,
             steps: self.steps,
@@ -311,6 +314,10 @@ impl<'s, O: Outcomes> World<'s, O> {
             && self.outcomes.recording().is_none()
         {
             self.enter(self.now + self.scenario.model.operator_after, Agenda::Operator(Order::Resume));
+        }
+        if milestone == Milestone::AllEmptied && self.held_until_emptied.is_none() {
+            // What people look at later may be copied after that.
+            self.held_until_emptied = Some(self.sharing.held_by_links(self.now));
         }
         if milestone == (Milestone::ShareMoved { share: LAST_PART_FROM }) {
             self.look_at_last_part();
