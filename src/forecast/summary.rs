@@ -155,7 +155,7 @@ fn cluster_forecast(scenario: &Scenario, done: &[Replication], cluster: usize) -
         let outcome = &replication.outcome.clusters[cluster];
         (outcome.highest_placement, replication.thresholds[cluster], outcome.final_fill, &outcome.days[..])
     });
-    let Fill { highest_placement, threshold, final_fill, days } = fill(fills, confidence);
+    let Fill { highest_placement, threshold, at_end: final_fill, days } = fill(fills, confidence);
     ClusterForecast {
         highest_placement,
         threshold,
@@ -178,7 +178,7 @@ fn inode_forecast(done: &[Replication], cluster: usize, confidence: Share) -> Op
     let fills = known
         .iter()
         .map(|(outcome, threshold)| (outcome.highest_placement, *threshold, outcome.final_fill, &outcome.days[..]));
-    let Fill { highest_placement, threshold, final_fill, days } = fill(fills, confidence);
+    let Fill { highest_placement, threshold, at_end: final_fill, days } = fill(fills, confidence);
     Some(InodeForecast { highest_placement, threshold, final_fill, days, filled })
 }
 
@@ -186,7 +186,7 @@ fn inode_forecast(done: &[Replication], cluster: usize, confidence: Share) -> Op
 struct Fill {
     highest_placement: Share,
     threshold: Share,
-    final_fill: Option<Estimate<f64>>,
+    at_end: Option<Estimate<f64>>,
     days: Vec<DayQuantiles>,
 }
 
@@ -201,7 +201,7 @@ fn fill<'a>(fills: impl Iterator<Item = (Share, Share, Share, &'a [f32])> + Clon
     Fill {
         highest_placement,
         threshold,
-        final_fill: estimate(&ends, P50, confidence),
+        at_end: estimate(&ends, P50, confidence),
         days: days(&values, AfterEnd::Stays, confidence),
     }
 }

@@ -42,7 +42,7 @@ fn ordered(forecast: &Forecast) -> impl Iterator<Item = &MilestoneForecast> {
 }
 
 /// At what share of its rating a cluster is full: of bytes, and of inodes where it has a limit of them.
-pub(super) fn full_at(plan: &ClusterPlan) -> String {
+fn full_at(plan: &ClusterPlan) -> String {
     match plan.inodes {
         None => plan.full_at.to_string(),
         Some(inodes) if inodes.full_at == plan.full_at => format!("{} of its bytes or inodes", plan.full_at),

@@ -129,12 +129,14 @@ fn room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     }
 }
 
-/// The inodes below the thresholds of the clusters that are in service at an instant; `None` where one has no limit.
+/// The inodes below the thresholds of the clusters that are in service at an instant; `None` where one has no limit, or where
+/// there is none: what that means for bytes is told.
 fn inode_room_at(scenario: &Scenario, at: Time) -> Option<Inodes> {
     let clusters = scenario.plan.placement.clusters.iter().zip(&scenario.model.clusters);
     let in_service = clusters.filter(|(_, model)| model.in_service <= at);
     let rooms = in_service.map(|(plan, model)| Some(plan.inodes?.threshold().saturating_sub(model.inodes_used).get()));
-    rooms.sum::<Option<u64>>().map(Inodes::new)
+    let rooms: Vec<u64> = rooms.collect::<Option<_>>()?;
+    (!rooms.is_empty()).then(|| Inodes::new(rooms.iter().sum()))
 }
 
 /// Clusters can be full of files long before they are full of bytes.

@@ -151,14 +151,14 @@ impl Room {
     #[must_use]
     #[inline]
     pub fn is_within(self, limit: Self) -> bool {
-        (self.bytes <= limit.bytes) & (self.inodes <= limit.inodes)
+        self.bytes <= limit.bytes && self.inodes <= limit.inodes
     }
 
     /// Whether so much is less than a limit in both units.
     #[must_use]
     #[inline]
     pub fn is_below(self, limit: Self) -> bool {
-        (self.bytes < limit.bytes) & (self.inodes < limit.inodes)
+        self.bytes < limit.bytes && self.inodes < limit.inodes
     }
 
     /// The larger of the two parts that this is of `whole`.

@@ -101,8 +101,8 @@ fn a_cluster_is_filled_with_files_up_to_its_threshold_and_the_next_one_takes_the
     // Room for some of them: each has forty messages, and the plan counts twenty inodes more for its folders.
     let threshold = inodes_used(&cluster) + 5 * 60;
     let limit = format!("full_at = \"90 %\"\ninodes = {}\ninodes_full_at = \"50 %\"\n", 2 * threshold);
-    let (name, rated) = ("name = \"nas-1\"\nrated = \"900 TB\"\n", "full_at = \"90 %\"\n");
-    world.change("scenario.toml", &[(&format!("{name}{rated}"), &format!("{name}{limit}"))]);
+    let (old, new) = ("name = \"nas-1\"\nrated = \"900 TB\"\n", "name = \"nas-1\"\nrated = \"40 MB\"\n");
+    world.change("scenario.toml", &[(&format!("{old}full_at = \"90 %\"\n"), &format!("{new}{limit}"))]);
     let said = world.say(&["preflight"]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.contains(&format!("inodes of {threshold} inodes")), "{said}");

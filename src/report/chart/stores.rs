@@ -1,6 +1,5 @@
 //! The charts of stores over days: fill of clusters; load, pace and risk of heads.
 
-use super::super::rows::full_at;
 use super::super::wording::Calendar;
 use super::dates::Dates;
 use super::sheet::{Body, MOST_PANELS, Panel, Plot, Sheet, Sign};
@@ -87,7 +86,7 @@ pub(super) fn fill(forecast: &Forecast) -> Option<Sheet> {
         let name = &scenario.clusters[place];
         let bytes = Panel {
             name: name.clone(),
-            notes: vec![format!("first mailbox: {first}; full ({}): {last}", full_at(plan))],
+            notes: vec![format!("first mailbox: {first}; full ({}): {last}", plan.full_at)],
             body: plot("% of the rating", (level, band)),
         };
         // What a cluster is full of may be files: the same dates, against the other threshold.
