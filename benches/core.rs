@@ -133,7 +133,7 @@ impl Host for Instant {
             self.store ^= 1;
             if self.store == 1 {
                 let (head, measured_at) = (HeadId(0), next);
-                return Ok((next, Event::HeadSampled { head, measured_at, utilisation, latency }));
+                return Ok((next, Event::HeadSampled { head, measured_at, utilisation, latency, held_by: None }));
             }
             self.sample_at = next + Span::from_secs(60);
             let (cluster, used) = (ClusterId(0), Bytes::ZERO);

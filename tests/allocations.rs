@@ -144,7 +144,7 @@ fn a_step_allocates_nothing_in_steady_state() {
             latency,
         });
     }
-    answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency });
+    answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency, held_by: None });
     let before = allocations();
     let (mut moved, mut purged) = (0, 0);
     while let Some(event) = answers.pop_front() {

@@ -241,7 +241,7 @@ impl Play {
             let Some(reading) = reading else { continue };
             let (utilisation, latency) = (reading.utilisation, reading.latency);
             self.queue.push_back(if place < heads {
-                Event::HeadSampled { head: HeadId(place as u8), measured_at, utilisation, latency }
+                Event::HeadSampled { head: HeadId(place as u8), measured_at, utilisation, latency, held_by: None }
             } else {
                 let place = place - heads;
                 let (cluster, placed) = (ClusterId(place as u8), self.placed[place]);

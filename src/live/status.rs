@@ -221,7 +221,7 @@ impl Status {
             Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } | Event::PurgeFailed { fault, .. } => {
                 self.failed(*fault);
             }
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+            Event::HeadSampled { head, measured_at, utilisation, latency, .. } => {
                 let head = &mut self.heads[head.index()];
                 (head.load, head.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
             }

@@ -19,7 +19,8 @@ use crate::migration::plan::Plan;
 /// and whenever there is a message that an older program does not know.
 pub const FORM: u32 = 3;
 
-/// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes, and all else is in common.
+/// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes and no `held_by`, and all
+/// else is in common.
 const OLDEST: u32 = 1;
 
 /// A text that cannot be what it is taken for.

@@ -108,6 +108,9 @@ pub enum Event {
         utilisation: Share,
         /// Mean response time.
         latency: Latency,
+        /// What holds most of the copies back that are under way from it, where there are any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<Limit>,
     },
     /// What a probe says of a cluster.
     ClusterSampled {

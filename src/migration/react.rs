@@ -25,8 +25,8 @@ impl Session {
             }
             Event::SwitchEnded { effect } => self.switch_ended(now, effect, out),
             Event::PurgeEnded { effect } => self.purge_ended(now, effect, out),
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
-                self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, out);
+            Event::HeadSampled { head, measured_at, utilisation, latency, held_by } => {
+                self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, held_by, out);
             }
             Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency } => {
                 self.cluster_sampled(now, cluster, Sample { measured_at, utilisation, latency }, (used, inodes), out);
@@ -329,7 +329,14 @@ impl Session {
         self.unsettled = true;
     }
 
-    fn head_sampled(&mut self, now: Time, head: HeadId, sample: Sample, out: &mut Vec<Command>) {
+    fn head_sampled(
+        &mut self,
+        now: Time,
+        head: HeadId,
+        sample: Sample,
+        held_by: Option<Limit>,
+        out: &mut Vec<Command>,
+    ) {
         let Some(lane) = self.lanes.get_mut(head.index()) else { return };
         let known = lane.sample.map_or(Time::LONG_AGO, |last| last.measured_at + Span::TICK);
         if sample.measured_at < known.max(self.samples_since) {
@@ -339,6 +346,7 @@ impl Session {
         let worst = self.clusters.worst(sample, &lane.jobs_on);
         let plan = &self.plan.heads[head.index()].throttle;
         lane.set_sample(sample);
+        lane.note_limit_of_running(held_by);
         let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
             lane.gate = Gate::CLOSED;

@@ -150,7 +150,7 @@ impl World {
         let latency = Latency::from_micros(if kind % 16 == 15 { 60_000 } else { 1_000 });
         for head in 0..2 {
             let (measured_at, utilisation) = (self.now, Share::from_ppm(300_000));
-            self.tell(&Event::HeadSampled { head: HeadId(head), measured_at, utilisation, latency });
+            self.tell(&Event::HeadSampled { head: HeadId(head), measured_at, utilisation, latency, held_by: None });
         }
         for cluster in (0..3).map(ClusterId) {
             let (measured_at, used) = (self.now, Bytes::new(1_000_000_000));

@@ -175,7 +175,7 @@ impl Watch {
             }
             Event::SwitchEnded { effect } => self.switch_over(at, effect, None),
             Event::SwitchFailed { effect, fault } => self.switch_over(at, effect, Some(fault)),
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+            Event::HeadSampled { head, measured_at, utilisation, latency, .. } => {
                 self.seen.heads.push(HeadSample { head, measured_at, at, utilisation, latency });
             }
             Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency } => {

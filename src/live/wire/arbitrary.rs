@@ -295,9 +295,15 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         any_start().prop_map(|start| Event::Started(Arc::new(start))),
         Just(Event::Wake),
-        (head(), time(), share(), latency()).prop_map(|(head, measured_at, utilisation, latency)| {
-            Event::HeadSampled { head, measured_at, utilisation, latency }
-        }),
+        (head(), time(), share(), latency(), prop::option::of(limit())).prop_map(
+            |(head, measured_at, utilisation, latency, held_by)| Event::HeadSampled {
+                head,
+                measured_at,
+                utilisation,
+                latency,
+                held_by,
+            },
+        ),
         (cluster(), time(), bytes(), prop::option::of(0..1_u64 << 47), share(), latency()).prop_map(
             |(cluster, measured_at, used, inodes, utilisation, latency)| Event::ClusterSampled {
                 cluster,

@@ -57,6 +57,7 @@ fn other_programs_find_names_and_whole_numbers() {
         measured_at: Time::from_unix_micros(1_349_874_000_000_000),
         utilisation: Share::from_ppm(612_500),
         latency: Latency::from_micros(4_100),
+        held_by: None,
     };
     let text = r#"{"head_sampled":{"head":1,"measured_at":1349874000000000,"utilisation":612500,"latency":4100}}"#;
     assert_eq!(event(&sample), text);

@@ -62,7 +62,10 @@ impl Desk {
 
     fn sample(&mut self, second: i64, utilisation: u32) {
         let (latency, utilisation) = (Latency::from_micros(1_000), percent(utilisation));
-        self.tell(second, Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency });
+        self.tell(
+            second,
+            Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency, held_by: None },
+        );
     }
 
     fn order(&mut self, second: i64, order: Order) {
@@ -116,7 +119,7 @@ fn what_is_said_of_stores_that_the_plan_does_not_know_changes_nothing() {
     let (head, cluster, measured_at) = (HeadId(9), ClusterId(9), at(2));
     let (utilisation, latency, used) = (percent(10), Latency::from_micros(1_000), Bytes::ZERO);
     let strangers = [
-        Event::HeadSampled { head, measured_at, utilisation, latency },
+        Event::HeadSampled { head, measured_at, utilisation, latency, held_by: None },
         Event::ClusterSampled { cluster, measured_at, used, inodes: InodesUsed::UNKNOWN, utilisation, latency },
         Event::ClusterOpened { cluster },
         Event::ClusterClosed { cluster },
@@ -298,6 +301,35 @@ fn of_few_inodes() -> Plan {
 }
 
 #[test]
+fn what_holds_copies_that_never_end_is_told_by_samples_and_otherwise_by_those_that_end() {
+    let sample = |second, held_by| Event::HeadSampled {
+        head: HEAD,
+        measured_at: at(second),
+        utilisation: percent(10),
+        latency: Latency::from_micros(1_000),
+        held_by,
+    };
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let [first, second] = desk.started_copies()[..] else { panic!("two streams") };
+    assert_eq!(desk.binding(), Binding::Mover);
+    // None ends: what holds those that run is what binds.
+    desk.tell(1, sample(1, Some(Limit::Link)));
+    assert_eq!(desk.binding(), Binding::Link);
+    desk.tell(2, sample(2, None));
+    assert_eq!(desk.binding(), Binding::Link, "a sample that says nothing changes nothing");
+    desk.copied(3, first, Limit::Ingest);
+    assert_eq!(desk.binding(), Binding::Ingest);
+    // One that has ended since the last sample has told more: it is about all of its time.
+    desk.tell(4, sample(4, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Ingest);
+    desk.tell(5, sample(5, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Mover);
+    desk.copied(6, second, Limit::Head);
+    assert_eq!(desk.binding(), Binding::StreamCap);
+}
+
+#[test]
 fn a_cluster_full_of_inodes_is_full_and_says_of_what() {
     let mut desk = Desk::open(of_few_inodes());
     desk.tell(0, Event::ClusterClosed { cluster: B });
@@ -364,7 +396,7 @@ fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
         desk.copied(2, second, Limit::Own);
         desk.tell(3, Event::SwitchEnded { effect: second });
         let (measured_at, utilisation, latency) = (at(4), percent(10), Latency::from_micros(1_000));
-        desk.tell(4, Event::HeadSampled { head: next, measured_at, utilisation, latency });
+        desk.tell(4, Event::HeadSampled { head: next, measured_at, utilisation, latency, held_by: None });
         assert_eq!(desk.started_copies().len(), usize::from(gives_way), "{fault:?}");
         if !gives_way {
             continue;
@@ -522,7 +554,7 @@ fn a_clock_that_was_set_stops_new_moves_until_samples_are_fresh() {
     // A sample that was on its way says nothing, whenever it comes.
     let late = |measured_at| {
         let (utilisation, latency) = (percent(10), Latency::from_micros(1_000));
-        Event::HeadSampled { head: HEAD, measured_at, utilisation, latency }
+        Event::HeadSampled { head: HEAD, measured_at, utilisation, latency, held_by: None }
     };
     desk.tell(13, late(at(9)));
     assert_eq!((desk.started_copies(), desk.binding()), (vec![], Binding::Outage));

@@ -269,7 +269,8 @@ impl World {
                     let measured_at = self.now - secs(i64::from(self.dice.pick(&[0, 5, 40])));
                     let utilisation = percent(self.dice.pick(&[10, 10, 70, 80, 81, 90, 91, 96]));
                     let latency = Latency::from_micros(self.dice.pick(&[1_000, 1_000, 9_500, 12_000]));
-                    self.tell(Event::HeadSampled { head, measured_at, utilisation, latency });
+                    let held_by = self.dice.pick(&[None, Some(Limit::Own), Some(Limit::Link), Some(Limit::Ingest)]);
+                    self.tell(Event::HeadSampled { head, measured_at, utilisation, latency, held_by });
                 }
                 let gap = i64::from(self.dice.pick(&[60, 30, 60, 400]));
                 self.plan_in(gap, Agenda::SampleHead(head));

@@ -371,6 +371,7 @@ impl<O: Outcomes> World<'_, O> {
                 measured_at,
                 utilisation: Share::from_fraction_up(utilisation * by_load),
                 latency: Latency::from_secs_up(latency * by_latency),
+                held_by: sharing.holds_most(head),
             };
             samples.push_back((arrives, event));
         }
