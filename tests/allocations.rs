@@ -73,6 +73,7 @@ fn plan() -> Plan {
         full_at: Share::from_ppm(400_000),
         reserve: Bytes::ZERO,
         assumed_intake: Rate::per_second(1),
+        inodes: None,
     };
     Plan {
         heads: vec![HeadPlan { throttle, windows: Windows::default() }],
