@@ -21,7 +21,7 @@ use crate::units::{Inodes, Span, Time};
 use store::look_at_store;
 use trial::Unmoved;
 
-/// With fewer free inodes a cluster is worth a second look.
+/// With fewer free inodes a cluster is worth a second look, unless the scenario says how many it may have.
 const INODES_FEW: u64 = 1_000_000;
 /// Nobody has this name: caches and sessions of it are nobody's.
 const NOBODY: &str = "drawdown-preflight-nobody";
@@ -182,7 +182,7 @@ impl Checks {
         } else if plan.inodes.is_some() && found.inodes_used.is_none() {
             let told = "its file system has no count of inodes: the scenario's limit of them is without effect";
             (Verdict::Doubt, told.to_owned())
-        } else if found.inodes_free < INODES_FEW {
+        } else if limit.is_none() && found.inodes_free < INODES_FEW {
             (Verdict::Doubt, format!("only {} files can be made there", found.inodes_free))
         } else {
             let inodes = limit.map_or_else(String::new, |(plan, used)| format!("; {used} of {}", plan.threshold()));
