@@ -13,7 +13,7 @@ use drawdown::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
     ThrottlePlan, Windows, Within,
 };
-use drawdown::units::{Bytes, Latency, Rate, Share, Span, Time};
+use drawdown::units::{Bytes, Inodes, InodesUsed, Latency, Rate, Share, Span, Time};
 
 fn main() {
     divan::main();
@@ -35,6 +35,7 @@ fn plan() -> Plan {
         full_at: Share::from_ppm(400_000),
         reserve: Bytes::ZERO,
         assumed_intake: Rate::ZERO,
+        inodes: None,
     };
     Plan {
         heads: vec![HeadPlan { throttle, windows: Windows::default() }],
@@ -52,6 +53,7 @@ fn plan() -> Plan {
             slack: Share::from_ppm(50_000),
             sample_limit: Span::from_secs(180),
             reopen_below: Share::from_ppm(10_000),
+            inodes_per_mailbox: Inodes::ZERO,
         },
         copy: CopyPlan {
             stream: Rate::UNLIMITED,
@@ -131,11 +133,21 @@ impl Host for Instant {
             self.store ^= 1;
             if self.store == 1 {
                 let (head, measured_at) = (HeadId(0), next);
-                return Ok((next, Event::HeadSampled { head, measured_at, utilisation, latency }));
+                return Ok((next, Event::HeadSampled { head, measured_at, utilisation, latency, held_by: None }));
             }
             self.sample_at = next + Span::from_secs(60);
             let (cluster, used) = (ClusterId(0), Bytes::ZERO);
-            return Ok((next, Event::ClusterSampled { cluster, measured_at: next, used, utilisation, latency }));
+            return Ok((
+                next,
+                Event::ClusterSampled {
+                    cluster,
+                    measured_at: next,
+                    used,
+                    inodes: InodesUsed::UNKNOWN,
+                    utilisation,
+                    latency,
+                },
+            ));
         }
         Ok((next, Event::Wake))
     }

@@ -16,6 +16,7 @@ mod summary;
 pub(crate) mod testing;
 
 use crate::migration::message::{Binding, Milestone};
+use crate::migration::plan::InodePlan;
 use crate::scenario::{ForecastSettings, Scenario};
 use crate::sim::{Outcome, RunId};
 use crate::units::{Share, Span};
@@ -33,6 +34,8 @@ pub struct Replication {
     pub outcome: Outcome,
     /// Fill up to which its plan allows placements, by cluster, as a share of the rating.
     pub thresholds: Vec<Share>,
+    /// The same for inodes, where it has a limit of them.
+    pub inode_thresholds: Vec<Option<Share>>,
 }
 
 /// A forecast.
@@ -162,6 +165,23 @@ pub struct ClusterForecast {
     pub final_fill: Option<Estimate<f64>>,
     /// Fill day by day.
     pub days: Vec<DayQuantiles>,
+    /// The same of its inodes, where it has a limit of them.
+    pub inodes: Option<InodeForecast>,
+}
+
+/// What is known about the inodes of a cluster that has a limit of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InodeForecast {
+    /// The placement nearest to its threshold, or above it: the fill that it led to.
+    pub highest_placement: Share,
+    /// The threshold in that replication.
+    pub threshold: Share,
+    /// The median fill at the end, new mail included; `None` with too few replications.
+    pub final_fill: Option<Estimate<f64>>,
+    /// Fill day by day.
+    pub days: Vec<DayQuantiles>,
+    /// Replications in which they were what the cluster was full of when it refused for the first time.
+    pub filled: u32,
 }
 
 /// The two widths of a forecast.
@@ -254,8 +274,11 @@ fn run<W: Default + Send>(
         let scenario = drawn.as_ref().unwrap_or(inputs.middle);
         let outcome = (inputs.simulate)(scenario, run, kept);
         let threshold = |cluster: &crate::migration::plan::ClusterPlan| cluster.threshold().of(cluster.rated);
-        let thresholds = scenario.plan.placement.clusters.iter().map(threshold).collect();
-        Replication { outcome, thresholds }
+        let clusters = &scenario.plan.placement.clusters;
+        let thresholds = clusters.iter().map(threshold).collect();
+        let inode_threshold = |plan: InodePlan| plan.threshold().of(plan.rated);
+        let inode_thresholds = clusters.iter().map(|cluster| cluster.inodes.map(inode_threshold)).collect();
+        Replication { outcome, thresholds, inode_thresholds }
     };
     replicate(amount, watch, one, enough)
 }

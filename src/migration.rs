@@ -35,7 +35,7 @@ mod window;
 use std::sync::Arc;
 
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::units::{Bytes, Rate, Span, Time};
+use crate::units::{Rate, Room, Span, Time};
 use attempt::FaultRate;
 use jobs::Jobs;
 use lane::{Due, Lane, NOTHING_DUE};
@@ -228,22 +228,22 @@ impl Migration {
         self.session.as_ref().map_or(0, |session| session.mailboxes.len())
     }
 
-    /// Bytes reserved on a cluster for what is in flight to it.
+    /// What is reserved on a cluster for what is in flight to it; no inodes where no cluster has a limit of them.
     #[must_use]
-    pub fn reserved(&self, cluster: ClusterId) -> Bytes {
-        self.session.as_ref().map_or(Bytes::ZERO, |session| session.clusters.reserved(cluster))
+    pub fn reserved(&self, cluster: ClusterId) -> Room {
+        self.session.as_ref().map_or(Room::ZERO, |session| session.clusters.reserved(cluster))
     }
 
     /// What is in flight: mailbox, target and reservation of every job that has not ended.
-    pub fn in_flight(&self) -> impl Iterator<Item = (MailboxId, ClusterId, Bytes)> {
+    pub fn in_flight(&self) -> impl Iterator<Item = (MailboxId, ClusterId, Room)> {
         let jobs = self.session.iter().flat_map(|session| session.jobs.iter());
         jobs.filter(|job| job.stage != jobs::Stage::Purging).map(|job| (job.mailbox, job.cluster, job.reserved))
     }
 
     /// How full a cluster may be by now, everything on its way included.
     #[must_use]
-    pub fn fill_estimate(&self, now: Time, cluster: ClusterId) -> Bytes {
-        self.session.as_ref().map_or(Bytes::ZERO, |session| session.clusters.estimate(now, cluster))
+    pub fn fill_estimate(&self, now: Time, cluster: ClusterId) -> Room {
+        self.session.as_ref().map_or(Room::ZERO, |session| session.clusters.estimate(now, cluster))
     }
 
     fn lane(&self, head: HeadId) -> Option<&Lane> {

@@ -64,7 +64,7 @@ pub struct Outcome {
     pub heads: Vec<HeadOutcome>,
     /// By cluster.
     pub clusters: Vec<ClusterOutcome>,
-    /// By link: for how long it held copies.
+    /// By link: for how long it held copies until all heads were emptied, or until the end.
     pub held_by_links: Vec<Span>,
     /// Mailboxes moved in this replication.
     pub moved: u64,
@@ -161,6 +161,21 @@ pub struct ClusterOutcome {
     pub final_fill: Share,
     /// The fill at the end of each day since `as_of`, as a share of the rating.
     pub days: Vec<f32>,
+    /// The same of its inodes, where it has a limit of them.
+    pub inodes: Option<InodeOutcome>,
+}
+
+/// What came of a cluster's inodes in one replication, as shares of their rating.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InodeOutcome {
+    /// The highest fill that a placement has led to.
+    pub highest_placement: Share,
+    /// The fill at the end, new mail included.
+    pub final_fill: Share,
+    /// The fill at the end of each day since `as_of`.
+    pub days: Vec<f32>,
+    /// Whether they were what the cluster was full of when it refused for the first time.
+    pub filled: bool,
 }
 
 /// Memory that one thread uses again from replication to replication.

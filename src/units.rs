@@ -1,12 +1,14 @@
 //! Time, sizes, rates and shares: the only place with unit arithmetic.
 //!
-//! Everything that decides is integral: microseconds, bytes, bytes a second, parts per million. `f64` appears where a
+//! Everything that decides is integral: microseconds, bytes, inodes, bytes a second, parts per million. `f64` appears where a
 //! model describes (operations a second) and in conversions for people. This module knows nothing of storage.
 
 mod quantity;
+mod room;
 mod time;
 
 pub use quantity::{Bytes, Latency, OpRate, Ops, Rate, Share};
+pub use room::{Inodes, InodesUsed, Room};
 pub use time::{Span, Time};
 
 #[cfg(test)]

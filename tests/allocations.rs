@@ -15,7 +15,7 @@ use drawdown::migration::plan::{
 };
 use drawdown::scenario::{ReadSettings, Source};
 use drawdown::sim::{RunId, Workspace, simulate_in};
-use drawdown::units::{Bytes, Latency, Rate, Share, Span, Time};
+use drawdown::units::{Bytes, Inodes, InodesUsed, Latency, Rate, Share, Span, Time};
 
 struct Counting;
 
@@ -73,6 +73,7 @@ fn plan() -> Plan {
         full_at: Share::from_ppm(400_000),
         reserve: Bytes::ZERO,
         assumed_intake: Rate::per_second(1),
+        inodes: None,
     };
     Plan {
         heads: vec![HeadPlan { throttle, windows: Windows::default() }],
@@ -90,6 +91,7 @@ fn plan() -> Plan {
             slack: Share::from_ppm(100_000),
             sample_limit: Span::from_secs(1_000_000),
             reopen_below: Share::from_ppm(10_000),
+            inodes_per_mailbox: Inodes::ZERO,
         },
         copy: CopyPlan {
             stream: Rate::UNLIMITED,
@@ -134,9 +136,16 @@ fn a_step_allocates_nothing_in_steady_state() {
     machine.step(now, &started(), &mut commands);
     let (utilisation, latency, used) = (Share::ZERO, Latency::default(), Bytes::ZERO);
     for cluster in (0..3).map(ClusterId) {
-        answers.push_back(Event::ClusterSampled { cluster, measured_at: now, used, utilisation, latency });
+        answers.push_back(Event::ClusterSampled {
+            cluster,
+            measured_at: now,
+            used,
+            inodes: InodesUsed::UNKNOWN,
+            utilisation,
+            latency,
+        });
     }
-    answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency });
+    answers.push_back(Event::HeadSampled { head: HeadId(0), measured_at: now, utilisation, latency, held_by: None });
     let before = allocations();
     let (mut moved, mut purged) = (0, 0);
     while let Some(event) = answers.pop_front() {

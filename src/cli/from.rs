@@ -13,7 +13,7 @@ use crate::migration::message::{Facts, Fault};
 use crate::migration::plan::OrderPlan;
 use crate::report::files::sha256;
 use crate::scenario::{Scenario, Source};
-use crate::units::{Bytes, Rate, Span, Time};
+use crate::units::{Bytes, Inodes, Rate, Room, Span, Time};
 
 /// With fewer copies than these their speed says little.
 const COPIES_MIN: usize = 30;
@@ -34,8 +34,8 @@ pub(super) struct Observed {
     speed: Option<f64>,
     transient: Option<f64>,
     lock: Option<Span>,
-    /// By cluster: what is on it besides the mailboxes that have moved there.
-    used_otherwise: Vec<Option<Bytes>>,
+    /// By cluster: what is on it besides the mailboxes that have moved there, and how many inodes that takes, if known.
+    used_otherwise: Vec<Option<(Bytes, Option<Inodes>)>>,
     /// For people.
     pub(super) lines: Vec<String>,
 }
@@ -66,7 +66,7 @@ impl Observed {
             speed: None,
             transient: None,
             lock: None,
-            used_otherwise: used_otherwise(&known, &seen, source.middle().clusters.len()),
+            used_otherwise: used_otherwise(&known, &seen, source.middle()),
             lines: vec![progress(&known)],
             facts: Arc::new(known.facts),
         };
@@ -157,7 +157,9 @@ impl Observed {
             (model.cost.lock, model.cost.lock_per_thousand, model.cost.switch) = (lock, Span::ZERO, Span::ZERO);
         }
         for (cluster, used) in model.clusters.iter_mut().zip(&self.used_otherwise) {
-            cluster.used = used.unwrap_or(cluster.used);
+            let Some((bytes, inodes)) = *used else { continue };
+            cluster.used = bytes;
+            cluster.inodes_used = inodes.unwrap_or(cluster.inodes_used);
         }
         if let Some(speed) = self.speed {
             let copy = &mut Arc::make_mut(&mut scenario.plan).copy;
@@ -199,14 +201,18 @@ fn progress(known: &LastKnown) -> String {
 }
 
 /// What the last sample of each cluster found there, less the mailboxes that have moved there.
-fn used_otherwise(known: &LastKnown, seen: &Observations, clusters: usize) -> Vec<Option<Bytes>> {
-    (0..clusters)
+fn used_otherwise(known: &LastKnown, seen: &Observations, scenario: &Scenario) -> Vec<Option<(Bytes, Option<Inodes>)>> {
+    let placement = &scenario.plan.placement;
+    (0..scenario.clusters.len())
         .map(|place| {
             let cluster = ClusterId(place as u8);
             let last = seen.clusters.iter().rev().find(|sample| sample.cluster == cluster)?;
             let fleet = &known.facts.fleet;
-            let moved = fleet.home.iter().zip(&fleet.bytes).filter(|(home, _)| **home == Home::cluster(cluster));
-            Some(last.used.saturating_sub(moved.fold(Bytes::ZERO, |sum, (_, bytes)| sum + *bytes)))
+            let here = (0..fleet.len()).filter(|row| fleet.home[*row] == Home::cluster(cluster));
+            let moved = here.map(|row| placement.takes(fleet.bytes[row], fleet.messages[row]));
+            let moved = moved.fold(Room::ZERO, |sum, mailbox| sum + mailbox);
+            let inodes = last.inodes.map(|inodes| inodes.saturating_sub(moved.inodes));
+            Some((last.used.saturating_sub(moved.bytes), inodes))
         })
         .collect()
 }

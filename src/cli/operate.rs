@@ -298,7 +298,8 @@ fn page(status: &Status, zone: &TimeZone) -> String {
         let used = cluster.used.map_or("no sample yet".to_owned(), |used| {
             format!("{:.1} % of its threshold", 100.0 * used as f64 / cluster.threshold.max(1) as f64)
         });
-        let _ = writeln!(page, "{}: {used}, {:.1} GB on the way", cluster.name, cluster.reserved as f64 / 1e9);
+        let inodes = cluster.inodes.map_or_else(String::new, |inodes| format!("; inodes: {}", inodes.shown()));
+        let _ = writeln!(page, "{}: {used}, {:.1} GB on the way{inodes}", cluster.name, cluster.reserved as f64 / 1e9);
     }
     for trouble in &status.troubles {
         let _ = writeln!(page, "trouble: {trouble}");

@@ -249,7 +249,7 @@ mod tests {
             .map(|replication| {
                 let run = RunId { seed: middle.forecast.seed, replication };
                 let outcome = simulate(&realise(&|key| uniform(run, key)), run, &mut ());
-                Replication { outcome, thresholds: Vec::new() }
+                Replication { outcome, thresholds: Vec::new(), inode_thresholds: Vec::new() }
             })
             .collect();
         shares(&inputs, &first, rows, watch).unwrap().milestones.pop().unwrap()

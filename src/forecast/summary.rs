@@ -1,9 +1,10 @@
 //! From a list of replications to what is known about milestones, heads and clusters.
 
-use super::quantile::{LEVELS, P50, When, estimate};
-use super::series::{AfterEnd, HeadSeries, bound_by_day, days, emptied_after, trend};
+use super::quantile::{Estimate, LEVELS, P50, When, estimate};
+use super::series::{AfterEnd, DayQuantiles, HeadSeries, bound_by_day, days, emptied_after, trend};
 use super::{
-    ClusterForecast, Forecast, HeadForecast, Impact, MilestoneForecast, Replication, StopRule, Widths, expect,
+    ClusterForecast, Forecast, HeadForecast, Impact, InodeForecast, MilestoneForecast, Replication, StopRule, Widths,
+    expect,
 };
 use crate::migration::message::{Binding, Milestone};
 use crate::scenario::Scenario;
@@ -153,23 +154,57 @@ fn held_share(scenario: &Scenario, done: &[Replication], link: usize) -> f64 {
 
 fn cluster_forecast(scenario: &Scenario, done: &[Replication], cluster: usize) -> ClusterForecast {
     let confidence = scenario.forecast.confidence;
-    let fills = done
-        .iter()
-        .map(|replication| (replication.outcome.clusters[cluster].highest_placement, replication.thresholds[cluster]));
-    // Thresholds may be uncertain inputs: the worst placement is the one nearest to, or furthest above, its own.
-    let worst = fills.max_by_key(|(fill, threshold)| i64::from(fill.ppm()) - i64::from(threshold.ppm()));
-    let (highest_placement, threshold) = worst.unwrap_or((Share::ZERO, Share::ZERO));
-    let mut ends: Vec<f64> =
-        done.iter().map(|replication| replication.outcome.clusters[cluster].final_fill.fraction()).collect();
-    ends.sort_unstable_by(f64::total_cmp);
-    let values: Vec<Vec<f64>> = done
-        .iter()
-        .map(|replication| replication.outcome.clusters[cluster].days.iter().map(|fill| f64::from(*fill)).collect())
-        .collect();
+    let fills = done.iter().map(|replication| {
+        let outcome = &replication.outcome.clusters[cluster];
+        (outcome.highest_placement, replication.thresholds[cluster], outcome.final_fill, &outcome.days[..])
+    });
+    let Fill { highest_placement, threshold, at_end: final_fill, days } = fill(fills, confidence);
     ClusterForecast {
         highest_placement,
         threshold,
-        final_fill: estimate(&ends, P50, confidence),
+        final_fill,
+        days,
+        inodes: inode_forecast(done, cluster, confidence),
+    }
+}
+
+/// The same of inodes, where the cluster has a limit of them.
+fn inode_forecast(done: &[Replication], cluster: usize, confidence: Share) -> Option<InodeForecast> {
+    let known = done.iter().filter_map(|replication| {
+        replication.outcome.clusters[cluster].inodes.as_ref().zip(replication.inode_thresholds[cluster])
+    });
+    let known: Vec<_> = known.collect();
+    if known.is_empty() {
+        return None;
+    }
+    let filled = known.iter().filter(|(outcome, _)| outcome.filled).count() as u32;
+    let fills = known
+        .iter()
+        .map(|(outcome, threshold)| (outcome.highest_placement, *threshold, outcome.final_fill, &outcome.days[..]));
+    let Fill { highest_placement, threshold, at_end: final_fill, days } = fill(fills, confidence);
+    Some(InodeForecast { highest_placement, threshold, final_fill, days, filled })
+}
+
+/// How full a cluster becomes, in one of its units.
+struct Fill {
+    highest_placement: Share,
+    threshold: Share,
+    at_end: Option<Estimate<f64>>,
+    days: Vec<DayQuantiles>,
+}
+
+/// From each replication's highest placement, threshold, fill at the end, and fills day by day.
+fn fill<'a>(fills: impl Iterator<Item = (Share, Share, Share, &'a [f32])> + Clone, confidence: Share) -> Fill {
+    // Thresholds may be uncertain inputs: the worst placement is the one nearest to, or furthest above, its own.
+    let worst = fills.clone().max_by_key(|(fill, threshold, ..)| i64::from(fill.ppm()) - i64::from(threshold.ppm()));
+    let (highest_placement, threshold) = worst.map_or((Share::ZERO, Share::ZERO), |worst| (worst.0, worst.1));
+    let mut ends: Vec<f64> = fills.clone().map(|(_, _, end, _)| end.fraction()).collect();
+    ends.sort_unstable_by(f64::total_cmp);
+    let values: Vec<Vec<f64>> = fills.map(|(.., days)| days.iter().map(|fill| f64::from(*fill)).collect()).collect();
+    Fill {
+        highest_placement,
+        threshold,
+        at_end: estimate(&ends, P50, confidence),
         days: days(&values, AfterEnd::Stays, confidence),
     }
 }

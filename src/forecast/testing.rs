@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::replicate::{Amount, Watch};
 use super::{Asked, Forecast, Inputs, Replication, forecast};
 use crate::fleet::{ClusterId, HeadId};
-use crate::migration::message::{Binding, Milestone};
+use crate::migration::message::{Binding, FullOf, Milestone};
 use crate::scenario::{Expectation, ForecastSettings, Scenario};
 use crate::sim::testing::{self, quiet};
 use crate::sim::{ClusterOutcome, HeadDay, HeadOutcome, Outcome, RunId};
@@ -23,7 +23,10 @@ pub(crate) fn after(days: f64) -> Time {
 
 pub(crate) fn scenario() -> Scenario {
     let cluster = |at: u8| {
-        (Milestone::ClusterOpened { cluster: ClusterId(at) }, Milestone::ClusterFull { cluster: ClusterId(at) })
+        (
+            Milestone::ClusterOpened { cluster: ClusterId(at) },
+            Milestone::ClusterFull { cluster: ClusterId(at), of: FullOf::Bytes },
+        )
     };
     let ((opened_1, full_1), (opened_2, full_2)) = (cluster(0), cluster(1));
     let emptied = |head| Milestone::HeadEmptied { head: HeadId(head), set_aside: 0 };
@@ -110,6 +113,7 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
         highest_placement: Share::from_ppm(fill),
         final_fill: Share::from_ppm(fill + 1_000),
         days: (1..=days.ceil() as u32).map(|day| fill as f32 / 1e6 * day as f32 / days.ceil() as f32).collect(),
+        inodes: None,
     };
     let spill = (replication % 10 != 3).then(|| after(days * 0.6));
     Outcome {
@@ -138,7 +142,11 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
 
 /// A replication whose migration ends after this many days.
 pub(crate) fn replication(replication: u32, days: u32) -> Replication {
-    Replication { outcome: outcome(replication, f64::from(days)), thresholds: vec![Share::from_ppm(400_000); 2] }
+    Replication {
+        outcome: outcome(replication, f64::from(days)),
+        thresholds: vec![Share::from_ppm(400_000); 2],
+        inode_thresholds: vec![None; 2],
+    }
 }
 
 /// Days until everything is moved in a replication: 27 to 31, in an order that is not sorted.

@@ -17,7 +17,7 @@ use crate::migration::message::{
     Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
 };
 use crate::migration::{Migration, Phase};
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Bytes, Room, Span, Time};
 
 /// Waits of the machine are gone through to this time: windows, soaks and dates by hand lie within it, or are told.
 const AHEAD: Span = Span::from_secs(14 * 86_400);
@@ -148,8 +148,8 @@ struct Play {
     queue: VecDeque<Event>,
     later: VecDeque<(Time, Event)>,
     /// What is under way: the mailbox's size, and where it goes.
-    jobs: BTreeMap<EffectId, (Bytes, ClusterId)>,
-    placed: Vec<Bytes>,
+    jobs: BTreeMap<EffectId, (Room, ClusterId)>,
+    placed: Vec<Room>,
     first: Option<(Vec<Command>, Vec<Binding>)>,
     asked: Vec<Command>,
     coming: Vec<(MailboxId, HeadId, ClusterId, Bytes, Time)>,
@@ -159,7 +159,7 @@ struct Play {
 impl Play {
     fn new(now: Time, start: Start, readings: Vec<Option<Reading>>, later: Vec<(Time, Event)>, paused: bool) -> Self {
         let start = Arc::new(start);
-        let placed = vec![Bytes::ZERO; start.plan.placement.clusters.len()];
+        let placed = vec![Room::ZERO; start.plan.placement.clusters.len()];
         let then = paused.then_some(Event::Operator(Order::Pause));
         let mut stage = Self {
             machine: Migration::new(),
@@ -241,11 +241,14 @@ impl Play {
             let Some(reading) = reading else { continue };
             let (utilisation, latency) = (reading.utilisation, reading.latency);
             self.queue.push_back(if place < heads {
-                Event::HeadSampled { head: HeadId(place as u8), measured_at, utilisation, latency }
+                Event::HeadSampled { head: HeadId(place as u8), measured_at, utilisation, latency, held_by: None }
             } else {
                 let place = place - heads;
-                let used = reading.used + self.placed[place];
-                Event::ClusterSampled { cluster: ClusterId(place as u8), measured_at, used, utilisation, latency }
+                let (cluster, placed) = (ClusterId(place as u8), self.placed[place]);
+                let counted = |inodes| Room { bytes: Bytes::ZERO, inodes } + placed;
+                let inodes = reading.inodes_used.map(|inodes| counted(inodes).inodes).into();
+                let used = reading.used + placed.bytes;
+                Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency }
             });
         }
     }
@@ -253,14 +256,14 @@ impl Play {
     fn perform(&mut self, command: &Command, ends: &mut VecDeque<Event>) {
         match *command {
             Command::StartCopy { effect, mailbox, from, to, bytes, .. } => {
-                self.jobs.insert(effect, (bytes, to));
-                self.coming.push((mailbox, from, to, bytes, self.now));
                 let messages = self.start.facts.fleet.messages[mailbox.index()];
+                self.jobs.insert(effect, (self.start.plan.placement.takes(bytes, messages), to));
+                self.coming.push((mailbox, from, to, bytes, self.now));
                 ends.push_back(Event::CopyEnded { effect, bytes, messages, limit: Limit::Own });
             }
             Command::Switch { effect } => {
-                if let Some((bytes, to)) = self.jobs.remove(&effect) {
-                    self.placed[to.index()] += bytes;
+                if let Some((takes, to)) = self.jobs.remove(&effect) {
+                    self.placed[to.index()] += takes;
                 }
                 ends.push_back(Event::SwitchEnded { effect });
             }

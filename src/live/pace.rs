@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::maildir::{Gate, Stopped};
-use crate::migration::message::EffectId;
+use crate::migration::message::{EffectId, Limit};
 use crate::units::Rate;
 
 /// Unused bytes are kept for so long: a burst is never larger.
@@ -32,8 +32,9 @@ struct State {
     limit: Option<EffectId>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Copy {
+    began: Instant,
     stopped: bool,
     /// For how long it has not been let.
     waited: Duration,
@@ -70,9 +71,12 @@ impl Pace {
     #[must_use]
     pub fn enter(self: &Arc<Self>, effect: EffectId) -> Ticket {
         let mut state = self.lock();
-        state.copies.insert(effect, Copy::default());
+        let began = now();
+        state
+            .copies
+            .insert(effect, Copy { began, waited: Duration::ZERO, waits_since: None, passed: None, stopped: false });
         state.find_limit();
-        Ticket { pace: Arc::clone(self), effect, began: now() }
+        Ticket { pace: Arc::clone(self), effect, began }
     }
 
     /// A copy is given up: its ticket lets it do nothing more. Says whether there is such a copy.
@@ -81,6 +85,18 @@ impl Pace {
         let found = state.copies.get_mut(&effect).map(|copy| copy.stopped = true).is_some();
         self.changed.notify_all();
         found
+    }
+
+    /// What holds the copies under way back, where there are any: mostly their pace, or they go as fast as they can.
+    #[must_use]
+    pub fn held_by(&self) -> Option<Limit> {
+        let (state, at) = (self.lock(), now());
+        let waited = |copy: &Copy| {
+            copy.waited + copy.waits_since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since))
+        };
+        let all: Duration = state.copies.values().map(|copy| at.saturating_duration_since(copy.began)).sum();
+        let waited: Duration = state.copies.values().map(waited).sum();
+        (!state.copies.is_empty()).then(|| limit_of(all.saturating_sub(waited), all))
     }
 
     /// Copies that may progress now, and those that are suspended.
@@ -129,6 +145,12 @@ impl Ticket {
         worked(&self.pace, self.effect, self.began)
     }
 
+    /// What held it back.
+    #[must_use]
+    pub fn held_by(&self) -> Limit {
+        limit_of(self.worked(), self.age())
+    }
+
     /// How long ago it began.
     #[must_use]
     pub fn age(&self) -> Duration {
@@ -166,6 +188,11 @@ impl Watch {
     pub fn worked(&self) -> Duration {
         worked(&self.pace, self.effect, self.began)
     }
+}
+
+/// What holds a copy back that has worked for a part of its time: mostly its pace, or it goes as fast as it can.
+fn limit_of(worked: Duration, all: Duration) -> Limit {
+    if worked * 2 < all { Limit::Pace } else { Limit::Own }
 }
 
 fn worked(pace: &Pace, effect: EffectId, began: Instant) -> Duration {

@@ -17,11 +17,11 @@ use super::session::same_stores;
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
-use crate::units::{Span, Time};
+use crate::units::{Inodes, Span, Time};
 use store::look_at_store;
 use trial::Unmoved;
 
-/// With fewer free inodes a cluster is worth a second look.
+/// With fewer free inodes a cluster is worth a second look, unless the scenario says how many it may have.
 const INODES_FEW: u64 = 1_000_000;
 /// Nobody has this name: caches and sessions of it are nobody's.
 const NOBODY: &str = "drawdown-preflight-nobody";
@@ -164,19 +164,32 @@ impl Checks {
             }
         };
         let threshold = plan.threshold();
+        let limit = plan.inodes.zip(found.inodes_used);
+        let full_of_inodes = limit.filter(|(plan, used)| *used >= plan.threshold());
         let (verdict, told) = if found.used >= threshold {
             (Verdict::Doubt, format!("none: {} are used, and it counts as full at {threshold}", found.used))
+        } else if let Some((plan, used)) = full_of_inodes {
+            (Verdict::Doubt, format!("none: {used} are used, and it counts as full at {}", plan.threshold()))
         } else if found.inodes_free == 0 {
             (Verdict::Bad, "no more files can be made there".to_owned())
         } else if plan.rated > found.capacity {
             (Verdict::Doubt, format!("rated {} in the scenario, its file system has {}", plan.rated, found.capacity))
-        } else if found.inodes_free < INODES_FEW {
+        } else if let Some((rated, all)) = limit
+            .map(|(plan, used)| (plan.rated, Inodes::new(used.get().saturating_add(found.inodes_free))))
+            .filter(|(rated, all)| rated > all)
+        {
+            (Verdict::Doubt, format!("rated {rated} in the scenario, its file system has {all}"))
+        } else if plan.inodes.is_some() && found.inodes_used.is_none() {
+            let told = "its file system has no count of inodes: the scenario's limit of them is without effect";
+            (Verdict::Doubt, told.to_owned())
+        } else if limit.is_none() && found.inodes_free < INODES_FEW {
             (Verdict::Doubt, format!("only {} files can be made there", found.inodes_free))
         } else {
-            (Verdict::Good, format!("{} used of {threshold}", found.used))
+            let inodes = limit.map_or_else(String::new, |(plan, used)| format!("; {used} of {}", plan.threshold()));
+            (Verdict::Good, format!("{} used of {threshold}{inodes}", found.used))
         };
         self.add(what, verdict, told);
-        found.used < threshold && found.inodes_free > 0
+        found.used < threshold && full_of_inodes.is_none() && found.inodes_free > 0
     }
 
     /// Whether metrics can be told where they should be; while a migration runs, it has the address itself.

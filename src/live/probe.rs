@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use super::clock::awake;
 use crate::scenario::site::{FillProbe, LoadProbe, Store};
-use crate::units::{Bytes, Latency, Share, Span};
+use crate::units::{Bytes, Inodes, Latency, Share, Span};
 
 /// What a store looked like since the last sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Reading {
     pub used: Bytes,
     /// Bytes of the store's file system.
     pub capacity: Bytes,
+    /// Inodes in use there, whoever uses them; `None` where the file system has no count of them.
+    pub inodes_used: Option<Inodes>,
     /// Files that can still be made; `u64::MAX` where the file system has no such limit.
     pub inodes_free: u64,
     /// How old the load was already when it was read: a server may have it from earlier.
@@ -111,7 +113,8 @@ impl Probe {
         // The fill first: a file system that is gone makes its counters say nothing.
         let mut fill = fill::read(&self.root, &mut self.file_system)?;
         if self.fill == FillProbe::Folder {
-            fill.used = fill::below(&self.root)?;
+            let (bytes, inodes) = fill::below(&self.root)?;
+            (fill.used, fill.inodes_used) = (bytes, fill.inodes_used.map(|_| inodes));
         }
         let load = self.load()?;
         Ok(Reading {
@@ -119,6 +122,7 @@ impl Probe {
             latency: load.latency,
             used: fill.used,
             capacity: fill.capacity,
+            inodes_used: fill.inodes_used,
             inodes_free: fill.inodes_free,
             age: load.age,
         })

@@ -183,7 +183,10 @@ impl Production {
                 });
             }
             Arrival::Audited(head, audit) => self.audited(head, &audit)?,
-            Arrival::Sampled(sampled) => self.ready.push_back(sample_event(&sampled)),
+            Arrival::Sampled(sampled) => {
+                let held_by = |head: HeadId| self.paces[head.index()].held_by();
+                self.ready.push_back(sample_event(&sampled, held_by));
+            }
             Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
             Arrival::LeaseLost => return Err(LiveError::LeaseLost),
         }

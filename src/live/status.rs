@@ -10,7 +10,7 @@ use crate::fleet::{ClusterId, HeadId};
 use crate::migration::Migration;
 use crate::migration::message::{Binding, Event, Fault, Order, Start};
 use crate::scenario::Scenario;
-use crate::units::{Bytes, Latency, Rate, Share, Time};
+use crate::units::{Bytes, Inodes, Latency, Rate, Share, Time};
 
 /// Faults and troubles that are kept.
 const KEPT: usize = 8;
@@ -103,10 +103,36 @@ pub struct ClusterStatus {
     pub reserved: u64,
     /// Bytes up to which it is filled.
     pub threshold: u64,
+    /// How it stands with inodes, where it has a limit of them.
+    pub inodes: Option<InodeStatus>,
     /// Its load at the last sample, parts per million, and its latency, microseconds; none without a sample.
     pub load: Option<(u32, u32)>,
     /// When that was measured, microseconds since 1970.
     pub sampled_at_us: Option<i64>,
+}
+
+/// How a cluster stands with inodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InodeStatus {
+    /// In use at the last sample; none without a sample, and where its file system has no count of them: then there is no
+    /// limit.
+    pub used: Option<u64>,
+    /// For what is on its way to it.
+    pub reserved: u64,
+    /// Up to which it is filled.
+    pub threshold: u64,
+}
+
+impl InodeStatus {
+    /// For people: how far they are used up.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self.used {
+            Some(used) => format!("{:.1} % of its threshold", 100.0 * used as f64 / self.threshold.max(1) as f64),
+            None => "not counted, no limit".to_owned(),
+        }
+    }
 }
 
 /// How long users were held: a histogram.
@@ -165,6 +191,9 @@ impl Status {
         let cluster = |(name, plan): (&String, &crate::migration::plan::ClusterPlan)| ClusterStatus {
             name: name.clone(),
             threshold: plan.threshold().get(),
+            inodes: plan
+                .inodes
+                .map(|inodes| InodeStatus { threshold: inodes.threshold().get(), ..InodeStatus::default() }),
             ..ClusterStatus::default()
         };
         Self {
@@ -192,13 +221,16 @@ impl Status {
             Event::CopyFailed { fault, .. } | Event::SwitchFailed { fault, .. } | Event::PurgeFailed { fault, .. } => {
                 self.failed(*fault);
             }
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+            Event::HeadSampled { head, measured_at, utilisation, latency, .. } => {
                 let head = &mut self.heads[head.index()];
                 (head.load, head.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
             }
-            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
+            Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency } => {
                 let cluster = &mut self.clusters[cluster.index()];
                 cluster.used = Some(used.get());
+                if let Some(status) = &mut cluster.inodes {
+                    status.used = inodes.get().map(Inodes::get);
+                }
                 (cluster.load, cluster.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
             }
             Event::ClockStepped { .. } => self.clock_steps += 1,
@@ -218,7 +250,11 @@ impl Status {
             status.stepped(machine, HeadId(head as u8), now);
         }
         for (cluster, status) in self.clusters.iter_mut().enumerate() {
-            status.reserved = machine.reserved(ClusterId(cluster as u8)).get();
+            let reserved = machine.reserved(ClusterId(cluster as u8));
+            status.reserved = reserved.bytes.get();
+            if let Some(inodes) = &mut status.inodes {
+                inodes.reserved = reserved.inodes.get();
+            }
         }
     }
 

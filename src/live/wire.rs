@@ -17,9 +17,10 @@ use crate::migration::plan::Plan;
 
 /// The version of this text. It goes up whenever a message of an older program would be read as another one, or not at all,
 /// and whenever there is a message that an older program does not know.
-pub const FORM: u32 = 2;
+pub const FORM: u32 = 3;
 
-/// The oldest form that is still read: form 1 has no `clock_stepped`, and all else in common with form 2.
+/// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes and no `held_by`, and all
+/// else is in common.
 const OLDEST: u32 = 1;
 
 /// A text that cannot be what it is taken for.

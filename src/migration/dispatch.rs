@@ -146,10 +146,10 @@ impl Session {
 
     #[cold]
     fn announce_full(&mut self, out: &mut Vec<Command>) {
-        while let Some(cluster) = self.clusters.take_newly_full() {
+        while let Some((cluster, of)) = self.clusters.take_newly_full() {
             if self.filled & (1 << cluster.index()) == 0 {
                 self.filled |= 1 << cluster.index();
-                self.announce(Milestone::ClusterFull { cluster }, out);
+                self.announce(Milestone::ClusterFull { cluster, of }, out);
             }
             self.set_intake(out);
         }
@@ -189,7 +189,7 @@ impl Session {
                 return Ok(Binding::Mover);
             }
             let bytes = mailboxes.bytes(mailbox);
-            let reserved = clusters.need(bytes);
+            let reserved = clusters.need(bytes, || mailboxes.messages(mailbox));
             let to = match clusters.place(now, reserved) {
                 Choice::At(cluster) => cluster,
                 Choice::NoRoom => return Ok(Binding::NoRoom),
@@ -258,7 +258,8 @@ impl Session {
     /// Gives up a copy for which there is no room any more; the next placement knows its true size.
     #[cold]
     fn outgrown(&mut self, now: Time, job: &Job, out: &mut Vec<Command>) {
-        self.mailboxes.set_bytes(job.mailbox, job.reserved);
+        let messages = self.clusters.messages_of(job.reserved);
+        self.mailboxes.set_size(job.mailbox, job.reserved.bytes, messages);
         out.push(Command::Abandon { effect: job.effect, why: Fault::NoRoom });
         self.give_up(now, job, Fault::NoRoom, out);
     }

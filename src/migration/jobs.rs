@@ -3,7 +3,7 @@
 use super::message::{EffectId, Fault};
 use super::purge::Run;
 use crate::fleet::{ClusterId, HeadId, MailboxId, at_mut};
-use crate::units::Bytes;
+use crate::units::Room;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Stage {
 pub(super) struct Job {
     pub(super) effect: EffectId,
     /// Room kept on the cluster, for a copy.
-    pub(super) reserved: Bytes,
+    pub(super) reserved: Room,
     pub(super) mailbox: MailboxId,
     pub(super) head: HeadId,
     pub(super) cluster: ClusterId,
@@ -49,7 +49,7 @@ impl Jobs {
         let most = most.min(usize::from(EffectId::NO_SLOT));
         let empty = Job {
             effect: EffectId::new(0, 0, EffectId::NO_SLOT),
-            reserved: Bytes::ZERO,
+            reserved: Room::ZERO,
             mailbox: MailboxId(0),
             head: HeadId(0),
             cluster: ClusterId(0),
@@ -74,7 +74,7 @@ impl Jobs {
         effect: impl FnOnce(u16) -> EffectId,
         mailbox: MailboxId,
         head: HeadId,
-        (cluster, reserved): (ClusterId, Bytes),
+        (cluster, reserved): (ClusterId, Room),
     ) -> EffectId {
         let job = self.start(effect, Stage::Copying);
         (job.mailbox, job.head, job.cluster, job.reserved) = (mailbox, head, cluster, reserved);

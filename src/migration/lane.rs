@@ -62,6 +62,8 @@ pub(super) struct Lane {
     /// Until when that sample counts; long ago without one.
     pub(super) fresh_until: Time,
     pub(super) held_by: Limit,
+    /// Whether a copy has ended since the last sample: it has told what held it.
+    any_ended: bool,
     pub(super) account: Account,
     pub(super) shares: Shares,
     pub(super) emptied: Emptied,
@@ -99,6 +101,7 @@ impl Lane {
             sample: None,
             fresh_until: Time::LONG_AGO,
             held_by: Limit::Own,
+            any_ended: false,
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
@@ -253,6 +256,22 @@ impl Lane {
     /// Notes what held back a copy that has ended.
     #[inline]
     pub(super) fn note_limit(&mut self, limit: Limit) {
+        self.any_ended = true;
+        self.hold_by(limit);
+    }
+
+    /// Notes what holds back the copies under way, where none has ended since the last sample: one that is slow enough may
+    /// never end, and nothing else would tell why.
+    #[inline]
+    pub(super) fn note_limit_of_running(&mut self, limit: Option<Limit>) {
+        let any_ended = std::mem::replace(&mut self.any_ended, false);
+        if let Some(limit) = limit.filter(|_| !any_ended) {
+            self.hold_by(limit);
+        }
+    }
+
+    #[inline]
+    fn hold_by(&mut self, limit: Limit) {
         if self.held_by != limit {
             self.held_by = limit;
             if self.gate.full_by_limit {

@@ -58,9 +58,17 @@ pub(super) struct State {
 pub(super) struct Untouched<'a> {
     state: &'a mut State,
     pub(super) bytes: Bytes,
+    messages: &'a [u32],
+    row: usize,
 }
 
 impl Untouched<'_> {
+    /// Its messages; none where nobody knows.
+    #[inline]
+    pub(super) fn messages(&self) -> u32 {
+        self.messages.get(self.row).copied().unwrap_or_default()
+    }
+
     /// Its first job begins to copy it.
     #[inline]
     pub(super) fn start_copy(self) {
@@ -75,8 +83,8 @@ pub(super) struct Mailboxes {
     states: Vec<State>,
     /// Homes of mailboxes found after the session began, by row beyond the fleet's.
     found: Vec<Home>,
-    /// Sizes that differ from the fleet's.
-    changed: BTreeMap<MailboxId, Bytes>,
+    /// Sizes that differ from the fleet's: bytes and messages.
+    changed: BTreeMap<MailboxId, (Bytes, u32)>,
 }
 
 impl Mailboxes {
@@ -147,7 +155,8 @@ impl Mailboxes {
         if u32::from_le_bytes([phase as u8, attempts, u8::from(changed), u8::from(begun)]) != 0 {
             return None;
         }
-        Some(Untouched { state, bytes: *at(&self.fleet.bytes, mailbox.index()) })
+        let row = mailbox.index();
+        Some(Untouched { state, bytes: *at(&self.fleet.bytes, row), messages: &self.fleet.messages, row })
     }
 
     /// Brings in what will be read of mailboxes that are to be copied.
@@ -178,14 +187,28 @@ impl Mailboxes {
     #[inline]
     pub(super) fn bytes(&self, mailbox: MailboxId) -> Bytes {
         if self.states[mailbox.index()].changed {
-            return self.changed[&mailbox];
+            return self.changed[&mailbox].0;
         }
         self.fleet.bytes[mailbox.index()]
     }
 
+    /// The messages as far as is known; none of a mailbox that was found later, until its copy tells.
+    #[inline]
+    pub(super) fn messages(&self, mailbox: MailboxId) -> u32 {
+        if self.states[mailbox.index()].changed {
+            return self.changed[&mailbox].1;
+        }
+        self.fleet.messages.get(mailbox.index()).copied().unwrap_or_default()
+    }
+
+    /// It has another size than is known; its messages are taken to be as many.
     pub(super) fn set_bytes(&mut self, mailbox: MailboxId, bytes: Bytes) {
+        self.set_size(mailbox, bytes, self.messages(mailbox));
+    }
+
+    pub(super) fn set_size(&mut self, mailbox: MailboxId, bytes: Bytes, messages: u32) {
         self.states[mailbox.index()].changed = true;
-        self.changed.insert(mailbox, bytes);
+        self.changed.insert(mailbox, (bytes, messages));
     }
 
     /// The head that it lived on when the facts were taken.

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
-use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
+use crate::units::{Bytes, InodesUsed, Latency, Rate, Share, Span, Time};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
-pub const CORE_VERSION: u32 = 1;
+pub const CORE_VERSION: u32 = 2;
 
 /// Identifies an effect: session, sequence and the job's slot, packed so that looking a job up needs no search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,6 +108,9 @@ pub enum Event {
         utilisation: Share,
         /// Mean response time.
         latency: Latency,
+        /// What holds most of the copies back that are under way from it, where there are any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<Limit>,
     },
     /// What a probe says of a cluster.
     ClusterSampled {
@@ -117,6 +120,9 @@ pub enum Event {
         measured_at: Time,
         /// Bytes really on it: moves, new accounts, growth of those who live there.
         used: Bytes,
+        /// Inodes really in use on it, where its file system has a count of them.
+        #[serde(default, skip_serializing_if = "InodesUsed::is_unknown")]
+        inodes: InodesUsed,
         /// Busy share of its capacity, rounded up.
         utilisation: Share,
         /// Mean response time.
@@ -424,6 +430,9 @@ pub enum Milestone {
     ClusterFull {
         /// The cluster.
         cluster: ClusterId,
+        /// What it is full of.
+        #[serde(default, skip_serializing_if = "FullOf::is_bytes")]
+        of: FullOf,
     },
     /// This share of all mailboxes has moved.
     ShareMoved {
@@ -446,6 +455,24 @@ pub enum Milestone {
     },
     /// The calendar of windows ends within a week; past its end nothing moves.
     WindowsEnd,
+}
+
+/// What a cluster is full of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FullOf {
+    /// Bytes.
+    #[default]
+    Bytes,
+    /// Inodes: files and directories.
+    Inodes,
+}
+
+impl FullOf {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+    fn is_bytes(&self) -> bool {
+        *self == Self::Bytes
+    }
 }
 
 /// Why the machine stopped by itself.

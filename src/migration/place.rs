@@ -1,10 +1,11 @@
 //! To which cluster: the order of filling, thresholds, reservations.
 
 use super::fill::Cluster;
+use super::message::FullOf;
 use super::plan::{Placement, PlacementPlan};
 use super::throttle::Sample;
 use crate::fleet::{ClusterId, STORES_MAX, at_mut};
-use crate::units::{Bytes, Share, Time};
+use crate::units::{Bytes, Inodes, InodesUsed, Room, Share, Time};
 
 /// Where a mailbox can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,9 @@ pub(super) struct Clusters {
     since: Time,
     /// The first cluster that may take a mailbox, for sequential filling; earlier ones are full, closed or not in service.
     first: usize,
-    largest_threshold: Bytes,
+    /// Whether some cluster has a limit of inodes, and what a mailbox takes of them besides one a message.
+    counts_inodes: bool,
+    inodes_per_mailbox: Inodes,
     /// Clusters that have refused since the caller last asked, a bit each.
     newly_full: u64,
 }
@@ -43,28 +46,52 @@ impl Clusters {
         for id in open {
             clusters[id.index()].set_in_service(true);
         }
-        let largest_threshold = clusters.iter().map(|cluster| cluster.threshold).max().unwrap_or_default();
         Self {
             list: clusters,
             rule: plan.rule,
             slack: plan.slack,
             since: now,
             first: 0,
-            largest_threshold,
+            counts_inodes: plan.counts_inodes(),
+            inodes_per_mailbox: plan.inodes_per_mailbox,
             newly_full: 0,
         }
     }
 
-    /// The room that is reserved for a mailbox of this size.
-    #[inline]
-    pub(super) fn need(&self, bytes: Bytes) -> Bytes {
-        if self.slack == Share::ZERO { bytes } else { bytes + bytes.share(self.slack) }
+    /// The room that is reserved for a mailbox of this size; its messages are asked for where inodes count.
+    #[inline(always)]
+    pub(super) fn need(&self, bytes: Bytes, messages: impl FnOnce() -> u32) -> Room {
+        let bytes = if self.slack == Share::ZERO { bytes } else { bytes + bytes.share(self.slack) };
+        let takes = self.room_taken(bytes, if self.counts_inodes { messages() } else { 0 });
+        if self.counts_inodes { takes + self.slack_of(takes) } else { takes }
+    }
+
+    /// The inodes of what may come meanwhile: as many messages more, by share, as bytes.
+    fn slack_of(&self, takes: Room) -> Room {
+        let messages = takes.inodes.saturating_sub(self.inodes_per_mailbox);
+        Room { bytes: Bytes::ZERO, inodes: messages.share(self.slack) }
+    }
+
+    /// What a mailbox takes whose copy has ended.
+    #[inline(always)]
+    pub(super) fn room_taken(&self, bytes: Bytes, messages: u32) -> Room {
+        let inodes = if self.counts_inodes {
+            Inodes::new(self.inodes_per_mailbox.get().saturating_add(u64::from(messages)))
+        } else {
+            Inodes::ZERO
+        };
+        Room { bytes, inodes }
+    }
+
+    /// The messages of a mailbox that takes so much; none where inodes do not count.
+    pub(super) fn messages_of(&self, takes: Room) -> u32 {
+        u32::try_from(takes.inodes.saturating_sub(self.inodes_per_mailbox).get()).unwrap_or(u32::MAX)
     }
 
     /// Reserves `need` on the cluster that took the last one, where sequential filling has ample room for it there and
     /// something has been placed before: `opened` has a bit for each such cluster.
     #[inline(always)]
-    pub(super) fn place_as_before(&mut self, now: Time, need: Bytes, opened: u64) -> Option<ClusterId> {
+    pub(super) fn place_as_before(&mut self, now: Time, need: Room, opened: u64) -> Option<ClusterId> {
         let cluster = self.list.get_mut(self.first)?;
         let usual = self.rule == Placement::Sequential && opened >> (self.first % STORES_MAX) & 1 != 0;
         (usual && cluster.reserve_amply(now, need)).then_some(ClusterId(self.first as u8))
@@ -72,8 +99,8 @@ impl Clusters {
 
     /// Chooses a cluster with room for `need` and reserves it.
     #[inline]
-    pub(super) fn place(&mut self, now: Time, need: Bytes) -> Choice {
-        if need > self.largest_threshold {
+    pub(super) fn place(&mut self, now: Time, need: Room) -> Choice {
+        if !self.list.iter().any(|cluster| cluster.could_take(need)) {
             return Choice::TooLarge;
         }
         let choice = match self.rule {
@@ -87,32 +114,33 @@ impl Clusters {
     }
 
     #[inline]
-    fn first_with_room(&mut self, now: Time, need: Bytes) -> Choice {
+    fn first_with_room(&mut self, now: Time, need: Room) -> Choice {
         while self.list.get(self.first).is_some_and(|cluster| !cluster.takes()) {
             self.first += 1;
         }
         for (place, cluster) in self.list.iter_mut().enumerate().skip(self.first) {
             // What could never fit in there does not close it for the others.
-            if !cluster.takes() || need > cluster.threshold {
+            if !cluster.takes() || !cluster.could_take(need) {
                 continue;
             }
             if !cluster.fresh(now) {
                 return Choice::Stale;
             }
-            if cluster.estimate(now) + need <= cluster.threshold {
+            let with = cluster.estimate(now) + need;
+            if cluster.allows(with) {
                 return Choice::At(ClusterId(place as u8));
             }
-            cluster.refuse();
+            cluster.refuse(with);
             self.newly_full |= 1 << place;
         }
         Choice::NoRoom
     }
 
-    fn least_filled(&mut self, now: Time, need: Bytes) -> Choice {
+    fn least_filled(&mut self, now: Time, need: Room) -> Choice {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
         for (place, cluster) in self.list.iter_mut().enumerate() {
-            if !cluster.takes() || need > cluster.threshold {
+            if !cluster.takes() || !cluster.could_take(need) {
                 continue;
             }
             if !cluster.fresh(now) {
@@ -120,12 +148,12 @@ impl Clusters {
                 continue;
             }
             let with = cluster.estimate(now) + need;
-            if with > cluster.threshold {
-                cluster.refuse();
+            if !cluster.allows(with) {
+                cluster.refuse(with);
                 self.newly_full |= 1 << place;
                 continue;
             }
-            let fill = with.of(cluster.threshold);
+            let fill = cluster.fill_with(with);
             if best.is_none_or(|(least, _)| fill < least) {
                 best = Some((fill, place));
             }
@@ -140,8 +168,8 @@ impl Clusters {
     /// Corrects a reservation to the true size once the copy has shown it.
     /// Says whether the cluster stays within its threshold with everything on its way.
     #[inline]
-    pub(super) fn correct(&mut self, now: Time, cluster: ClusterId, reserved: Bytes, bytes: Bytes) -> bool {
-        at_mut(&mut self.list, cluster.index()).correct(now, reserved, bytes)
+    pub(super) fn correct(&mut self, now: Time, cluster: ClusterId, reserved: Room, takes: Room) -> bool {
+        at_mut(&mut self.list, cluster.index()).correct(now, reserved, takes)
     }
 
     /// Looks again before a switch: whether the cluster stays within its threshold with everything on its way.
@@ -151,19 +179,19 @@ impl Clusters {
     }
 
     /// Gives a reservation back.
-    pub(super) fn release(&mut self, cluster: ClusterId, reserved: Bytes) {
+    pub(super) fn release(&mut self, cluster: ClusterId, reserved: Room) {
         self.list[cluster.index()].release(reserved);
     }
 
     /// Turns a reservation into something that lives there.
     #[inline]
-    pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Bytes) {
+    pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Room) {
         at_mut(&mut self.list, cluster.index()).commit(reserved);
     }
 
     /// Takes in a sample. One older than the last is ignored, and so is one from before the session: it may miss what an
     /// earlier session has committed since, of which this one knows nothing.
-    pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: Bytes) {
+    pub(super) fn sampled(&mut self, now: Time, id: ClusterId, sample: Sample, used: (Bytes, InodesUsed)) {
         if sample.measured_at >= self.since && self.list[id.index()].sampled(now, sample, used) {
             self.first = 0;
         }
@@ -210,15 +238,15 @@ impl Clusters {
         self.newly_full != 0
     }
 
-    /// A cluster that has refused for the first time since it was open, once for each refusal.
+    /// A cluster that has refused for the first time since it was open, once for each refusal, and what it is full of.
     #[inline]
-    pub(super) fn take_newly_full(&mut self) -> Option<ClusterId> {
+    pub(super) fn take_newly_full(&mut self) -> Option<(ClusterId, FullOf)> {
         if self.newly_full == 0 {
             return None;
         }
         let place = self.newly_full.trailing_zeros();
         self.newly_full &= self.newly_full - 1;
-        Some(ClusterId(place as u8))
+        Some((ClusterId(place as u8), self.list[place as usize].full_of().unwrap_or_default()))
     }
 
     /// The worst of `sample` and the last samples of the clusters that concern a head: those that its jobs go to, and the
@@ -237,13 +265,13 @@ impl Clusters {
         worst
     }
 
-    /// Bytes reserved on a cluster: exactly what is in flight to it.
-    pub(super) fn reserved(&self, id: ClusterId) -> Bytes {
+    /// What is reserved on a cluster: exactly what is in flight to it.
+    pub(super) fn reserved(&self, id: ClusterId) -> Room {
         self.list[id.index()].reserved()
     }
 
     /// How full a cluster may be by now, everything on its way included.
-    pub(super) fn estimate(&self, now: Time, id: ClusterId) -> Bytes {
+    pub(super) fn estimate(&self, now: Time, id: ClusterId) -> Room {
         self.list[id.index()].estimate(now)
     }
 }
@@ -260,6 +288,7 @@ mod tests {
             full_at: Share::from_ppm(400_000),
             reserve: Bytes::ZERO,
             assumed_intake: Rate::ZERO,
+            inodes: None,
         };
         PlacementPlan {
             rule,
@@ -267,6 +296,7 @@ mod tests {
             slack: Share::ZERO,
             sample_limit: Span::from_secs(60),
             reopen_below: Share::from_ppm(10_000),
+            inodes_per_mailbox: Inodes::ZERO,
         }
     }
 
@@ -278,10 +308,14 @@ mod tests {
         Sample { measured_at: second(at), utilisation: Share::ZERO, latency: Latency::default() }
     }
 
+    fn of(bytes: u64) -> Room {
+        Room { bytes: Bytes::new(bytes), inodes: Inodes::ZERO }
+    }
+
     fn open(rule: Placement) -> Clusters {
         let mut clusters = Clusters::new(second(0), &plan(rule), &[ClusterId(0), ClusterId(1)]);
-        clusters.sampled(second(0), ClusterId(0), sample(0), Bytes::ZERO);
-        clusters.sampled(second(0), ClusterId(1), sample(0), Bytes::ZERO);
+        clusters.sampled(second(0), ClusterId(0), sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        clusters.sampled(second(0), ClusterId(1), sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
         clusters
     }
 
@@ -291,53 +325,49 @@ mod tests {
     #[test]
     fn sequential_placement_fills_to_the_byte_and_not_one_more() {
         let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(1), Bytes::new(400)), Choice::At(A));
+        assert_eq!(clusters.place(second(1), of(400)), Choice::At(A));
         assert_eq!(clusters.take_newly_full(), None);
-        assert_eq!(clusters.place(second(1), Bytes::new(1)), Choice::At(B));
-        assert_eq!(clusters.take_newly_full(), Some(A));
+        assert_eq!(clusters.place(second(1), of(1)), Choice::At(B));
+        assert_eq!(clusters.take_newly_full(), Some((A, FullOf::Bytes)));
         assert_eq!(clusters.take_newly_full(), None);
     }
 
     #[test]
     fn a_cluster_closes_at_its_first_refusal_and_reopens_one_percent_below() {
         let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), Bytes::new(300));
-        assert_eq!(clusters.place(second(1), Bytes::new(200)), Choice::At(B));
-        clusters.commit(A, Bytes::new(300));
-        clusters.sampled(second(2), A, sample(2), Bytes::new(300));
-        assert_eq!(
-            clusters.place(second(2), Bytes::new(50)),
-            Choice::At(B),
-            "the sample at 2 s may miss what was committed"
-        );
-        clusters.sampled(second(3), A, sample(3), Bytes::new(391));
+        clusters.place(second(1), of(300));
+        assert_eq!(clusters.place(second(1), of(200)), Choice::At(B));
+        clusters.commit(A, of(300));
+        clusters.sampled(second(2), A, sample(2), (Bytes::new(300), InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(2), of(50)), Choice::At(B), "the sample at 2 s may miss what was committed");
+        clusters.sampled(second(3), A, sample(3), (Bytes::new(391), InodesUsed::UNKNOWN));
         assert!(!clusters.takes(A));
-        clusters.sampled(second(4), A, sample(4), Bytes::new(390));
-        assert_eq!(clusters.place(second(4), Bytes::new(10)), Choice::At(A));
+        clusters.sampled(second(4), A, sample(4), (Bytes::new(390), InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(4), of(10)), Choice::At(A));
     }
 
     #[test]
     fn what_was_committed_after_a_late_sample_was_measured_still_counts() {
         let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), Bytes::new(100));
-        clusters.sampled(second(10), A, sample(10), Bytes::ZERO);
-        clusters.commit(A, Bytes::new(100));
-        clusters.sampled(second(20), A, sample(10), Bytes::ZERO);
-        assert_eq!(clusters.estimate(second(20), A), Bytes::new(100));
-        clusters.sampled(second(30), A, sample(25), Bytes::new(100));
-        assert_eq!(clusters.estimate(second(30), A), Bytes::new(100));
+        clusters.place(second(1), of(100));
+        clusters.sampled(second(10), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        clusters.commit(A, of(100));
+        clusters.sampled(second(20), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        assert_eq!(clusters.estimate(second(20), A), of(100));
+        clusters.sampled(second(30), A, sample(25), (Bytes::new(100), InodesUsed::UNKNOWN));
+        assert_eq!(clusters.estimate(second(30), A), of(100));
     }
 
     #[test]
     fn samples_much_later_than_their_interval_still_show_what_was_committed() {
         let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), Bytes::new(100));
-        clusters.commit(A, Bytes::new(100));
+        clusters.place(second(1), of(100));
+        clusters.commit(A, of(100));
         for at in 100..400 {
             let used = Bytes::new(if at >= 102 { 100 } else { 0 });
-            clusters.sampled(second(at), A, sample(at - 100), used);
+            clusters.sampled(second(at), A, sample(at - 100), (used, InodesUsed::UNKNOWN));
         }
-        assert_eq!(clusters.estimate(second(399), A), Bytes::new(100));
+        assert_eq!(clusters.estimate(second(399), A), of(100));
     }
 
     #[test]
@@ -345,50 +375,53 @@ mod tests {
         let mut plan = plan(Placement::Sequential);
         plan.clusters[0].rated = Bytes::new(100);
         let mut clusters = Clusters::new(second(0), &plan, &[A, B]);
-        clusters.sampled(second(0), A, sample(0), Bytes::ZERO);
-        clusters.sampled(second(0), B, sample(0), Bytes::ZERO);
-        assert_eq!(clusters.place(second(1), Bytes::new(41)), Choice::At(B));
-        assert_eq!(clusters.place(second(1), Bytes::new(40)), Choice::At(A));
+        clusters.sampled(second(0), A, sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        clusters.sampled(second(0), B, sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(1), of(41)), Choice::At(B));
+        assert_eq!(clusters.place(second(1), of(40)), Choice::At(A));
     }
 
     #[test]
     fn a_sample_from_before_the_session_says_nothing() {
         let mut clusters = Clusters::new(second(10), &plan(Placement::Sequential), &[A, B]);
-        clusters.sampled(second(12), A, sample(9), Bytes::ZERO);
-        assert_eq!(clusters.place(second(12), Bytes::new(1)), Choice::Stale);
-        clusters.sampled(second(12), A, sample(10), Bytes::ZERO);
-        assert_eq!(clusters.place(second(12), Bytes::new(1)), Choice::At(A));
+        clusters.sampled(second(12), A, sample(9), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(12), of(1)), Choice::Stale);
+        clusters.sampled(second(12), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(12), of(1)), Choice::At(A));
     }
 
     #[test]
     fn an_old_sample_stops_placement_and_opens_no_other_cluster() {
         let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(61), Bytes::new(1)), Choice::Stale);
-        clusters.sampled(second(61), A, sample(61), Bytes::ZERO);
-        assert_eq!(clusters.place(second(61), Bytes::new(1)), Choice::At(A));
+        assert_eq!(clusters.place(second(61), of(1)), Choice::Stale);
+        clusters.sampled(second(61), A, sample(61), (Bytes::ZERO, InodesUsed::UNKNOWN));
+        assert_eq!(clusters.place(second(61), of(1)), Choice::At(A));
     }
 
     #[test]
     fn least_filled_evens_the_shares_out_and_lists_what_is_full() {
         let mut clusters = open(Placement::LeastFilled);
-        let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), Bytes::new(190))).collect();
+        let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), of(190))).collect();
         assert_eq!(places, [Choice::At(A), Choice::At(B), Choice::At(A), Choice::At(B), Choice::NoRoom]);
-        assert_eq!((clusters.take_newly_full(), clusters.take_newly_full()), (Some(A), Some(B)));
+        assert_eq!(
+            (clusters.take_newly_full(), clusters.take_newly_full()),
+            (Some((A, FullOf::Bytes)), Some((B, FullOf::Bytes)))
+        );
     }
 
     #[test]
     fn a_copy_that_outgrew_its_room_does_not_fit_any_more() {
         let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), Bytes::new(390));
-        assert!(!clusters.correct(second(1), A, Bytes::new(390), Bytes::new(401)));
-        assert!(clusters.correct(second(1), A, Bytes::new(401), Bytes::new(400)));
-        assert_eq!(clusters.reserved(A), Bytes::new(400));
+        clusters.place(second(1), of(390));
+        assert!(!clusters.correct(second(1), A, of(390), of(401)));
+        assert!(clusters.correct(second(1), A, of(401), of(400)));
+        assert_eq!(clusters.reserved(A), of(400));
     }
 
     #[test]
     fn a_mailbox_larger_than_every_threshold_closes_no_cluster() {
         let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(1), Bytes::new(401)), Choice::TooLarge);
+        assert_eq!(clusters.place(second(1), of(401)), Choice::TooLarge);
         assert!(clusters.takes(A) && clusters.takes(B));
     }
 }

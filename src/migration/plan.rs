@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{HeadId, MailboxId};
-use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, Rate, Room, Share, Span, Time};
 
 /// The whole plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +119,38 @@ pub struct PlacementPlan {
     pub sample_limit: Span,
     /// A closed cluster takes mailboxes again when its fill is this share of its rating below the threshold.
     pub reopen_below: Share,
+    /// Inodes that a mailbox takes besides one a message: its directories and index files. It counts where a cluster has a
+    /// limit of them.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub inodes_per_mailbox: Inodes,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_none_of_them(inodes: &Inodes) -> bool {
+    *inodes == Inodes::ZERO
+}
+
+impl PlacementPlan {
+    /// Whether some cluster has a limit of inodes, so that they have to be counted.
+    #[must_use]
+    pub fn counts_inodes(&self) -> bool {
+        self.clusters.iter().any(|cluster| cluster.inodes.is_some())
+    }
+
+    /// What a mailbox of this size takes.
+    #[must_use]
+    pub fn takes(&self, bytes: Bytes, messages: u32) -> Room {
+        Room { bytes, inodes: Inodes::new(self.inodes_per_mailbox.get().saturating_add(u64::from(messages))) }
+    }
+
+    /// Whether some cluster, were it empty, could take a mailbox of this size, with the slack that is reserved for it.
+    #[must_use]
+    pub fn could_take(&self, bytes: Bytes, messages: u32) -> bool {
+        let takes = self.takes(bytes, messages);
+        let messages = Inodes::new(u64::from(messages));
+        let slack = Room { bytes: bytes.share(self.slack), inodes: messages.share(self.slack) };
+        self.clusters.iter().any(|cluster| (takes + slack).is_within(cluster.limit()))
+    }
 }
 
 /// The placement rule.
@@ -143,6 +175,29 @@ pub struct ClusterPlan {
     pub reserve: Bytes,
     /// Intake of new accounts and growth that is assumed while no newer sample tells.
     pub assumed_intake: Rate,
+    /// Its limit of inodes, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inodes: Option<InodePlan>,
+}
+
+/// What the plan says of a cluster's inodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InodePlan {
+    /// Rated number.
+    pub rated: Inodes,
+    /// No placement takes it above this share of its rating.
+    pub full_at: Share,
+    /// New accounts and new mail that are assumed while no newer sample tells: inodes a day.
+    pub assumed_a_day: Inodes,
+}
+
+impl InodePlan {
+    /// Inodes up to which mailboxes may be placed.
+    #[must_use]
+    pub fn threshold(&self) -> Inodes {
+        self.rated.share(self.full_at)
+    }
 }
 
 impl ClusterPlan {
@@ -150,6 +205,13 @@ impl ClusterPlan {
     #[must_use]
     pub fn threshold(&self) -> Bytes {
         self.rated.share(self.full_at).saturating_sub(self.reserve)
+    }
+
+    /// What mailboxes may be placed up to in both units.
+    #[must_use]
+    pub fn limit(&self) -> Room {
+        let inodes = self.inodes.map_or(Inodes::UNLIMITED, |inodes| inodes.threshold());
+        Room { bytes: self.threshold(), inodes }
     }
 }
 

@@ -10,7 +10,7 @@ use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, 
 use super::purge::{foresees, purge_wake};
 use super::throttle::{Guard, Sample};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId, at_mut};
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Bytes, InodesUsed, Span, Time};
 
 impl Session {
     /// Takes an event in, unless it begins a session; says whether it has. What is said of heads and clusters that the plan
@@ -20,14 +20,16 @@ impl Session {
         #[cfg(test)]
         self.check_gates();
         match *event {
-            Event::CopyEnded { effect, bytes, limit, .. } => self.copy_ended(now, effect, bytes, limit, out),
+            Event::CopyEnded { effect, bytes, messages, limit } => {
+                self.copy_ended(now, effect, (bytes, messages), limit, out);
+            }
             Event::SwitchEnded { effect } => self.switch_ended(now, effect, out),
             Event::PurgeEnded { effect } => self.purge_ended(now, effect, out),
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
-                self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, out);
+            Event::HeadSampled { head, measured_at, utilisation, latency, held_by } => {
+                self.head_sampled(now, head, Sample { measured_at, utilisation, latency }, held_by, out);
             }
-            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
-                self.cluster_sampled(now, cluster, Sample { measured_at, utilisation, latency }, used, out);
+            Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency } => {
+                self.cluster_sampled(now, cluster, Sample { measured_at, utilisation, latency }, (used, inodes), out);
             }
             Event::Started(_) => return false,
             Event::Wake
@@ -79,7 +81,14 @@ impl Session {
     }
 
     #[inline(always)]
-    fn copy_ended(&mut self, now: Time, effect: EffectId, bytes: Bytes, limit: Limit, out: &mut Vec<Command>) {
+    fn copy_ended(
+        &mut self,
+        now: Time,
+        effect: EffectId,
+        (bytes, messages): (Bytes, u32),
+        limit: Limit,
+        out: &mut Vec<Command>,
+    ) {
         let paused = self.paused();
         let Self { lanes, jobs, clusters, mailboxes, waves, .. } = self;
         let Some(job) = jobs.find(effect, Stage::Copying) else { return };
@@ -90,8 +99,9 @@ impl Session {
             return self.abandoned_copy_ended(now, effect, out);
         }
         self.faults.pass();
-        let holds = clusters.correct(now, job.cluster, job.reserved, bytes);
-        job.reserved = bytes;
+        let takes = clusters.room_taken(bytes, messages);
+        let holds = clusters.correct(now, job.cluster, job.reserved, takes);
+        job.reserved = takes;
         // What nothing stands in the way of switches at once; the rest waits for its turn, or has outgrown its cluster.
         if holds && !paused && lane.ready.is_empty() && lane.switching < self.switches {
             job.stage = Stage::Switching;
@@ -111,7 +121,7 @@ impl Session {
             && let Some(mailbox) = lane.queue.peek_order()
             && let Some(untouched) = mailboxes.untouched(mailbox)
             && let bytes = untouched.bytes
-            && let reserved = clusters.need(bytes)
+            && let reserved = clusters.need(bytes, || untouched.messages())
             && let Some(to) = clusters.place_as_before(now, reserved, self.opened)
         {
             untouched.start_copy();
@@ -319,7 +329,14 @@ impl Session {
         self.unsettled = true;
     }
 
-    fn head_sampled(&mut self, now: Time, head: HeadId, sample: Sample, out: &mut Vec<Command>) {
+    fn head_sampled(
+        &mut self,
+        now: Time,
+        head: HeadId,
+        sample: Sample,
+        held_by: Option<Limit>,
+        out: &mut Vec<Command>,
+    ) {
         let Some(lane) = self.lanes.get_mut(head.index()) else { return };
         let known = lane.sample.map_or(Time::LONG_AGO, |last| last.measured_at + Span::TICK);
         if sample.measured_at < known.max(self.samples_since) {
@@ -329,6 +346,7 @@ impl Session {
         let worst = self.clusters.worst(sample, &lane.jobs_on);
         let plan = &self.plan.heads[head.index()].throttle;
         lane.set_sample(sample);
+        lane.note_limit_of_running(held_by);
         let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
             lane.gate = Gate::CLOSED;
@@ -345,7 +363,14 @@ impl Session {
         self.use_pace(now, head, out);
     }
 
-    fn cluster_sampled(&mut self, now: Time, cluster: ClusterId, sample: Sample, used: Bytes, out: &mut Vec<Command>) {
+    fn cluster_sampled(
+        &mut self,
+        now: Time,
+        cluster: ClusterId,
+        sample: Sample,
+        used: (Bytes, InodesUsed),
+        out: &mut Vec<Command>,
+    ) {
         if cluster.index() >= self.clusters.len() {
             return;
         }

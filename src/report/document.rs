@@ -6,8 +6,8 @@
 mod shape;
 
 use shape::{
-    CausePart, ChancePart, ClusterPart, ExpectationPart, HeadPart, InputPart, Instant, MilestonePart, NotePart,
-    QuantilePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
+    CausePart, ChancePart, ClusterPart, ExpectationPart, HeadPart, InodePart, InputPart, Instant, MilestonePart,
+    NotePart, QuantilePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
 };
 
 use schemars::JsonSchema;
@@ -19,7 +19,7 @@ use super::{About, ending, inventory, links, load, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
-use crate::forecast::{ClusterForecast, Forecast, HeadForecast, MilestoneForecast, Widths};
+use crate::forecast::{ClusterForecast, Forecast, HeadForecast, InodeForecast, MilestoneForecast, Widths};
 use crate::migration::message::{Binding, CORE_VERSION};
 use crate::scenario::{NoteKind, Scenario};
 use crate::units::Time;
@@ -201,6 +201,17 @@ fn cluster(name: &str, one: &ClusterForecast) -> ClusterPart {
         threshold: one.threshold.fraction(),
         placements_within_threshold: one.highest_placement <= one.threshold,
         final_fill_p50: one.final_fill.map(|fill| fill.value),
+        inodes: one.inodes.as_ref().map(inodes),
+    }
+}
+
+fn inodes(one: &InodeForecast) -> InodePart {
+    InodePart {
+        highest_placement: one.highest_placement.fraction(),
+        threshold: one.threshold.fraction(),
+        placements_within_threshold: one.highest_placement <= one.threshold,
+        final_fill_p50: one.final_fill.map(|fill| fill.value),
+        filled: one.filled,
     }
 }
 

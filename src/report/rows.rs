@@ -7,6 +7,7 @@ use crate::forecast::expect::{Expected, Verdict};
 use crate::forecast::quantile::{P10, P50, P80, P90, When};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
 use crate::migration::message::Milestone;
+use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 
 /// The first lines: when each head is empty, when all are, when each cluster opens and is full.
@@ -40,6 +41,15 @@ fn ordered(forecast: &Forecast) -> impl Iterator<Item = &MilestoneForecast> {
     })
 }
 
+/// At what share of its rating a cluster is full: of bytes, and of inodes where it has a limit of them.
+fn full_at(plan: &ClusterPlan) -> String {
+    match plan.inodes {
+        None => plan.full_at.to_string(),
+        Some(inodes) if inodes.full_at == plan.full_at => format!("{} of its bytes or inodes", plan.full_at),
+        Some(inodes) => format!("{} of its bytes or {} of its inodes", plan.full_at, inodes.full_at),
+    }
+}
+
 fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) {
     match milestone {
         Milestone::HeadEmptied { head, .. } => (format!("{} is empty", scenario.heads[head.index()]), "is not emptied"),
@@ -47,9 +57,9 @@ fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) 
         Milestone::ClusterOpened { cluster } => {
             (format!("{} takes its first mailbox", scenario.clusters[cluster.index()]), "is not needed")
         }
-        Milestone::ClusterFull { cluster } => {
-            let threshold = scenario.plan.placement.clusters[cluster.index()].full_at;
-            (format!("{} is full ({threshold})", scenario.clusters[cluster.index()]), "does not happen")
+        Milestone::ClusterFull { cluster, .. } => {
+            let full_at = full_at(&scenario.plan.placement.clusters[cluster.index()]);
+            (format!("{} is full ({full_at})", scenario.clusters[cluster.index()]), "does not happen")
         }
         other => (scenario.milestone_name(&other), "does not happen"),
     }

@@ -2,11 +2,14 @@
 
 use super::wording::{Calendar, count, figure, percent};
 use super::{About, Block, Section, Tone, links, warn};
+use crate::fleet::ClusterId;
+use crate::forecast::quantile::Estimate;
 use crate::forecast::series::{Direction, HeadSeries, Trend};
-use crate::forecast::{ClusterForecast, Forecast, HeadForecast};
-use crate::migration::message::Binding;
+use crate::forecast::{Forecast, HeadForecast};
+use crate::migration::message::{Binding, FullOf, Milestone};
 use crate::migration::plan::Within;
 use crate::scenario::{Note, NoteKind};
+use crate::units::Share;
 
 fn section(title: &str, blocks: Vec<Block>) -> Section {
     Section { title: title.into(), blocks }
@@ -140,31 +143,67 @@ pub(super) fn users(forecast: &Forecast) -> Section {
     section("What users notice", blocks)
 }
 
-/// Placements against thresholds.
+/// Placements against thresholds: of each cluster in bytes, and in inodes where it has a limit of them.
 pub(super) fn clusters(forecast: &Forecast) -> Section {
-    let names = || forecast.scenario.clusters.iter().zip(&forecast.clusters);
-    let above: Vec<_> = names().filter(|(_, cluster)| cluster.highest_placement > cluster.threshold).collect();
-    let fill = |share: crate::units::Share| format!("{:.2} %", share.fraction() * 100.0);
+    struct Fill<'a> {
+        name: String,
+        highest: Share,
+        threshold: Share,
+        end: Option<&'a Estimate<f64>>,
+    }
+    let mut fills = Vec::new();
+    for (name, one) in forecast.scenario.clusters.iter().zip(&forecast.clusters) {
+        let (highest, threshold, end) = (one.highest_placement, one.threshold, one.final_fill.as_ref());
+        fills.push(Fill { name: name.clone(), highest, threshold, end });
+        if let Some(one) = &one.inodes {
+            let (highest, threshold, end) = (one.highest_placement, one.threshold, one.final_fill.as_ref());
+            fills.push(Fill { name: format!("{name}, inodes"), highest, threshold, end });
+        }
+    }
+    let shown = |share: Share| format!("{:.2} %", share.fraction() * 100.0);
+    let above = fills.iter().filter(|fill| fill.highest > fill.threshold);
     let mut blocks: Vec<Block> = above
-        .iter()
-        .map(|(name, cluster)| {
-            let (highest, threshold) = (fill(cluster.highest_placement), fill(cluster.threshold));
+        .map(|Fill { name, highest, threshold, .. }| {
+            let (highest, threshold) = (shown(*highest), shown(*threshold));
             Block::Line(Tone::Bad, format!("{name}: a placement led to {highest}, above its threshold of {threshold}"))
         })
         .collect();
-    let nearest = names()
-        .max_by_key(|(_, cluster)| i64::from(cluster.highest_placement.ppm()) - i64::from(cluster.threshold.ppm()));
-    if let (true, Some((name, cluster))) = (above.is_empty(), nearest) {
-        let (highest, threshold) = (fill(cluster.highest_placement), fill(cluster.threshold));
+    let nearest = fills.iter().max_by_key(|fill| i64::from(fill.highest.ppm()) - i64::from(fill.threshold.ppm()));
+    if let (true, Some(Fill { name, highest, threshold, .. })) = (blocks.is_empty(), nearest) {
+        let (highest, threshold) = (shown(*highest), shown(*threshold));
         blocks.push(Block::Line(Tone::Good, format!("No placement above {threshold}: highest {highest} ({name}).")));
     }
-    let row = |(name, cluster): (&String, &ClusterForecast)| {
-        let end = cluster.final_fill.map_or("n/e".into(), |end| format!("{:.1} %", end.value * 100.0));
-        vec![name.clone(), fill(cluster.highest_placement), fill(cluster.threshold), end]
+    blocks.extend(full_of_inodes(forecast));
+    let row = |Fill { name, highest, threshold, end }: &Fill<'_>| {
+        let end = end.map_or("n/e".into(), |end| format!("{:.1} %", end.value * 100.0));
+        vec![name.clone(), shown(*highest), shown(*threshold), end]
     };
     let header = ["", "highest placement", "threshold", "fill at the end, median"].map(str::to_owned).to_vec();
-    blocks.push(Block::Table { header, rows: names().map(row).collect() });
+    blocks.push(Block::Table { header, rows: fills.iter().map(row).collect() });
     section("Clusters", blocks)
+}
+
+/// Which of a cluster's two limits fills it, where it has both and is full in any replication.
+fn full_of_inodes(forecast: &Forecast) -> impl Iterator<Item = Block> {
+    let clusters = forecast.scenario.clusters.iter().zip(&forecast.clusters).zip((0..).map(ClusterId));
+    clusters.filter_map(|((name, one), cluster)| {
+        let filled = one.inodes.as_ref()?.filled;
+        let milestone = Milestone::ClusterFull { cluster, of: FullOf::Bytes };
+        let full = forecast.milestones.iter().find(|known| known.milestone == milestone)?;
+        let often = forecast.replications.len() as u32 - full.never.min(forecast.replications.len() as u32);
+        let text = match (often, filled) {
+            (0, _) => return None,
+            (_, 0) => format!("{name} is full of bytes before it is full of inodes."),
+            (often, filled) if filled >= often => format!("{name} is full of inodes before it is full of bytes."),
+            (often, filled) => {
+                let share = percent(f64::from(filled) / f64::from(often));
+                format!(
+                    "{name} is full of inodes before it is full of bytes in {share} of the replications that fill it."
+                )
+            }
+        };
+        Some(Block::Line(Tone::Plain, text))
+    })
 }
 
 /// The uncertain inputs.

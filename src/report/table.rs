@@ -10,7 +10,8 @@ use polars::prelude::{
 use crate::forecast::Forecast;
 use crate::forecast::series::{DayQuantiles, HeadSeries};
 use crate::migration::message::Binding;
-use crate::units::Time;
+use crate::sim::InodeOutcome;
+use crate::units::{Share, Time};
 
 /// The name of a head's quantity in the data files, its unit at the end.
 #[must_use]
@@ -47,6 +48,8 @@ const fn bound_column(cause: Binding) -> &'static str {
 
 /// The name of a cluster's fill in the data files.
 const FILL: &str = "fill_share";
+/// The same of its inodes.
+const INODE_FILL: &str = "inode_fill_share";
 
 /// One row a replication.
 ///
@@ -85,6 +88,13 @@ pub fn replications(forecast: &Forecast) -> PolarsResult<DataFrame> {
         let highest = clusters().map(|cluster| cluster.highest_placement.fraction());
         columns.push(floats(&format!("{name}_highest_placement_share"), highest));
         columns.push(floats(&format!("{name}_final_fill_share"), clusters().map(|one| one.final_fill.fraction())));
+        if clusters().any(|cluster| cluster.inodes.is_some()) {
+            let inodes = |of: fn(&InodeOutcome) -> Share| {
+                clusters().map(move |cluster| cluster.inodes.as_ref().map_or(0.0, |inodes| of(inodes).fraction()))
+            };
+            columns.push(floats(&format!("{name}_highest_inode_placement_share"), inodes(|one| one.highest_placement)));
+            columns.push(floats(&format!("{name}_final_inode_fill_share"), inodes(|one| one.final_fill)));
+        }
     }
     DataFrame::new(forecast.replications.len(), columns)
 }
@@ -103,6 +113,8 @@ pub fn series(forecast: &Forecast) -> PolarsResult<DataFrame> {
     }
     for (name, cluster) in scenario.clusters.iter().zip(&forecast.clusters) {
         rows.extend(cluster.days.iter().map(|day| (name.as_str(), FILL, day)));
+        let inodes = cluster.inodes.iter().flat_map(|inodes| &inodes.days);
+        rows.extend(inodes.map(|day| (name.as_str(), INODE_FILL, day)));
     }
     let of = |value: fn(&DayQuantiles) -> Option<f64>| rows.iter().map(|row| value(row.2)).collect::<Vec<_>>();
     let columns = vec![

@@ -4,11 +4,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::{About, document, report, terminal};
 use crate::forecast::replicate::{Amount, Watch};
-use crate::forecast::testing::{days_of, exactly, made, outcome, scenario};
+use crate::forecast::testing::{days_of, exactly, made, made_of, outcome, scenario};
 use crate::forecast::{Forecast, Inputs, forecast};
 use crate::migration::message::Binding;
+use crate::migration::plan::InodePlan;
 use crate::scenario::{Note, NoteKind, UncertainInput};
-use crate::units::Share;
+use crate::sim::InodeOutcome;
+use crate::units::{Inodes, Share};
 
 pub(super) fn about() -> About {
     let note = |text: &str, chosen_to_fit| Note {
@@ -131,4 +133,43 @@ fn what_is_written_is_as_its_schema_says() {
     let mut other = written;
     other["seed"] = "one".into();
     assert!(!validator.is_valid(&other));
+}
+
+/// A forecast in which the first cluster is full of inodes before it is full of bytes in every second replication.
+pub(super) fn of_few_inodes() -> Forecast {
+    let mut scenario = scenario();
+    let limit =
+        InodePlan { rated: Inodes::new(1_000_000_000), full_at: Share::from_ppm(350_000), assumed_a_day: Inodes::ZERO };
+    std::sync::Arc::make_mut(&mut scenario.plan).placement.clusters[0].inodes = Some(limit);
+    made_of(&scenario, 200, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        let fill = &mut outcome.clusters[0];
+        let days = fill.days.iter().map(|day| day * 0.85).collect();
+        let share = Share::from_ppm(349_900);
+        fill.inodes = Some(InodeOutcome { highest_placement: share, final_fill: share, days, filled: r % 2 == 0 });
+        outcome
+    })
+}
+
+#[test]
+fn a_cluster_with_a_limit_of_inodes_says_how_full_it_is_of_them() {
+    let forecast = of_few_inodes();
+    let text = anstream::adapter::strip_str(&terminal::render(&report(&forecast, &about()))).to_string();
+    // As it reads, however its lines are broken.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "nas-1 is full (40 % of its bytes or 35 % of its inodes)",
+        "nas-1 is full of inodes before it is full of bytes in",
+        "nas-1, inodes",
+        "No placement above 35.00 %: highest 34.99 % (nas-1, inodes).",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let document = serde_json::to_value(document::document(&forecast, &about())).unwrap();
+    let inodes = &document["clusters"][0]["inodes"];
+    assert_eq!((&inodes["threshold"], &inodes["filled"]), (&0.35.into(), &100.into()), "{inodes}");
+    assert_eq!(inodes["placements_within_threshold"], true);
+    assert!(document["clusters"][1].get("inodes").is_none());
+    let validator = jsonschema::validator_for(&document::schema()).unwrap();
+    assert!(validator.is_valid(&document));
 }

@@ -89,11 +89,13 @@ impl<'a> TraceLines<'a> {
 
 fn event_detail(event: &Event) -> Option<String> {
     match event {
-        Event::HeadSampled { utilisation, latency, .. } => {
-            Some(format!("({utilisation}, {:.2} ms)", latency.secs() * 1e3))
+        Event::HeadSampled { utilisation, latency, held_by, .. } => {
+            let held = held_by.map_or_else(String::new, |limit| format!(", limit {limit:?}"));
+            Some(format!("({utilisation}, {:.2} ms{held})", latency.secs() * 1e3))
         }
-        Event::ClusterSampled { used, utilisation, latency, .. } => {
-            Some(format!("({used}, {utilisation}, {:.2} ms)", latency.secs() * 1e3))
+        Event::ClusterSampled { used, inodes, utilisation, latency, .. } => {
+            let inodes = inodes.get().map_or_else(String::new, |inodes| format!("{inodes}, "));
+            Some(format!("({used}, {inodes}{utilisation}, {:.2} ms)", latency.secs() * 1e3))
         }
         Event::CopyEnded { bytes, messages, limit, .. } => {
             Some(format!("({bytes}, {messages} messages, limit {limit:?})"))

@@ -11,7 +11,7 @@ use super::model::{
     Probe, SizeLaw, Stalls,
 };
 use super::reader::{Reader, share};
-use crate::units::{Latency, OpRate, Share, Span};
+use crate::units::{Inodes, Latency, OpRate, Share, Span};
 
 /// Messages a second of a purge stream when nothing is ever purged, so that the number has no effect.
 const PURGE_RATE_UNUSED: f64 = 1.0;
@@ -30,6 +30,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
             in_service: *in_service + reader.number_if_any(item, "delay").map_or(Span::ZERO, Span::from_secs_f64),
             stalls: item.get("stalls").map(|stalls| self::stalls(stalls, reader)),
             used: reader.bytes(item, "used"),
+            inodes_used: item.get("inodes_used").map_or(Inodes::ZERO, |_| reader.inodes(item, "inodes_used")),
         }
     });
     let clusters = clusters.collect();

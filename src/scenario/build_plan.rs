@@ -8,10 +8,10 @@ use super::item::Item;
 use super::model::Model;
 use super::reader::{Reader, share};
 use crate::migration::plan::{
-    AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, Level, Placement, PlacementPlan, Plan, ThrottlePlan,
+    AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, InodePlan, Law, Level, Placement, PlacementPlan, Plan, ThrottlePlan,
     WindowLimit, Windows,
 };
-use crate::units::{Latency, Rate, Share, Span, Time};
+use crate::units::{Inodes, Latency, Rate, Share, Span, Time};
 
 /// Builds the plan with one value for each number.
 pub(crate) fn plan(file: &Item, frame: &Frame, model: &Model, reader: &mut Reader<'_>) -> Option<Plan> {
@@ -282,6 +282,7 @@ fn placement(file: &Item, plan: &Item, model: &Model, reader: &mut Reader<'_>) -
     };
     check_sampling(file, table.unwrap_or(plan), "clusters_every", sample_limit, "placement", reader);
     let intake = super::feasible::intake(model);
+    let inodes_per_mailbox = inodes_per_mailbox(file, reader);
     let clusters = file.get("cluster").map(Item::list).unwrap_or_default();
     let clusters = clusters.iter().map(|item| {
         reader.section();
@@ -290,13 +291,51 @@ fn placement(file: &Item, plan: &Item, model: &Model, reader: &mut Reader<'_>) -
             full_at: reader.share(item, "full_at"),
             reserve: reader.bytes(item, "reserve"),
             assumed_intake: reader.number_if_any(item, "assumed_intake").map_or(intake, super::reader::rate),
+            inodes: inodes(item, inodes_per_mailbox, model, reader),
         };
         if cluster.reserve >= cluster.rated.share(cluster.full_at) {
             reader.problem(item, format!("reserve is {}, which leaves no room below the threshold", cluster.reserve));
         }
         cluster
     });
-    PlacementPlan { rule: RULES[rule], clusters: clusters.collect(), slack, sample_limit, reopen_below }
+    let clusters: Vec<ClusterPlan> = clusters.collect();
+    let counts = clusters.iter().any(|cluster| cluster.inodes.is_some());
+    // Where they do not count, the plan is what it is without them.
+    let inodes_per_mailbox = if counts { inodes_per_mailbox } else { Inodes::ZERO };
+    PlacementPlan { rule: RULES[rule], clusters, slack, sample_limit, reopen_below, inodes_per_mailbox }
+}
+
+fn inodes_per_mailbox(file: &Item, reader: &mut Reader<'_>) -> Inodes {
+    file.get("population").map_or(Inodes::ZERO, |population| reader.inodes(population, "inodes_per_mailbox"))
+}
+
+/// A cluster's limit of inodes, where it has one.
+fn inodes(cluster: &Item, per_mailbox: Inodes, model: &Model, reader: &mut Reader<'_>) -> Option<InodePlan> {
+    if cluster.get("inodes").is_none() {
+        for key in ["inodes_full_at", "inodes_used"] {
+            if let Some(item) = cluster.get(key) {
+                reader.problem(item, "needs inodes, the number that the cluster is rated for");
+            }
+        }
+        return None;
+    }
+    let full_at = if cluster.get("inodes_full_at").is_some() { "inodes_full_at" } else { "full_at" };
+    let plan = InodePlan {
+        rated: reader.inodes(cluster, "inodes"),
+        full_at: reader.share(cluster, full_at),
+        assumed_a_day: super::feasible::intake_of_inodes(model, per_mailbox),
+    };
+    let used = cluster.get("inodes_used").map(|item| (item, Inodes::new(reader.value(item).round() as u64)));
+    if let Some((item, used)) = used.filter(|(_, used)| *used > plan.rated) {
+        reader.problem(
+            item,
+            format!("is {}, more than the {} that the cluster is rated for", used.get(), plan.rated.get()),
+        );
+    }
+    if plan.threshold() == Inodes::ZERO {
+        reader.problem(cluster, "inodes leave room for no file below their threshold");
+    }
+    Some(plan)
 }
 
 fn copy(plan: &Item, reader: &mut Reader<'_>) -> Option<CopyPlan> {

@@ -8,7 +8,7 @@ use super::item::Item;
 use super::model::{Model, Population, SizeLaw};
 use super::reader::Reader;
 use crate::migration::plan::{Windows, Within};
-use crate::units::{Bytes, Rate, Share, Time};
+use crate::units::{Bytes, Inodes, Rate, Share, Time};
 
 /// The expected size of a mailbox, in bytes.
 pub(crate) fn mean_size(law: &SizeLaw) -> f64 {
@@ -60,10 +60,24 @@ pub(crate) fn intake(model: &Model) -> Rate {
     Rate::per_second(((accounts + growth) / 86_400.0).ceil() as u64)
 }
 
+/// The messages of all mailboxes, as expected.
+fn all_messages(population: &Population) -> f64 {
+    all_bytes(population) / population.message_mean.get().max(1) as f64
+}
+
+/// The inodes that new accounts and new mail bring in, all together: a day's.
+pub(crate) fn intake_of_inodes(model: &Model, per_mailbox: Inodes) -> Inodes {
+    let population = &model.population;
+    let of_each = population.new_account_size.get() as f64 / population.message_mean.get().max(1) as f64;
+    let accounts = population.new_accounts_per_day * (of_each + per_mailbox.get() as f64);
+    Inodes::new((accounts + population.growth_per_day * all_messages(population)).ceil() as u64)
+}
+
 /// Checks a complete scenario.
 pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     reader.section();
     room(scenario, file, reader);
+    room_in_inodes(scenario, file, reader);
     moved_room(scenario, file, reader);
     windows(scenario, file, reader);
     load(scenario, file, reader);
@@ -115,6 +129,50 @@ fn room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     }
 }
 
+/// The inodes below the thresholds of the clusters that are in service at an instant; `None` where one has no limit, or where
+/// there is none: what that means for bytes is told.
+fn inode_room_at(scenario: &Scenario, at: Time) -> Option<Inodes> {
+    let clusters = scenario.plan.placement.clusters.iter().zip(&scenario.model.clusters);
+    let in_service = clusters.filter(|(_, model)| model.in_service <= at);
+    let rooms = in_service.map(|(plan, model)| Some(plan.inodes?.threshold().saturating_sub(model.inodes_used).get()));
+    let rooms: Vec<u64> = rooms.collect::<Option<_>>()?;
+    (!rooms.is_empty()).then(|| Inodes::new(rooms.iter().sum()))
+}
+
+/// Clusters can be full of files long before they are full of bytes.
+fn room_in_inodes(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let Some((clusters, room)) = file.get("cluster").zip(inode_room_at(scenario, scenario.horizon)) else { return };
+    let population = &scenario.model.population;
+    let per_mailbox = scenario.plan.placement.inodes_per_mailbox;
+    let mean = all_messages(population) / f64::from(population.mailboxes.max(1)) + per_mailbox.get() as f64;
+    let excluded = scenario.plan.order.excluded.len() as f64;
+    let needed = mean * (f64::from(population.mailboxes) - excluded).max(0.0);
+    let shown = |inodes: f64| Inodes::new(inodes.ceil() as u64).to_string();
+    let horizon = super::calendar::local(&scenario.time_zone, scenario.horizon).date();
+    let sum = format!(
+        "{} mailboxes of {} on average, messages and {} for each mailbox's folders; {room} below the thresholds",
+        population.mailboxes,
+        shown(mean),
+        per_mailbox.get()
+    );
+    let room = room.get() as f64;
+    if needed > room {
+        let message = format!("too few inodes: needs {} more by {horizon} ({sum})", shown(needed - room));
+        return reader.problem(clusters, message);
+    }
+    let grown =
+        intake_of_inodes(&scenario.model, per_mailbox).get() as f64 * scenario.horizon.since(scenario.as_of).days();
+    if needed + grown > room {
+        let more = shown(needed + grown - room);
+        reader.warning(
+            clusters,
+            format!(
+                "with new mail and new accounts until {horizon} they need {more} more, unless the migration ends early ({sum})"
+            ),
+        );
+    }
+}
+
 fn moved_room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let population = &scenario.model.population;
     let share: f64 =
@@ -130,6 +188,14 @@ fn moved_room(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
             terabytes(moved),
             terabytes(room)
         );
+        reader.problem(item, message);
+    }
+    let (per_mailbox, room) = (scenario.plan.placement.inodes_per_mailbox, inode_room_at(scenario, scenario.as_of));
+    let moved = (all_messages(population) + per_mailbox.get() as f64 * f64::from(population.mailboxes)) * share;
+    if let Some(room) = room.filter(|room| moved > room.get() as f64 && !is_known) {
+        let moved = Inodes::new(moved.ceil() as u64);
+        let message =
+            format!("the mailboxes already moved take {moved}, the clusters in service at as_of have room for {room}");
         reader.problem(item, message);
     }
 }

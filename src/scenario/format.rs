@@ -149,6 +149,21 @@ static CLUSTER: Table = Table {
         may("delay", span().kind(), "How much later than `in_service` it enters service: a range or a distribution."),
         may("stalls", Kind::Table(&STALLS), "Times in which it takes in less; none when missing."),
         or("used", bytes().kind(), Need::Text("0 B"), "Bytes on it that belong to no mailbox of the population."),
+        may(
+            "inodes",
+            count(1.0, 1e14).kind(),
+            "Rated number of inodes, which files and directories take; no limit when missing.",
+        ),
+        may(
+            "inodes_full_at",
+            share().positive(),
+            "No placement takes it above this share of them; `full_at` when missing.",
+        ),
+        may(
+            "inodes_used",
+            count(0.0, 1e14).kind(),
+            "Inodes on it that belong to no mailbox of the population; none when missing.",
+        ),
     ]],
 };
 
@@ -195,6 +210,12 @@ static POPULATION: Table = Table {
                 frequency().kind(),
                 Need::Text("0 / day"),
                 "Mailboxes deleted, of those still on the heads.",
+            ),
+            or(
+                "inodes_per_mailbox",
+                count(0.0, 1e6).kind(),
+                Need::Number(20.0),
+                "Inodes of a mailbox besides one a message: directories and index files. They count on clusters with `inodes`.",
             ),
             or("groups", count(0.0, 1e9).kind(), Need::Number(0.0), "Number of groups that mailboxes belong to."),
         ],

@@ -1,6 +1,6 @@
 //! The keys of the links between the stores.
 
-use super::keys::{Kind, Need, Table, may, need, or, rate, share};
+use super::keys::{Kind, Need, Table, link_rate, may, need, or, share};
 
 /// A link, or several that are used as one.
 pub(crate) static LINK: Table = Table {
@@ -9,7 +9,7 @@ pub(crate) static LINK: Table = Table {
         need("name", Kind::Name, "Its name."),
         need(
             "capacity",
-            rate().positive(),
+            link_rate().positive(),
             "The bytes that it lets through, those of all copies and other traffic together.",
         ),
         need(
@@ -27,8 +27,8 @@ static TRAFFIC: Table = Table {
         need("name", Kind::Text, "Its name."),
         need(
             "load",
-            Kind::Choice(&[share().kind(), rate().kind()]),
-            "What it takes from the copies: a share of the capacity, or bytes a second.",
+            Kind::Choice(&[share().kind(), link_rate().kind()]),
+            "What it takes from the copies: a share of the capacity, or bytes or bits a second.",
         ),
         may(
             "when",

@@ -157,6 +157,11 @@ pub(crate) const fn rate() -> Number {
     Number::new(Measure::Rate, 1e18)
 }
 
+/// The rate of a network link, in bytes or bits, at most 1 EB/s.
+pub(crate) const fn link_rate() -> Number {
+    Number::new(Measure::LinkRate, 1e18)
+}
+
 /// A load, at most 10^9 op/s.
 pub(crate) const fn op_rate() -> Number {
     Number::new(Measure::OpRate, 1e9)

@@ -7,12 +7,16 @@ use jiff::tz::TimeZone;
 use super::calendar::{Stretch, local};
 use super::frame::Frame;
 use super::frame_plan::stretches;
-use super::item::Item;
+use super::item::{Amount, Item};
 use super::model::LinkModel;
 use super::occasions::joined;
+use super::problems::Problem;
 use super::reader::{Reader, rate};
 use crate::fleet::{ClusterId, HeadId};
 use crate::units::{Bytes, Rate, Time};
+
+/// As near to the low end of a range as draws are tried at.
+pub(crate) const LOW_END: f64 = 1e-6;
 
 /// A bit a link stands for those of a copy.
 const LINKS_MAX: usize = 64;
@@ -117,10 +121,10 @@ fn left(link: &Item, known: &LinkFrame, frame: &Frame, reader: &mut Reader<'_>) 
         let value = reader.number(item, "load");
         // The first form is a share of the link's capacity.
         let is_share = item.get("load").and_then(Item::choice) == Some(0);
-        let load = if is_share { rate(value * capacity.bytes_per_second() as f64) } else { rate(value) };
-        if load > capacity {
+        let load = if is_share { value * capacity.bytes_per_second() as f64 } else { value };
+        if rate(load) > capacity {
             is_told = true;
-            let message = format!("is {}, above the link's capacity of {}", shown(load), shown(capacity));
+            let message = format!("is {}, above the link's capacity of {}", shown(rate(load)), shown(capacity));
             reader.problem(item.get("load").unwrap_or(item), message);
         }
         loads.push(load);
@@ -135,26 +139,48 @@ fn left(link: &Item, known: &LinkFrame, frame: &Frame, reader: &mut Reader<'_>) 
     } else if !is_told && taken.iter().all(|(at, taken)| *taken == capacity || *at >= frame.horizon) {
         reader.problem(at, "leaves nothing of the link to copies before the horizon");
     }
+    // Where a draw has more traffic than the link lets through it is all of the link: a file that can come to that has been
+    // refused, or warned of.
     let left = |taken: Rate| capacity.bytes_per_second().saturating_sub(taken.bytes_per_second());
     taken.into_iter().map(|(at, taken)| (at, Rate::per_second(left(taken)))).collect()
 }
 
+/// What is dubious about draws that are not at one end of all ranges: a link with little capacity and much other traffic.
+/// Both may be drawn together, unless the file says that they are correlated; so this is told, and not refused.
+pub(crate) fn dubious_draws(file: &Item, frame: &Frame) -> Vec<Problem> {
+    let mut draw = |item: &Item, amount: &Amount| {
+        amount.quantile(if item.key.ends_with(".capacity") { LOW_END } else { 1.0 - LOW_END })
+    };
+    let mut reader = Reader::new(&mut draw);
+    links(file, frame, &mut reader);
+    let told = |problem: Problem| {
+        let message = format!(
+            "with the capacity at the low end of its range and other traffic at the high end: {}; such a draw leaves nothing \
+             of the link to copies meanwhile",
+            problem.message
+        );
+        Problem { message, ..problem }
+    };
+    reader.problems.into_iter().map(told).collect()
+}
+
 /// What other traffic takes together: from each instant on, in order, the first one at the start.
-fn taken(loads: &[Rate], traffic: &[Vec<Stretch>], start: Time) -> Vec<(Time, Rate)> {
+fn taken(loads: &[f64], traffic: &[Vec<Stretch>], start: Time) -> Vec<(Time, Rate)> {
     let ends = traffic.iter().flatten().flat_map(|(from, until)| [*from, *until]);
     let changes: BTreeSet<Time> = ends.filter(|at| *at > start).chain([start]).collect();
     let mut over = vec![0; traffic.len()];
     let at_once = |at: Time| {
-        let mut sum = 0_u64;
+        // Rounded once: two halves of an odd capacity are all of it, and not more.
+        let mut sum = 0.0;
         for ((load, stretches), over) in loads.iter().zip(traffic).zip(&mut over) {
             while stretches.get(*over).is_some_and(|(_, until)| *until <= at) {
                 *over += 1;
             }
             if stretches.get(*over).is_some_and(|(from, _)| *from <= at) {
-                sum = sum.saturating_add(load.bytes_per_second());
+                sum += load;
             }
         }
-        (at, Rate::per_second(sum))
+        (at, rate(sum))
     };
     changes.into_iter().map(at_once).collect()
 }
@@ -177,7 +203,7 @@ mod tests {
     fn what_traffic_takes_adds_up_while_it_overlaps() {
         let all = |stretches: &[(i64, i64)]| stretches.iter().map(|(from, until)| (at(*from), at(*until))).collect();
         let traffic: Vec<Vec<Stretch>> = vec![all(&[(-5, 10), (30, 40)]), all(&[(5, 35)])];
-        let taken = taken(&[Rate::per_second(2), Rate::per_second(3)], &traffic, at(0));
+        let taken = taken(&[2.0, 3.0], &traffic, at(0));
         let expected = [(0, 2), (5, 5), (10, 3), (30, 5), (35, 2), (40, 0)];
         assert_eq!(taken, expected.map(|(second, bytes)| (at(second), Rate::per_second(bytes))));
         assert_eq!(super::taken(&[], &[], at(7)), [(at(7), Rate::ZERO)]);

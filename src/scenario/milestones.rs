@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use crate::fleet::{ClusterId, HeadId};
-use crate::migration::message::{Milestone, StopCause};
+use crate::migration::message::{FullOf, Milestone, StopCause};
 use crate::units::Share;
 
 /// What a milestone's name may be, for messages.
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str, names: Names<'_>) -> Result<Milestone, Unknown> 
         [name, "emptied"] => Ok(Milestone::HeadEmptied { head: head(name)?, set_aside: 0 }),
         [name, "purged"] => Ok(Milestone::HeadPurged { head: head(name)? }),
         [name, "opened"] => Ok(Milestone::ClusterOpened { cluster: cluster(name)? }),
-        [name, "full"] => Ok(Milestone::ClusterFull { cluster: cluster(name)? }),
+        [name, "full"] => Ok(Milestone::ClusterFull { cluster: cluster(name)?, of: FullOf::Bytes }),
         [percent, "%", "moved"] => Ok(Milestone::ShareMoved { share: parse_share(percent).ok_or(Unknown::Form)? }),
         [name, percent, "%", "moved"] => {
             let share = parse_share(percent).ok_or(Unknown::Form)?;
@@ -93,7 +93,8 @@ pub(crate) fn all(asked: &[Milestone], order: &[HeadId], clusters: usize, purges
         milestones.push(Milestone::HeadEmptied { head, set_aside: 0 });
     }
     for cluster in (0..clusters).map(|cluster| ClusterId(cluster as u8)) {
-        milestones.extend([Milestone::ClusterOpened { cluster }, Milestone::ClusterFull { cluster }]);
+        milestones
+            .extend([Milestone::ClusterOpened { cluster }, Milestone::ClusterFull { cluster, of: FullOf::Bytes }]);
     }
     milestones.extend(shares_of(None).into_iter().map(|share| Milestone::ShareMoved { share }));
     milestones.push(Milestone::AllEmptied);
@@ -118,7 +119,7 @@ impl Scenario {
             }
             Milestone::HeadPurged { head: id } => format!("{} purged", head(id)),
             Milestone::ClusterOpened { cluster: id } => format!("{} opened", cluster(id)),
-            Milestone::ClusterFull { cluster: id } => format!("{} full", cluster(id)),
+            Milestone::ClusterFull { cluster: id, .. } => format!("{} full", cluster(id)),
             Milestone::ShareMoved { share } => format!("{share} moved"),
             Milestone::AllEmptied => "all emptied".to_owned(),
             Milestone::Decommissioned => "decommissioned".to_owned(),
@@ -151,7 +152,7 @@ mod tests {
         let head = HeadId(0);
         assert_eq!(read("head-1 emptied"), Ok(Milestone::HeadEmptied { head, set_aside: 0 }));
         assert_eq!(read("head-1 40 % moved"), Ok(Milestone::HeadShareMoved { head, share: Share::from_ppm(400_000) }));
-        assert_eq!(read("nas-1 full"), Ok(Milestone::ClusterFull { cluster: ClusterId(0) }));
+        assert_eq!(read("nas-1 full"), Ok(Milestone::ClusterFull { cluster: ClusterId(0), of: FullOf::Bytes }));
         assert_eq!(read("99.5 % moved"), Ok(Milestone::ShareMoved { share: Share::from_ppm(995_000) }));
         assert_eq!(read("head-2 purged"), Err(Unknown::Head("head-2".to_owned())));
         assert_eq!(read("head-1 opened"), Err(Unknown::Cluster("head-1".to_owned())));

@@ -4,7 +4,7 @@ use super::curve::LatencyCurve;
 use super::measured::{MeasuredLoad, NoiseLaw};
 use super::occasions::{Backup, Holiday};
 use crate::fleet::{ClusterId, HeadId};
-use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// Everything that the simulated world is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +110,8 @@ pub struct ClusterModel {
     pub stalls: Option<Stalls>,
     /// Bytes on it at the start that belong to no mailbox of the population.
     pub used: Bytes,
+    /// Inodes in use at the start by what belongs to no mailbox of the population.
+    pub inodes_used: Inodes,
 }
 
 /// Stalls of a cluster's ingest, as frequent at any load.

@@ -11,6 +11,8 @@ pub(crate) enum Measure {
     Bytes,
     /// Bytes a second.
     Rate,
+    /// Bytes a second of a network link, which is commonly told in bits.
+    LinkRate,
     /// Operations a second.
     OpRate,
     /// Operations.
@@ -45,6 +47,8 @@ const BYTES: &[Unit] = &[
     ("TiB", 1_099_511_627_776.0, 1.0),
     ("PiB", 1_125_899_906_842_624.0, 1.0),
 ];
+/// Networks are told in bits, eight to a byte; spelt out, so that nobody takes one for the other.
+const BITS: &[Unit] = &[("kbit", 1e3, 8.0), ("Mbit", 1e6, 8.0), ("Gbit", 1e9, 8.0), ("Tbit", 1e12, 8.0)];
 const OPS: &[Unit] = &[("op", 1.0, 1.0), ("kop", 1e3, 1.0)];
 const SPANS: &[Unit] = &[
     ("us", 1.0, 1e6),
@@ -71,6 +75,8 @@ const SECONDS_IN_DAY: f64 = 86_400.0;
 /// What stands above and below the line in a measure's unit.
 struct Form {
     above: &'static [Unit],
+    /// Further units that may stand there.
+    or: &'static [Unit],
     /// Whether `/ time` follows, and how many seconds the base unit's time has.
     per_seconds: Option<f64>,
 }
@@ -80,7 +86,7 @@ impl Measure {
         let (above, per_seconds) = match self {
             Self::Share => (SHARES, None),
             Self::Bytes => (BYTES, None),
-            Self::Rate => (BYTES, Some(1.0)),
+            Self::Rate | Self::LinkRate => (BYTES, Some(1.0)),
             Self::OpRate => (OPS, Some(1.0)),
             Self::Ops => (OPS, None),
             Self::Span => (SPANS, None),
@@ -88,7 +94,8 @@ impl Measure {
             Self::Growth => (SHARES, Some(SECONDS_IN_DAY)),
             Self::Plain | Self::Count => (NOTHING, None),
         };
-        Form { above, per_seconds }
+        let or = if matches!(self, Self::LinkRate) { BITS } else { &[] };
+        Form { above, or, per_seconds }
     }
 
     /// Whether its values stand without a unit, as TOML numbers.
@@ -102,6 +109,7 @@ impl Measure {
             Self::Share => "a share such as \"40 %\"",
             Self::Bytes => "a size such as \"160 TB\" or \"35 MB\"",
             Self::Rate => "a rate such as \"6 MB/s\"",
+            Self::LinkRate => "a rate such as \"800 MB/s\" or \"10 Gbit/s\"",
             Self::OpRate => "a load such as \"9000 op/s\"",
             Self::Ops => "a cost such as \"18 op\"",
             Self::Span => "a time such as \"10 ms\", \"3 h\" or \"7 days\"",
@@ -117,7 +125,7 @@ impl Measure {
         match self {
             Self::Share => format!("{} %", trim(value * 100.0)),
             Self::Bytes => scaled(value, BYTES),
-            Self::Rate => format!("{}/s", scaled(value, BYTES)),
+            Self::Rate | Self::LinkRate => format!("{}/s", scaled(value, BYTES)),
             Self::OpRate => format!("{} op/s", trim(value)),
             Self::Ops => format!("{} op", trim(value)),
             Self::Span => show_span(value),
@@ -129,11 +137,12 @@ impl Measure {
 
     /// A pattern of the text form, for the schema.
     pub(crate) fn pattern(self) -> String {
-        let names = |units: &[Unit]| units.iter().map(|unit| unit.0).collect::<Vec<_>>().join("|");
+        let joined = |units: &mut dyn Iterator<Item = &Unit>| units.map(|unit| unit.0).collect::<Vec<_>>().join("|");
         let form = self.form();
+        let above = joined(&mut form.above.iter().chain(form.or));
         let number = r"[+-]?[0-9][0-9_]*(\.[0-9_]+)?([eE][+-]?[0-9]+)?";
-        let per = form.per_seconds.map_or_else(String::new, |_| format!(r"\s*/\s*({})", names(SPANS)));
-        format!(r"^\s*{number}\s*({}){per}\s*$", names(form.above))
+        let per = form.per_seconds.map_or_else(String::new, |_| format!(r"\s*/\s*({})", joined(&mut SPANS.iter())));
+        format!(r"^\s*{number}\s*({above}){per}\s*$")
     }
 }
 
@@ -186,7 +195,8 @@ pub(crate) fn parse(text: &str, measure: Measure) -> Result<f64, String> {
         None => (unit, None),
     };
     let wrong = || format!("is \"{text}\", needs {allowed}{}", hint(unit, above, measure));
-    let (_, multiply, divide) = form.above.iter().find(|known| known.0 == above).ok_or_else(wrong)?;
+    let mut units = form.above.iter().chain(form.or);
+    let (_, multiply, divide) = units.find(|known| known.0 == above).ok_or_else(wrong)?;
     let value = number * multiply / divide;
     match (form.per_seconds, below) {
         (None, None) => Ok(value),
@@ -241,9 +251,13 @@ fn split_number(text: &str) -> (&str, &str) {
 
 /// Why a unit that looks right is not.
 fn hint(unit: &str, above: &str, measure: Measure) -> String {
-    const BITS: [&str; 14] =
+    const SPELLINGS: [&str; 14] =
         ["b", "kb", "Kb", "Mb", "Gb", "Tb", "Pb", "bit", "kbit", "Mbit", "Gbit", "Tbit", "Mibit", "Gibit"];
-    if BITS.contains(&above) || above.ends_with("bps") {
+    let counts_bits = SPELLINGS.contains(&above) || above.ends_with("bps");
+    if counts_bits && measure == Measure::LinkRate {
+        return format!("; \"{above}\" is not clear: bits are written \"Mbit/s\" or \"Gbit/s\", bytes \"MB/s\"");
+    }
+    if counts_bits {
         return format!("; \"{above}\" counts bits, here bytes are meant: \"MB\", \"TB\"");
     }
     if above == "KB" {
@@ -290,6 +304,22 @@ mod tests {
     fn bits_are_not_bytes() {
         assert!(parse("4 Tb", Measure::Bytes).unwrap_err().contains("bits"));
         assert!(parse("100 Mbps", Measure::Rate).unwrap_err().contains("bits"));
+        assert!(parse("10 Gbit/s", Measure::Rate).unwrap_err().contains("here bytes are meant"));
+    }
+
+    #[test]
+    fn links_may_be_told_in_bits_a_second_and_only_as_they_are_spelt_out() {
+        for (text, expected) in
+            [("1 Gbit/s", 125e6), ("100Mbit / s", 12.5e6), ("6 MB/s", 6e6), ("1 Tbit/min", 125e9 / 60.0)]
+        {
+            let value = parse(text, Measure::LinkRate).unwrap();
+            assert!((value / expected - 1.0).abs() < 1e-12, "{text}: {value}");
+        }
+        for text in ["1 Gb/s", "10 Gbps", "1 gbit/s", "1 Gbit", "1 Mib/s"] {
+            assert!(parse(text, Measure::LinkRate).is_err(), "{text}");
+        }
+        assert!(parse("10 Gbps", Measure::LinkRate).unwrap_err().contains("bits are written \"Mbit/s\""));
+        assert!(Measure::LinkRate.pattern().contains("|Gbit|") && !Measure::Rate.pattern().contains("bit"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::check::unknown_name;
 use super::item::{Amount, Item};
 use super::problems::Problem;
-use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span};
+use crate::units::{Bytes, Inodes, Latency, OpRate, Ops, Rate, Share, Span};
 
 /// A reading under way.
 pub(crate) struct Reader<'a> {
@@ -89,6 +89,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bytes(&mut self, table: &Item, name: &str) -> Bytes {
         Bytes::new(self.number(table, name).round() as u64)
+    }
+
+    pub(crate) fn inodes(&mut self, table: &Item, name: &str) -> Inodes {
+        Inodes::new(self.number(table, name).round() as u64)
     }
 
     pub(crate) fn rate(&mut self, table: &Item, name: &str) -> Rate {

@@ -10,6 +10,7 @@ use super::format::FILE;
 use super::frame::Frame;
 use super::inventory::InventorySummary;
 use super::item::{Amount, Item};
+use super::links::{self, LOW_END};
 use super::load::LoadSummary;
 use super::notes::{self, Note};
 use super::problems::{Problem, Problems};
@@ -254,9 +255,12 @@ impl Source {
         let mut reader = Reader::new(&mut draw);
         feasible::check(&middle, &file, &mut reader);
         problems.append(&mut reader.problems);
-        let warnings = warnings.into_iter().chain(reader.warnings).collect();
+        let mut warnings: Vec<Problem> = warnings.into_iter().chain(reader.warnings).collect();
         if problems.is_empty() {
             check_ends(&file, &frame, &mut problems);
+        }
+        if problems.is_empty() {
+            warnings.extend(links::dubious_draws(&file, &frame));
         }
         if !problems.is_empty() {
             return Err(Problems::new(problems));
@@ -350,7 +354,7 @@ fn forecast_settings(file: &Item, reader: &mut Reader<'_>) -> Option<ForecastSet
 
 /// A range must not lead to a scenario that would be refused: both ends of all ranges are tried.
 fn check_ends(file: &Item, frame: &Frame, problems: &mut Vec<Problem>) {
-    for u in [1e-6, 1.0 - 1e-6] {
+    for u in [LOW_END, 1.0 - LOW_END] {
         let mut draw = |_: &Item, amount: &Amount| amount.quantile(u);
         let mut reader = Reader::new(&mut draw);
         assemble(file, frame, &mut reader);

@@ -5,10 +5,10 @@ use super::draw::{Draws, Keyed, Purpose};
 use super::number::{exp, ln, whole};
 use super::table::{Tables, probability, tables};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, count};
-use crate::migration::plan::{Plan, Within};
+use crate::migration::plan::{PlacementPlan, Plan, Within};
 use crate::scenario::Scenario;
 use crate::scenario::model::Population;
-use crate::units::{Bytes, Share, Time};
+use crate::units::{Bytes, Room, Share, Time};
 
 /// Rows that are copied at once when heads are assigned.
 const BLOCK: usize = 4_096;
@@ -302,7 +302,7 @@ fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
         let moved = moved.min(rows.len());
         sort_first(plan, fleet, &mut rows, moved);
         for row in &rows[..moved] {
-            match fill.place(fleet.bytes[*row as usize]) {
+            match fill.place(fleet.bytes[*row as usize], fleet.messages[*row as usize]) {
                 Some(cluster) => fleet.home[*row as usize] = Home::cluster(cluster),
                 None => return,
             }
@@ -335,25 +335,31 @@ fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
 }
 
 /// Sequential filling to the thresholds.
-struct Fill {
-    clusters: Vec<(ClusterId, u64, u64)>,
+struct Fill<'a> {
+    plan: &'a PlacementPlan,
+    /// In the order of filling: what is on each, and what it may be filled to.
+    clusters: Vec<(ClusterId, Room, Room)>,
     at: usize,
 }
 
-impl Fill {
-    fn new(scenario: &Scenario, at: Time) -> Self {
+impl<'a> Fill<'a> {
+    fn new(scenario: &'a Scenario, at: Time) -> Self {
         let models = scenario.model.clusters.iter().zip(&scenario.plan.placement.clusters).enumerate();
         let clusters = models
             .filter(|(_, (model, _))| model.in_service <= at)
-            .map(|(place, (model, plan))| (ClusterId(place as u8), model.used.get(), plan.threshold().get()))
+            .map(|(place, (model, plan))| {
+                let used = Room { bytes: model.used, inodes: model.inodes_used };
+                (ClusterId(place as u8), used, plan.limit())
+            })
             .collect();
-        Self { clusters, at: 0 }
+        Self { plan: &scenario.plan.placement, clusters, at: 0 }
     }
 
-    fn place(&mut self, bytes: Bytes) -> Option<ClusterId> {
-        while let Some((cluster, used, threshold)) = self.clusters.get_mut(self.at) {
-            if *used + bytes.get() <= *threshold {
-                *used += bytes.get();
+    fn place(&mut self, bytes: Bytes, messages: u32) -> Option<ClusterId> {
+        let takes = self.plan.takes(bytes, messages);
+        while let Some((cluster, used, limit)) = self.clusters.get_mut(self.at) {
+            if (*used + takes).is_within(*limit) {
+                *used += takes;
                 return Some(*cluster);
             }
             self.at += 1;

@@ -255,6 +255,14 @@ impl Sharing {
         if *asking_milli_op_s == 0 { station.alone() } else { station.utilisation }
     }
 
+    /// What holds the largest part of a head's copies, if there are any.
+    pub(crate) fn holds_most(&self, head: HeadId) -> Option<Limit> {
+        let width = self.clusters.len();
+        let pairs = self.pairs[head.index() * width..][..width].iter().filter(|pair| !pair.is_empty());
+        // Of several alike the first counts.
+        pairs.rev().max_by_key(|pair| pair.copies()).map(|pair| pair.limit)
+    }
+
     /// What all copies into a cluster ask of it at their present speeds, in operations a second.
     pub(crate) fn cluster_load(&self, cluster: ClusterId) -> f64 {
         let pairs = self.pairs.iter().skip(cluster.index()).step_by(self.clusters.len());

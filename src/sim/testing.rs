@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::fleet::{ClusterId, HeadId};
-use crate::migration::message::Milestone;
+use crate::migration::message::{FullOf, Milestone};
 use crate::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, HeadPlan, Law, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
     ThrottlePlan, Windows, Within,
@@ -13,7 +13,7 @@ use crate::migration::plan::{
 use crate::scenario::curve::preset;
 use crate::scenario::model::{ClusterModel, Cost, Faults, HeadModel, Load, Model, Population, Probe, SizeLaw};
 use crate::scenario::{ForecastSettings, Scenario};
-use crate::units::{Bytes, Latency, OpRate, Ops, Rate, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, OpRate, Ops, Rate, Share, Span, Time};
 
 /// 2012-10-10 13:00 UTC.
 pub(crate) const AS_OF: Time = Time::from_unix_micros(1_349_874_000_000_000);
@@ -35,7 +35,9 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
     let mut milestones: Vec<_> =
         (0..heads.len()).map(|head| Milestone::HeadEmptied { head: HeadId(head as u8), set_aside: 0 }).collect();
     milestones.push(Milestone::AllEmptied);
-    milestones.extend((0..clusters.len()).map(|place| Milestone::ClusterFull { cluster: ClusterId(place as u8) }));
+    milestones.extend(
+        (0..clusters.len()).map(|place| Milestone::ClusterFull { cluster: ClusterId(place as u8), of: FullOf::Bytes }),
+    );
     Scenario {
         name: "test".into(),
         time_zone: TimeZone::UTC,
@@ -77,7 +79,13 @@ fn plan(total: Bytes) -> Plan {
         },
         windows: Windows::default(),
     };
-    let cluster = ClusterPlan { rated: total, full_at: percent(40), reserve: Bytes::ZERO, assumed_intake: Rate::ZERO };
+    let cluster = ClusterPlan {
+        rated: total,
+        full_at: percent(40),
+        reserve: Bytes::ZERO,
+        assumed_intake: Rate::ZERO,
+        inodes: None,
+    };
     Plan {
         heads: vec![head; 2],
         order: OrderPlan {
@@ -94,6 +102,7 @@ fn plan(total: Bytes) -> Plan {
             slack: Share::ZERO,
             sample_limit: Span::from_secs(3_600),
             reopen_below: percent(1),
+            inodes_per_mailbox: Inodes::ZERO,
         },
         copy: CopyPlan {
             stream: Rate::per_second(20_000_000),
@@ -132,6 +141,7 @@ fn model(mailboxes: u32) -> Model {
         in_service: AS_OF,
         stalls: None,
         used: Bytes::ZERO,
+        inodes_used: Inodes::ZERO,
     };
     Model {
         heads: vec![head("head-1"), head("head-2")],

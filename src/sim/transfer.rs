@@ -127,6 +127,11 @@ impl Pair {
         self.copies == 0
     }
 
+    /// Copies under way and being set up.
+    pub(crate) fn copies(&self) -> u32 {
+        self.copies
+    }
+
     /// A copy asks for operations from now on.
     #[inline(always)]
     pub(crate) fn enter(&mut self, flow: &Flow) {

@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::attempts::AttemptDraws;
+use super::cluster::ClusterState;
 use super::costs::Costs;
 use super::demand::Demand;
 use super::draw::Draws;
@@ -29,7 +30,9 @@ use super::{LAST_PART_FROM, LastPart, Outcome, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
+use crate::migration::message::{
+    CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Milestone, Order, Start,
+};
 use crate::migration::plan::Within;
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
@@ -92,6 +95,8 @@ pub struct World<'s, O = Drawn> {
     intake: Option<ClusterId>,
     intake_accounts_s: f64,
     intake_rest: f64,
+    /// The same of new accounts and of their messages, where inodes count.
+    intake_rests: (f64, f64),
     reached: Vec<Option<Time>>,
     moved: u64,
     faults: u64,
@@ -100,6 +105,8 @@ pub struct World<'s, O = Drawn> {
     ended: bool,
     /// What was left on the heads when 99 % had moved.
     last_part: Option<LastPart>,
+    /// By link, for how long it had held copies when all heads were emptied for the first time.
+    held_until_emptied: Option<Vec<Span>>,
 }
 
 impl<'s> World<'s> {
@@ -204,6 +211,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             intake: None,
             intake_accounts_s: 0.0,
             intake_rest: 0.0,
+            intake_rests: (0.0, 0.0),
             reached: vec![None; scenario.milestones.len()],
             moved: 0,
             faults: 0,
@@ -211,6 +219,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             locked: Span::ZERO,
             ended: false,
             last_part: None,
+            held_until_emptied: None,
             scenario,
             outcomes,
         };
@@ -235,7 +244,22 @@ impl<'s, O: Outcomes> World<'s, O> {
         }
         for (place, cluster) in self.clusters.iter_mut().enumerate() {
             let home = Home::cluster(ClusterId(place as u8)).index();
-            cluster.state.settle(bytes[home], activity_micro_op_s[home]);
+            cluster.state.settle(bytes[home], 0, activity_micro_op_s[home]);
+        }
+        if self.scenario.plan.placement.counts_inodes() {
+            self.count_inodes();
+        }
+    }
+
+    /// The inodes of those who live on clusters already.
+    #[cold]
+    fn count_inodes(&mut self) {
+        for (home, messages) in self.fleet.home.iter().zip(&self.fleet.messages) {
+            if let Some(cluster) = home.as_cluster() {
+                let state = &mut self.clusters[cluster.index()].state;
+                state.settle(Bytes::ZERO, u64::from(*messages), 0);
+                state.add_mailboxes(1);
+            }
         }
     }
 
@@ -258,6 +282,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             highest_placement: cluster.state.highest_placement(),
             final_fill: cluster.state.fill(),
             days: cluster.days,
+            inodes: inode_outcome(&cluster.state, cluster.inode_days, cluster.filled_of),
         });
         let split_groups = if self.scenario.plan.order.within == Within::WholeGroups {
             stores::split_groups(&self.fleet, &self.places)
@@ -270,7 +295,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             unfinished,
             heads,
             clusters: clusters.collect(),
-            held_by_links: self.sharing.held_by_links(end),
+            held_by_links: self.held_until_emptied.unwrap_or_else(|| self.sharing.held_by_links(end)),
             moved: self.moved,
             faults: self.faults,
             steps: self.steps,
@@ -290,12 +315,20 @@ impl<'s, O: Outcomes> World<'s, O> {
         {
             self.enter(self.now + self.scenario.model.operator_after, Agenda::Operator(Order::Resume));
         }
+        if milestone == Milestone::AllEmptied && self.held_until_emptied.is_none() {
+            // What people look at later may be copied after that.
+            self.held_until_emptied = Some(self.sharing.held_by_links(self.now));
+        }
         if milestone == (Milestone::ShareMoved { share: LAST_PART_FROM }) {
             self.look_at_last_part();
         }
-        // Whatever had to be set aside, the head is emptied of all that can move.
+        // Whatever had to be set aside, the head is emptied of all that can move; and whatever a cluster is full of, it is full.
         let milestone = match milestone {
             Milestone::HeadEmptied { head, .. } => Milestone::HeadEmptied { head, set_aside: 0 },
+            Milestone::ClusterFull { cluster, of } => {
+                self.clusters[cluster.index()].filled_of = Some(of);
+                Milestone::ClusterFull { cluster, of: FullOf::Bytes }
+            }
             other => other,
         };
         let places = self.scenario.milestones.iter().zip(&mut self.reached);
@@ -347,8 +380,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         /// Mailboxes that are looked at together.
         const PLACES: usize = 1_024;
         let plan = &self.scenario.plan;
-        let largest = plan.placement.clusters.iter().map(crate::migration::plan::ClusterPlan::threshold).max();
-        let largest = largest.unwrap_or(Bytes::ZERO);
         let mut excluded = plan.order.excluded.clone();
         excluded.sort_unstable();
         let mut left = 0;
@@ -358,15 +389,24 @@ impl<'s, O: Outcomes> World<'s, O> {
                 continue;
             }
             for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
-                let bytes = self.fleet.bytes[row];
                 left += u32::from(
-                    bytes + bytes.share(plan.placement.slack) <= largest
+                    plan.placement.could_take(self.fleet.bytes[row], self.fleet.messages[row])
                         && excluded.binary_search(&MailboxId(row as u32)).is_err(),
                 );
             }
         }
         left
     }
+}
+
+/// What came of a cluster's inodes, where it has a limit of them.
+fn inode_outcome(state: &ClusterState, days: Vec<f32>, filled_of: Option<FullOf>) -> Option<super::InodeOutcome> {
+    Some(super::InodeOutcome {
+        highest_placement: state.highest_inode_placement()?,
+        final_fill: state.inode_fill()?,
+        days,
+        filled: filled_of == Some(FullOf::Inodes),
+    })
 }
 
 impl<O: Outcomes> Host for World<'_, O> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use drawdown::fleet::{ClusterId, HeadId};
-use drawdown::migration::message::Milestone;
+use drawdown::migration::message::{FullOf, Milestone};
 use drawdown::scenario::{ReadSettings, Scenario, Source};
 use drawdown::sim::{Outcome, RunId, Workspace, simulate_in};
 use drawdown::units::{Share, Span, Time};
@@ -86,7 +86,7 @@ fn no_placement_goes_above_the_threshold_and_the_clusters_open_one_after_the_oth
         let at = |milestone| reached(scenario, &outcome, milestone);
         for next in 1..3 {
             let (opened, full) = (Milestone::ClusterOpened { cluster: ClusterId(next) }, ClusterId(next - 1));
-            let full = at(Milestone::ClusterFull { cluster: full });
+            let full = at(Milestone::ClusterFull { cluster: full, of: FullOf::Bytes });
             assert!(at(opened).is_some() && full <= at(opened), "{:?}: nas-{} opens too early", outcome.run, next + 1);
         }
         assert_eq!(outcome.unfinished, None, "{:?}", outcome.run);

@@ -6,7 +6,7 @@ use drawdown::migration::plan::{Go, Law, Level, Overlap, Placement, WindowLimit,
 use drawdown::scenario::curve::{CurvePoint, LatencyCurve};
 use drawdown::scenario::{ReadSettings, Scenario, Source};
 use drawdown::sim::{RunId, simulate};
-use drawdown::units::{Bytes, Rate, Share, Span, Time};
+use drawdown::units::{Bytes, Inodes, Rate, Share, Span, Time};
 
 fn read() -> Scenario {
     let source = Source::from_text("every-key.toml", include_str!("every-key.toml"), &ReadSettings::default());
@@ -48,6 +48,13 @@ fn clusters_keep_a_reserve_and_hold_something_already() {
     assert_eq!(cluster.threshold(), Bytes::new(9_000_000_000_000));
     assert_eq!(cluster.assumed_intake, Rate::per_second(2_000_000));
     assert_eq!(scenario.model.clusters[0].used, Bytes::new(500_000_000_000));
+    // Full at a share of its own of the inodes; new mail is assumed to come as it does in the population.
+    let inodes = cluster.inodes.expect("a limit of inodes");
+    assert_eq!((inodes.rated, inodes.threshold()), (Inodes::new(40_000_000), Inodes::new(18_000_000)));
+    assert_eq!(inodes.assumed_a_day, Inodes::ZERO);
+    assert_eq!(scenario.model.clusters[0].inodes_used, Inodes::new(2_000_000));
+    assert_eq!(scenario.plan.placement.inodes_per_mailbox, Inodes::new(24));
+    assert_eq!(scenario.plan.placement.clusters[1].limit().inodes, Inodes::UNLIMITED);
     // April 1 begins at 22:00 UTC the day before: daylight saving has begun on March 29.
     assert_eq!(scenario.model.clusters[1].in_service, at((4 * 24 + 11) * 3_600));
 }

@@ -11,7 +11,7 @@ use drawdown::migration::message::{Batch, CORE_VERSION, Command, EffectId, Event
 use drawdown::migration::plan::Plan;
 use drawdown::migration::{Migration, Phase};
 use drawdown::scenario::{ReadSettings, Source};
-use drawdown::units::{Bytes, Latency, Share, Span, Time};
+use drawdown::units::{Bytes, InodesUsed, Latency, Share, Span, Time};
 use proptest::prelude::*;
 
 const MAILBOXES: u32 = 40;
@@ -150,12 +150,19 @@ impl World {
         let latency = Latency::from_micros(if kind % 16 == 15 { 60_000 } else { 1_000 });
         for head in 0..2 {
             let (measured_at, utilisation) = (self.now, Share::from_ppm(300_000));
-            self.tell(&Event::HeadSampled { head: HeadId(head), measured_at, utilisation, latency });
+            self.tell(&Event::HeadSampled { head: HeadId(head), measured_at, utilisation, latency, held_by: None });
         }
         for cluster in (0..3).map(ClusterId) {
             let (measured_at, used) = (self.now, Bytes::new(1_000_000_000));
             let (utilisation, latency) = (Share::from_ppm(100_000), Latency::from_micros(500));
-            self.tell(&Event::ClusterSampled { cluster, measured_at, used, utilisation, latency });
+            self.tell(&Event::ClusterSampled {
+                cluster,
+                measured_at,
+                used,
+                inodes: InodesUsed::UNKNOWN,
+                utilisation,
+                latency,
+            });
         }
         if let Some(event) = event {
             self.tell(&event);

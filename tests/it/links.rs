@@ -279,3 +279,96 @@ fn one_name_for_a_head_and_a_cluster_tells_no_store() {
         "{problems}"
     );
 }
+
+#[test]
+fn links_are_told_in_bits_a_second_as_well() {
+    let bits = link(0, "\"head-1\"").replace("0 MB/s", "0.32 Gbit/s");
+    assert_seconds(first_head(&bits), 18_000.0);
+    let traffic = "[[link.traffic]]\nname = \"copies\"\nload = \"160 Mbit/s\"";
+    assert_seconds(first_head(&format!("{}{traffic}", link(60, "\"nas-1\""))), 18_000.0);
+    // A copy's own speed is that of storage.
+    let problems = read(IDLE, "", &["plan.move.stream=80 Mbit/s"]).expect_err("a problem");
+    assert!(problems.contains("here bytes are meant"), "{problems}");
+}
+
+#[test]
+fn shares_that_make_all_of_a_link_leave_nothing_of_it_and_no_less() {
+    for capacity in ["99999999 B/s", "100000000 B/s", "77777777 B/s"] {
+        for shares in [&["50 %", "50 %"][..], &["33.3 %", "33.3 %", "33.4 %"], &["12.5 %", "87.5 %"]] {
+            let traffic = shares.iter().enumerate().map(|(place, share)| {
+                format!("[[link.traffic]]\nname = \"{place}\"\nload = \"{share}\"\nwhen = \"daily 01:00-02:00\"\n")
+            });
+            let text = format!("{}{}", link(1, "\"nas-1\""), traffic.collect::<String>());
+            let source = good(IDLE, &text, &[&format!("link.uplink.capacity={capacity}")]);
+            let at_one = Time::from_unix_micros((1_767_571_200 + 3_600) * 1_000_000);
+            assert_eq!(source.middle().model.links[0].left_at(at_one).0, Rate::ZERO, "{capacity} {shares:?}");
+        }
+    }
+}
+
+#[test]
+fn a_link_of_which_some_draws_leave_nothing_is_warned_of() {
+    // At the low ends, and at the high ends, there is enough; drawn apart there may not be.
+    let link = link(0, "\"nas-1\"").replace("\"0 MB/s\"", "{ low = \"50 MB/s\", high = \"100 MB/s\" }");
+    let with = |load: &str| {
+        let text = format!("{link}[[link.traffic]]\nname = \"nightly\"\nload = {load}\nwhen = \"daily 22:00-02:00\"\n");
+        let source = good(IDLE, &text, &[]);
+        let told: Vec<_> =
+            source.warnings().iter().map(|problem| (problem.key.clone(), problem.message.clone())).collect();
+        told
+    };
+    let told = with("{ low = \"20 MB/s\", high = \"80 MB/s\" }");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, "link.uplink.traffic.nightly.load");
+    assert!(
+        told[0].1.starts_with(
+            "with the capacity at the low end of its range and other traffic at the high end: is 80.0 MB/s, above the link's \
+             capacity of 50.0 MB/s"
+        ),
+        "{told:?}"
+    );
+    assert_eq!(with("{ low = \"20 MB/s\", high = \"49 MB/s\" }"), []);
+    assert_eq!(with("{ low = \"20 %\", high = \"99 %\" }"), []);
+}
+
+#[test]
+fn what_moves_after_all_are_emptied_is_not_held_before_that() {
+    // Half of them wait for a person until long after the rest has gone; both come over a link for half of the streams.
+    let settings = [
+        "faults.permanent=50 %",
+        "plan.attempts.fault_rate=100 %",
+        "operator.resolves_after={ median = \"1 day\", sigma = 0.0 }",
+        "plan.move.purge_after=7 days",
+        "cost.purge_rate=1000000 / s",
+    ];
+    let source = good(IDLE, &link(40, "\"nas-1\""), &settings);
+    let outcome = run(source.middle());
+    let place = source.middle().milestones.iter().position(|known| *known == Milestone::AllEmptied).unwrap();
+    let emptied = outcome.reached[place].expect("emptied").since(source.middle().as_of);
+    assert!(outcome.moved > 7_900, "{} have moved in the end", outcome.moved);
+    let held = outcome.held_by_links[0];
+    assert!(held <= emptied && held.secs() > 0.9 * emptied.secs(), "{held:?} of {emptied:?}");
+}
+
+#[test]
+fn a_link_so_slow_that_no_copy_ends_is_told_as_what_binds() {
+    // A kilobyte a second for eight mailboxes of 100 MB: a day each at the least, were they alone.
+    let slow = link(1, "\"nas-1\"").replace("1 MB/s", "1 kB/s");
+    let source = good(IDLE, &slow, &["horizon=1 day"]);
+    let outcome = run(source.middle());
+    assert_eq!((outcome.moved, outcome.unfinished), (0, Some(Binding::Link)));
+    let bound = outcome.heads[0].bound;
+    assert!(bound[Binding::Link as usize].secs() > 0.99 * 86_400.0, "{bound:?}");
+    // The same of a cluster that takes nothing in to speak of.
+    let source = good(IDLE, "", &["horizon=1 day", "cluster.nas-1.ingest=1 kB/s"]);
+    let bound = run(source.middle()).heads[0].bound;
+    assert!(bound[Binding::Ingest as usize].secs() > 0.99 * 86_400.0, "{bound:?}");
+    // And while other traffic leaves nothing for hours in the middle of it all.
+    let text = format!(
+        "{}[[link.traffic]]\nname = \"copies\"\nload = \"100 %\"\nwhen = \"Mon 00:01-06:00\"",
+        link(800, "\"nas-1\"")
+    );
+    let source = good(IDLE, &text, &[]);
+    let bound = run(source.middle()).heads[0].bound;
+    assert!((bound[Binding::Link as usize].secs() / (359.0 * 60.0) - 1.0).abs() < 0.02, "{bound:?}");
+}

@@ -16,6 +16,7 @@ mod good_file;
 mod hanging_switch;
 #[cfg(target_os = "linux")]
 mod images;
+mod inodes;
 mod inventory;
 mod inventory_command;
 #[cfg(target_os = "linux")]

@@ -85,6 +85,51 @@ fn no_placement_takes_a_cluster_above_its_threshold_while_mail_comes_to_it() {
     world.check_replay();
 }
 
+/// Inodes in use, as the file system says.
+fn inodes_used(at: &Path) -> u64 {
+    let state = rustix::fs::statvfs(at).unwrap();
+    state.f_files - state.f_ffree
+}
+
+#[test]
+fn a_cluster_is_filled_with_files_up_to_its_threshold_and_the_next_one_takes_the_rest() {
+    if !images::can_mount() {
+        return;
+    }
+    let world = World::on_images(&[MESSAGES; 12], 3_000, [48, 40, 48]);
+    let cluster = world.path("nas-1");
+    // Room for some of them: each has forty messages, and the plan counts twenty inodes more for its folders.
+    let threshold = inodes_used(&cluster) + 5 * 60;
+    let limit = format!("full_at = \"90 %\"\ninodes = {}\ninodes_full_at = \"50 %\"\n", 2 * threshold);
+    let (old, new) = ("name = \"nas-1\"\nrated = \"900 TB\"\n", "name = \"nas-1\"\nrated = \"40 MB\"\n");
+    world.change("scenario.toml", &[(&format!("{old}full_at = \"90 %\"\n"), &format!("{new}{limit}"))]);
+    let said = world.say(&["preflight"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains(&format!("inodes of {threshold} inodes")), "{said}");
+    world.finish();
+    let users = world.users();
+    let placed: i64 =
+        users.query_row("SELECT count(*) FROM mailbox WHERE home = 'nas-1'", (), |row| row.get(0)).unwrap();
+    let used = inodes_used(&cluster);
+    println!("{placed} of 12 on nas-1, with {used} of {threshold} inodes");
+    assert!(used <= threshold && (2..12).contains(&placed), "{placed} on nas-1, {used} of {threshold}");
+    let ledger = rusqlite::Connection::open(world.path("ledger.db")).unwrap();
+    let full = "SELECT count(*) FROM command WHERE body LIKE '%\"cluster_full\":{\"cluster\":0,\"of\":\"inodes\"}%'";
+    assert_eq!(ledger.query_row(full, (), |row| row.get::<_, i64>(0)).unwrap(), 1, "it says what it is full of");
+    world.check_moved();
+    world.check_replay();
+    // A forecast from here knows what of the inodes are others'.
+    let from = world.path("ledger.db").display().to_string();
+    let page = world.say(&["forecast", "--from", &from, "--replications", "20", "--no-files", "--quiet"]);
+    assert!(page.status.success(), "{}", String::from_utf8_lossy(&page.stderr));
+    // Once it is full, a preflight says of what.
+    let full = format!("inodes = {}\n", inodes_used(&cluster));
+    world.change("scenario.toml", &[(&format!("inodes = {}\n", 2 * threshold), &full)]);
+    let said = world.say(&["preflight"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("room on nas-1") && said.contains("inodes are used, and it counts as full at"), "{said}");
+}
+
 /// Leaves no room at all below a folder: neither for a byte nor for a file.
 fn fill(at: &Path) {
     let mut rest = File::create(at.join("filler")).unwrap();

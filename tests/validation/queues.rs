@@ -41,8 +41,8 @@ fn jobs(count: usize, load: f64, servers: u32, mut size: impl FnMut(&mut Pcg64Dx
     (0..count).map(job).collect()
 }
 
-/// A head and a cluster that take in so much together.
-fn scenario(jobs: &[Job], ingest: &str) -> Scenario {
+/// A head and a cluster that take in so much together, and what else the file says.
+fn scenario(jobs: &[Job], ingest: &str, more: &str) -> Scenario {
     let plain = Plain {
         mailboxes: 1,
         size: "1 GB",
@@ -52,7 +52,7 @@ fn scenario(jobs: &[Job], ingest: &str) -> Scenario {
         throttle: "law = \"fixed\", streams = 1",
         step: "60 s",
         copying: "stream = \"100 MB/s\"",
-        more: "",
+        more,
     };
     let mut scenario = plain.read();
     let rows = jobs.len();
@@ -140,19 +140,26 @@ const HEAD: [&str; 5] = ["law of sizes", "streams", "load", "time there over tim
 type Law = Box<dyn FnMut(&mut Pcg64Dxsm) -> f64>;
 type NamedLaw = (&'static str, fn() -> Law);
 
-/// Copies that share one cluster's ingest equally: a job of size x is there for x / (1 - load), whatever the law of sizes.
+/// What copies share: what the cluster takes in, and what else the file says.
+type Shared = (&'static str, &'static str);
+
+const INGEST: Shared = ("100 MB/s", "");
+const LINK: Shared = ("1000 TB/s", "[[link]]\nname = \"uplink\"\ncapacity = \"0.8 Gbit/s\"\nstores = [\"cluster\"]");
+
+/// Copies that share one cluster's ingest, or one link, equally: a job of size x is there for x / (1 - load), whatever the law of sizes.
 fn sharing(count: usize) -> Vec<Vec<String>> {
-    let laws: [NamedLaw; 4] = [
-        ("all alike", || Box::new(|_| 1.0)),
-        ("exponential", || Box::new(|random| Exp1.sample(random))),
-        ("lognormal, sigma 1", || Box::new(move |random| LogNormal::new(-0.5, 1.0).unwrap().sample(random))),
-        ("Pareto, index 2.5", || Box::new(move |random| Pareto::new(0.6, 2.5).unwrap().sample(random))),
+    let laws: [(Shared, NamedLaw); 5] = [
+        (INGEST, ("all alike", || Box::new(|_| 1.0))),
+        (INGEST, ("exponential", || Box::new(|random| Exp1.sample(random)))),
+        (INGEST, ("lognormal, sigma 1", || Box::new(move |random| LogNormal::new(-0.5, 1.0).unwrap().sample(random)))),
+        (INGEST, ("Pareto, index 2.5", || Box::new(move |random| Pareto::new(0.6, 2.5).unwrap().sample(random)))),
+        (LINK, ("exponential, over a link", || Box::new(|random| Exp1.sample(random)))),
     ];
     let mut rows = Vec::new();
-    for (what, law) in laws {
+    for ((ingest, more), (what, law)) in laws {
         for load in [0.5, 0.8] {
             let jobs = jobs(count, load, 1, law());
-            let there = times_there(&scenario(&jobs, "100 MB/s"), &jobs, 4_096);
+            let there = times_there(&scenario(&jobs, ingest, more), &jobs, 4_096);
             let skip = jobs.len() / WARM_UP;
             let slowdowns: Vec<f64> =
                 there.iter().zip(&jobs).skip(skip).map(|(there, job)| there / job.alone).collect();
@@ -181,7 +188,7 @@ fn streams(counts: [usize; 2]) -> Vec<Vec<String>> {
     for ((load, theories), count) in table.into_iter().zip(counts) {
         for (servers, theory) in [1_u16, 2, 4, 8].into_iter().zip(theories) {
             let jobs = jobs(count, load, u32::from(servers), |random| Exp1.sample(random));
-            let there = times_there(&scenario(&jobs, "1000 TB/s"), &jobs, servers);
+            let there = times_there(&scenario(&jobs, "1000 TB/s", ""), &jobs, servers);
             first_come_first_served(&jobs, &there, servers);
             // What theory says of all sizes together, with the sizes that were drawn taken out: waiting does not hang on them.
             let waits: Vec<f64> =

@@ -245,7 +245,8 @@ fn cluster_line(cluster: &ClusterStatus) -> Line<'_> {
     let share = used as f64 / cluster.threshold.max(1) as f64;
     let full = ((share * BAR as f64) as usize).min(BAR);
     let bar: String = "\u{2588}".repeat(full) + &"\u{2591}".repeat(BAR - full);
-    Line::from(format!("{:<12} {bar} {:>5.1} % of its threshold, {way}", cluster.name, share * 100.0))
+    let inodes = cluster.inodes.map_or_else(String::new, |inodes| format!("; inodes {}", inodes.shown()));
+    Line::from(format!("{:<12} {bar} {:>5.1} % of its threshold, {way}{inodes}", cluster.name, share * 100.0))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::error::LedgerError;
 use super::reader::Reader;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit};
-use crate::units::{Bytes, Latency, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, Share, Span, Time};
 
 /// What a session has seen, each list in the order of the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub struct ClusterSample {
     pub at: Time,
     /// Bytes on it.
     pub used: Bytes,
+    /// Inodes in use on it, where its file system has a count of them.
+    pub inodes: Option<Inodes>,
     /// Busy share of its capacity.
     pub utilisation: Share,
     /// Mean response time.
@@ -173,11 +175,12 @@ impl Watch {
             }
             Event::SwitchEnded { effect } => self.switch_over(at, effect, None),
             Event::SwitchFailed { effect, fault } => self.switch_over(at, effect, Some(fault)),
-            Event::HeadSampled { head, measured_at, utilisation, latency } => {
+            Event::HeadSampled { head, measured_at, utilisation, latency, .. } => {
                 self.seen.heads.push(HeadSample { head, measured_at, at, utilisation, latency });
             }
-            Event::ClusterSampled { cluster, measured_at, used, utilisation, latency } => {
-                self.seen.clusters.push(ClusterSample { cluster, measured_at, at, used, utilisation, latency });
+            Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency } => {
+                let inodes = inodes.get();
+                self.seen.clusters.push(ClusterSample { cluster, measured_at, at, used, inodes, utilisation, latency });
             }
             Event::Started(_)
             | Event::Wake

@@ -59,7 +59,7 @@ fn begin(ledger: &mut Ledger, mailboxes: usize) -> Arc<Start> {
 
 fn sample(seconds: i64) -> Event {
     let (utilisation, latency) = (Share::ONE, Latency::from_micros(5));
-    Event::HeadSampled { head: HeadId(0), measured_at: at(seconds), utilisation, latency }
+    Event::HeadSampled { head: HeadId(0), measured_at: at(seconds), utilisation, latency, held_by: None }
 }
 
 fn effect(sequence: u64) -> EffectId {

@@ -108,9 +108,32 @@ fn clusters(page: &mut Page, clusters: &[ClusterStatus]) {
     for cluster in clusters {
         page.sample("drawdown_cluster_threshold_bytes", &[("cluster", &cluster.name)], cluster.threshold);
     }
+    inodes(page, clusters);
     let stores: Vec<_> =
         clusters.iter().map(|cluster| (cluster.name.as_str(), cluster.load, cluster.sampled_at_us)).collect();
     load(page, "cluster", &stores);
+}
+
+/// How clusters stand with inodes that have a limit of them.
+fn inodes(page: &mut Page, clusters: &[ClusterStatus]) {
+    let limited = || clusters.iter().filter_map(|cluster| Some((cluster.name.as_str(), cluster.inodes?)));
+    if limited().next().is_none() {
+        return;
+    }
+    page.family("drawdown_cluster_used_inodes", Kind::Gauge, "Inodes in use on a cluster at the last sample.");
+    for (name, inodes) in limited() {
+        if let Some(used) = inodes.used {
+            page.sample("drawdown_cluster_used_inodes", &[("cluster", name)], used);
+        }
+    }
+    page.family("drawdown_cluster_reserved_inodes", Kind::Gauge, "Inodes of what is on its way to a cluster.");
+    for (name, inodes) in limited() {
+        page.sample("drawdown_cluster_reserved_inodes", &[("cluster", name)], inodes.reserved);
+    }
+    page.family("drawdown_cluster_threshold_inodes", Kind::Gauge, "Inodes up to which a cluster is filled.");
+    for (name, inodes) in limited() {
+        page.sample("drawdown_cluster_threshold_inodes", &[("cluster", name)], inodes.threshold);
+    }
 }
 
 /// A store's name, its utilisation and latency at the last sample, and when that was measured.

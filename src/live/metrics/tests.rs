@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::*;
-use crate::live::status::{ClusterStatus, HeadStatus, LeaseStatus};
+use crate::live::status::{ClusterStatus, HeadStatus, InodeStatus, LeaseStatus};
 
 fn status() -> Status {
     let mut status = Status {
@@ -36,7 +36,14 @@ fn status() -> Status {
             load: Some((620_000, 4_100)),
             sampled_at_us: Some(1_349_877_590_000_000),
         }],
-        clusters: vec![ClusterStatus { name: "nas-1".to_owned(), threshold: 16, ..ClusterStatus::default() }],
+        clusters: vec![
+            ClusterStatus { name: "nas-1".to_owned(), threshold: 16, ..ClusterStatus::default() },
+            ClusterStatus {
+                name: "nas-2".to_owned(),
+                inodes: Some(InodeStatus { used: Some(120), reserved: 9, threshold: 400 }),
+                ..ClusterStatus::default()
+            },
+        ],
         ..Status::default()
     };
     for (micros, backed_out) in [(90_000, false), (100_000, false), (700_000, true), (90_000_000, true)] {
@@ -145,6 +152,9 @@ fn the_page_keeps_the_rules_of_the_format_and_says_what_the_status_says() {
         ("drawdown_hold_seconds_sum", 90.89),
         ("drawdown_holds_backed_out_total", 2.0),
         ("drawdown_ledger_lag_seconds", 0.0025),
+        ("drawdown_cluster_used_inodes{cluster=\"nas-2\"}", 120.0),
+        ("drawdown_cluster_reserved_inodes{cluster=\"nas-2\"}", 9.0),
+        ("drawdown_cluster_threshold_inodes{cluster=\"nas-2\"}", 400.0),
         ("drawdown_lease_fence", 7.0),
         ("drawdown_info{scenario=\"A \\\"quoted\\\" \\\\ name\",version=\"0.1.0\"}", 1.0),
     ] {

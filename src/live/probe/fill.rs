@@ -6,13 +6,15 @@ use std::{fs, io};
 use rustix::fs::{StatVfs, statvfs};
 
 use super::ProbeError;
-use crate::units::Bytes;
+use crate::units::{Bytes, Inodes};
 
 /// How full a file system is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fill {
     pub(super) used: Bytes,
     pub(super) capacity: Bytes,
+    /// How many are in use; `None` where the file system has no count of them.
+    pub(super) inodes_used: Option<Inodes>,
     pub(super) inodes_free: u64,
 }
 
@@ -32,14 +34,14 @@ pub(super) fn read(root: &Path, expected: &mut Option<u64>) -> Result<Fill, Prob
     fill(&state).ok_or_else(|| failed("its file system has no size".to_owned()))
 }
 
-/// The sizes of all files below a folder. What vanishes meanwhile does not count.
+/// The sizes of all files below a folder, and how many files and folders they are. What vanishes meanwhile does not count.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub(super) fn below(root: &Path) -> Result<Bytes, ProbeError> {
+pub(super) fn below(root: &Path) -> Result<(Bytes, Inodes), ProbeError> {
     let failed = |error: io::Error| ProbeError::Failed(format!("{}: {error}", root.display()));
     let mut folders = vec![root.to_owned()];
-    let mut bytes = 0;
+    let (mut bytes, mut inodes) = (0, 0);
     while let Some(folder) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && folder != root => continue,
@@ -47,13 +49,19 @@ pub(super) fn below(root: &Path) -> Result<Bytes, ProbeError> {
         };
         for entry in entries.filter_map(Result::ok) {
             match entry.metadata() {
-                Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) => bytes += found.len(),
+                Ok(found) if found.is_dir() => {
+                    inodes += 1;
+                    folders.push(entry.path());
+                }
+                Ok(found) => {
+                    inodes += 1;
+                    bytes += found.len();
+                }
                 Err(_) => {}
             }
         }
     }
-    Ok(Bytes::new(bytes))
+    Ok((Bytes::new(bytes), Inodes::new(inodes)))
 }
 
 fn fill(state: &StatVfs) -> Option<Fill> {
@@ -61,8 +69,10 @@ fn fill(state: &StatVfs) -> Option<Fill> {
     let capacity = bytes(state.f_blocks);
     let used = bytes(state.f_blocks.saturating_sub(state.f_bfree));
     // Some file systems make inodes as they need them, and say that there are none.
-    let inodes_free = if state.f_files == 0 { u64::MAX } else { state.f_ffree };
-    (capacity > Bytes::ZERO).then_some(Fill { used, capacity, inodes_free })
+    let is_fixed = state.f_files > 0;
+    let inodes_free = if is_fixed { state.f_ffree } else { u64::MAX };
+    let inodes_used = is_fixed.then(|| Inodes::new(state.f_files.saturating_sub(state.f_ffree)));
+    (capacity > Bytes::ZERO).then_some(Fill { used, capacity, inodes_used, inodes_free })
 }
 
 #[cfg(test)]
@@ -96,10 +106,12 @@ mod tests {
         (state.f_frsize, state.f_bsize) = (4_096, 1_048_576);
         (state.f_blocks, state.f_bfree, state.f_bavail) = (1_000, 400, 350);
         (state.f_files, state.f_ffree) = (100, 30);
-        let expected = Fill { used: Bytes::new(600 * 4_096), capacity: Bytes::new(4_096_000), inodes_free: 30 };
+        let inodes_used = Some(Inodes::new(70));
+        let expected =
+            Fill { used: Bytes::new(600 * 4_096), capacity: Bytes::new(4_096_000), inodes_used, inodes_free: 30 };
         assert_eq!(fill(&state), Some(expected));
         (state.f_files, state.f_ffree) = (0, 0);
-        assert_eq!(fill(&state).map(|fill| fill.inodes_free), Some(u64::MAX));
+        assert_eq!(fill(&state).map(|fill| (fill.inodes_free, fill.inodes_used)), Some((u64::MAX, None)));
         // A file system that is being changed may say that more is free than there is.
         state.f_bfree = 2_000;
         assert_eq!(fill(&state).map(|fill| fill.used), Some(Bytes::ZERO));

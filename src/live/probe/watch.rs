@@ -230,6 +230,7 @@ mod tests {
             latency: Latency::default(),
             used: Bytes::new(used),
             capacity: Bytes::new(1_000),
+            inodes_used: None,
             inodes_free: 1,
             age: Span::ZERO,
         }

@@ -58,7 +58,8 @@ pub enum Arrival {
     LeaseLost,
 }
 
-pub(super) fn sample_event(sampled: &Sampled) -> Event {
+/// What a sample tells the machine; `held_by` says what holds the copies of a head back that are under way.
+pub(super) fn sample_event(sampled: &Sampled, held_by: impl FnOnce(HeadId) -> Option<Limit>) -> Event {
     let Sampled { store, measured_at, reading } = sampled;
     match *store {
         StoreId::Head(head) => Event::HeadSampled {
@@ -66,11 +67,13 @@ pub(super) fn sample_event(sampled: &Sampled) -> Event {
             measured_at: *measured_at,
             utilisation: reading.utilisation,
             latency: reading.latency,
+            held_by: held_by(head),
         },
         StoreId::Cluster(cluster) => Event::ClusterSampled {
             cluster,
             measured_at: *measured_at,
             used: reading.used,
+            inodes: reading.inodes_used.into(),
             utilisation: reading.utilisation,
             latency: reading.latency,
         },

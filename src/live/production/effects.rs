@@ -8,8 +8,7 @@ use std::sync::mpsc::Sender;
 use super::{AUDIT_AGAIN, Arrival, Copying, HUNG_MOST, Job, LiveError, Production, REFUSED_AFTER, Switching};
 use crate::fleet::HeadId;
 use crate::live::mover::{Name, SwitchWatch, Task};
-use crate::live::pace::Ticket;
-use crate::migration::message::{EffectId, Event, Fault, Limit};
+use crate::migration::message::{EffectId, Event, Fault};
 
 impl Production {
     pub(super) fn start_copy(&mut self, task: Task) -> Result<(), LiveError> {
@@ -34,7 +33,7 @@ impl Production {
         let mover = Arc::clone(&self.mover);
         self.work("copy", move |sender| {
             let copied = guarded(|| mover.copy(task, &ticket).map(Box::new));
-            let limit = held_by(&ticket);
+            let limit = ticket.held_by();
             drop(ticket);
             let _ = sender.send(Arrival::Copied(effect, copied, limit));
         })
@@ -129,10 +128,4 @@ impl Production {
 /// A worker that panics is our mistake; the mailbox then waits for a person, and the others go on.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Permanent))
-}
-
-/// What held a copy back: mostly its pace, or it went as fast as it could.
-fn held_by(ticket: &Ticket) -> Limit {
-    let (worked, all) = (ticket.worked(), ticket.age());
-    if worked * 2 < all { Limit::Pace } else { Limit::Own }
 }

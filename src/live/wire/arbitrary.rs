@@ -7,13 +7,13 @@ use proptest::prelude::*;
 
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    Batch, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Order, Start, StopCause,
+    Batch, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Order, Start, StopCause,
 };
 use crate::migration::plan::{
-    AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, Law, Level, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
-    ShareMilestone, ThrottlePlan, Wave, WindowLimit, Windows, Within,
+    AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, InodePlan, Law, Level, OrderPlan, Overlap, Placement,
+    PlacementPlan, Plan, ShareMilestone, ThrottlePlan, Wave, WindowLimit, Windows, Within,
 };
-use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, Rate, Share, Span, Time};
 
 fn time() -> impl Strategy<Value = Time> {
     any::<i64>().prop_map(Time::from_unix_micros)
@@ -25,6 +25,10 @@ fn span() -> impl Strategy<Value = Span> {
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     any::<u64>().prop_map(Bytes::new)
+}
+
+fn inodes() -> impl Strategy<Value = Inodes> {
+    any::<u64>().prop_map(Inodes::new)
 }
 
 fn rate() -> impl Strategy<Value = Rate> {
@@ -90,7 +94,8 @@ fn milestone() -> impl Strategy<Value = Milestone> {
         (head(), any::<u32>()).prop_map(|(head, set_aside)| Milestone::HeadEmptied { head, set_aside }),
         head().prop_map(|head| Milestone::HeadPurged { head }),
         cluster().prop_map(|cluster| Milestone::ClusterOpened { cluster }),
-        cluster().prop_map(|cluster| Milestone::ClusterFull { cluster }),
+        (cluster(), prop::sample::select(vec![FullOf::Bytes, FullOf::Inodes]))
+            .prop_map(|(cluster, of)| Milestone::ClusterFull { cluster, of }),
         share().prop_map(|share| Milestone::ShareMoved { share }),
         Just(Milestone::AllEmptied),
         Just(Milestone::Decommissioned),
@@ -204,20 +209,24 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
             waves,
         },
     );
-    let one = (bytes(), share(), bytes(), rate()).prop_map(|(rated, full_at, reserve, assumed_intake)| ClusterPlan {
+    let limit = prop::option::of((inodes(), share(), inodes()).prop_map(|(rated, full_at, assumed_a_day)| InodePlan {
         rated,
         full_at,
-        reserve,
-        assumed_intake,
-    });
+        assumed_a_day,
+    }));
+    let one =
+        (bytes(), share(), bytes(), rate(), limit).prop_map(|(rated, full_at, reserve, assumed_intake, inodes)| {
+            ClusterPlan { rated, full_at, reserve, assumed_intake, inodes }
+        });
     let rule = prop_oneof![Just(Placement::Sequential), Just(Placement::LeastFilled)];
-    let placement = (rule, vec(one, 3), share(), span(), share()).prop_map(
-        |(rule, clusters, slack, sample_limit, reopen_below)| PlacementPlan {
+    let placement = (rule, vec(one, 3), share(), span(), share(), inodes()).prop_map(
+        |(rule, clusters, slack, sample_limit, reopen_below, inodes_per_mailbox)| PlacementPlan {
             rule,
             clusters,
             slack,
             sample_limit,
             reopen_below,
+            inodes_per_mailbox,
         },
     );
     let copy = (rate(), any::<u32>(), span(), span(), prop::option::of(span()), any::<[u16; 2]>()).prop_map(
@@ -286,14 +295,21 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         any_start().prop_map(|start| Event::Started(Arc::new(start))),
         Just(Event::Wake),
-        (head(), time(), share(), latency()).prop_map(|(head, measured_at, utilisation, latency)| {
-            Event::HeadSampled { head, measured_at, utilisation, latency }
-        }),
-        (cluster(), time(), bytes(), share(), latency()).prop_map(
-            |(cluster, measured_at, used, utilisation, latency)| Event::ClusterSampled {
+        (head(), time(), share(), latency(), prop::option::of(limit())).prop_map(
+            |(head, measured_at, utilisation, latency, held_by)| Event::HeadSampled {
+                head,
+                measured_at,
+                utilisation,
+                latency,
+                held_by,
+            },
+        ),
+        (cluster(), time(), bytes(), prop::option::of(0..1_u64 << 47), share(), latency()).prop_map(
+            |(cluster, measured_at, used, inodes, utilisation, latency)| Event::ClusterSampled {
                 cluster,
                 measured_at,
                 used,
+                inodes: inodes.map(Inodes::new).into(),
                 utilisation,
                 latency
             }

@@ -57,6 +57,7 @@ fn other_programs_find_names_and_whole_numbers() {
         measured_at: Time::from_unix_micros(1_349_874_000_000_000),
         utilisation: Share::from_ppm(612_500),
         latency: Latency::from_micros(4_100),
+        held_by: None,
     };
     let text = r#"{"head_sampled":{"head":1,"measured_at":1349874000000000,"utilisation":612500,"latency":4100}}"#;
     assert_eq!(event(&sample), text);
@@ -93,7 +94,7 @@ fn what_is_not_known_is_an_error() {
     assert!(read_command(r#"{"purge":{"effect":1,"batch":[1,2,3,4,5],"from":0}}"#).is_err());
     assert!(check_form(1).is_ok() && check_form(FORM).is_ok());
     assert!(check_form(0).is_err());
-    assert!(check_form(FORM + 1).unwrap_err().to_string().contains("form 3"));
+    assert!(check_form(FORM + 1).unwrap_err().to_string().contains("form 4"));
 }
 
 #[test]

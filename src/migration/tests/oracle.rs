@@ -8,7 +8,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
 use crate::migration::message::{Batch, Command, EffectId, Event, Fault, Milestone, Next, Order, StopCause};
 use crate::migration::plan::{Go, Overlap, Plan};
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Room, Span, Time};
 
 /// What the oracle remembers of what was said.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -23,7 +23,8 @@ pub(super) struct Oracle {
     started_at: Time,
     last_effect: Option<EffectId>,
     head_samples: BTreeMap<HeadId, Time>,
-    cluster_samples: BTreeMap<ClusterId, (Time, Bytes)>,
+    /// When each cluster's last sample was measured, what it found, and whether it knew the inodes.
+    cluster_samples: BTreeMap<ClusterId, (Time, Room, bool)>,
     /// When the clock was last set: no sample from before may start anything.
     stepped_at: Time,
     paused: bool,
@@ -64,10 +65,12 @@ impl Oracle {
                 let last = oracle.head_samples.entry(head).or_insert(measured_at);
                 *last = measured_at.max(*last);
             }
-            Event::ClusterSampled { cluster, measured_at, used, .. } => {
-                let last = oracle.cluster_samples.entry(cluster).or_insert((measured_at, used));
+            Event::ClusterSampled { cluster, measured_at, used, inodes, .. } => {
+                let found = Room { bytes: used, inodes: inodes.get().unwrap_or_default() };
+                let sample = (measured_at, found, !inodes.is_unknown());
+                let last = oracle.cluster_samples.entry(cluster).or_insert(sample);
                 if measured_at >= last.0 {
-                    *last = (measured_at, used);
+                    *last = sample;
                 }
             }
             Event::ClockStepped { .. } => oracle.stepped_at = now,
@@ -119,10 +122,11 @@ impl Oracle {
             _ => return,
         };
         let Some(job) = world.jobs.get(&effect).copied().filter(|job| job.doing == doing) else { return };
-        if let Event::CopyEnded { bytes, .. } = *event
+        if let Event::CopyEnded { bytes, messages, .. } = *event
             && !job.abandoned
         {
-            world.jobs.insert(effect, Job { doing: Doing::Copied, reserved: bytes, ..job });
+            let reserved = world.takes(bytes, messages);
+            world.jobs.insert(effect, Job { doing: Doing::Copied, reserved, ..job });
             return;
         }
         if let Event::CopyFailed { fault: Fault::Unreachable, .. } = event
@@ -153,7 +157,7 @@ impl Oracle {
                 let job = world.jobs.get(&effect).unwrap_or_else(|| panic!("{command:?} of no job"));
                 assert!(job.doing == Doing::Copied && !job.abandoned, "{command:?} of {job:?}");
                 assert!(!world.oracle.halted(), "{command:?} while paused");
-                Self::assert_room(world, job.to, Bytes::ZERO, command);
+                Self::assert_room(world, job.to, Room::ZERO, command);
             }
             Command::Abandon { .. } => {
                 let job = world.jobs.get(&effect).unwrap_or_else(|| panic!("{command:?} of no job"));
@@ -162,6 +166,10 @@ impl Oracle {
                 if job.doing == Doing::Copied {
                     let (mailbox, for_room) =
                         (job.mailbox, matches!(command, Command::Abandon { why: Fault::NoRoom, .. }));
+                    if for_room {
+                        // Its copy has shown how many messages there are.
+                        world.known_messages.insert(mailbox, world.messages[&mailbox]);
+                    }
                     world.oracle.waits_for_room(mailbox, for_room);
                 }
             }
@@ -173,9 +181,9 @@ impl Oracle {
         match *command {
             Command::StartCopy { mailbox, from, to, bytes, .. } => {
                 Self::judge_start(world, mailbox, from, command);
-                let (measured_at, _) = world.oracle.cluster_samples[&to];
+                let (measured_at, ..) = world.oracle.cluster_samples[&to];
                 assert!(measured_at >= world.oracle.stepped_at, "{command:?} on a fill from before the clock was set");
-                let reserved = bytes + bytes.share(world.plan.placement.slack);
+                let reserved = world.need(mailbox, bytes);
                 Self::assert_room(world, to, reserved, command);
             }
             Command::Purge { batch, from, .. } => {
@@ -277,16 +285,22 @@ impl Oracle {
     }
 
     /// No placement and no switch takes a cluster above its threshold, as far as samples can tell.
-    fn assert_room(world: &World, cluster: ClusterId, more: Bytes, command: &Command) {
-        let (measured_at, used) = world.oracle.cluster_samples[&cluster];
+    fn assert_room(world: &World, cluster: ClusterId, more: Room, command: &Command) {
+        let (measured_at, used, knows_inodes) = world.oracle.cluster_samples[&cluster];
         let since = world.committed.iter().filter(|(at, to, _)| *to == cluster && *at > measured_at);
-        let fill = since.fold(used, |sum, (.., bytes)| sum + *bytes);
+        let fill = since.fold(used, |sum, (.., room)| sum + *room);
         // What was switched but not yet told of is both committed and still reserved: it counts once.
         let open =
             world.jobs.values().filter(|job| job.to == cluster && world.live[&job.mailbox] == Live::Head(job.from));
         let fill = open.fold(fill, |sum, job| sum + job.reserved) + more;
-        let threshold = world.plan.placement.clusters[cluster.index()].threshold();
-        assert!(fill <= threshold, "{command:?} takes {cluster:?} to {fill:?}, above {threshold:?}");
+        let plan = world.plan.placement.clusters[cluster.index()];
+        let threshold = plan.threshold();
+        assert!(fill.bytes <= threshold, "{command:?} takes {cluster:?} to {fill:?}, above {threshold:?}");
+        // A file system that does not count inodes has no limit of them.
+        if let Some(inodes) = plan.inodes.filter(|_| knows_inodes) {
+            let threshold = inodes.threshold();
+            assert!(fill.inodes <= threshold, "{command:?} takes {cluster:?} to {fill:?}, above {threshold:?}");
+        }
     }
 
     /// Notes whether a mailbox's last attempt failed for want of room.
@@ -314,7 +328,7 @@ impl Oracle {
         in_flight.sort_unstable();
         assert_eq!(in_flight, open, "what is in flight");
         for cluster in (0..world.plan.placement.clusters.len() as u8).map(ClusterId) {
-            let sum = open.iter().filter(|(_, to, _)| *to == cluster).fold(Bytes::ZERO, |sum, job| sum + job.2);
+            let sum = open.iter().filter(|(_, to, _)| *to == cluster).fold(Room::ZERO, |sum, job| sum + job.2);
             assert_eq!(machine.reserved(cluster), sum, "reserved on {cluster:?}");
         }
         let mut left = vec![0; world.plan.heads.len()];

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::dice::Dice;
 use crate::fleet::{Fleet, HeadId, Home, MailboxId};
 use crate::migration::plan::{
-    AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, Law, Level, OrderPlan, Overlap, Placement, PlacementPlan, Plan,
-    ShareMilestone, ThrottlePlan, Wave, WindowLimit, Windows, Within,
+    AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, InodePlan, Law, Level, OrderPlan, Overlap, Placement,
+    PlacementPlan, Plan, ShareMilestone, ThrottlePlan, Wave, WindowLimit, Windows, Within,
 };
-use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
+use crate::units::{Bytes, Inodes, Latency, Rate, Share, Span, Time};
 
 pub(super) fn at(seconds: i64) -> Time {
     Time::default() + secs(seconds)
@@ -53,6 +53,7 @@ pub(super) fn plain(heads: u8) -> Plan {
         full_at: percent(40),
         reserve: Bytes::ZERO,
         assumed_intake: Rate::ZERO,
+        inodes: None,
     };
     Plan {
         heads: (0..heads).map(|_| HeadPlan { throttle: throttle.clone(), windows: Windows::default() }).collect(),
@@ -70,6 +71,7 @@ pub(super) fn plain(heads: u8) -> Plan {
             slack: Share::ZERO,
             sample_limit: secs(600),
             reopen_below: percent(1),
+            inodes_per_mailbox: Inodes::ZERO,
         },
         copy: CopyPlan {
             stream: Rate::UNLIMITED,
@@ -97,7 +99,11 @@ pub(super) fn random(dice: &mut Dice) -> (Arc<Plan>, Arc<Fleet>, bool) {
     let count = 1 + dice.pick(&[4, 12, 0, 30, 80]) + dice.roll(8);
     let rows: Vec<(u8, u64)> =
         (0..count).map(|_| (dice.roll(u32::from(heads)) as u8, dice.pick(&[10_u64, 1, 40, 97]))).collect();
-    let fleet = Arc::new(fleet(&rows));
+    let mut fleet = fleet(&rows);
+    for messages in &mut fleet.messages {
+        *messages = dice.pick(&[1, 0, 4, 13]);
+    }
+    let fleet = Arc::new(fleet);
     let total: u64 = rows.iter().map(|(_, bytes)| bytes).sum();
     let roomy = !dice.once_in(3);
     let mut plan = plain(heads);
@@ -114,8 +120,16 @@ pub(super) fn random(dice: &mut Dice) -> (Arc<Plan>, Arc<Fleet>, bool) {
     let room = if roomy { total * 20 + 10_000 } else { total / 2 + 20 };
     let rated = Bytes::new(room * 5 / 2 + 1);
     let intake = dice.pick(&[Rate::ZERO, Rate::per_second(1)]);
-    let cluster = ClusterPlan { rated, full_at: percent(40), reserve: Bytes::ZERO, assumed_intake: intake };
+    let cluster =
+        ClusterPlan { rated, full_at: percent(40), reserve: Bytes::ZERO, assumed_intake: intake, inodes: None };
     plan.placement.clusters = vec![cluster; 1 + dice.roll(3) as usize];
+    plan.placement.inodes_per_mailbox = Inodes::new(dice.pick(&[0, 3]));
+    let all: u64 = fleet.messages.iter().map(|messages| u64::from(*messages) + 3).sum();
+    for cluster in &mut plan.placement.clusters {
+        let rated = Inodes::new(if roomy { all * 100 + 10_000 } else { all * 2 + 40 });
+        let assumed_a_day = Inodes::new(dice.pick(&[0, 3_000]));
+        cluster.inodes = dice.once_in(2).then_some(InodePlan { rated, full_at: percent(40), assumed_a_day });
+    }
     plan.copy.purge_after = dice.pick(&[None, Some(Span::ZERO), Some(secs(3_600)), Some(secs(86_400))]);
     plan.copy.purge_streams = 1 + dice.roll(2) as u16;
     plan.copy.switches = 1 + dice.roll(3) as u16;

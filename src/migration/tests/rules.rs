@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::plans::{at, fleet, percent, plain};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
+    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Next, Order, Start,
+    StopCause,
 };
-use crate::migration::plan::{Law, Level, Plan, WindowLimit, Windows};
+use crate::migration::plan::{InodePlan, Law, Level, Plan, WindowLimit, Windows};
 use crate::migration::{Migration, Phase};
-use crate::units::{Bytes, Latency, Share, Span, Time};
+use crate::units::{Bytes, Inodes, InodesUsed, Latency, Room, Share, Span, Time};
 
 const HEAD: HeadId = HeadId(0);
 const A: ClusterId = ClusterId(0);
@@ -50,13 +51,21 @@ impl Desk {
     }
 
     fn fill(&mut self, second: i64, cluster: ClusterId, used: u64) {
+        self.fill_both(second, cluster, used, None);
+    }
+
+    fn fill_both(&mut self, second: i64, cluster: ClusterId, used: u64, inodes: Option<u64>) {
         let (utilisation, latency, measured_at) = (Share::ZERO, Latency::default(), at(second));
-        self.tell(second, Event::ClusterSampled { cluster, measured_at, used: Bytes::new(used), utilisation, latency });
+        let (used, inodes) = (Bytes::new(used), inodes.map(Inodes::new).into());
+        self.tell(second, Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency });
     }
 
     fn sample(&mut self, second: i64, utilisation: u32) {
         let (latency, utilisation) = (Latency::from_micros(1_000), percent(utilisation));
-        self.tell(second, Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency });
+        self.tell(
+            second,
+            Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency, held_by: None },
+        );
     }
 
     fn order(&mut self, second: i64, order: Order) {
@@ -110,8 +119,8 @@ fn what_is_said_of_stores_that_the_plan_does_not_know_changes_nothing() {
     let (head, cluster, measured_at) = (HeadId(9), ClusterId(9), at(2));
     let (utilisation, latency, used) = (percent(10), Latency::from_micros(1_000), Bytes::ZERO);
     let strangers = [
-        Event::HeadSampled { head, measured_at, utilisation, latency },
-        Event::ClusterSampled { cluster, measured_at, used, utilisation, latency },
+        Event::HeadSampled { head, measured_at, utilisation, latency, held_by: None },
+        Event::ClusterSampled { cluster, measured_at, used, inodes: InodesUsed::UNKNOWN, utilisation, latency },
         Event::ClusterOpened { cluster },
         Event::ClusterClosed { cluster },
         Event::HeadAudited { head, users_left: 0, folders_left: 0 },
@@ -260,7 +269,7 @@ fn no_room_is_a_state_that_ends_when_a_cluster_opens() {
     desk.tell(0, Event::ClusterClosed { cluster: B });
     desk.fill(1, A, 950);
     desk.sample(1, 10);
-    assert!(desk.announced(Milestone::ClusterFull { cluster: A }));
+    assert!(desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
     assert_eq!(desk.binding(), Binding::NoRoom);
     desk.tell(2, Event::ClusterOpened { cluster: B });
     assert_eq!(desk.started_copies().len(), 2);
@@ -277,7 +286,87 @@ fn a_full_cluster_takes_mailboxes_again_one_percent_below_and_is_not_announced_t
     assert_eq!(desk.binding(), Binding::NoRoom);
     desk.fill(3, A, 850);
     assert_eq!(desk.started_copies().len(), 1, "one fits, the second is refused");
-    assert!(!desk.announced(Milestone::ClusterFull { cluster: A }));
+    assert!(!desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
+}
+
+/// Clusters of 100 inodes that may be filled with 40, for mailboxes that take eleven each.
+fn of_few_inodes() -> Plan {
+    let mut plan = plain(1);
+    plan.placement.inodes_per_mailbox = Inodes::new(10);
+    for cluster in &mut plan.placement.clusters {
+        let (rated, full_at) = (Inodes::new(100), percent(40));
+        cluster.inodes = Some(InodePlan { rated, full_at, assumed_a_day: Inodes::ZERO });
+    }
+    plan
+}
+
+#[test]
+fn what_holds_copies_that_never_end_is_told_by_samples_and_otherwise_by_those_that_end() {
+    let sample = |second, held_by| Event::HeadSampled {
+        head: HEAD,
+        measured_at: at(second),
+        utilisation: percent(10),
+        latency: Latency::from_micros(1_000),
+        held_by,
+    };
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let [first, second] = desk.started_copies()[..] else { panic!("two streams") };
+    assert_eq!(desk.binding(), Binding::Mover);
+    // None ends: what holds those that run is what binds.
+    desk.tell(1, sample(1, Some(Limit::Link)));
+    assert_eq!(desk.binding(), Binding::Link);
+    desk.tell(2, sample(2, None));
+    assert_eq!(desk.binding(), Binding::Link, "a sample that says nothing changes nothing");
+    desk.copied(3, first, Limit::Ingest);
+    assert_eq!(desk.binding(), Binding::Ingest);
+    // One that has ended since the last sample has told more: it is about all of its time.
+    desk.tell(4, sample(4, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Ingest);
+    desk.tell(5, sample(5, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Mover);
+    desk.copied(6, second, Limit::Head);
+    assert_eq!(desk.binding(), Binding::StreamCap);
+}
+
+#[test]
+fn a_cluster_full_of_inodes_is_full_and_says_of_what() {
+    let mut desk = Desk::open(of_few_inodes());
+    desk.tell(0, Event::ClusterClosed { cluster: B });
+    desk.fill_both(1, A, 0, Some(18));
+    desk.sample(1, 10);
+    let effect = desk.started_copies()[0];
+    assert_eq!(desk.started_copies().len(), 2, "to the inode: 18 and twice 11");
+    assert_eq!(desk.machine.reserved(A), Room { bytes: Bytes::new(200), inodes: Inodes::new(22) });
+    // With what has come since, one that has grown by a message does not fit any more, and neither does the next.
+    desk.fill_both(2, A, 0, Some(19));
+    desk.tell(3, Event::CopyEnded { effect, bytes: Bytes::new(1), messages: 2, limit: Limit::Own });
+    assert_eq!(desk.abandoned(), [effect]);
+    assert!(desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Inodes }));
+    assert_eq!(desk.binding(), Binding::NoRoom);
+}
+
+#[test]
+fn a_cluster_whose_file_system_does_not_count_inodes_has_no_limit_of_them() {
+    let mut desk = Desk::open(of_few_inodes());
+    desk.fill_both(1, A, 0, Some(39));
+    desk.fill_both(1, B, 0, Some(39));
+    desk.sample(1, 10);
+    assert_eq!((desk.started_copies().len(), desk.binding()), (0, Binding::NoRoom));
+    desk.fill(2, A, 0);
+    assert_eq!(desk.started_copies().len(), 2);
+}
+
+#[test]
+fn a_mailbox_of_more_inodes_than_any_cluster_takes_is_set_aside() {
+    let mut facts = Facts { fleet: Arc::new(fleet(&[(0, 1), (0, 1)])), open: vec![A, B], ..Facts::default() };
+    Arc::make_mut(&mut facts.fleet).messages = vec![31, 30];
+    let mut desk = Desk::started(of_few_inodes(), facts);
+    desk.fill_both(1, A, 0, Some(0));
+    desk.fill_both(1, B, 0, Some(0));
+    desk.sample(1, 10);
+    assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::SetAside));
+    assert_eq!(desk.machine.phase(MailboxId(1)), Some(Phase::Copying));
 }
 
 #[test]
@@ -307,7 +396,7 @@ fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
         desk.copied(2, second, Limit::Own);
         desk.tell(3, Event::SwitchEnded { effect: second });
         let (measured_at, utilisation, latency) = (at(4), percent(10), Latency::from_micros(1_000));
-        desk.tell(4, Event::HeadSampled { head: next, measured_at, utilisation, latency });
+        desk.tell(4, Event::HeadSampled { head: next, measured_at, utilisation, latency, held_by: None });
         assert_eq!(desk.started_copies().len(), usize::from(gives_way), "{fault:?}");
         if !gives_way {
             continue;
@@ -465,7 +554,7 @@ fn a_clock_that_was_set_stops_new_moves_until_samples_are_fresh() {
     // A sample that was on its way says nothing, whenever it comes.
     let late = |measured_at| {
         let (utilisation, latency) = (percent(10), Latency::from_micros(1_000));
-        Event::HeadSampled { head: HEAD, measured_at, utilisation, latency }
+        Event::HeadSampled { head: HEAD, measured_at, utilisation, latency, held_by: None }
     };
     desk.tell(13, late(at(9)));
     assert_eq!((desk.started_copies(), desk.binding()), (vec![], Binding::Outage));
@@ -473,7 +562,8 @@ fn a_clock_that_was_set_stops_new_moves_until_samples_are_fresh() {
     desk.tell(14, late(at(10)));
     assert_eq!(desk.started_copies(), []);
     let (utilisation, latency, used) = (Share::ZERO, Latency::default(), Bytes::new(100));
-    desk.tell(15, Event::ClusterSampled { cluster: A, measured_at: at(9), used, utilisation, latency });
+    let inodes = InodesUsed::UNKNOWN;
+    desk.tell(15, Event::ClusterSampled { cluster: A, measured_at: at(9), used, inodes, utilisation, latency });
     assert_eq!(desk.started_copies(), []);
     desk.fill(16, A, 100);
     assert_eq!(desk.started_copies().len(), 1);

@@ -7,9 +7,11 @@ use super::plans::{at, fleet, percent, plain, secs};
 use super::world::{Live, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
-use crate::migration::message::{Command, Milestone, Order, StopCause};
-use crate::migration::plan::{Go, Overlap, Placement, Plan, ShareMilestone, Wave, WindowLimit, Windows, Within};
-use crate::units::{Bytes, Time};
+use crate::migration::message::{Command, FullOf, Milestone, Order, StopCause};
+use crate::migration::plan::{
+    Go, InodePlan, Overlap, Placement, Plan, ShareMilestone, Wave, WindowLimit, Windows, Within,
+};
+use crate::units::{Bytes, Inodes, Time};
 
 fn world(plan: Plan, rows: &[(u8, u64)]) -> World {
     World::new(Arc::new(plan), &fleet(rows), Dice::listed(Vec::new()))
@@ -220,7 +222,7 @@ fn clusters_fill_one_after_the_other_and_new_accounts_follow() {
     let on = |cluster| world.live.values().filter(|live| **live == Live::Cluster(ClusterId(cluster))).count();
     assert_eq!((on(0), on(1)), (2, 2));
     assert!(world.fill(ClusterId(0)) <= percent(40));
-    let full = when(&world, Milestone::ClusterFull { cluster: ClusterId(0) });
+    let full = when(&world, Milestone::ClusterFull { cluster: ClusterId(0), of: FullOf::Bytes });
     let intakes = world.log.iter().flat_map(|(at, _, commands)| commands.iter().map(move |c| (*at, *c)));
     let intakes: Vec<_> = intakes
         .filter_map(|(at, c)| if let Command::SetIntake { cluster, .. } = c { Some((at, cluster.0)) } else { None })
@@ -230,12 +232,25 @@ fn clusters_fill_one_after_the_other_and_new_accounts_follow() {
 }
 
 #[test]
+fn a_cluster_can_be_full_of_inodes_long_before_it_is_full_of_bytes() {
+    let mut plan = plain(1);
+    plan.placement.inodes_per_mailbox = Inodes::new(4);
+    let limit = InodePlan { rated: Inodes::new(25), full_at: percent(40), assumed_a_day: Inodes::ZERO };
+    plan.placement.clusters[0].inodes = Some(limit);
+    // Each takes an inode for its message and four for its folders: two fit below ten.
+    let world = finished(plan, &[(0, 1); 6]);
+    let on = |cluster| world.live.values().filter(|live| **live == Live::Cluster(ClusterId(cluster))).count();
+    assert!(on(0) <= 2 && on(0) + on(1) == 6, "{} and {}", on(0), on(1));
+    when(&world, Milestone::ClusterFull { cluster: ClusterId(0), of: FullOf::Inodes });
+}
+
+#[test]
 fn least_filled_placement_spreads_the_mailboxes() {
     let mut plan = plain(1);
     plan.placement.rule = Placement::LeastFilled;
     let world = finished(plan, &[(0, 100); 6]);
-    assert_eq!(world.used(ClusterId(0)), Bytes::new(300));
-    assert_eq!(world.used(ClusterId(1)), Bytes::new(300));
+    assert_eq!(world.used(ClusterId(0)).bytes, Bytes::new(300));
+    assert_eq!(world.used(ClusterId(1)).bytes, Bytes::new(300));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::plans::secs;
 use super::world::{Agenda, Live, World};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::migration::message::{Event, Order};
-use crate::units::Bytes;
+use crate::units::{Bytes, Inodes, Room};
 
 impl World {
     /// One thing goes wrong, or an operator orders something; in the end everything is let go on.
@@ -36,12 +36,19 @@ impl World {
                 let since = self.now - secs(i64::from(self.dice.pick(&[0, 600])));
                 self.order(Order::StopCohort(since));
             }
-            13 => *self.delivered.entry(cluster).or_default() += u64::from(self.dice.roll(30)),
+            13 => {
+                let (bytes, inodes) = (u64::from(self.dice.roll(30)), u64::from(self.dice.roll(8)));
+                *self.delivered.entry(cluster).or_default() +=
+                    Room { bytes: Bytes::new(bytes), inodes: Inodes::new(inodes) };
+            }
             14 => {
                 let mailbox = MailboxId(self.live.len() as u32);
                 let bytes = Bytes::new(u64::from(self.dice.roll(50)));
                 self.live.insert(mailbox, Live::Head(head));
                 self.bytes.insert(mailbox, bytes);
+                let messages = self.dice.roll(9);
+                self.messages.insert(mailbox, messages);
+                self.known_messages.insert(mailbox, 0);
                 self.tell(Event::MailboxFound { mailbox, home: Home::head(head), bytes });
             }
             15 | 16 if knows => {

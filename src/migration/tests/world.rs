@@ -13,7 +13,7 @@ use crate::migration::message::{
 };
 use crate::migration::plan::Plan;
 use crate::migration::{Migration, Phase};
-use crate::units::{Bytes, Latency, Share, Time};
+use crate::units::{Bytes, Inodes, Latency, Room, Share, Time};
 
 /// Where a mailbox truly lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Job {
     pub(super) doing: Doing,
     pub(super) abandoned: bool,
     /// What must be reserved for it.
-    pub(super) reserved: Bytes,
+    pub(super) reserved: Room,
 }
 
 #[derive(Clone, Debug)]
@@ -61,11 +61,14 @@ pub(super) struct World {
     pub(super) machine: Migration,
     pub(super) live: BTreeMap<MailboxId, Live>,
     pub(super) bytes: BTreeMap<MailboxId, Bytes>,
+    pub(super) messages: BTreeMap<MailboxId, u32>,
+    /// As many messages as the machine knows of: none of one that was found, before its copy has ended.
+    pub(super) known_messages: BTreeMap<MailboxId, u32>,
     /// Old copies still on a head, and when the machine heard of the switch.
     pub(super) old: BTreeMap<MailboxId, (HeadId, Option<Time>)>,
     /// What was switched to each cluster, and when it truly was: for the fill that a sample cannot know.
-    pub(super) committed: Vec<(Time, ClusterId, Bytes)>,
-    pub(super) delivered: BTreeMap<ClusterId, u64>,
+    pub(super) committed: Vec<(Time, ClusterId, Room)>,
+    pub(super) delivered: BTreeMap<ClusterId, Room>,
     pub(super) jobs: BTreeMap<EffectId, Job>,
     /// What each purge ever asked for removes.
     pub(super) purging: BTreeMap<EffectId, Batch>,
@@ -89,6 +92,8 @@ impl World {
             machine: Migration::new(),
             live: fleet.ids().map(|id| (id, Live::Head(fleet.origin[id.index()]))).collect(),
             bytes: fleet.ids().map(|id| (id, fleet.bytes[id.index()])).collect(),
+            messages: fleet.ids().map(|id| (id, fleet.messages[id.index()])).collect(),
+            known_messages: BTreeMap::new(),
             old: BTreeMap::new(),
             committed: Vec::new(),
             delivered: BTreeMap::new(),
@@ -184,13 +189,14 @@ impl World {
                 Live::Cluster(cluster) => Home::cluster(*cluster),
             };
             fleet.bytes.push(self.bytes[id]);
-            fleet.messages.push(1);
+            fleet.messages.push(self.messages[id]);
             fleet.activity_micro_op_s.push(id.0 * 7 % 5);
             let origin = self.old.get(id).map(|(head, _)| *head).or(home.as_head());
             fleet.origin.push(origin.unwrap_or(HeadId(0)));
             fleet.home.push(home);
             fleet.group.push(id.0 % 3);
         }
+        self.known_messages = self.messages.clone();
         let aside = self
             .live
             .iter()
@@ -218,7 +224,7 @@ impl World {
     fn perform(&mut self, command: Command) {
         match command {
             Command::StartCopy { effect, mailbox, from, to, bytes, .. } => {
-                let reserved = bytes + bytes.share(self.plan.placement.slack);
+                let reserved = self.need(mailbox, bytes);
                 let doing = Doing::Copying;
                 self.jobs.insert(effect, Job { mailbox, from, to, doing, abandoned: false, reserved });
                 self.end_in(effect, &[5, 1, 60, 300]);
@@ -228,7 +234,7 @@ impl World {
                 self.end_in(effect, &[2, 1, 20]);
             }
             Command::Purge { effect, batch, from } => {
-                let (to, doing, reserved) = (ClusterId(0), Doing::Purging, Bytes::ZERO);
+                let (to, doing, reserved) = (ClusterId(0), Doing::Purging, Room::ZERO);
                 let mailbox = batch.mailboxes()[0];
                 self.jobs.insert(effect, Job { mailbox, from, to, doing, abandoned: false, reserved });
                 self.purging.insert(effect, batch);
@@ -263,17 +269,20 @@ impl World {
                     let measured_at = self.now - secs(i64::from(self.dice.pick(&[0, 5, 40])));
                     let utilisation = percent(self.dice.pick(&[10, 10, 70, 80, 81, 90, 91, 96]));
                     let latency = Latency::from_micros(self.dice.pick(&[1_000, 1_000, 9_500, 12_000]));
-                    self.tell(Event::HeadSampled { head, measured_at, utilisation, latency });
+                    let held_by = self.dice.pick(&[None, Some(Limit::Own), Some(Limit::Link), Some(Limit::Ingest)]);
+                    self.tell(Event::HeadSampled { head, measured_at, utilisation, latency, held_by });
                 }
                 let gap = i64::from(self.dice.pick(&[60, 30, 60, 400]));
                 self.plan_in(gap, Agenda::SampleHead(head));
             }
             Agenda::SampleCluster(cluster) => {
                 let used = self.used(cluster);
+                let inodes = Some(used.inodes).filter(|_| !self.dice.once_in(12));
                 let sample = Event::ClusterSampled {
                     cluster,
                     measured_at: self.now,
-                    used,
+                    used: used.bytes,
+                    inodes: inodes.into(),
                     utilisation: percent(self.dice.pick(&[10, 10, 85])),
                     latency: Latency::from_micros(1_000),
                 };
@@ -321,8 +330,11 @@ impl World {
             Doing::Copying => {
                 let grown = self.bytes[&job.mailbox].share(percent(self.dice.pick(&[0, 0, 5, 30])));
                 *self.bytes.get_mut(&job.mailbox).unwrap() += grown;
+                let messages = self.messages.get_mut(&job.mailbox).unwrap();
+                *messages += self.dice.pick(&[0, 0, 1, 6]);
+                let messages = *messages;
                 let limit = self.dice.pick(&[Limit::Own, Limit::Head, Limit::Pace, Limit::Ingest]);
-                Event::CopyEnded { effect, bytes: self.bytes[&job.mailbox], messages: 1, limit }
+                Event::CopyEnded { effect, bytes: self.bytes[&job.mailbox], messages, limit }
             }
             Doing::Switching if fails || gone => Event::SwitchFailed { effect, fault },
             Doing::Switching => {
@@ -353,11 +365,26 @@ impl World {
         self.committed.push((self.now, job.to, job.reserved));
     }
 
-    /// Bytes truly on a cluster.
-    pub(super) fn used(&self, cluster: ClusterId) -> Bytes {
+    /// What is truly on a cluster.
+    pub(super) fn used(&self, cluster: ClusterId) -> Room {
         let there = self.live.iter().filter(|(_, live)| **live == Live::Cluster(cluster));
-        let mailboxes = there.fold(Bytes::ZERO, |sum, (id, _)| sum + self.bytes[id]);
-        mailboxes + Bytes::new(self.delivered.get(&cluster).copied().unwrap_or(0))
+        let mailboxes = there.fold(Room::ZERO, |sum, (id, _)| sum + self.takes(self.bytes[id], self.messages[id]));
+        mailboxes + self.delivered.get(&cluster).copied().unwrap_or_default()
+    }
+
+    /// What a mailbox takes; inodes count only where some cluster has a limit of them.
+    pub(super) fn takes(&self, bytes: Bytes, messages: u32) -> Room {
+        let placement = &self.plan.placement;
+        let counts = placement.clusters.iter().any(|cluster| cluster.inodes.is_some());
+        let each = placement.inodes_per_mailbox.get() + u64::from(messages);
+        Room { bytes, inodes: Inodes::new(if counts { each } else { 0 }) }
+    }
+
+    /// What must be reserved for a mailbox of which the machine knows so many bytes.
+    pub(super) fn need(&self, mailbox: MailboxId, bytes: Bytes) -> Room {
+        let (slack, messages) = (self.plan.placement.slack, self.known_messages[&mailbox]);
+        let more = (u64::from(messages) * u64::from(slack.ppm()) / 1_000_000) as u32;
+        self.takes(bytes + bytes.share(slack), messages + more)
     }
 
     /// Whether a stop was announced that only a person ends.
@@ -367,6 +394,6 @@ impl World {
 
     /// Share of a cluster's rating in use.
     pub(super) fn fill(&self, cluster: ClusterId) -> Share {
-        self.used(cluster).of(self.plan.placement.clusters[cluster.index()].rated)
+        self.used(cluster).bytes.of(self.plan.placement.clusters[cluster.index()].rated)
     }
 }

@@ -8,7 +8,7 @@ use crate::fleet::ClusterId;
 use crate::forecast::Forecast;
 use crate::forecast::quantile::P50;
 use crate::forecast::series::{DayQuantiles, HeadSeries};
-use crate::migration::message::{Binding, Milestone};
+use crate::migration::message::{Binding, FullOf, Milestone};
 
 /// Room above the highest line.
 const SPARE: f64 = 1.08;
@@ -64,32 +64,48 @@ fn cell(forecast: &Forecast, calendar: &Calendar<'_>, milestone: Milestone) -> S
 pub(super) fn fill(forecast: &Forecast) -> Option<Sheet> {
     let scenario = &forecast.scenario;
     let calendar = Calendar::new(scenario);
-    let panel = |place: usize| {
+    let panels_of = |place: usize| {
         let plan = &scenario.plan.placement.clusters[place];
         let cluster = ClusterId(place as u8);
-        let (opened, full) = (Milestone::ClusterOpened { cluster }, Milestone::ClusterFull { cluster });
+        let (opened, full) =
+            (Milestone::ClusterOpened { cluster }, Milestone::ClusterFull { cluster, of: FullOf::Bytes });
         let (level, band) =
             (plan.threshold().of(plan.rated).fraction() * 100.0, points(&forecast.clusters[place].days, 1.0, 100.0));
         let (first, last) = (cell(forecast, &calendar, opened), cell(forecast, &calendar, full));
-        Panel {
-            name: scenario.clusters[place].clone(),
-            notes: vec![format!("first mailbox: {first}; full ({}): {last}", plan.full_at)],
-            body: Body::Plot(Plot {
-                unit: "% of the rating".into(),
+        let uprights: Vec<_> =
+            [opened, full].into_iter().filter_map(|at| median_day(forecast, &calendar, at)).collect();
+        let plot = |unit: &str, (level, band): (f64, Vec<Point>)| {
+            Body::Plot(Plot {
+                unit: unit.into(),
                 most: highest(&band).max(level) * SPARE,
                 band,
                 level: Some(level),
-                uprights: [opened, full].into_iter().filter_map(|at| median_day(forecast, &calendar, at)).collect(),
+                uprights: uprights.clone(),
                 ..Plot::default()
-            }),
-        }
+            })
+        };
+        let name = &scenario.clusters[place];
+        let bytes = Panel {
+            name: name.clone(),
+            notes: vec![format!("first mailbox: {first}; full ({}): {last}", plan.full_at)],
+            body: plot("% of the rating", (level, band)),
+        };
+        // What a cluster is full of may be files: the same dates, against the other threshold.
+        let inodes = plan.inodes.zip(forecast.clusters[place].inodes.as_ref()).map(|(plan, one)| {
+            let level = plan.threshold().of(plan.rated).fraction() * 100.0;
+            let often = one.filled as usize;
+            let notes = vec![format!("fills it in {often} of {} replications", forecast.replications.len())];
+            let body = plot("% of the rated inodes", (level, points(&one.days, 1.0, 100.0)));
+            Panel { name: format!("{name}: inodes"), notes, body }
+        });
+        std::iter::once(bytes).chain(inodes)
     };
     let key = vec![
         (Sign::Band, "fill at the end of the day, growth included"),
         (Sign::Level, "full at"),
         (Sign::Upright, "first mailbox, full (medians)"),
     ];
-    let panels = (0..scenario.clusters.len()).map(panel).collect();
+    let panels = (0..scenario.clusters.len()).flat_map(panels_of).collect();
     over_days(forecast, ("fill of the clusters", "median and P10 to P90"), key, panels, 3)
 }
 
@@ -211,6 +227,8 @@ mod tests {
             sheet.unwrap().panels.into_iter().map(|panel| panel.name).collect()
         };
         assert_eq!(names(fill(&forecast)), ["nas-1", "nas-2"]);
+        let of_few_inodes = crate::report::tests::of_few_inodes();
+        assert_eq!(names(fill(&of_few_inodes)), ["nas-1", "nas-1: inodes", "nas-2"]);
         assert_eq!(
             names(load(&forecast)),
             ["head-1: load", "head-1: response time", "head-2: load", "head-2: response time"]

@@ -240,6 +240,23 @@ pub(super) struct ClusterPart {
     pub(super) placements_within_threshold: bool,
     /// Median fill at the end, a share of the rating; null with too few replications.
     pub(super) final_fill_p50: Option<f64>,
+    /// The same of its inodes, where it has a limit of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inodes: Option<InodePart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct InodePart {
+    /// The placement nearest to its threshold, or above it: the fill it led to, a share of the rated inodes.
+    pub(super) highest_placement: f64,
+    /// Its threshold in that replication, a share of the rated inodes.
+    pub(super) threshold: f64,
+    /// Whether all placements kept within it.
+    pub(super) placements_within_threshold: bool,
+    /// Median fill at the end, a share of the rated inodes; null with too few replications.
+    pub(super) final_fill_p50: Option<f64>,
+    /// Replications in which inodes were what it was full of when it refused a mailbox for the first time.
+    pub(super) filled: u32,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

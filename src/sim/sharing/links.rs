@@ -63,10 +63,10 @@ impl Sharing {
         }
     }
 
-    /// For how long each link has held copies when a replication ends.
-    pub(crate) fn held_by_links(&mut self, end: Time) -> Vec<Span> {
-        self.links.iter_mut().for_each(|link| link.set_holds(end, false));
-        self.links.iter().map(|link| link.held).collect()
+    /// For how long each link has held copies until now.
+    pub(crate) fn held_by_links(&self, now: Time) -> Vec<Span> {
+        let held = |link: &LinkSide| link.held + link.holds_since.map_or(Span::ZERO, |since| now.since(since));
+        self.links.iter().map(held).collect()
     }
 
     /// The links that a pair's copies go over, a bit each.

@@ -259,7 +259,17 @@ impl<O: Outcomes> World<'_, O> {
         let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
         self.intake_rest = bytes.fract();
         let activity = accounts * population.activity.ops_per_second() * 1e6;
-        self.clusters[at].state.settle(Bytes::new(bytes as u64), activity as u64);
+        let state = &mut self.clusters[at].state;
+        let mut messages = 0;
+        if state.inodes_used().is_some() {
+            // Their directories and index files, and the messages that they begin with.
+            let of_each = population.new_account_size.get() as f64 / population.message_mean.get().max(1) as f64;
+            let (mailboxes, arrived) = (accounts + self.intake_rests.0, accounts * of_each + self.intake_rests.1);
+            self.intake_rests = (mailboxes.fract(), arrived.fract());
+            state.add_mailboxes(mailboxes as u64);
+            messages = arrived as u64;
+        }
+        state.settle(Bytes::new(bytes as u64), messages, activity as u64);
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
@@ -323,6 +333,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         for cluster in &mut self.clusters {
             cluster.days.push(cluster.state.fill().fraction() as f32);
+            cluster.inode_days.extend(cluster.state.inode_fill().map(|fill| fill.fraction() as f32));
         }
     }
 
@@ -360,6 +371,7 @@ impl<O: Outcomes> World<'_, O> {
                 measured_at,
                 utilisation: Share::from_fraction_up(utilisation * by_load),
                 latency: Latency::from_secs_up(latency * by_latency),
+                held_by: sharing.holds_most(head),
             };
             samples.push_back((arrives, event));
         }
@@ -382,6 +394,7 @@ impl<O: Outcomes> World<'_, O> {
                 cluster: ClusterId(place as u8),
                 measured_at,
                 used: side.state.used(),
+                inodes: side.state.inodes_used().into(),
                 utilisation: Share::from_fraction_up(utilisation * by_load),
                 latency: Latency::from_secs_up(latency * by_latency),
             };

@@ -114,12 +114,12 @@ impl<O: Outcomes> World<'_, O> {
         }
         self.changed |= self.streams_weigh & (1 << head.0);
         let state = &mut at_mut(&mut self.clusters, cluster.index()).state;
-        let fault = fault.or_else(|| (!state.fits(bytes)).then_some(Fault::NoRoom));
+        let fault = fault.or_else(|| (!state.fits(bytes, messages)).then_some(Fault::NoRoom));
         if let Some(fault) = fault {
             self.failed(effect.slot(), fault);
             return Some(Event::CopyFailed { effect, fault });
         }
-        state.add_copy(bytes);
+        state.add_copy(bytes, messages);
         Some(Event::CopyEnded { effect, bytes, messages, limit })
     }
 
@@ -183,7 +183,9 @@ impl<O: Outcomes> World<'_, O> {
     #[inline(always)]
     pub(super) fn end_job(&mut self, slot: u16) -> Event {
         let job = at_mut(&mut self.jobs, usize::from(slot));
-        let Job { effect, mailbox, head, cluster, bytes, activity_micro_op_s: activity, fault, phase, .. } = *job;
+        let Job {
+            effect, mailbox, head, cluster, bytes, messages, activity_micro_op_s: activity, fault, phase, ..
+        } = *job;
         match (phase, fault) {
             (Phase::Switching, None) => {
                 job.phase = Phase::Free;
@@ -191,7 +193,7 @@ impl<O: Outcomes> World<'_, O> {
                 let state = at_mut(&mut self.heads, head.index());
                 state.mailboxes -= 1;
                 state.activity_micro_op_s -= u64::from(activity);
-                at_mut(&mut self.clusters, cluster.index()).state.switch(bytes, activity);
+                at_mut(&mut self.clusters, cluster.index()).state.switch(bytes, messages, activity);
                 self.moved += 1;
                 Event::SwitchEnded { effect }
             }
@@ -202,7 +204,7 @@ impl<O: Outcomes> World<'_, O> {
                 Event::PurgeEnded { effect }
             }
             (Phase::Switching, Some(fault)) => {
-                self.clusters[cluster.index()].state.drop_copy(bytes, cluster);
+                self.clusters[cluster.index()].state.drop_copy(bytes, messages, cluster);
                 self.failed(slot, fault);
                 Event::SwitchFailed { effect, fault }
             }
@@ -237,7 +239,7 @@ impl<O: Outcomes> World<'_, O> {
     /// Ends a job now, whatever it is doing; the machine is told unless it waits for nothing. `take_turns` has to follow.
     #[cold]
     pub(super) fn break_off(&mut self, slot: u16, fault: Fault) {
-        let Job { effect, head, cluster, pair, bytes, phase, allowed, .. } = self.jobs[usize::from(slot)];
+        let Job { effect, head, cluster, pair, bytes, messages, phase, allowed, .. } = self.jobs[usize::from(slot)];
         let event = match phase {
             Phase::Free => return,
             Phase::Recorded => unreachable!("a recording says when slot {slot} ends"),
@@ -257,12 +259,12 @@ impl<O: Outcomes> World<'_, O> {
                 Some(Event::CopyFailed { effect, fault })
             }
             Phase::Copied => {
-                self.clusters[cluster.index()].state.drop_copy(bytes, cluster);
+                self.clusters[cluster.index()].state.drop_copy(bytes, messages, cluster);
                 None
             }
             Phase::Switching => {
                 self.remove_timer(slot);
-                self.clusters[cluster.index()].state.drop_copy(bytes, cluster);
+                self.clusters[cluster.index()].state.drop_copy(bytes, messages, cluster);
                 Some(Event::SwitchFailed { effect, fault })
             }
             Phase::Purging => {

@@ -72,10 +72,10 @@ impl<O: Outcomes> World<'_, O> {
     fn pass_recorded(&mut self) -> Option<Event> {
         let event = self.outcomes.recording()?.pop()?;
         match event {
-            Event::CopyEnded { effect, bytes, .. } => {
+            Event::CopyEnded { effect, bytes, messages, .. } => {
                 let job = &mut self.jobs[usize::from(effect.slot())];
                 job.phase = Phase::Copied;
-                self.clusters[job.cluster.index()].state.add_copy(bytes);
+                self.clusters[job.cluster.index()].state.add_copy(bytes, messages);
             }
             Event::CopyFailed { effect, fault } => self.failed(effect.slot(), fault),
             Event::SwitchEnded { effect }

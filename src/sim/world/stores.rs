@@ -1,6 +1,7 @@
 //! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
 
 use crate::fleet::{Fleet, HeadId, Home};
+use crate::migration::message::FullOf;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Hazard, Probe};
 use crate::sim::account::HeadAccount;
@@ -101,8 +102,12 @@ pub(super) struct ClusterSide {
     pub(super) state: ClusterState,
     pub(super) noise: Noise,
     pub(super) days: Vec<f32>,
+    /// Fill with inodes at the end of each day; empty without a limit of them.
+    pub(super) inode_days: Vec<f32>,
     pub(super) probe: ProbeDraws,
     pub(super) stalls: Option<Strikes>,
+    /// What it was full of when that was announced.
+    pub(super) filled_of: Option<FullOf>,
 }
 
 /// By what the samples of one store are wrong, and which of them are lost: draws by the number of the probe.
@@ -174,9 +179,16 @@ pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
     let plans = &scenario.plan.placement.clusters;
     let noise = model.load.noise_of_clusters();
     let side = |(cluster, plan): (&crate::scenario::model::ClusterModel, &_)| ClusterSide {
-        state: ClusterState::new(cluster, plan, cluster.in_service <= scenario.as_of),
+        state: ClusterState::new(
+            cluster,
+            plan,
+            scenario.plan.placement.inodes_per_mailbox,
+            cluster.in_service <= scenario.as_of,
+        ),
         noise: Noise::new(noise, model.load.step, draws.stream(Purpose::Noise, &cluster.name)),
+        filled_of: None,
         days: Vec::new(),
+        inode_days: Vec::new(),
         probe: ProbeDraws::new(&model.probe, draws, &cluster.name),
         stalls: cluster.stalls.map(|stalls| {
             let hazard = Hazard { per_day: stalls.per_day, at_utilisation: 0.0, growth: 0.0, repair: stalls.lasts };
