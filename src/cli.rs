@@ -24,6 +24,7 @@ mod simulate;
 mod trace;
 #[cfg(target_os = "linux")]
 mod watch;
+mod what_if;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
   drawdown check scenarios/*.toml --junit check.xml
+  drawdown what-if my.toml --set plan.throttle.max=64
+  drawdown compare plan-a.toml plan-b.toml
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
 
@@ -58,6 +61,10 @@ enum Command {
     Forecast(forecast::Arguments),
     /// Hold forecasts against the dates that their scenarios expect: a gate for pipelines
     Check(check::Arguments),
+    /// What would move the dates, by how much, and what it would do to the users: variants of a scenario, paired
+    WhatIf(what_if::Arguments),
+    /// Hold scenarios against the first of them, paired on the same random numbers
+    Compare(what_if::CompareArguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
     #[cfg(target_os = "linux")]
     Rehearse(rehearse::Arguments),
@@ -104,7 +111,7 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json` or `what-if.json`, or of what `check --json` prints
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
@@ -123,6 +130,7 @@ enum Shape {
     Scenario,
     Forecast,
     Check,
+    WhatIf,
 }
 
 /// Which scenario, and with what changed.
@@ -226,6 +234,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
     match cli.command {
         Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::WhatIf(arguments) => what_if::run(&arguments),
+        Command::Compare(arguments) => what_if::run_compare(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         #[cfg(target_os = "linux")]
@@ -299,6 +309,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Scenario => scenario::schema(),
         Shape::Forecast => report::document::schema(),
         Shape::Check => report::gate::schema(),
+        Shape::WhatIf => report::what_if::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

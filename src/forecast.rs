@@ -3,8 +3,11 @@
 //! A forecast knows the scenario and the simulation, and nothing of how it is shown. It is the same for any number of
 //! threads.
 
+pub mod cases;
+pub mod compare;
 pub mod draw;
 pub mod expect;
+pub mod multiple;
 pub mod quantile;
 pub mod replicate;
 pub mod series;

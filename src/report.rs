@@ -22,8 +22,8 @@ mod standing;
 pub mod table;
 pub mod terminal;
 pub mod trace;
-
 mod warn;
+pub mod what_if;
 mod wording;
 
 use crate::forecast::Forecast;

@@ -119,6 +119,12 @@ pub struct HeadOutcome {
     pub outages: u32,
     /// Mailbox-hours without service.
     pub mailbox_hours_down: f64,
+    /// Hours in which it was out, and mailboxes of it with it.
+    pub outage_hours: f64,
+    /// Mailbox-hours on it: for as long as a mailbox has not moved, it is at risk.
+    pub mailbox_hours_at_risk: f64,
+    /// Expected mailbox-hours without service: hazard x mean repair x mailboxes still there, summed over the run.
+    pub expected_mailbox_hours_down: f64,
     /// Expected outages, the hazard summed over the run.
     pub expected_outages: f64,
     /// The same from the load of the users alone.
@@ -182,6 +188,8 @@ pub struct InodeOutcome {
 #[derive(Debug, Default)]
 pub struct Workspace {
     fleet: Arc<Fleet>,
+    /// What that fleet was drawn from; none where it is only memory.
+    drawn_from: Option<population::DrawnFrom>,
     places: Vec<world::Place>,
     machine: Memory,
     daily: bound::DailyBound,

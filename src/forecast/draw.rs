@@ -35,4 +35,41 @@ mod tests {
         assert_ne!(draw(1, 0, "a"), draw(1, 0, "b"));
         assert_eq!(draw(1, 0, "a"), draw(1, 0, "a"));
     }
+
+    /// A scenario with more in it draws what was there as before.
+    #[test]
+    fn more_in_a_file_changes_no_other_draw() {
+        use crate::scenario::{ReadSettings, Source};
+        let text = include_str!("../../scenarios/opensrs-cluster-b.toml");
+        let more = format!(
+            "{text}\n[[plan.window]]\nname = \"nights\"\nwhen = \"daily 22:00-06:00\"\nstreams = {{ low = 20, high = 40 }}\n\n\
+             [[cluster]]\nname = \"nas-0\"\nrated = \"48 TB\"\nfull_at = \"40 %\"\ningest = {{ low = \"300 MB/s\", high = \"400 MB/s\" }}\n\
+             capacity = \"60000 op/s\"\nlatency = {{ preset = \"specsfs2008-fas3160\" }}\n"
+        );
+        let set = |settings: &[&str]| ReadSettings {
+            overrides: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            ..ReadSettings::default()
+        };
+        let read = |text: &str, settings: &[&str]| {
+            Source::from_text("a scenario", text, &set(settings)).unwrap_or_else(|problems| panic!("{problems}"))
+        };
+        let base = read(text, &[]);
+        let others = [
+            read(&more, &[]),
+            read(text, &["plan.throttle={ law = \"fixed\", streams = { low = 10, high = 20 } }"]),
+            read(text, &["head.head-1.capacity={ low = \"8000 op/s\", high = \"9000 op/s\" }"]),
+        ];
+        for replication in 0..20 {
+            let run = RunId { seed: 1, replication };
+            let drawn = |source: &Source| source.realise(&mut |key| uniform(run, key));
+            let (one, mut seen) = (drawn(&base), 0);
+            for other in &others {
+                let other = drawn(other);
+                assert_eq!(one.model.population, other.model.population);
+                assert_eq!(one.model.cost, other.model.cost);
+                seen += u32::from(one.model.population != base.middle().model.population);
+            }
+            assert!(seen > 0, "nothing was drawn");
+        }
+    }
 }

@@ -118,6 +118,19 @@ impl Shift {
         (self.days - student * self.error, self.days + student * self.error)
     }
 
+    /// How probable a shift this far from none is where there is none (Student, both sides).
+    #[must_use]
+    pub fn p_value(&self) -> f64 {
+        if self.is_exactly_none() {
+            return 1.0;
+        }
+        if self.error <= 0.0 {
+            return 0.0;
+        }
+        let law = StudentsT::new(0.0, 1.0, self.freedom.clamp(1.0, 1e6));
+        law.map_or(1.0, |law| 2.0 * law.cdf(-(self.days / self.error).abs()))
+    }
+
     /// What it means.
     #[must_use]
     pub fn change(&self, confidence: Share, margin: Span) -> Change {

@@ -16,7 +16,7 @@ use crate::forecast::quantile::{P50, When};
 use crate::forecast::shift::{Change, Shift};
 use crate::forecast::since::{Found, MilestoneSince, Moved, Since};
 use crate::migration::message::Milestone;
-use crate::units::Span;
+use crate::units::{Share, Span};
 
 /// A forecast held against an earlier one.
 #[derive(Clone, Debug)]
@@ -264,12 +264,16 @@ fn causes(comparison: &Comparison) -> Vec<Block> {
     blocks
 }
 
-/// `+1.2 d (+0.9 to +1.5)`, `0` where it is exactly nothing.
 fn part(shift: &Shift, since: &Since) -> String {
+    shifted_by(shift, since.confidence)
+}
+
+/// `+1.2 d (+0.9 to +1.5)`, `0` where it is exactly nothing.
+pub(super) fn shifted_by(shift: &Shift, confidence: Share) -> String {
     if shift.is_exactly_none() {
         return "0".into();
     }
-    let (low, high) = shift.interval(since.confidence);
+    let (low, high) = shift.interval(confidence);
     if shift.days.abs().max(low.abs()).max(high.abs()) < 1.0 {
         format!("{} h ({} to {})", signed(shift.days * 24.0), signed(low * 24.0), signed(high * 24.0))
     } else {
@@ -278,12 +282,12 @@ fn part(shift: &Shift, since: &Since) -> String {
 }
 
 /// To a tenth, and nothing is neither more nor less.
-fn signed(number: f64) -> String {
+pub(super) fn signed(number: f64) -> String {
     let text = format!("{number:+.1}");
     if text == "-0.0" || text == "+0.0" { "0.0".into() } else { text }
 }
 
-fn span(days: f64) -> String {
+pub(super) fn span(days: f64) -> String {
     if days < 1.0 { format!("{:.1} h", days * 24.0) } else { format!("{days:.1} d") }
 }
 
@@ -297,7 +301,6 @@ mod tests {
     use crate::forecast::since::{Dates, Steps};
     use crate::forecast::testing::{days_of, made, outcome};
     use crate::report::{Report, markdown, terminal};
-    use crate::units::Share;
 
     fn changed(key: &str, before: Option<&str>, after: Option<&str>) -> ChangedKey {
         ChangedKey { key: key.into(), before: before.map(str::to_owned), after: after.map(str::to_owned) }

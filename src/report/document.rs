@@ -7,12 +7,13 @@ mod shape;
 
 use shape::{
     CausePart, ChancePart, ClusterPart, ExpectationPart, HeadPart, InodePart, InputPart, Instant, MilestonePart,
-    NotePart, QuantilePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
+    NotePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
 };
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 pub use shape::Document;
+pub(super) use shape::QuantilePart;
 
 use super::wording::{utc, with_offset};
 use super::{About, ending, inventory, links, load, shares, warn};
@@ -22,7 +23,7 @@ use crate::forecast::series::Trend;
 use crate::forecast::{ClusterForecast, Forecast, HeadForecast, InodeForecast, MilestoneForecast, Widths};
 use crate::migration::message::{Binding, CORE_VERSION};
 use crate::scenario::{NoteKind, Scenario};
-use crate::units::Time;
+use crate::units::{Share, Time};
 
 /// Version of the shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -124,19 +125,27 @@ fn rule(forecast: &Forecast) -> RulePart {
 }
 
 fn milestone(scenario: &Scenario, one: &MilestoneForecast) -> MilestonePart {
-    let quantile = |(level, estimate): (&crate::units::Share, &Option<Estimate<When>>)| QuantilePart {
-        level: level.fraction(),
-        estimable: estimate.is_some(),
-        value: estimate.map(|estimate| when(scenario, estimate.value)),
-        low: estimate.map(|estimate| when(scenario, estimate.low)),
-        high: estimate.map(|estimate| when(scenario, estimate.high)),
-    };
     MilestonePart {
         name: scenario.milestone_name(&one.milestone),
         reached: one.reached,
         censored: one.censored,
         never: one.never,
-        quantiles: LEVELS.iter().zip(&one.quantiles).map(quantile).collect(),
+        quantiles: LEVELS
+            .iter()
+            .zip(&one.quantiles)
+            .map(|(level, estimate)| quantile_part(scenario, *level, *estimate))
+            .collect(),
+    }
+}
+
+/// A quantile of dates, in a scenario's local time.
+pub(super) fn quantile_part(scenario: &Scenario, level: Share, estimate: Option<Estimate<When>>) -> QuantilePart {
+    QuantilePart {
+        level: level.fraction(),
+        estimable: estimate.is_some(),
+        value: estimate.map(|estimate| when(scenario, estimate.value)),
+        low: estimate.map(|estimate| when(scenario, estimate.low)),
+        high: estimate.map(|estimate| when(scenario, estimate.high)),
     }
 }
 

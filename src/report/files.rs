@@ -3,6 +3,7 @@
 //! Everything is written to a new folder beside the old one, which then takes its place. A folder that holds anything
 //! that a forecast does not write is left alone.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -81,18 +82,24 @@ struct FileEntry {
 /// When a file cannot be written, or the folder holds something that is not from a forecast; the folder is untouched then.
 pub fn write(root: &Path, stem: &str, forecast: &Forecast, about: &About, run: &RunFacts) -> io::Result<PathBuf> {
     let target = root.join(stem);
-    refuse_strangers(&target)?;
-    let files = contents(forecast, about)?;
+    refuse_strangers(&target, "forecast", &is_of_a_forecast)?;
+    let mut files = contents(forecast, about)?;
+    let manifest = pretty(&manifest(forecast, about, &files))?;
+    files.push(("manifest.json".to_owned(), manifest));
+    files.push(("run.json".to_owned(), pretty(run)?));
+    put_folder(root, stem, &files)?;
+    Ok(target)
+}
+
+/// Puts a folder of these files in the place of `root`/`stem`.
+pub(super) fn put_folder(root: &Path, stem: &str, files: &[(String, Vec<u8>)]) -> io::Result<()> {
     fs::create_dir_all(root)?;
     let fresh = tempfile::Builder::new().prefix(&format!(".{stem}-")).tempdir_in(root)?;
-    for (name, bytes) in &files {
+    for (name, bytes) in files {
         write_one(&fresh.path().join(name), bytes)?;
     }
-    write_one(&fresh.path().join("manifest.json"), &pretty(&manifest(forecast, about, &files))?)?;
-    write_one(&fresh.path().join("run.json"), &pretty(run)?)?;
     open_to_readers(fresh.path())?;
-    replace(fresh, &target)?;
-    Ok(target)
+    replace(fresh, &root.join(stem))
 }
 
 /// The SHA-256 of some bytes in hexadecimal.
@@ -177,7 +184,13 @@ fn open_to_readers(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn refuse_strangers(target: &Path) -> io::Result<()> {
+fn is_of_a_forecast(name: &OsStr) -> bool {
+    let of_a_chart = |stem: &&str| ["svg", "png"].iter().any(|ending| *name == *format!("{stem}.{ending}"));
+    NAMES.iter().any(|known| *name == **known) || chart::STEMS.iter().any(of_a_chart)
+}
+
+/// Refuses a folder with a file that is not known: somebody's own, or of a program that writes something else.
+pub(super) fn refuse_strangers(target: &Path, writer: &str, is_known: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(target) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -185,9 +198,8 @@ fn refuse_strangers(target: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let name = entry?.file_name();
-        let of_a_chart = |stem: &&str| ["svg", "png"].iter().any(|ending| name == *format!("{stem}.{ending}"));
-        if !NAMES.iter().any(|known| name == *known) && !chart::STEMS.iter().any(of_a_chart) {
-            let text = format!("{} holds {}, which no forecast wrote: left as it is", target.display(), name.display());
+        if !is_known(&name) {
+            let text = format!("{} holds {}, which no {writer} wrote: left as it is", target.display(), name.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
     }

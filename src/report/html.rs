@@ -10,6 +10,7 @@ use std::io;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Paper, Picture};
+use super::what_if::{self, WhatIf};
 use super::wording::shown;
 use super::{About, Block, Section, Tone, ending, rows, sections, shares};
 use crate::forecast::Forecast;
@@ -33,7 +34,47 @@ struct Part {
 /// When a chart cannot be drawn: the font is missing.
 pub(super) fn render(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result<String> {
     let parts: Vec<Part> = parts(forecast, about, pictures)?.into_iter().flatten().collect();
-    let name = as_text(&forecast.scenario.name);
+    Ok(page(&forecast.scenario.name, "forecast", &answer(forecast), &parts, "forecast.json"))
+}
+
+/// The page of a what-if.
+#[must_use]
+pub(super) fn what_if(known: &WhatIf) -> String {
+    let part = |id, title, section: Section| {
+        (!section.blocks.is_empty()).then(|| Part { id, title, body: html! { (blocks(&section)) } })
+    };
+    let parts: Vec<Part> = [
+        part("milestones", "Milestones", what_if::milestones(known)),
+        part("quantiles", "Two ways to say how much", what_if::quantiles(known)),
+        part("users", "What users notice", what_if::users(known)),
+        part("changes", "What is changed", what_if::changes(known)),
+        part("certainty", "How sure this is", what_if::certainty(known)),
+        part("repeat", "To repeat it", what_if::repeat(known)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let answer = what_if::answer(known);
+    let answer = html! {
+        section id="answer" aria-label="The answer" {
+            @for block in &answer.blocks {
+                @match block {
+                    Block::Line(Tone::Strong, text) => p.answer { (as_text(text)) "." },
+                    Block::Line(tone, text) => {
+                        @let body = text.strip_prefix("- ").unwrap_or(text).to_owned();
+                        (one(&Block::Line(*tone, body), ""))
+                    }
+                    Block::Table { .. } => (one(block, "When everything is off the old storage")),
+                }
+            }
+        }
+    };
+    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+}
+
+/// A page: its answer, what stands in it, and its parts.
+fn page(name: &str, kind: &str, answer: &Markup, parts: &[Part], numbers: &str) -> String {
+    let name = as_text(name);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -43,29 +84,29 @@ pub(super) fn render(forecast: &Forecast, about: &About, pictures: &[Picture]) -
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
-                title { (name) ": forecast" }
+                title { (name) ": " (kind) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 a.skip href="#answer" { "To the answer" }
                 header { h1 { (name) } }
                 main {
-                    (answer(forecast))
+                    (answer)
                     nav aria-label="Contents" {
-                        ul { @for part in &parts { li { a href={ "#" (part.id) } { (part.title) } } } }
+                        ul { @for part in parts { li { a href={ "#" (part.id) } { (part.title) } } } }
                     }
-                    @for part in &parts {
+                    @for part in parts {
                         section id=(part.id) aria-labelledby={ (part.id) "-title" } {
                             h2 id={ (part.id) "-title" } { (part.title) }
                             (part.body)
                         }
                     }
                 }
-                footer { p.quiet { "Made by drawdown " (env!("CARGO_PKG_VERSION")) ". The numbers stand in forecast.json." } }
+                footer { p.quiet { "Made by drawdown " (env!("CARGO_PKG_VERSION")) ". The numbers stand in " (numbers) "." } }
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// The parts in the order in which somebody asks; one that has nothing to say is left out.

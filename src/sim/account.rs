@@ -45,10 +45,14 @@ impl HeadAccount {
     /// A step of the load has passed.
     pub(crate) fn pass(&mut self, step: &HeadStep) {
         let (minutes, days) = (step.seconds / 60.0, step.seconds / 86_400.0);
-        let mailboxes = f64::from(step.mailboxes);
+        let (mailboxes, hours) = (f64::from(step.mailboxes), step.seconds / 3_600.0);
         let outcome = &mut self.outcome;
+        outcome.mailbox_hours_at_risk += mailboxes * hours;
+        outcome.expected_mailbox_hours_down += step.hazard * days * step.repair_hours * mailboxes;
         if step.down > 0.0 {
-            outcome.mailbox_hours_down += step.down * mailboxes * step.seconds / 3_600.0;
+            outcome.mailbox_hours_down += step.down * mailboxes * hours;
+            // An empty head that is out troubles nobody.
+            outcome.outage_hours += if step.mailboxes > 0 { hours } else { 0.0 };
         } else {
             // Nobody waits long on a head from which all users have gone.
             let users = step.mailboxes > 0;
@@ -132,6 +136,7 @@ mod tests {
         let outcome = account.into_outcome();
         assert_eq!((outcome.minutes_above, outcome.minutes_above_alone), (60.0, 0.0));
         assert_eq!(outcome.mailbox_hours_down, 5.0);
+        assert_eq!((outcome.outage_hours, outcome.mailbox_hours_at_risk), (1.0, 50.0));
         assert!((outcome.expected_outages - 2.0 / 24.0).abs() < 1e-12);
         assert_eq!(outcome.days.len(), 1);
         assert!((outcome.days[0].utilisation - (0.5 + 2.7 + 0.5) / 5.0).abs() < 1e-6);

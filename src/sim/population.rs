@@ -1,13 +1,17 @@
 //! Draws the fleet that a replication begins with. Draws are keyed by mailbox: another head, another order or another
 //! share already moved changes no mailbox's size, messages, activity or group.
 
+use std::sync::Arc;
+
+use super::RunId;
 use super::draw::{Draws, Keyed, Purpose};
 use super::number::{exp, ln, whole};
 use super::table::{Tables, probability, tables};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, count};
+use crate::migration::message::Facts;
 use crate::migration::plan::{PlacementPlan, Plan, Within};
 use crate::scenario::Scenario;
-use crate::scenario::model::Population;
+use crate::scenario::model::{Model, Population};
 use crate::units::{Bytes, Room, Share, Time};
 
 /// Rows that are copied at once when heads are assigned.
@@ -18,6 +22,42 @@ const DRAWN: usize = 64;
 
 /// The entity whose draws these are.
 const ENTITY: &str = "population";
+
+/// What a fleet was drawn from.
+#[derive(Debug)]
+pub(crate) struct DrawnFrom {
+    run: RunId,
+    as_of: Time,
+    plan: Arc<Plan>,
+    model: Arc<Model>,
+    facts: Option<Arc<Facts>>,
+}
+
+impl DrawnFrom {
+    /// For the fleet of this scenario and replication.
+    pub(crate) fn new(scenario: &Scenario, run: RunId) -> Self {
+        let (plan, model) = (Arc::clone(&scenario.plan), Arc::clone(&scenario.model));
+        Self { run, as_of: scenario.as_of, plan, model, facts: scenario.facts.clone() }
+    }
+
+    /// Whether another scenario's fleet is the same one, since whatever it depends on is the same.
+    pub(crate) fn gives(&self, scenario: &Scenario, run: RunId) -> bool {
+        let same_facts = match (&self.facts, &scenario.facts) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let (order, other) = (&self.plan.order, &scenario.plan.order);
+        let is_settled = || {
+            let same_order = order.heads == other.heads && order.within == other.within;
+            let filled = Fill::new(&self.model, &self.plan, self.as_of);
+            same_order
+                && order.excluded == other.excluded
+                && filled == Fill::new(&scenario.model, &scenario.plan, scenario.as_of)
+        };
+        self.run == run && same_facts && self.model.population == scenario.model.population && is_settled()
+    }
+}
 
 /// Draws the fleet into `fleet`, whose memory is used again.
 pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
@@ -284,7 +324,7 @@ fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
     if model.population.moved.iter().all(|share| share.ppm() == 0) {
         return;
     }
-    let mut fill = Fill::new(scenario, scenario.as_of);
+    let mut fill = Fill::new(model, plan, scenario.as_of);
     let mut excluded = plan.order.excluded.clone();
     excluded.sort_unstable();
     for head in &plan.order.heads {
@@ -342,9 +382,18 @@ struct Fill<'a> {
     at: usize,
 }
 
+/// Two that place every mailbox alike.
+impl PartialEq for Fill<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.plan.inodes_per_mailbox == other.plan.inodes_per_mailbox
+            && self.clusters == other.clusters
+            && self.at == other.at
+    }
+}
+
 impl<'a> Fill<'a> {
-    fn new(scenario: &'a Scenario, at: Time) -> Self {
-        let models = scenario.model.clusters.iter().zip(&scenario.plan.placement.clusters).enumerate();
+    fn new(model: &Model, plan: &'a Plan, at: Time) -> Self {
+        let models = model.clusters.iter().zip(&plan.placement.clusters).enumerate();
         let clusters = models
             .filter(|(_, (model, _))| model.in_service <= at)
             .map(|(place, (model, plan))| {
@@ -352,7 +401,7 @@ impl<'a> Fill<'a> {
                 (ClusterId(place as u8), used, plan.limit())
             })
             .collect();
-        Self { plan: &scenario.plan.placement, clusters, at: 0 }
+        Self { plan: &plan.placement, clusters, at: 0 }
     }
 
     fn place(&mut self, bytes: Bytes, messages: u32) -> Option<ClusterId> {

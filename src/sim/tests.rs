@@ -1,5 +1,7 @@
 //! The world and the migration core together, in scenarios built in code.
 
+mod common_draws;
+
 use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
 use super::*;

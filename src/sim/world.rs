@@ -21,7 +21,7 @@ use super::costs::Costs;
 use super::demand::Demand;
 use super::draw::Draws;
 use super::job::Job;
-use super::population;
+use super::population::{self, DrawnFrom};
 use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
@@ -53,6 +53,8 @@ pub struct World<'s, O = Drawn> {
     start: Time,
     now: Time,
     fleet: Arc<Fleet>,
+    /// What it was drawn from, if it was.
+    drawn_from: Option<DrawnFrom>,
     places: Vec<Place>,
     heads: Vec<HeadState>,
     clusters: Vec<ClusterSide>,
@@ -115,15 +117,20 @@ impl<'s> World<'s> {
     pub fn new(scenario: &'s Scenario, run: RunId, workspace: &mut Workspace) -> Self {
         let draws = Draws::new(run);
         let mut fleet = std::mem::take(&mut workspace.fleet);
-        // Somebody else may still hold the last replication's fleet: then this one gets memory of its own.
-        if Arc::get_mut(&mut fleet).is_none() {
-            fleet = Arc::default();
-        }
-        if let Some(fleet) = Arc::get_mut(&mut fleet) {
-            population::draw(scenario, draws, fleet);
+        let drawn_from = workspace.drawn_from.take().filter(|known| known.gives(scenario, run));
+        // Variants of a scenario share the fleet of a replication where nothing that it is drawn from differs.
+        if drawn_from.is_none() {
+            // Somebody else may still hold the last replication's fleet: then this one gets memory of its own.
+            if Arc::get_mut(&mut fleet).is_none() {
+                fleet = Arc::default();
+            }
+            if let Some(fleet) = Arc::get_mut(&mut fleet) {
+                population::draw(scenario, draws, fleet);
+            }
         }
         let set_aside = scenario.facts.as_ref().map_or(&[][..], |facts| &facts.set_aside);
         let mut world = Self::with(scenario, run, workspace, fleet, set_aside, Drawn);
+        world.drawn_from = Some(drawn_from.unwrap_or_else(|| DrawnFrom::new(scenario, run)));
         world.enter_fixed_dates();
         for (mailbox, _) in set_aside {
             world.wait_for_person(*mailbox);
@@ -176,6 +183,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             start: scenario.as_of,
             now: scenario.as_of,
             fleet,
+            drawn_from: None,
             places,
             heads: stores::heads(scenario, draws),
             clusters: stores::clusters(scenario, draws),
@@ -304,6 +312,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             split_groups,
         };
         workspace.fleet = self.fleet;
+        workspace.drawn_from = self.drawn_from;
         workspace.places = self.places;
         outcome
     }

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use drawdown::fleet::{ClusterId, HeadId};
+use drawdown::forecast::cases::{self, Case};
+use drawdown::forecast::compare::{Compared, Verdict, compare};
+use drawdown::forecast::replicate::Watch;
 use drawdown::migration::message::{FullOf, Milestone};
 use drawdown::scenario::{ReadSettings, Scenario, Source};
 use drawdown::sim::{Outcome, RunId, Workspace, simulate_in};
@@ -120,5 +123,48 @@ fn user_load_and_expected_outage_fall_as_mailboxes_leave() {
         |day| day.expected_mailbox_hours_down,
     ] {
         assert!(week(last, of) < 0.5 * week(first, of), "{} to {}", week(first, of), week(last, of));
+    }
+}
+
+/// The founding case and some changes of it, on the same random numbers.
+fn compared(changes: &[&[&str]], replications: u32) -> Compared {
+    let read = |changes: &[&str]| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/opensrs-cluster-b.toml");
+        let overrides = changes.iter().map(|change| (*change).to_owned()).collect();
+        Source::read(&path, &ReadSettings { overrides, ..ReadSettings::default() })
+            .unwrap_or_else(|why| panic!("{why}"))
+    };
+    let sources: Vec<Source> = std::iter::once(&[][..]).chain(changes.iter().copied()).map(read).collect();
+    let realise: Vec<_> = sources
+        .iter()
+        .map(|source| move |draw: &drawdown::forecast::Draw<'_>| source.realise(&mut |key| draw(key)))
+        .collect();
+    let all: Vec<Case<'_>> = sources
+        .iter()
+        .zip(&realise)
+        .map(|(source, realise)| Case { middle: source.middle(), is_uncertain: true, realise })
+        .collect();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let watch = Watch { stop: &stop, progress: &|_, _| {} };
+    let runs = cases::simulate::<Workspace>(&all, 1, replications, &simulate_in, watch);
+    let scenarios: Vec<&Scenario> = sources.iter().map(Source::middle).collect();
+    compare(&scenarios, &runs.done, scenarios[0].forecast.confidence)
+}
+
+#[test]
+#[ignore = "long without optimisation; CI runs it: cargo test --profile dev --test it founding -- --include-ignored"]
+fn the_founding_case_with_five_percent_more_capacity_is_surely_earlier_and_what_does_not_bind_moves_nothing() {
+    let more = ["head.head-1.capacity=\"9450 op/s\"", "head.head-2.capacity=\"9450 op/s\""];
+    let compared =
+        compared(&[&more, &[], &["cluster.nas-3.full_at=\"50 %\"", "cluster.nas-1.ingest=\"500 MB/s\""]], 100);
+    let more = compared.variants[0].milestone("all emptied").expect("a milestone of the case");
+    assert_eq!(more.verdict, Verdict::Less, "{more:?}");
+    assert!(more.effective.is_some_and(|effective| effective > 200.0), "pairs are worth little: {more:?}");
+    for same in &compared.variants[1..] {
+        for one in &same.milestones {
+            assert!(matches!(one.verdict, Verdict::Same | Verdict::InNeither), "{one:?}");
+            assert!(one.shift.is_some_and(|shift| shift.is_exactly_none()), "{one:?}");
+        }
+        assert!(same.impact.iter().all(|one| one.verdict == Verdict::Same), "{:?}", same.impact);
     }
 }

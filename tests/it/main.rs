@@ -57,3 +57,4 @@ mod site;
 mod site_world;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
+mod what_if;

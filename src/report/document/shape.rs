@@ -122,7 +122,7 @@ pub(super) struct MilestonePart {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct QuantilePart {
+pub(in crate::report) struct QuantilePart {
     /// A share of 1.
     pub(super) level: f64,
     /// Whether there are enough replications for this level.

@@ -1,0 +1,243 @@
+//! `drawdown what-if` and `drawdown compare`: variants on the same random numbers as the scenario that they vary.
+
+mod cases;
+mod variant;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::forecast::{quoted, stem, stop_on_interrupt};
+use super::{Done, Failure, progress};
+use crate::forecast::compare::compare;
+use crate::report::files::sha256;
+use crate::report::terminal;
+use crate::report::what_if::{self, About, WhatIf};
+use cases::{Asked, Read};
+
+/// Replications where nobody says how many.
+const REPLICATIONS: u32 = 100;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown what-if my.toml --set plan.throttle.max=64
+  drawdown what-if my.toml --set head.head-1.capacity='9450 op/s' --set head.head-2.capacity='9450 op/s' --replications 200
+  drawdown what-if my.toml --variant 'night: plan.throttle.max=64' \\
+    --variant 'largest first: plan.order.within=largest' --variant 'late: cluster.nas-3.in_service=2012-11-01'
+
+Each variant is simulated with the random numbers of the scenario itself: what does not bind moves a date by exactly 0.
+Exit codes: 0 done, 2 bad usage or scenario, 12 ended early.")]
+pub(super) struct Arguments {
+    /// The scenario file
+    scenario: PathBuf,
+    /// What is changed: a key of the file with its value, such as plan.throttle.max=64; all of them are one variant
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// A variant with a name, and several changes with commas between them; may be given several times
+    #[arg(long = "variant", value_name = "NAME: KEY=VALUE,...")]
+    variants: Vec<String>,
+    /// Change a key for the scenario itself, and so for every variant
+    #[arg(long = "base", value_name = "KEY=VALUE")]
+    base: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown compare plan-a.toml plan-b.toml
+  drawdown compare plan-a.toml plan-b.toml plan-c.toml --replications 200 --json
+
+Each scenario is held against the first one, on the random numbers of the first one's seed. What both have by the same name
+(heads, clusters, mailboxes by number, uncertain keys) has the same draws.
+Exit codes: 0 done, 2 bad usage or scenario, 12 ended early.")]
+pub(super) struct CompareArguments {
+    /// The scenario files; the first one is what the others are held against
+    #[arg(required = true, num_args = 2..)]
+    scenarios: Vec<PathBuf>,
+    /// Change a key of each file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Replications of each case [default: 100]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    replications: Option<u32>,
+    /// Seed of all cases, in place of the file's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads to simulate on; the result does not depend on it [default: all processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
+    /// Start from where a running migration stands: its ledger
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "LEDGER")]
+    from: Option<PathBuf>,
+    /// Where the folder of the files goes
+    #[arg(long, default_value = "output")]
+    output: PathBuf,
+    /// Print JSON in place of the page
+    #[arg(long)]
+    json: bool,
+    /// Write no files
+    #[arg(long)]
+    no_files: bool,
+    /// No progress and no measurements on stderr
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// What is let pass when scenarios are read.
+#[derive(Clone, Copy, Debug, Args)]
+struct Reading {
+    /// Leave out rows of inventories that have problems
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
+    #[arg(long)]
+    allow_path: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    let variants = variant::all(&arguments.overrides, &arguments.variants).map_err(Failure::Input)?;
+    let case = |name: &str, changes: &[String]| Asked {
+        name: name.to_owned(),
+        path: arguments.scenario.clone(),
+        overrides: arguments.base.iter().chain(changes).cloned().collect(),
+    };
+    let mut asked = vec![case("as it is", &[])];
+    asked.extend(variants.iter().map(|variant| case(&variant.name, &variant.changes)));
+    let mut words = vec![file_word(&arguments.scenario)];
+    words.extend(arguments.base.iter().flat_map(|setting| ["--base".to_owned(), quoted(setting)]));
+    words.extend(arguments.overrides.iter().flat_map(|setting| ["--set".to_owned(), quoted(setting)]));
+    words.extend(arguments.variants.iter().flat_map(|variant| ["--variant".to_owned(), quoted(variant)]));
+    let folder = format!("{}-what-if", stem(&arguments.scenario));
+    make(&arguments.common, &Work { kind: "what-if", asked, words, folder })
+}
+
+pub(super) fn run_compare(arguments: &CompareArguments) -> Result<Done, Failure> {
+    let stems: Vec<String> = arguments.scenarios.iter().map(|path| stem(path)).collect();
+    let case = |(at, path): (usize, &PathBuf)| {
+        // Files of one name in several folders are told apart by those.
+        let is_alone = stems.iter().filter(|known| **known == stems[at]).count() == 1;
+        let name = if is_alone { stems[at].clone() } else { path.display().to_string() };
+        Asked { name, path: path.clone(), overrides: arguments.overrides.clone() }
+    };
+    let asked: Vec<Asked> = arguments.scenarios.iter().enumerate().map(case).collect();
+    let mut words: Vec<String> = arguments.scenarios.iter().map(|path| file_word(path)).collect();
+    words.extend(arguments.overrides.iter().flat_map(|setting| ["--set".to_owned(), quoted(setting)]));
+    let names: Vec<&String> = asked.iter().map(|one| &one.name).collect();
+    if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        return Err(Failure::Input(format!("{} is given twice", twice.1)));
+    }
+    let folder = format!("{}-compare", stems[0]);
+    make(&arguments.common, &Work { kind: "compare", asked, words, folder })
+}
+
+/// What is to be compared, and what it is called.
+struct Work {
+    kind: &'static str,
+    asked: Vec<Asked>,
+    /// Of the command: what stands before what both commands have in common.
+    words: Vec<String>,
+    folder: String,
+}
+
+fn make(common: &Common, work: &Work) -> Result<Done, Failure> {
+    let cases = cases::read(common, &work.asked)?;
+    let base = &cases[0];
+    let seed = common.seed.unwrap_or(base.source.middle().forecast.seed);
+    let replications = common.replications.unwrap_or(REPLICATIONS);
+    let stop = stop_on_interrupt()?;
+    let began = progress::now();
+    let simulated = cases::simulate(common, &cases, seed, replications, &stop)?;
+    let scenarios: Vec<_> = simulated.scenarios.iter().collect();
+    let confidence = scenarios[0].forecast.confidence;
+    let known = WhatIf {
+        kind: work.kind,
+        base: base.name.clone(),
+        file: base.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        sha256: sha256(base.source.resolved().as_bytes()),
+        compared: compare(&scenarios, &simulated.runs, confidence),
+        variants: about(&cases)?,
+        seed,
+        asked: replications,
+        interrupted: simulated.interrupted,
+        command: command(common, work, replications),
+        scenario: simulated.scenarios[0].clone(),
+    };
+    publish(common, &known, &work.folder, began.elapsed().as_secs_f64())?;
+    Ok(if known.interrupted { Done::Incomplete } else { Done::Complete })
+}
+
+/// What each case but the first is, and what has to be said of it.
+fn about(cases: &[Read]) -> Result<Vec<About>, Failure> {
+    let mut all: Vec<About> = Vec::new();
+    for (at, case) in cases.iter().enumerate().skip(1) {
+        let twin = cases[1..at].iter().find(|other| other.source.resolved() == case.source.resolved());
+        all.push(cases::about(&cases[0], case, twin)?);
+    }
+    Ok(all)
+}
+
+fn publish(common: &Common, known: &WhatIf, folder: &str, wall_s: f64) -> Result<(), Failure> {
+    let page = if common.json {
+        what_if::json(known).map_err(io::Error::from)?
+    } else {
+        terminal::render(&what_if::report(known))
+    };
+    let written = if common.no_files {
+        None
+    } else {
+        let written = what_if::write(&common.output, folder, known);
+        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", common.output.display())))?)
+    };
+    let printed = anstream::stdout().write_all(page.as_bytes());
+    if !common.quiet {
+        let cases = known.variants.len() + 1;
+        let mut text = format!("{} replications of {cases} cases in {wall_s:.1} s", known.compared.replications);
+        if let Some(cpu_s) = progress::cpu_s() {
+            text = format!("{text}; CPU {cpu_s:.1} s");
+        }
+        if let Some(folder) = written {
+            text = format!("{text}; files in {}", folder.display());
+        }
+        // A reader that has gone away is no reason to fail.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+    Ok(printed?)
+}
+
+/// A file as the command names it: the folders of an absolute path are this machine's affair.
+fn file_word(path: &Path) -> String {
+    let named = if path.is_relative() { path.as_os_str() } else { path.file_name().unwrap_or_default() };
+    quoted(&named.to_string_lossy())
+}
+
+/// The command that gives these numbers again, from the same folder.
+fn command(common: &Common, work: &Work, replications: u32) -> String {
+    let mut words = vec!["drawdown".to_owned(), work.kind.to_owned()];
+    words.extend_from_slice(&work.words);
+    #[cfg(target_os = "linux")]
+    if let Some(ledger) = &common.from {
+        words.extend(["--from".to_owned(), file_word(ledger)]);
+    }
+    words.extend(common.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+    words.extend(["--replications".to_owned(), replications.to_string()]);
+    if common.reading.skip_bad_rows {
+        words.push("--skip-bad-rows".to_owned());
+    }
+    if common.reading.allow_path {
+        words.push("--allow-path".to_owned());
+    }
+    words.join(" ")
+}

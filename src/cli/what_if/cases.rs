@@ -1,0 +1,178 @@
+//! The cases of a what-if: read, simulated, and told apart.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use super::super::forecast::Arguments;
+use super::super::progress::Progress;
+use super::super::simulate::{self, Beginning};
+use super::super::{Failure, ScenarioArguments};
+use super::Common;
+use crate::forecast::cases::{self, Case, Run};
+use crate::forecast::replicate::Watch;
+use crate::report::comparison::ChangedKey;
+use crate::report::files::sha256;
+use crate::report::shown;
+use crate::report::what_if::About;
+use crate::scenario::difference::Differences;
+use crate::scenario::{Scenario, Source};
+use crate::sim::{self, Workspace};
+
+/// A case that is asked for.
+pub(super) struct Asked {
+    /// What it is called.
+    pub(super) name: String,
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// Settings over the file.
+    pub(super) overrides: Vec<String>,
+}
+
+/// A case that has been read.
+pub(super) struct Read {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    pub(super) source: Source,
+    start: Beginning,
+}
+
+/// What was simulated.
+pub(super) struct Simulated {
+    /// The cases with every input at its middle, and with what a ledger knows better.
+    pub(super) scenarios: Vec<Scenario>,
+    /// By replication and case.
+    pub(super) runs: Vec<Vec<Run>>,
+    pub(super) interrupted: bool,
+}
+
+/// Reads all cases, and says all at once what is wrong with them.
+pub(super) fn read(common: &Common, asked: &[Asked]) -> Result<Vec<Read>, Failure> {
+    let (mut cases, mut wrong) = (Vec::new(), Vec::new());
+    for one in asked {
+        match simulate::read(&arguments(common, one)) {
+            Ok((source, start)) => {
+                cases.push(Read { name: one.name.clone(), path: one.path.clone(), source, start });
+            }
+            // What is wrong with the scenario itself is wrong with each of its variants.
+            Err(Failure::Input(problems)) if cases.is_empty() && one.path == asked[asked.len() - 1].path => {
+                return Err(Failure::Input(problems));
+            }
+            Err(Failure::Input(problems)) => wrong.push(format!("{}:\n{}", shown(&one.name), problems.trim_end())),
+            Err(failure) => return Err(failure),
+        }
+    }
+    if wrong.is_empty() { Ok(cases) } else { Err(Failure::Input(wrong.join("\n"))) }
+}
+
+fn arguments(common: &Common, asked: &Asked) -> Arguments {
+    Arguments {
+        scenario: ScenarioArguments {
+            scenario: asked.path.clone(),
+            overrides: asked.overrides.clone(),
+            seed: common.seed,
+            skip_bad_rows: common.reading.skip_bad_rows,
+            allow_path: common.reading.allow_path,
+        },
+        replications: None,
+        shares: None,
+        threads: common.threads,
+        #[cfg(target_os = "linux")]
+        from: common.from.clone(),
+        output: common.output.clone(),
+        json: false,
+        no_files: true,
+        quiet: common.quiet,
+    }
+}
+
+/// Simulates all cases, on as many threads as are asked for.
+pub(super) fn simulate(
+    common: &Common,
+    cases: &[Read],
+    seed: u64,
+    replications: u32,
+    stop: &AtomicBool,
+) -> Result<Simulated, Failure> {
+    let scenarios: Vec<Scenario> = cases.iter().map(|case| case.start.apply(case.source.middle().clone())).collect();
+    let realise: Vec<_> = cases
+        .iter()
+        .map(|case| move |draw: &crate::forecast::Draw<'_>| case.start.apply(case.source.realise(&mut |key| draw(key))))
+        .collect();
+    let all: Vec<Case<'_>> = cases
+        .iter()
+        .zip(&scenarios)
+        .zip(&realise)
+        .map(|((case, middle), realise)| Case { middle, is_uncertain: !case.source.uncertain().is_empty(), realise })
+        .collect();
+    let threads = usize::from(common.threads.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
+    let progress = Progress::new(common.quiet);
+    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
+    let done = pool.install(|| cases::simulate::<Workspace>(&all, seed, replications, &sim::simulate_in, watch));
+    progress.finish();
+    Ok(Simulated { runs: done.done, interrupted: done.interrupted, scenarios: scenarios.clone() })
+}
+
+/// What a case is, held against the first one.
+pub(super) fn about(base: &Read, case: &Read, twin: Option<&Read>) -> Result<About, Failure> {
+    let differences = Differences::between(base.source.resolved(), case.source.resolved());
+    let differences = differences.map_err(|problems| Failure::Input(problems.to_string()))?;
+    let key = |one: &crate::scenario::difference::Difference| ChangedKey {
+        key: shown(&one.key),
+        before: one.before.as_deref().map(shown),
+        after: one.after.as_deref().map(shown),
+    };
+    let mut changes: Vec<ChangedKey> = differences.keys.iter().map(key).collect();
+    let (one, other) = (base.source.middle(), case.source.middle());
+    if one.model.objective != other.model.objective {
+        // No date depends on it, and all that is said of slow minutes does.
+        let said = |scenario: &Scenario| Some(format!("{} ms", scenario.model.objective.secs() * 1e3));
+        changes.push(ChangedKey { key: "users.objective".into(), before: said(one), after: said(other) });
+    }
+    let mut notes = Vec::new();
+    if base.source.resolved() == case.source.resolved() {
+        notes.push("it changes nothing: it is the same scenario".to_owned());
+    } else if changes.is_empty() && differences.contents.is_empty() {
+        notes.push("it changes only what neither a date nor a user depends on".to_owned());
+    }
+    notes.extend(twin.map(|twin| format!("it is the same as {}", twin.name)));
+    notes.extend(differences.contents.iter().map(|key| format!("the file of {key} has other contents")));
+    notes.extend(fewer_pairs(one, other));
+    Ok(About { name: shown(&case.name), sha256: sha256(case.source.resolved().as_bytes()), changes, notes })
+}
+
+/// What takes replications of one number apart: the same draws then stand for something else.
+fn fewer_pairs(base: &Scenario, other: &Scenario) -> Vec<String> {
+    let (one, two) = (&base.model.population, &other.model.population);
+    let mut notes = Vec::new();
+    if one.mailboxes != two.mailboxes || base.facts.is_some() != other.facts.is_some() {
+        notes.push(format!(
+            "it has another population ({} and {} mailboxes): mailboxes of one number have the same draws, not the same place",
+            one.mailboxes, two.mailboxes
+        ));
+    } else if one.split != two.split {
+        notes.push("its mailboxes lie on the heads in other shares: which of them lies where differs".to_owned());
+    }
+    let is_told = |scenario: &Scenario| scenario.facts.as_ref().is_some_and(|facts| !facts.fleet.home.is_empty());
+    let has_moved = one.moved.iter().chain(&two.moved).any(|share| share.ppm() > 0) && !is_told(base);
+    let (order, other_order) = (&base.plan.order, &other.plan.order);
+    if has_moved && (order.within != other_order.within || order.heads != other_order.heads) {
+        notes.push(
+            "what has moved before the start is taken by the plan's own order: with another one, other mailboxes are left".to_owned(),
+        );
+    }
+    if base.as_of != other.as_of {
+        notes.push(
+            "it starts at another instant: noise, new accounts and outages of one number come at other times"
+                .to_owned(),
+        );
+    }
+    if base.model.load.step != other.model.load.step {
+        notes.push("its load has steps of another length: noise of one number differs".to_owned());
+    }
+    if base.horizon != other.horizon {
+        notes.push("it has another horizon: dates from the earlier one on count as it, on both sides".to_owned());
+    }
+    notes
+}

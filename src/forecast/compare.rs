@@ -1,0 +1,303 @@
+//! Cases held against the first of them, replication by replication.
+//!
+//! A shift is one of restricted means (see `shift`): a date at or after the earlier horizon of the two, or that is never reached,
+//! counts as that horizon, and how many do is told. What depends on the order of dates alone (shares, quantiles) is given where it
+//! is the same whatever lies beyond the horizon, and else not at all.
+
+pub mod quantiles;
+
+use super::cases::{Measure, Run};
+use super::multiple::{bonferroni, holm};
+use super::quantile::{Estimate, LEVELS, When, estimate, wilson};
+use super::shift::Shift;
+use crate::scenario::Scenario;
+use crate::units::{Share, Time};
+use quantiles::{AtLevel, Resamples, at_levels};
+
+/// Cases held against the first of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// Confidence of the verdicts, and of the intervals, of all variants together.
+    pub confidence: Share,
+    /// Confidence of each interval of its own, by Bonferroni.
+    pub each: Share,
+    /// Replications of each case.
+    pub replications: usize,
+    /// The first case: its dates, by its milestones.
+    pub base: Vec<Dated>,
+    /// The first case: means of what users go through, by `Measure::ALL`.
+    pub base_impact: [f64; Measure::COUNT],
+    /// The other cases.
+    pub variants: Vec<Variant>,
+}
+
+/// The dates of a milestone in one case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    /// The milestone's name.
+    pub name: String,
+    /// Quantiles by `LEVELS`; `None` where there are too few replications. Their intervals stand each for itself.
+    pub quantiles: [Option<Estimate<When>>; LEVELS.len()],
+}
+
+impl Dated {
+    /// The quantile at one of `LEVELS`.
+    #[must_use]
+    pub fn at(&self, level: Share) -> Option<Estimate<When>> {
+        LEVELS.iter().position(|known| *known == level).and_then(|place| self.quantiles[place])
+    }
+}
+
+/// A case held against the first one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// The milestones that both have, in the first one's order.
+    pub milestones: Vec<MilestoneShift>,
+    /// Milestones of the first case alone.
+    pub missing: Vec<String>,
+    /// Milestones of this case alone.
+    pub added: Vec<String>,
+    /// What users go through, by `Measure::ALL`.
+    pub impact: Vec<MeasureShift>,
+}
+
+impl Variant {
+    /// A milestone by its name.
+    #[must_use]
+    pub fn milestone(&self, name: &str) -> Option<&MilestoneShift> {
+        self.milestones.iter().find(|one| one.dates.name == name)
+    }
+}
+
+/// What a difference means, for all variants together (Holm).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Surely more, for dates: later.
+    More,
+    /// Surely less, for dates: earlier.
+    Less,
+    /// Not one replication differs.
+    Same,
+    /// It can be chance.
+    NotSure,
+    /// No replication of either reaches it by the horizon.
+    InNeither,
+    /// Too few replications.
+    TooFew,
+}
+
+/// How a milestone moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MilestoneShift {
+    /// Its dates in the variant.
+    pub dates: Dated,
+    /// By how much it comes later; none with too few replications.
+    pub shift: Option<Shift>,
+    /// What that means.
+    pub verdict: Verdict,
+    /// In which replications it comes earlier and later.
+    pub order: Order,
+    /// So many independent replications of either case would give an interval as narrow; none where pairs leave no doubt at all.
+    pub effective: Option<f64>,
+    /// By `quantiles::COMPARED`.
+    pub levels: Vec<AtLevel>,
+}
+
+/// Replications by the order of their two dates.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Order {
+    /// The variant's is earlier.
+    pub earlier: usize,
+    /// The variant's is later.
+    pub later: usize,
+    /// Both are at one instant, or never.
+    pub same: usize,
+    /// Both lie beyond the horizon: nobody knows.
+    pub unknown: usize,
+    /// Wilson's interval of the share that is earlier: from its low end with all that is unknown not earlier to its high end
+    /// with all of that earlier.
+    pub earlier_share: (f64, f64),
+}
+
+/// How something that users go through differs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeasureShift {
+    /// What.
+    pub measure: Measure,
+    /// Mean of the variant.
+    pub mean: f64,
+    /// The mean of the differences, its `days` being of the measure's own unit; none with too few replications.
+    pub difference: Option<Shift>,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// Holds the cases of some replications against the first one.
+#[must_use]
+pub fn compare(scenarios: &[&Scenario], runs: &[Vec<Run>], confidence: Share) -> Compared {
+    let variants = scenarios.len().saturating_sub(1);
+    // A share has six places: no confidence is rounded up.
+    let each = Share::from_ppm((bonferroni(confidence, variants) * 1e6).round().min(999_999.0) as u32);
+    let settings = Settings { each, resamples: Resamples::new(runs.len()) };
+    let base = Side { scenario: scenarios[0], runs: runs.iter().map(|cases| &cases[0]).collect() };
+    let side = |case: usize| Side { scenario: scenarios[case], runs: runs.iter().map(|cases| &cases[case]).collect() };
+    let mut compared = Compared {
+        confidence,
+        each,
+        replications: runs.len(),
+        base: base.dated(),
+        base_impact: Measure::ALL.map(|measure| base.mean(measure)),
+        variants: (1..scenarios.len()).map(|case| variant(&base, &side(case), &settings)).collect(),
+    };
+    judge(&mut compared);
+    compared
+}
+
+struct Settings {
+    each: Share,
+    resamples: Resamples,
+}
+
+/// One case.
+struct Side<'a> {
+    scenario: &'a Scenario,
+    runs: Vec<&'a Run>,
+}
+
+impl Side<'_> {
+    fn names(&self) -> Vec<String> {
+        self.scenario.milestones.iter().map(|one| self.scenario.milestone_name(one)).collect()
+    }
+
+    fn dates(&self, milestone: usize) -> Vec<When> {
+        self.runs.iter().map(|run| run.dates[milestone]).collect()
+    }
+
+    fn dated(&self) -> Vec<Dated> {
+        let one = |(place, name)| {
+            let mut dates = self.dates(place);
+            dates.sort_unstable();
+            let confidence = self.scenario.forecast.confidence;
+            Dated { name, quantiles: LEVELS.map(|level| estimate(&dates, level, confidence)) }
+        };
+        self.names().into_iter().enumerate().map(one).collect()
+    }
+
+    fn mean(&self, measure: Measure) -> f64 {
+        let sum: f64 = self.runs.iter().map(|run| run.impact.get(measure)).sum();
+        if self.runs.is_empty() { 0.0 } else { sum / self.runs.len() as f64 }
+    }
+}
+
+fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
+    let (known, names) = (base.names(), other.names());
+    let mut milestones = Vec::new();
+    for dates in other.dated() {
+        let place = |names: &[String]| names.iter().position(|name| *name == dates.name);
+        if let (Some(here), Some(there)) = (place(&known), place(&names)) {
+            let bound = base.scenario.horizon.min(other.scenario.horizon);
+            let pair = Pair { before: base.dates(here), after: other.dates(there), bound };
+            milestones.push((here, pair.milestone(dates, settings)));
+        }
+    }
+    milestones.sort_by_key(|(here, _)| *here);
+    let without = |all: &[String], those: &[String]| all.iter().filter(|name| !those.contains(name)).cloned().collect();
+    let measure = |measure: Measure| {
+        let pairs = base.runs.iter().zip(&other.runs);
+        let differences: Vec<f64> =
+            pairs.map(|(before, after)| after.impact.get(measure) - before.impact.get(measure)).collect();
+        let (mean, difference) = (other.mean(measure), Shift::of(&differences));
+        MeasureShift { measure, mean, difference, verdict: Verdict::TooFew }
+    };
+    Variant {
+        milestones: milestones.into_iter().map(|(_, milestone)| milestone).collect(),
+        missing: without(&known, &names),
+        added: without(&names, &known),
+        impact: Measure::ALL.into_iter().map(measure).collect(),
+    }
+}
+
+/// The dates of one milestone in two cases, replication by replication.
+struct Pair {
+    before: Vec<When>,
+    after: Vec<When>,
+    bound: Time,
+}
+
+impl Pair {
+    fn milestone(&self, dates: Dated, settings: &Settings) -> MilestoneShift {
+        let times = |side: &[When]| side.iter().map(|when| when.time()).collect::<Vec<Option<Time>>>();
+        let (before, after) = (times(&self.before), times(&self.after));
+        let shift = Shift::paired(&before, &after, self.bound);
+        let is_beyond = |date: &Option<Time>| date.is_none_or(|date| date >= self.bound);
+        let verdict = if before.iter().chain(&after).all(is_beyond) { Verdict::InNeither } else { Verdict::TooFew };
+        MilestoneShift {
+            dates,
+            verdict,
+            order: self.order(settings.each),
+            effective: shift
+                .and_then(|shift| effective(&shift, Shift::unpaired(&before, &after, self.bound)?, before.len())),
+            shift,
+            levels: at_levels(&self.before, &self.after, self.bound, settings.each, &settings.resamples),
+        }
+    }
+
+    fn order(&self, confidence: Share) -> Order {
+        let mut order = Order::default();
+        for (before, after) in self.before.iter().zip(&self.after) {
+            match (before, after) {
+                (When::AfterHorizon, When::AfterHorizon | When::Never) | (When::Never, When::AfterHorizon) => {
+                    order.unknown += 1;
+                }
+                _ if after < before => order.earlier += 1,
+                _ if after > before => order.later += 1,
+                _ => order.same += 1,
+            }
+        }
+        let count = self.before.len();
+        let (low, _) = wilson(order.earlier, count, confidence);
+        let (_, high) = wilson(order.earlier + order.unknown, count, confidence);
+        Order { earlier_share: (low, high), ..order }
+    }
+}
+
+/// The variance of independent samples over that of pairs, in replications; none where pairs leave no doubt.
+fn effective(paired: &Shift, unpaired: Shift, count: usize) -> Option<f64> {
+    let ratio = (unpaired.error / paired.error).powi(2);
+    (paired.error > 0.0).then_some(ratio * count as f64)
+}
+
+/// Gives the verdicts: Holm over the variants, for each milestone and each measure by itself.
+fn judge(compared: &mut Compared) {
+    let alpha = 1.0 - compared.confidence.fraction();
+    let names: Vec<String> = compared.base.iter().map(|one| one.name.clone()).collect();
+    for name in names {
+        let all = compared.variants.iter_mut().flat_map(|one| &mut one.milestones);
+        let those = all.filter(|one| one.dates.name == name && one.verdict != Verdict::InNeither);
+        judge_together(those.map(|one| (one.shift, &mut one.verdict)).collect(), alpha);
+    }
+    for place in 0..Measure::COUNT {
+        let all = compared.variants.iter_mut().map(|one| &mut one.impact[place]);
+        judge_together(all.map(|one| (one.difference, &mut one.verdict)).collect(), alpha);
+    }
+}
+
+fn judge_together(differences: Vec<(Option<Shift>, &mut Verdict)>, alpha: f64) {
+    let known: Vec<(Shift, &mut Verdict)> =
+        differences.into_iter().filter_map(|(shift, verdict)| Some((shift?, verdict))).collect();
+    let p_values: Vec<f64> = known.iter().map(|(shift, _)| shift.p_value()).collect();
+    for ((shift, verdict), p) in known.into_iter().zip(holm(&p_values)) {
+        *verdict = if shift.is_exactly_none() {
+            Verdict::Same
+        } else if p > alpha {
+            Verdict::NotSure
+        } else if shift.days > 0.0 {
+            Verdict::More
+        } else {
+            Verdict::Less
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

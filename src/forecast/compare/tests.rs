@@ -1,0 +1,171 @@
+#![expect(clippy::float_cmp, reason = "these values are exact")]
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64Dxsm;
+
+use super::*;
+use crate::forecast::quantile::{P50, P80};
+use crate::forecast::testing::{after, days_of, outcome, scenario};
+use crate::sim::Outcome;
+use crate::units::Span;
+
+const SURE: Share = Share::from_ppm(950_000);
+
+/// `count` replications of some cases, each made from the replication's number.
+fn runs(count: u32, cases: &[&dyn Fn(u32) -> Outcome]) -> Vec<Vec<Run>> {
+    (0..count).map(|r| cases.iter().map(|case| Run::of(&case(r))).collect()).collect()
+}
+
+fn compared(count: u32, cases: &[&dyn Fn(u32) -> Outcome]) -> Compared {
+    let scenario = scenario();
+    compare(&vec![&scenario; cases.len()], &runs(count, cases), SURE)
+}
+
+fn all(compared: &Compared, variant: usize) -> &MilestoneShift {
+    compared.variants[variant].milestone("all emptied").unwrap()
+}
+
+fn base(r: u32) -> Outcome {
+    outcome(r, days_of(r))
+}
+
+/// Half a day to a day earlier, differently in each replication.
+fn earlier(r: u32) -> Outcome {
+    outcome(r, days_of(r) - 0.5 - f64::from(r % 7) / 14.0)
+}
+
+#[test]
+fn the_same_case_differs_by_exactly_nothing() {
+    let compared = compared(50, &[&base, &base]);
+    for one in &compared.variants[0].milestones {
+        let expected = if one.dates.name == "nas-2 full" { Verdict::InNeither } else { Verdict::Same };
+        assert_eq!(one.verdict, expected, "{one:?}");
+        assert_eq!((one.order.earlier, one.order.later, one.effective), (0, 0, None));
+    }
+    for one in &compared.variants[0].impact {
+        assert_eq!((one.verdict, one.difference.unwrap().days), (Verdict::Same, 0.0), "{one:?}");
+    }
+    let level = all(&compared, 0).levels[1];
+    assert_eq!((level.level, level.difference_of_quantiles, level.interval), (P50, Some(0.0), Some((0.0, 0.0))));
+    assert_eq!(level.quantile_of_differences.unwrap().value, 0.0);
+}
+
+#[test]
+fn pairs_tell_what_independent_samples_would_not() {
+    let compared = compared(60, &[&base, &earlier]);
+    let one = all(&compared, 0);
+    assert_eq!(one.verdict, Verdict::Less);
+    assert_eq!((one.order.earlier, one.order.later), (60, 0));
+    let shift = one.shift.unwrap();
+    assert!((-1.0..-0.5).contains(&shift.days), "{shift:?}");
+    // Dates are spread over four days, differences over half a day: variances of some 1.33 each and of 0.02.
+    let effective = one.effective.unwrap();
+    assert!((60.0 * 60.0..60.0 * 250.0).contains(&effective), "{effective}");
+}
+
+#[test]
+fn two_quantiles_differ_otherwise_than_pairs_do() {
+    // Early replications become later and late ones earlier: the quantiles move less than the pairs do.
+    let mirrored = |r: u32| outcome(r, 58.0 - days_of(r));
+    let compared = compared(101, &[&base, &mirrored]);
+    let at = |level| *all(&compared, 0).levels.iter().find(|at| at.level == level).unwrap();
+    assert!(at(P80).difference_of_quantiles.unwrap().abs() < 0.1, "{:?}", at(P80));
+    assert!(at(P80).quantile_of_differences.unwrap().value > 2.0, "{:?}", at(P80));
+    let (low, high) = at(P80).interval.unwrap();
+    assert!(low <= 0.0 && high >= 0.0 && high - low < 4.0, "{low} to {high}");
+}
+
+#[test]
+fn several_variants_share_their_doubt() {
+    // A t of about 2.4: enough alone, too little among ten.
+    let slight = |r: u32| outcome(r, days_of(r) + 0.145 + 1.2 * (f64::from(r * 13 % 40) / 40.0 - 0.5));
+    let alone = compared(40, &[&base, &slight]);
+    let p = all(&alone, 0).shift.unwrap().p_value();
+    assert!((0.005..=0.05).contains(&p), "p {p} shows no difference between one and ten");
+    let cases: Vec<&dyn Fn(u32) -> Outcome> =
+        std::iter::once(&base as _).chain((0..10).map(|_| &slight as _)).collect();
+    let among = compared(40, &cases);
+    assert_eq!((alone.each, among.each), (SURE, Share::from_ppm(995_000)));
+    assert_eq!((all(&alone, 0).verdict, all(&among, 0).verdict), (Verdict::More, Verdict::NotSure));
+    let interval = |compared: &Compared| all(compared, 0).shift.unwrap().interval(compared.each);
+    let ((low, high), (wider_low, wider_high)) = (interval(&alone), interval(&among));
+    assert!(wider_low < 0.0 && 0.0 < low && high < wider_high, "{low} to {high}, {wider_low} to {wider_high}");
+}
+
+#[test]
+fn what_lies_beyond_the_horizon_is_told_and_no_number_is_made_of_it() {
+    let cut = |every: u32| {
+        move |r: u32| {
+            let mut outcome = base(r);
+            if r.is_multiple_of(every) {
+                *outcome.reached.last_mut().unwrap() = None;
+                outcome.unfinished = Some(crate::migration::message::Binding::NoRoom);
+            }
+            outcome
+        }
+    };
+    let (half, third) = (cut(2), cut(3));
+    let compared = compared(60, &[&half, &third]);
+    let one = all(&compared, 0);
+    // Of 60: 30 beyond before, 20 after, 10 of them in both.
+    assert_eq!((one.order.unknown, one.order.earlier, one.order.later, one.order.same), (10, 20, 10, 20));
+    assert_eq!(one.shift.unwrap().bounded, 50);
+    assert!(one.order.earlier_share.0 < 20.0 / 60.0 && one.order.earlier_share.1 > 30.0 / 60.0);
+    let at = |level| one.levels.iter().find(|at| at.level == level).unwrap();
+    assert_eq!((at(P80).difference_of_quantiles, at(P80).quantile_of_differences), (None, None));
+    // Half of the differences are known to be nothing; a tenth may be anything: the median is nothing all the same.
+    let wide = cut(10);
+    let compared = self::compared(60, &[&wide, &wide]);
+    let level = all(&compared, 0).levels[1];
+    assert_eq!(level.quantile_of_differences.map(|it| (it.low, it.value, it.high)), Some((0.0, 0.0, 0.0)));
+    assert_eq!(all(&compared, 0).order.unknown, 6);
+}
+
+#[test]
+fn milestones_of_one_case_alone_are_named() {
+    let (scenario, mut other) = (scenario(), scenario());
+    other.milestones.swap(0, 1);
+    other.milestones.truncate(6);
+    let cut = |r: u32| {
+        let mut outcome = base(r);
+        outcome.reached.swap(0, 1);
+        outcome.reached.truncate(6);
+        outcome
+    };
+    let compared = compare(&[&scenario, &other], &runs(20, &[&base, &cut]), SURE);
+    let variant = &compared.variants[0];
+    assert_eq!((variant.missing.as_slice(), variant.added.len()), (&["all emptied".to_owned()][..], 0));
+    assert!(variant.milestones.iter().all(|one| matches!(one.verdict, Verdict::Same | Verdict::InNeither)));
+    assert_eq!(variant.milestones[0].dates.name, "head-1 emptied");
+}
+
+#[test]
+fn too_few_replications_give_no_verdict() {
+    let compared = compared(4, &[&base, &earlier]);
+    assert_eq!((all(&compared, 0).verdict, all(&compared, 0).shift), (Verdict::TooFew, None));
+    assert_eq!(compare(&[&scenario()], &[], SURE).variants, Vec::new());
+}
+
+/// Of 150 pairs of samples whose medians truly differ by one day, as many intervals hold that as they say.
+#[test]
+fn bootstrap_intervals_hold_what_they_say() {
+    let mut generator = Pcg64Dxsm::seed_from_u64(11);
+    let (count, resamples) = (120, Resamples::new(120));
+    let mut held = 0;
+    for _ in 0..150 {
+        let mut common = || generator.random_range(0.0..6.0) + generator.random_range(0.0..6.0);
+        let pairs: Vec<(f64, f64)> = (0..count)
+            .map(|_| {
+                let one = common();
+                (one, 0.5 * one + 0.5 * common())
+            })
+            .collect();
+        let when = |days: f64| When::At(after(20.0) + Span::from_secs_f64(days * 86_400.0));
+        let (before, later): (Vec<When>, Vec<When>) = pairs.iter().map(|(a, b)| (when(*a), when(*b + 1.0))).unzip();
+        let at = at_levels(&before, &later, after(900.0), Share::from_ppm(900_000), &resamples);
+        let (low, high) = at.iter().find(|at| at.level == P50).unwrap().interval.unwrap();
+        // Both medians are 6 by symmetry: the true difference of the P50s is the one day that was added.
+        held += u32::from(low <= 1.0 && 1.0 <= high);
+    }
+    assert!((122..=148).contains(&held), "{held} of 150, 135 expected");
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::forecast::cases::Run;
+use crate::forecast::compare::compare;
+use crate::forecast::testing::{days_of, outcome, scenario};
+use crate::report::{html, markdown, terminal};
+
+fn what_if(names: &[(&str, f64)]) -> WhatIf {
+    let scenario = scenario();
+    let case = |r: u32, by: f64| {
+        let mut outcome = outcome(r, days_of(r) + by * (0.8 + f64::from(r % 5) / 10.0));
+        outcome.heads[0].minutes_above += by * f64::from(r % 3);
+        Run::of(&outcome)
+    };
+    let runs: Vec<Vec<Run>> = (0..60)
+        .map(|r| std::iter::once(0.0).chain(names.iter().map(|(_, by)| *by)).map(|by| case(r, by)).collect())
+        .collect();
+    let compared = compare(&vec![&scenario; names.len() + 1], &runs, scenario.forecast.confidence);
+    let about = |(name, by): &(&str, f64)| About {
+        name: (*name).to_owned(),
+        sha256: "ab".repeat(32),
+        changes: vec![ChangedKey {
+            key: "plan.throttle.max".into(),
+            before: Some("48".into()),
+            after: Some("64".into()),
+        }],
+        notes: if *by == 0.0 { vec!["it changes nothing: it is the same scenario".into()] } else { Vec::new() },
+    };
+    WhatIf {
+        kind: "what-if",
+        base: "as it is".into(),
+        scenario,
+        file: "small.toml".into(),
+        sha256: "cd".repeat(32),
+        compared,
+        variants: names.iter().map(about).collect(),
+        seed: 1,
+        asked: 60,
+        interrupted: false,
+        command: "drawdown what-if small.toml --replications 60".into(),
+    }
+}
+
+#[test]
+fn the_page_answers_in_its_first_lines() {
+    let known = what_if(&[("night at 64", -1.5), ("nothing", 0.0), ("<b>late</b>", 0.8)]);
+    insta::assert_snapshot!("several_page", terminal::render(&report(&known)).replace('\x1b', "ESC"));
+    insta::assert_snapshot!("several_markdown", markdown::render(&report(&known)));
+}
+
+#[test]
+fn one_variant_is_told_in_a_sentence() {
+    let headline = |by: f64| words::headline(&what_if(&[("x", by)])).1;
+    assert_eq!(headline(-1.5), "With x everything is off the old storage 1.5 d earlier (95 %: 1.4 d to 1.6 d)");
+    assert!(headline(2.0).contains("2.0 d later"), "{}", headline(2.0));
+    assert_eq!(
+        headline(0.0),
+        "x moves nothing: everything is off the old storage at the same instant in every replication"
+    );
+}
+
+#[test]
+fn what_is_written_is_as_its_schema_says() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let written = serde_json::to_value(document(&what_if(&[("x", -1.5), ("y", 0.0)]))).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+    let mut less = written.clone();
+    less["variants"][0].as_object_mut().unwrap().remove("milestones");
+    assert!(!validator.is_valid(&less));
+}
+
+#[test]
+fn the_html_page_needs_nothing_else_and_what_a_variant_is_called_is_text() {
+    let page = html::what_if(&what_if(&[("<script>alert(1)</script>", -1.5), ("y", 0.0)]));
+    assert!(!page.contains("<script") && page.contains("&lt;script"), "a name became markup");
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page loads something");
+    for part in ["answer", "milestones", "quantiles", "users", "changes", "certainty", "repeat"] {
+        assert!(page.contains(&format!("id=\"{part}\"")), "no part {part}");
+    }
+}
+
+#[test]
+fn the_folder_is_complete_and_a_strangers_file_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write(root.path(), "small-what-if", &what_if(&[("x", 1.0)])).unwrap();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    write(root.path(), "small-what-if", &what_if(&[("y", 1.0)])).unwrap();
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let refused = write(root.path(), "small-what-if", &what_if(&[("x", 1.0)])).unwrap_err();
+    assert!(refused.to_string().contains("which no what-if wrote"), "{refused}");
+}

@@ -1,0 +1,151 @@
+//! Verdicts, measures and amounts of a what-if in words.
+
+use super::{Tone, Variant, WhatIf, signed};
+use crate::forecast::cases::Measure;
+use crate::forecast::compare::{MilestoneShift, Verdict};
+use crate::report::comparison::span;
+use crate::report::wording::{Calendar, figure};
+
+/// What a verdict says about a date.
+pub(super) const fn date_verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::More => "later",
+        Verdict::Less => "earlier",
+        Verdict::Same => "the same",
+        Verdict::NotSure => "not sure",
+        Verdict::InNeither => "in neither",
+        Verdict::TooFew => "too few",
+    }
+}
+
+/// What a verdict says about an amount.
+pub(super) const fn measure_verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::More => "more",
+        Verdict::Less => "less",
+        Verdict::Same => "the same",
+        Verdict::NotSure => "not sure",
+        Verdict::InNeither => "in neither",
+        Verdict::TooFew => "too few",
+    }
+}
+
+/// A measure in a table's first column.
+pub(super) const fn measure(measure: Measure) -> &'static str {
+    match measure {
+        Measure::MinutesAboveCaused => "minutes slow by migration",
+        Measure::MinutesAbove => "minutes slow in all",
+        Measure::OutageHours => "outage hours",
+        Measure::MailboxHoursOut => "mailbox-h down",
+        Measure::MailboxHoursOutExpected => "mailbox-h down, expected",
+        Measure::MailboxHoursAtRisk => "mailbox-h at risk",
+        Measure::HoldHours => "hours held",
+    }
+}
+
+/// An amount to about three digits; nothing is `0`, and what is large stands in thousands or millions.
+pub(super) fn amount(number: f64) -> String {
+    match number.abs() {
+        0.0 => "0".into(),
+        large if large >= 1e6 => format!("{} M", figure(number / 1e6)),
+        large if large >= 1e4 => format!("{} k", figure(number / 1e3)),
+        _ => figure(number),
+    }
+}
+
+/// The same with its sign.
+pub(super) fn signed_amount(number: f64) -> String {
+    let text = amount(number);
+    if number > 0.0 { format!("+{text}") } else { text }
+}
+
+/// Days with an interval, in hours where all of it is below a day.
+pub(super) fn days(days: f64, interval: Option<(f64, f64)>) -> String {
+    let (low, high) = interval.unwrap_or((days, days));
+    if days == 0.0 && low == 0.0 && high == 0.0 {
+        return "0".into();
+    }
+    let (factor, unit) = if days.abs().max(low.abs()).max(high.abs()) < 1.0 { (24.0, "h") } else { (1.0, "d") };
+    let number = |days: f64| signed(days * factor);
+    match interval {
+        Some((low, high)) => format!("{} {unit} ({} to {})", number(days), number(low), number(high)),
+        None => format!("{} {unit}", number(days)),
+    }
+}
+
+/// The answer in a sentence, and how it is meant.
+pub(super) fn headline(what_if: &WhatIf) -> (Tone, String) {
+    let main = what_if.main();
+    let shifts: Vec<(&str, &MilestoneShift)> = what_if
+        .cases()
+        .filter_map(|(about, variant): (_, &Variant)| Some((about.name.as_str(), variant.milestone(&main)?)))
+        .collect();
+    match &shifts[..] {
+        [] => (Tone::Doubt, format!("No variant has the milestone \"{main}\"")),
+        [(name, one)] => (tone(one.verdict), of_one(what_if, name, one)),
+        several => of_several(what_if, several),
+    }
+}
+
+const fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Less | Verdict::More | Verdict::Same => Tone::Strong,
+        Verdict::NotSure | Verdict::InNeither | Verdict::TooFew => Tone::Doubt,
+    }
+}
+
+const OFF: &str = "everything is off the old storage";
+
+fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift) -> String {
+    match one.verdict {
+        Verdict::Less | Verdict::More => format!("With {name} {OFF} {}", by(what_if, one)),
+        Verdict::Same => format!("{name} moves nothing: {OFF} at the same instant in every replication"),
+        Verdict::NotSure => {
+            let replications = what_if.compared.replications;
+            format!("{name}: {replications} replications do not tell whether it moves the date when {OFF}")
+        }
+        Verdict::InNeither => {
+            let horizon = Calendar::new(&what_if.scenario).long(what_if.scenario.horizon);
+            format!("{name}: in no replication {OFF} by {horizon}, with it or without")
+        }
+        Verdict::TooFew => format!("{name}: too few replications to say anything"),
+    }
+}
+
+/// "1.8 d earlier (95 %: 1.5 d to 2.1 d)".
+fn by(what_if: &WhatIf, one: &MilestoneShift) -> String {
+    let Some(shift) = one.shift else { return String::new() };
+    let (low, high) = shift.interval(what_if.compared.each);
+    let (least, most) = if low.abs() <= high.abs() { (low, high) } else { (high, low) };
+    // An interval that holds nothing, too, has no end on the other side of it.
+    let least = if least.signum() == most.signum() { least.abs() } else { 0.0 };
+    let (least, most) = (span(least), span(most.abs()));
+    let side = date_verdict(one.verdict);
+    format!("{} {side} ({}: {least} to {most})", span(shift.days.abs()), what_if.confidence())
+}
+
+fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift)]) -> (Tone, String) {
+    let that = |wanted: Verdict| several.iter().filter(move |(_, one)| one.verdict == wanted);
+    let size = |one: &MilestoneShift| one.shift.map_or(0.0, |shift| shift.days);
+    let first = that(Verdict::Less).min_by(|(_, a), (_, b)| size(a).total_cmp(&size(b)));
+    let counted = |verdict: Verdict, said: &str| match that(verdict).count() {
+        0 => None,
+        some => Some(format!("{some} {said}")),
+    };
+    let counts: Vec<String> = [
+        counted(Verdict::Less, "surely earlier"),
+        counted(Verdict::More, "surely later"),
+        counted(Verdict::Same, "exactly the same"),
+        counted(Verdict::NotSure, "not sure"),
+        counted(Verdict::InNeither, "not reached by the horizon"),
+        counted(Verdict::TooFew, "with too few replications"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let counts = format!("{} variants: {}", several.len(), counts.join(", "));
+    match first {
+        Some((name, one)) => (Tone::Strong, format!("Soonest with {name}: {OFF} {}. {counts}", by(what_if, one))),
+        None => (Tone::Doubt, format!("No variant is surely earlier. {counts}")),
+    }
+}
