@@ -3,6 +3,7 @@
 //! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 10 an
 //! expectation is not met, 11 nobody can say yet, 12 incomplete; of several, 2 before 1, 10, 12 and 11. This is the only layer that looks at a clock.
 
+mod announce;
 mod check;
 #[cfg(target_os = "linux")]
 mod dry_run;
@@ -47,6 +48,7 @@ Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
   drawdown check scenarios/*.toml --junit check.xml
+  drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
 
@@ -58,6 +60,8 @@ enum Command {
     Forecast(forecast::Arguments),
     /// Hold forecasts against the dates that their scenarios expect: a gate for pipelines
     Check(check::Arguments),
+    /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
+    Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
     #[cfg(target_os = "linux")]
     Rehearse(rehearse::Arguments),
@@ -226,6 +230,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
     match cli.command {
         Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         #[cfg(target_os = "linux")]

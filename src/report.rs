@@ -3,6 +3,7 @@
 //! Only this layer knows polars and plotters. Nothing here holds wall time, host, path or number of threads, except
 //! `run.json`.
 
+pub mod announcement;
 mod chart;
 pub mod comparison;
 pub mod document;
@@ -18,6 +19,7 @@ pub mod published;
 mod rows;
 mod sections;
 mod shares;
+mod spoken;
 mod standing;
 pub mod table;
 pub mod terminal;

@@ -62,7 +62,8 @@ pub(super) fn make(arguments: &Arguments, stop: &AtomicBool) -> Result<Made, Fai
     make_from(arguments, read(arguments)?, stop)
 }
 
-fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool) -> Result<Made, Failure> {
+/// Makes it of a scenario that has been read.
+pub(super) fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool) -> Result<Made, Failure> {
     let (source, start) = from;
     let (forecast, facts) = simulate(arguments, &source, &start, stop)?;
     let mut about = About { observed: start.lines(), state_sha256: start.sha256()?, ..about(arguments, &source) };
@@ -216,7 +217,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
+/// What it took, on stderr.
+pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
     let mailboxes = forecast.scenario.model.population.mailboxes;
     let mut text =
         format!("{} replications of {mailboxes} mailboxes in {:.1} s", all_replications(forecast), facts.wall_s);

@@ -3,6 +3,7 @@
 //! Everything is written to a new folder beside the old one, which then takes its place. A folder that holds anything
 //! that a forecast does not write is left alone.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -80,16 +81,31 @@ struct FileEntry {
 /// # Errors
 /// When a file cannot be written, or the folder holds something that is not from a forecast; the folder is untouched then.
 pub fn write(root: &Path, stem: &str, forecast: &Forecast, about: &About, run: &RunFacts) -> io::Result<PathBuf> {
+    refuse_strangers(&root.join(stem), &is_of_a_forecast)?;
+    let mut files = contents(forecast, about)?;
+    let manifest = pretty(&manifest(forecast, about, &files))?;
+    files.push(("manifest.json".to_owned(), manifest));
+    files.push(("run.json".to_owned(), pretty(run)?));
+    write_folder(root, stem, &files, &is_of_a_forecast)
+}
+
+/// Writes some files to `root`/`stem` and returns that folder; `is_ours` knows the names of what may be replaced there.
+///
+/// # Errors
+/// As `write`.
+pub fn write_folder(
+    root: &Path,
+    stem: &str,
+    files: &[(String, Vec<u8>)],
+    is_ours: &dyn Fn(&OsStr) -> bool,
+) -> io::Result<PathBuf> {
     let target = root.join(stem);
-    refuse_strangers(&target)?;
-    let files = contents(forecast, about)?;
+    refuse_strangers(&target, is_ours)?;
     fs::create_dir_all(root)?;
     let fresh = tempfile::Builder::new().prefix(&format!(".{stem}-")).tempdir_in(root)?;
-    for (name, bytes) in &files {
+    for (name, bytes) in files {
         write_one(&fresh.path().join(name), bytes)?;
     }
-    write_one(&fresh.path().join("manifest.json"), &pretty(&manifest(forecast, about, &files))?)?;
-    write_one(&fresh.path().join("run.json"), &pretty(run)?)?;
     open_to_readers(fresh.path())?;
     replace(fresh, &target)?;
     Ok(target)
@@ -177,7 +193,12 @@ fn open_to_readers(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn refuse_strangers(target: &Path) -> io::Result<()> {
+fn is_of_a_forecast(name: &OsStr) -> bool {
+    let of_a_chart = |stem: &&str| ["svg", "png"].iter().any(|ending| *name == *format!("{stem}.{ending}"));
+    NAMES.iter().any(|known| *name == **known) || chart::STEMS.iter().any(of_a_chart)
+}
+
+fn refuse_strangers(target: &Path, is_ours: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(target) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -185,9 +206,9 @@ fn refuse_strangers(target: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let name = entry?.file_name();
-        let of_a_chart = |stem: &&str| ["svg", "png"].iter().any(|ending| name == *format!("{stem}.{ending}"));
-        if !NAMES.iter().any(|known| name == *known) && !chart::STEMS.iter().any(of_a_chart) {
-            let text = format!("{} holds {}, which no forecast wrote: left as it is", target.display(), name.display());
+        if !is_ours(&name) {
+            let (folder, name) = (target.display(), name.display());
+            let text = format!("{folder} holds {name}, which this command does not write: left as it is");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
     }
