@@ -291,7 +291,7 @@ fn orders_are_taken_again_when_there_are_files_for_them() {
     world.wait_until_moved(1);
     assert!(world.say(&["pause"]).status.success());
     // Switches under way end; copies wait, those that have arrived too.
-    let calm = waits(Duration::from_secs(60), || {
+    let calm = waits(Duration::from_mins(1), || {
         (0..4).all(|_| {
             std::thread::sleep(Duration::from_millis(150));
             world.held().is_empty()
