@@ -15,6 +15,7 @@ mod inventory;
 mod links;
 mod load;
 pub mod markdown;
+mod past;
 pub mod published;
 mod rows;
 mod sections;
@@ -34,6 +35,7 @@ use std::io;
 use crate::scenario::{InventorySummary, LoadSummary, Note, UncertainInput};
 pub use inventory::sentences as inventory;
 pub use load::{page as load_page, sentences as load, toml as load_toml};
+pub use past::Past;
 pub use wording::shown;
 
 /// What a report says besides the forecast itself.
@@ -55,6 +57,8 @@ pub struct About {
     pub observed: Vec<String>,
     /// What an inventory has told in place of the file.
     pub inventory: Option<InventorySummary>,
+    /// An earlier forecast, and what has happened since.
+    pub past: Option<Past>,
     /// What samples of the load have told.
     pub load: Option<LoadSummary>,
     /// Facts and assumptions of the file.
@@ -116,6 +120,7 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
     let sections = vec![
         rows::answer(forecast),
         rows::dates(forecast),
+        past::section(forecast, about.past.as_ref()),
         rows::expectations(forecast),
         shares::section(forecast),
         sections::binding(forecast),

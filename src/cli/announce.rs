@@ -90,6 +90,7 @@ impl Arguments {
             threads: self.threads,
             #[cfg(target_os = "linux")]
             from: self.from.clone(),
+            baseline: None,
             output: self.output.clone(),
             json: false,
             no_files: true,
@@ -107,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         refuse(earlier, from.0.middle())?;
     }
     let stop = stop_on_interrupt()?;
-    let Made { forecast, about, facts } = forecast::make_from(&asked, from, &stop)?;
+    let Made { forecast, about, facts } = forecast::make_from(&asked, from, None, &stop)?;
     if forecast.rule.interrupted {
         writeln!(io::stderr(), "ended early: no post is made of it")?;
         return Ok(Done::Incomplete);
