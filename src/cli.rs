@@ -3,6 +3,7 @@
 //! Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 run error, 2 bad usage or scenario, 10 an
 //! expectation is not met, 11 nobody can say yet, 12 incomplete; of several, 2 before 1, 10, 12 and 11. This is the only layer that looks at a clock.
 
+mod announce;
 mod check;
 #[cfg(target_os = "linux")]
 mod dry_run;
@@ -50,6 +51,7 @@ Examples:
   drawdown check scenarios/*.toml --junit check.xml
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
+  drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
 
@@ -65,6 +67,8 @@ enum Command {
     WhatIf(what_if::Arguments),
     /// Hold scenarios against the first of them, paired on the same random numbers
     Compare(what_if::CompareArguments),
+    /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
+    Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
     #[cfg(target_os = "linux")]
     Rehearse(rehearse::Arguments),
@@ -236,6 +240,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Check(arguments) => check::run(&arguments),
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Compare(arguments) => what_if::run_compare(&arguments),
+        Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         #[cfg(target_os = "linux")]

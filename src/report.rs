@@ -3,6 +3,7 @@
 //! Only this layer knows polars and plotters. Nothing here holds wall time, host, path or number of threads, except
 //! `run.json`.
 
+pub mod announcement;
 mod chart;
 pub mod comparison;
 pub mod document;
@@ -14,10 +15,12 @@ mod inventory;
 mod links;
 mod load;
 pub mod markdown;
+mod past;
 pub mod published;
 mod rows;
 mod sections;
 mod shares;
+mod spoken;
 mod standing;
 pub mod table;
 pub mod terminal;
@@ -32,6 +35,7 @@ use std::io;
 use crate::scenario::{InventorySummary, LoadSummary, Note, UncertainInput};
 pub use inventory::sentences as inventory;
 pub use load::{page as load_page, sentences as load, toml as load_toml};
+pub use past::Past;
 pub use wording::shown;
 
 /// What a report says besides the forecast itself.
@@ -53,6 +57,8 @@ pub struct About {
     pub observed: Vec<String>,
     /// What an inventory has told in place of the file.
     pub inventory: Option<InventorySummary>,
+    /// An earlier forecast, and what has happened since.
+    pub past: Option<Past>,
     /// What samples of the load have told.
     pub load: Option<LoadSummary>,
     /// Facts and assumptions of the file.
@@ -114,6 +120,7 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
     let sections = vec![
         rows::answer(forecast),
         rows::dates(forecast),
+        past::section(forecast, about.past.as_ref()),
         rows::expectations(forecast),
         shares::section(forecast),
         sections::binding(forecast),

@@ -10,10 +10,11 @@ const LAYERS: [&str; 10] =
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 
 /// A crate that only some layers may name, and which.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("polars", &["scenario", "report"]),
     ("plotters", &["report"]),
     ("maud", &["report"]),
+    ("minijinja", &["report"]),
     ("clap", &["cli"]),
     ("annotate_snippets", &["scenario"]),
     ("rusqlite", &["live"]),

@@ -1,6 +1,6 @@
 //! `drawdown check`.
 
-mod baseline;
+pub(super) mod baseline;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -121,6 +121,8 @@ impl Arguments {
             threads: self.threads,
             #[cfg(target_os = "linux")]
             from: self.from.clone(),
+            // What is held against what was published says more.
+            baseline: None,
             output: self.output.clone(),
             json: false,
             no_files: self.no_files,
@@ -147,7 +149,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             writeln!(io::stderr(), "{}", scenario.display())?;
         }
         let asked = arguments.of(scenario);
-        let made = forecast::make(&asked, &stop)?;
+        let made = forecast::make(&asked, earlier.as_ref(), &stop)?;
         interrupted = made.forecast.rule.interrupted;
         let mut comparison = None;
         if let Some(earlier) = earlier.as_ref().filter(|_| !interrupted) {

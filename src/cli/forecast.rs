@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
+use super::check::baseline;
 use super::simulate::{Beginning, read, simulate};
 use super::{Done, Failure, ScenarioArguments};
 use crate::forecast::{Forecast, Widths};
 use crate::report::files::{self, RunFacts, sha256};
-use crate::report::{About, document, report, terminal};
+use crate::report::published::Published;
+use crate::report::{About, Past, document, report, terminal};
 use crate::scenario::Source;
 
 #[derive(Debug, Args)]
@@ -36,6 +38,10 @@ pub(super) struct Arguments {
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
     pub(super) from: Option<PathBuf>,
+    /// Show what has happened beside what the forecast published last had said: the folder with the scenarios' folders, as
+    /// `--output` was then
+    #[arg(long, value_name = "DIR")]
+    pub(super) baseline: Option<PathBuf>,
     /// Where the folder of the forecast's files goes
     #[arg(long, default_value = "output")]
     pub(super) output: PathBuf,
@@ -58,11 +64,17 @@ pub(super) struct Made {
 }
 
 /// Makes the forecast.
-pub(super) fn make(arguments: &Arguments, stop: &AtomicBool) -> Result<Made, Failure> {
-    make_from(arguments, read(arguments)?, stop)
+pub(super) fn make(arguments: &Arguments, published: Option<&Published>, stop: &AtomicBool) -> Result<Made, Failure> {
+    make_from(arguments, read(arguments)?, published, stop)
 }
 
-fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool) -> Result<Made, Failure> {
+/// Makes it of a scenario that has been read.
+pub(super) fn make_from(
+    arguments: &Arguments,
+    from: (Source, Beginning),
+    published: Option<&Published>,
+    stop: &AtomicBool,
+) -> Result<Made, Failure> {
     let (source, start) = from;
     let (forecast, facts) = simulate(arguments, &source, &start, stop)?;
     let mut about = About { observed: start.lines(), state_sha256: start.sha256()?, ..about(arguments, &source) };
@@ -71,6 +83,7 @@ fn make_from(arguments: &Arguments, from: (Source, Beginning), stop: &AtomicBool
         about.inventory = None;
     }
     about.uncertain.retain(|input| !start.replaces(&input.key));
+    about.past = published.and_then(|published| Past::new(published, start.course(), &forecast.scenario));
     Ok(Made { forecast, about, facts })
 }
 
@@ -90,8 +103,13 @@ impl Made {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     // What is wrong with the scenario comes before anything else.
     let from = read(arguments)?;
+    let published = arguments.baseline.as_ref().map(|folder| baseline::read(folder, &arguments.scenario.scenario));
+    let published = published.transpose().map_err(Failure::Input)?;
     let stop = stop_on_interrupt()?;
-    let made = make_from(arguments, from, &stop)?;
+    let made = make_from(arguments, from, published.as_ref().and_then(Option::as_ref), &stop)?;
+    if let Some(published) = published.as_ref().filter(|_| made.about.past.is_none()) {
+        no_past(published.as_ref(), &made.forecast)?;
+    }
     let Made { forecast, about, facts } = &made;
     let page = if arguments.json {
         document::json(forecast, about).map_err(io::Error::from)?
@@ -106,6 +124,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     }
     printed?;
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
+}
+
+/// Why nothing is shown beside an earlier forecast.
+fn no_past(published: Option<&Published>, forecast: &Forecast) -> io::Result<()> {
+    let why = match published {
+        None => "nothing was published of this scenario",
+        Some(published) if published.dates.as_of >= forecast.scenario.as_of => {
+            "no time has passed since the forecast published last"
+        }
+        Some(_) => "the forecast published last does not tell how many mailboxes it had left",
+    };
+    writeln!(io::stderr(), "--baseline: {why}: nothing stands beside it")
 }
 
 /// The forecast of a migration from where its ledger says that it stands, with a few replications on one thread: the
@@ -123,6 +153,7 @@ pub(super) fn from_ledger(
         shares: None,
         threads: Some(1),
         from: Some(ledger.to_owned()),
+        baseline: None,
         output: PathBuf::new(),
         json: false,
         no_files: true,
@@ -169,6 +200,7 @@ fn about(arguments: &Arguments, source: &Source) -> About {
         uncertain: source.uncertain().to_vec(),
         observed: Vec::new(),
         inventory: source.inventory().cloned(),
+        past: None,
         load: source.load().cloned(),
         notes: source.notes().to_vec(),
         warnings: source.warnings().iter().map(ToString::to_string).collect(),
@@ -216,7 +248,8 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
-fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
+/// What it took, on stderr.
+pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
     let mailboxes = forecast.scenario.model.population.mailboxes;
     let mut text =
         format!("{} replications of {mailboxes} mailboxes in {:.1} s", all_replications(forecast), facts.wall_s);

@@ -36,6 +36,8 @@ pub(super) struct Observed {
     lock: Option<Span>,
     /// By cluster: what is on it besides the mailboxes that have moved there, and how many inodes that takes, if known.
     used_otherwise: Vec<Option<(Bytes, Option<Inodes>)>>,
+    /// How many mailboxes were left on the heads when, since the ledger begins.
+    pub(super) course: Vec<(Time, f64)>,
     /// For people.
     pub(super) lines: Vec<String>,
 }
@@ -48,8 +50,10 @@ impl Observed {
         let empty = || Failure::Input(format!("{}: no session has begun in it", path.display()));
         let known = reader.last_known().map_err(problem)?.ok_or_else(empty)?;
         let mut seen = Observations::default();
+        let mut begun = known.at;
         for session in reader.sessions().map_err(problem)? {
             let more = reader.observations(session.number).map_err(problem)?;
+            begun = begun.min(session.started_at);
             seen.copies.extend(more.copies);
             seen.switches.extend(more.switches);
             seen.clusters.extend(more.clusters);
@@ -67,6 +71,7 @@ impl Observed {
             transient: None,
             lock: None,
             used_otherwise: used_otherwise(&known, &seen, source.middle()),
+            course: course_of(begun, &known, &seen),
             lines: vec![progress(&known)],
             facts: Arc::new(known.facts),
         };
@@ -185,6 +190,14 @@ fn check(known: &LastKnown, source: &Source, path: &Path) -> Result<(), Failure>
         scenario.heads.len(),
         scenario.clusters.len()
     )))
+}
+
+/// Backwards from what is left now.
+fn course_of(begun: Time, known: &LastKnown, seen: &Observations) -> Vec<(Time, f64)> {
+    let left = known.facts.fleet.home.iter().filter(|home| !home.is_cluster()).count();
+    let switched = seen.switches.iter().filter(|switch| switch.fault.is_none());
+    let switched: Vec<Time> = switched.map(|switch| switch.ended_at).collect();
+    super::watch::course::course(begun, &switched, known.at, left as f64)
 }
 
 /// How far the migration is.

@@ -11,6 +11,7 @@ use crate::forecast::{Asked, Forecast, Inputs, forecast, replications};
 use crate::report::files::RunFacts;
 use crate::scenario::{Problem, ReadSettings, Scenario, Source};
 use crate::sim::{self, Workspace};
+use crate::units::Time;
 
 /// From where the forecast starts.
 #[derive(Default)]
@@ -61,6 +62,17 @@ impl Beginning {
     #[cfg(not(target_os = "linux"))]
     pub(super) fn lines(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How many mailboxes were left on the heads when, as a ledger has told.
+    #[cfg(target_os = "linux")]
+    pub(super) fn course(&self) -> &[(Time, f64)] {
+        self.observed.as_ref().map_or(&[], |observed| &observed.course)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) const fn course(&self) -> &[(Time, f64)] {
+        &[]
     }
 
     /// SHA-256 of the state that a ledger has told.

@@ -3,7 +3,7 @@
 //! Nothing here touches the migration: it is asked over its socket as `status` asks it, and its ledger is read as
 //! `forecast --from` reads it.
 
-mod course;
+pub(super) mod course;
 mod screen;
 
 use std::io::IsTerminal as _;

@@ -3,7 +3,7 @@
 use super::Replication;
 use super::quantile::{Estimate, P10, P50, P90, estimate, point};
 use crate::migration::message::Binding;
-use crate::sim::HeadDay;
+use crate::sim::{HeadDay, HeadOutcome};
 use crate::units::{Share, Span, Time};
 
 /// A quantity of a head that is followed day by day.
@@ -138,6 +138,21 @@ fn one_day(values: &[Vec<f64>], day: usize, after_end: AfterEnd, confidence: Sha
     sample.sort_unstable_by(f64::total_cmp);
     let at = |level| point(&sample, level, confidence);
     DayQuantiles { day: day as u32, replications: sample.len() as u32, p10: at(P10), p50: at(P50), p90: at(P90) }
+}
+
+/// Mailboxes left on all heads at the end of each day; a head that is done keeps its last number.
+#[must_use]
+pub fn left_on_heads(replications: &[Replication], confidence: Share) -> Vec<DayQuantiles> {
+    let left = |one: &Replication| -> Vec<f64> {
+        let heads = &one.outcome.heads;
+        let at = |head: &HeadOutcome, day: usize| {
+            head.days.get(day).or(head.days.last()).map_or(0.0, |day| f64::from(day.mailboxes))
+        };
+        let longest = heads.iter().map(|head| head.days.len()).max().unwrap_or(0);
+        (0..longest).map(|day| heads.iter().map(|head| at(head, day)).sum()).collect()
+    };
+    let values: Vec<Vec<f64>> = replications.iter().map(left).collect();
+    days(&values, AfterEnd::Stays, confidence)
 }
 
 /// Which way a quantity goes while a head is drained.

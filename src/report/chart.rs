@@ -6,12 +6,14 @@ mod burndown;
 mod canvas;
 mod completion;
 mod dates;
+mod past;
 mod sheet;
 mod stores;
 mod week;
 
 use std::io;
 
+use super::past::Past;
 use super::wording::replications;
 use crate::forecast::Forecast;
 use crate::forecast::quantile::{P90, estimable};
@@ -24,7 +26,7 @@ use sheet::Sheet;
 pub(super) use week::week;
 
 /// The names of all charts that a forecast may have.
-pub(super) const STEMS: [&str; 6] = ["burndown", "completion", "fill", "load", "pace", "risk"];
+pub(super) const STEMS: [&str; 7] = ["burndown", "completion", "fill", "load", "pace", "risk", "past"];
 
 /// One chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +47,7 @@ enum Drawing {
 }
 
 /// The charts that a forecast has, in the order of a page; those of which too few replications tell anything are left out.
-pub(super) fn pictures(forecast: &Forecast) -> Vec<Picture> {
+pub(super) fn pictures(forecast: &Forecast, past: Option<&Past>) -> Vec<Picture> {
     let sheet = Drawing::Sheet;
     let all = [
         (
@@ -90,6 +92,14 @@ pub(super) fn pictures(forecast: &Forecast) -> Vec<Picture> {
             "Lines over local dates for each head: outages expected a day with the migration and from users alone, and \
              mailbox-hours of outage expected a day. The table of load and risk compares the first and the last week.",
             stores::risk(forecast).map(sheet),
+        ),
+        (
+            STEMS[6],
+            "As forecast, and as it came",
+            "Lines over local dates that fall as mailboxes leave all heads: the median of the earlier forecast within a band \
+             from P10 to P90, what has happened since, and the median of this forecast within its band. The sentence before \
+             the chart says how far they are apart.",
+            past::drawing(forecast, past),
         ),
     ];
     let picture = |(stem, title, description, drawing): (_, _, _, Option<Drawing>)| {

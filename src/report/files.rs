@@ -81,25 +81,34 @@ struct FileEntry {
 /// # Errors
 /// When a file cannot be written, or the folder holds something that is not from a forecast; the folder is untouched then.
 pub fn write(root: &Path, stem: &str, forecast: &Forecast, about: &About, run: &RunFacts) -> io::Result<PathBuf> {
-    let target = root.join(stem);
-    refuse_strangers(&target, "forecast", &is_of_a_forecast)?;
+    refuse_strangers(&root.join(stem), &is_of_a_forecast)?;
     let mut files = contents(forecast, about)?;
     let manifest = pretty(&manifest(forecast, about, &files))?;
     files.push(("manifest.json".to_owned(), manifest));
     files.push(("run.json".to_owned(), pretty(run)?));
-    put_folder(root, stem, &files)?;
-    Ok(target)
+    write_folder(root, stem, &files, &is_of_a_forecast)
 }
 
-/// Puts a folder of these files in the place of `root`/`stem`.
-pub(super) fn put_folder(root: &Path, stem: &str, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+/// Writes some files to `root`/`stem` and returns that folder; `is_ours` knows the names of what may be replaced there.
+///
+/// # Errors
+/// As `write`.
+pub fn write_folder(
+    root: &Path,
+    stem: &str,
+    files: &[(String, Vec<u8>)],
+    is_ours: &dyn Fn(&OsStr) -> bool,
+) -> io::Result<PathBuf> {
+    let target = root.join(stem);
+    refuse_strangers(&target, is_ours)?;
     fs::create_dir_all(root)?;
     let fresh = tempfile::Builder::new().prefix(&format!(".{stem}-")).tempdir_in(root)?;
     for (name, bytes) in files {
         write_one(&fresh.path().join(name), bytes)?;
     }
     open_to_readers(fresh.path())?;
-    replace(fresh, &root.join(stem))
+    replace(fresh, &target)?;
+    Ok(target)
 }
 
 /// The SHA-256 of some bytes in hexadecimal.
@@ -115,7 +124,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut replications = table::replications(forecast).map_err(io::Error::other)?;
     let mut series = table::series(forecast).map_err(io::Error::other)?;
-    let pictures = chart::pictures(forecast);
+    let pictures = chart::pictures(forecast, about.past.as_ref());
     let files = [
         ("forecast.json", document::json(forecast, about)?.into_bytes()),
         ("scenario.toml", about.resolved.clone().into_bytes()),
@@ -189,8 +198,7 @@ fn is_of_a_forecast(name: &OsStr) -> bool {
     NAMES.iter().any(|known| *name == **known) || chart::STEMS.iter().any(of_a_chart)
 }
 
-/// Refuses a folder with a file that is not known: somebody's own, or of a program that writes something else.
-pub(super) fn refuse_strangers(target: &Path, writer: &str, is_known: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
+fn refuse_strangers(target: &Path, is_ours: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(target) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -198,8 +206,9 @@ pub(super) fn refuse_strangers(target: &Path, writer: &str, is_known: &dyn Fn(&O
     };
     for entry in entries {
         let name = entry?.file_name();
-        if !is_known(&name) {
-            let text = format!("{} holds {}, which no {writer} wrote: left as it is", target.display(), name.display());
+        if !is_ours(&name) {
+            let (folder, name) = (target.display(), name.display());
+            let text = format!("{folder} holds {name}, which this command does not write: left as it is");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
     }
@@ -243,7 +252,7 @@ mod tests {
         let manifest: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
         let files = manifest["files"].as_array().unwrap();
-        assert_eq!(files.len(), NAMES.len() - 2 + 2 * chart::STEMS.len());
+        assert_eq!(files.len(), NAMES.len() - 2 + 2 * (chart::STEMS.len() - 1), "there is no earlier forecast");
         for file in files {
             let bytes = fs::read(folder.join(file["name"].as_str().unwrap())).unwrap();
             assert_eq!(file["sha256"], sha256(&bytes));

@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{Paper, Picture};
 use super::what_if::{self, WhatIf};
 use super::wording::shown;
-use super::{About, Block, Section, Tone, ending, rows, sections, shares};
+use super::{About, Block, Section, Tone, ending, past, rows, sections, shares};
 use crate::forecast::Forecast;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -124,6 +124,7 @@ fn parts(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result
     };
     Ok(vec![
         Some(Part { id: "progress", title: "Where it stands", body: parts::progress(forecast, about) }),
+        part("past", "Beside what had been forecast", &[past::section(forecast, about.past.as_ref())], &["past"])?,
         part("dates", "Milestones", &[rows::dates(forecast)], &["burndown", "completion"])?,
         part("expectations", "Dates expected", &[rows::expectations(forecast)], &[])?,
         part("binding", "What holds the date back", &[sections::binding(forecast)], &["pace"])?,

@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use super::document::SCHEMA_VERSION;
 use super::files::sha256;
-use super::table::column_name;
+use super::table::{LEFT, column_name};
 use crate::forecast::quantile::When;
+use crate::forecast::series::DayQuantiles;
 use crate::forecast::since::Dates;
 use crate::units::Time;
 
@@ -38,6 +39,8 @@ pub struct Published {
     pub dates: Dates,
     /// By milestone, the median; none where there were too few replications for one.
     pub medians: BTreeMap<String, Option<When>>,
+    /// Mailboxes left on all heads at the ends of its days; empty where it does not tell.
+    pub left: Vec<DayQuantiles>,
 }
 
 /// Why a folder cannot be held against.
@@ -153,12 +156,15 @@ impl Published {
         let resolved = String::from_utf8(part(SCENARIO)?).map_err(|error| trouble(SCENARIO, error.to_string()))?;
         let dates = dates(&document, part(REPLICATIONS)?).map_err(|why| trouble(REPLICATIONS, why))?;
         let medians = medians(&document).map_err(|why| trouble(DOCUMENT, why))?;
+        // Whoever keeps no series can be held against all the same.
+        let series = if folder.join(SERIES).exists() { left(part(SERIES)?) } else { Ok(Vec::new()) };
+        let left = series.map_err(|why| trouble(SERIES, why))?;
         if dates.count() != manifest.replications {
             let (rows, told) = (dates.count(), manifest.replications);
             return Err(trouble(REPLICATIONS, format!("has {rows} rows, {MANIFEST} tells {told} replications")));
         }
         let Manifest { version, seed, command, incomplete, state_sha256, .. } = manifest;
-        Ok(Some(Self { version, draw_scheme, seed, command, incomplete, resolved, state_sha256, dates, medians }))
+        Ok(Some(Self { version, draw_scheme, seed, command, incomplete, resolved, state_sha256, dates, medians, left }))
     }
 }
 
@@ -166,11 +172,47 @@ const MANIFEST: &str = "manifest.json";
 const DOCUMENT: &str = "forecast.json";
 const SCENARIO: &str = "scenario.toml";
 const REPLICATIONS: &str = "replications.csv";
+const SERIES: &str = "series.csv";
 
-fn dates(document: &Document, bytes: Vec<u8>) -> Result<Dates, String> {
+/// A table of texts.
+fn frame(bytes: Vec<u8>) -> Result<DataFrame, String> {
     let options =
         CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0)).with_n_threads(Some(1));
-    let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish().map_err(|error| error.to_string())?;
+    options.into_reader_with_file_handle(Cursor::new(bytes)).finish().map_err(|error| error.to_string())
+}
+
+/// What was left on all heads together, in the order of the days.
+fn left(bytes: Vec<u8>) -> Result<Vec<DayQuantiles>, String> {
+    let frame = frame(bytes)?;
+    let texts = |name: &str| frame.column(name).and_then(|column| column.str()).map_err(|error| error.to_string());
+    let number = |text: Option<&str>| match text.filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
+            _ => Err(format!("\"{text}\" is no number of mailboxes")),
+        },
+    };
+    let count = |text: Option<&str>| {
+        text.unwrap_or_default().parse::<u32>().map_err(|error| format!("\"{}\": {error}", text.unwrap_or_default()))
+    };
+    let (quantities, day, replications) = (texts("quantity")?, texts("day")?, texts("replications")?);
+    let (p10, p50, p90) = (texts("p10")?, texts("p50")?, texts("p90")?);
+    let rows = (0..frame.height()).filter(|row| quantities.get(*row) == Some(LEFT));
+    let one = |row: usize| {
+        Ok(DayQuantiles {
+            day: count(day.get(row))?,
+            replications: count(replications.get(row))?,
+            p10: number(p10.get(row))?,
+            p50: number(p50.get(row))?,
+            p90: number(p90.get(row))?,
+        })
+    };
+    let days: Vec<DayQuantiles> = rows.map(one).collect::<Result<_, String>>()?;
+    if days.is_sorted_by(|one, next| one.day < next.day) { Ok(days) } else { Err("its days are out of order".into()) }
+}
+
+fn dates(document: &Document, bytes: Vec<u8>) -> Result<Dates, String> {
+    let frame = frame(bytes)?;
     let mut by_milestone = BTreeMap::new();
     for milestone in &document.milestones {
         by_milestone.insert(milestone.name.clone(), column(&frame, &milestone.name)?);
@@ -210,6 +252,7 @@ mod tests {
     use super::*;
     use crate::forecast::Forecast;
     use crate::forecast::quantile::P50;
+    use crate::forecast::series::left_on_heads;
     use crate::forecast::testing::{days_of, made, outcome};
     use crate::report::About;
     use crate::report::files::{RunFacts, write};
@@ -230,6 +273,8 @@ mod tests {
         let read = Published::read(&folder).unwrap().unwrap();
         assert_eq!(read.dates, Dates::of(&forecast.scenario, &forecast.replications));
         assert!(read.dates.by_milestone["nas-1 full"].contains(&None));
+        let left = left_on_heads(&forecast.replications, forecast.settings.confidence);
+        assert!(left.len() > 20 && read.left == left, "{:?} and {left:?}", read.left);
         assert_eq!(read.medians["nas-2 full"], Some(When::Never));
         for one in &forecast.milestones {
             let known = one.at(P50).map(|estimate| estimate.value);

@@ -8,7 +8,7 @@ use polars::prelude::{
 };
 
 use crate::forecast::Forecast;
-use crate::forecast::series::{DayQuantiles, HeadSeries};
+use crate::forecast::series::{DayQuantiles, HeadSeries, left_on_heads};
 use crate::migration::message::Binding;
 use crate::sim::InodeOutcome;
 use crate::units::{Share, Time};
@@ -50,6 +50,8 @@ const fn bound_column(cause: Binding) -> &'static str {
 const FILL: &str = "fill_share";
 /// The same of its inodes.
 const INODE_FILL: &str = "inode_fill_share";
+/// What is left on all heads together, of no store of its own.
+pub(super) const LEFT: &str = "mailboxes_on_all_heads";
 
 /// One row a replication.
 ///
@@ -99,27 +101,28 @@ pub fn replications(forecast: &Forecast) -> PolarsResult<DataFrame> {
     DataFrame::new(forecast.replications.len(), columns)
 }
 
-/// One row a day, store and quantity.
+/// One row a day, store and quantity; what belongs to all heads together has no store.
 ///
 /// # Errors
 /// When columns do not fit together, which is our mistake.
 pub fn series(forecast: &Forecast) -> PolarsResult<DataFrame> {
     let scenario = &forecast.scenario;
-    let mut rows: Vec<(&str, &str, &DayQuantiles)> = Vec::new();
+    let left = left_on_heads(&forecast.replications, forecast.settings.confidence);
+    let mut rows: Vec<(Option<&str>, &str, &DayQuantiles)> = left.iter().map(|day| (None, LEFT, day)).collect();
     for (name, head) in scenario.heads.iter().zip(&forecast.heads) {
         for (series, days) in &head.days {
-            rows.extend(days.iter().map(|day| (name.as_str(), head_column(*series), day)));
+            rows.extend(days.iter().map(|day| (Some(name.as_str()), head_column(*series), day)));
         }
     }
     for (name, cluster) in scenario.clusters.iter().zip(&forecast.clusters) {
-        rows.extend(cluster.days.iter().map(|day| (name.as_str(), FILL, day)));
+        rows.extend(cluster.days.iter().map(|day| (Some(name.as_str()), FILL, day)));
         let inodes = cluster.inodes.iter().flat_map(|inodes| &inodes.days);
-        rows.extend(inodes.map(|day| (name.as_str(), INODE_FILL, day)));
+        rows.extend(inodes.map(|day| (Some(name.as_str()), INODE_FILL, day)));
     }
     let of = |value: fn(&DayQuantiles) -> Option<f64>| rows.iter().map(|row| value(row.2)).collect::<Vec<_>>();
     let columns = vec![
         ints("day", rows.iter().map(|row| i64::from(row.2.day))),
-        texts("store", rows.iter().map(|row| Some(row.0.to_owned()))),
+        texts("store", rows.iter().map(|row| row.0.map(str::to_owned))),
         texts("quantity", rows.iter().map(|row| Some(row.1.to_owned()))),
         ints("replications", rows.iter().map(|row| i64::from(row.2.replications))),
         Series::new("p10".into(), of(|day| day.p10)).into_column(),

@@ -27,6 +27,7 @@ pub(super) fn about() -> About {
         command: "drawdown forecast small.toml --seed 1 --replications 200".into(),
         scenario_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into(),
         inventory: None,
+        past: None,
         load: None,
         observed: Vec::new(),
         uncertain: vec![UncertainInput {

@@ -146,6 +146,45 @@ fn nothing_changed_is_exactly_nothing_and_one_line() {
 }
 
 #[test]
+fn a_forecast_shows_what_has_happened_beside_what_had_been_forecast() {
+    let stage = Stage::new();
+    let forecast = |words: &[&str]| {
+        let mut command = stage.command(&["forecast", "week.toml", "--quiet", "--output", "new"]);
+        let output = command.args(words).assert().success().get_output().clone();
+        let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        (said, text(&output.stderr))
+    };
+    let later = ["--set", "as_of=2012-10-04T00:00:00", "--set", "population.moved={ head-1 = '10 %' }"];
+    let with_baseline = [&later[..], &["--baseline", "published"]].concat();
+    fs::create_dir(stage.path("published")).unwrap();
+    assert_eq!(
+        forecast(&with_baseline).1,
+        "--baseline: nothing was published of this scenario: nothing stands beside it\n"
+    );
+    stage.publish("published", &[]);
+    let (page, _) = forecast(&with_baseline);
+    assert!(page.contains("BESIDE WHAT HAD BEEN FORECAST The forecast of October 1 had "), "{page}");
+    assert!(page.contains("; there are 90: ") && page.contains(" days behind it, outside its range."), "{page}");
+    assert!(page.contains("Everything was to be off the old storage October "), "{page}");
+    let read = |name: &str| fs::read_to_string(stage.path("new/week").join(name)).unwrap();
+    assert!(
+        read("report.html").contains("As forecast, and as it came")
+            && read("past.svg").contains("forecast of October 1")
+    );
+    assert!(read("report.md").contains("\n## Beside what had been forecast\n"));
+    // A gate's report has it too, and one without an earlier forecast leaves nothing of it behind.
+    let sets = ["as_of=2012-10-04T00:00:00", "population.moved={ head-1 = '10 %' }"];
+    fs::remove_file(stage.path("new/week/past.svg")).unwrap();
+    stage.check("published", &[], &sets).assert().success();
+    assert!(read("past.svg").contains("forecast of October 1"));
+    let _ = forecast(&later);
+    assert!(!stage.path("new/week/past.svg").exists());
+    let said = forecast(&["--baseline", "published"]).1;
+    assert_eq!(said, "--baseline: no time has passed since the forecast published last: nothing stands beside it\n");
+    stage.command(&["forecast", "week.toml", "--baseline", "published/week"]).assert().code(2);
+}
+
+#[test]
 fn a_day_is_called_whatever_the_seeds_and_nothing_is_not() {
     let stage = Stage::new();
     let (mut called, mut called_wrongly) = (0, 0);

@@ -1,5 +1,6 @@
 //! Tests of the whole program from outside, one binary.
 
+mod announce;
 mod bad_input;
 mod baseline;
 mod calendar;

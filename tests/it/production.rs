@@ -163,6 +163,15 @@ fn a_forecast_from_a_ledger_is_held_against_an_earlier_one_and_tells_the_progres
         let document: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
         document["gates"][0]["since_last_forecast"].clone()
     };
+    // The post of the same state, and after the end the one that follows it.
+    let posts = world.path("posts").display().to_string();
+    let post = |words: &[&str]| {
+        let said = world.say(&[&["announce", "--output", &posts][..], words, &common[..]].concat());
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let first = post(&[]);
+    assert!(first.contains("We post again by ") && !first.contains("No mailbox has moved yet"), "{first}");
     let same = check();
     assert_eq!(same["program_and_state"], "the program: the same version");
     let of_all = |since: &serde_json::Value| {
@@ -175,6 +184,13 @@ fn a_forecast_from_a_ledger_is_held_against_an_earlier_one_and_tells_the_progres
         "{same}"
     );
     world.finish();
+    let last = post(&["--since", &posts]);
+    assert!(last.contains("\nAll mailboxes are off the old storage. The migration is done.\n"), "{last}");
+    assert!(
+        last.contains("\n- Moved since then: ") && last.contains("- All mailboxes are off the old storage now."),
+        "{last}"
+    );
+    assert!(last.ends_with("\nThis is our last post about this migration.\n"), "{last}");
     let later = check();
     assert_eq!(later["program_and_state"], "progress in the ledger");
     assert_eq!(later["inputs"], serde_json::json!([]), "the start is the ledger's");

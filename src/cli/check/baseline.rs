@@ -23,7 +23,7 @@ const CONFIDENCE: Share = Share::from_ppm(990_000);
 const INPUTS_MAX: usize = 16;
 
 /// What was published of a scenario; none where nothing was.
-pub(super) fn read(folder: &Path, scenario: &Path) -> Result<Option<Published>, String> {
+pub(in crate::cli) fn read(folder: &Path, scenario: &Path) -> Result<Option<Published>, String> {
     if !folder.is_dir() {
         return Err(format!("--baseline: {} is no folder", folder.display()));
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::forecast::Forecast;
 use crate::forecast::quantile::{P10, P50, P90};
-use crate::forecast::series::{AfterEnd, days};
+use crate::forecast::series::left_on_heads;
 use crate::live::ledger::Ledger;
 use crate::migration::message::Milestone;
 use crate::report::{About, Block, report};
@@ -46,19 +46,20 @@ pub(super) fn past(ledger: &Path) -> Result<Curve, String> {
             switched.extend(seen.switches.iter().filter(|switch| switch.fault.is_none()).map(|switch| switch.ended_at));
         }
         let left = known.facts.fleet.home.iter().filter(|home| !home.is_cluster()).count();
-        Ok(curve(begun, &switched, known.at, left as f64))
+        let course = course(begun, &switched, known.at, left as f64);
+        Ok(course.into_iter().map(|(at, left)| (secs(at), left)).collect())
     };
     read().map_err(|error: crate::live::ledger::LedgerError| error.to_string())
 }
 
 /// Backwards from what is left now: mailboxes that come or are deleted meanwhile are not told apart.
-fn curve(begun: Time, switched: &[Time], now: Time, left: f64) -> Curve {
+pub(in crate::cli) fn course(begun: Time, switched: &[Time], now: Time, left: f64) -> Vec<(Time, f64)> {
     let (count, every) = (switched.len(), switched.len().div_ceil(POINTS).max(1));
-    let mut curve = vec![(secs(begun), left + count as f64)];
+    let mut course = vec![(begun, left + count as f64)];
     let points = switched.iter().enumerate().skip(every - 1).step_by(every);
-    curve.extend(points.map(|(place, at)| (secs(*at), left + (count - 1 - place) as f64)));
-    curve.push((secs(now), left));
-    curve
+    course.extend(points.map(|(place, at)| (*at, left + (count - 1 - place) as f64)));
+    course.push((now, left));
+    course
 }
 
 pub(super) fn secs(time: Time) -> f64 {
@@ -98,8 +99,7 @@ fn fan(forecast: &Forecast, left: f64) -> [Curve; 3] {
         }
         return fan;
     }
-    let values: Vec<Vec<f64>> = forecast.replications.iter().map(|one| totals(&one.outcome.heads)).collect();
-    let daily = days(&values, AfterEnd::Stays, forecast.settings.confidence);
+    let daily = left_on_heads(&forecast.replications, forecast.settings.confidence);
     for day in daily.iter().take_while(|day| f64::from(day.day) < last_day) {
         let at = secs(now + Span::from_secs(86_400 * (i64::from(day.day) + 1)));
         for (curve, value) in fan.iter_mut().zip([day.p10, day.p50, day.p90]) {
@@ -107,15 +107,6 @@ fn fan(forecast: &Forecast, left: f64) -> [Curve; 3] {
         }
     }
     fan
-}
-
-/// Mailboxes left on all heads at the end of each day; a head that is done keeps its last number.
-fn totals(heads: &[crate::sim::HeadOutcome]) -> Vec<f64> {
-    let longest = heads.iter().map(|head| head.days.len()).max().unwrap_or(0);
-    let at = |head: &crate::sim::HeadOutcome, day: usize| {
-        head.days.get(day).or(head.days.last()).map_or(0.0, |day| f64::from(day.mailboxes))
-    };
-    (0..longest).map(|day| heads.iter().map(|head| at(head, day)).sum()).collect()
 }
 
 #[cfg(test)]
@@ -126,10 +117,11 @@ mod tests {
     fn the_past_ends_with_what_is_left_and_begins_with_what_there_was() {
         let time = |secs: i64| Time::from_unix_micros(secs * 1_000_000);
         let switched: Vec<Time> = (1..=1_000).map(time).collect();
-        let past = curve(time(0), &switched, time(1_200), 50.0);
-        assert_eq!((past[0], past[past.len() - 1]), ((0.0, 1_050.0), (1_200.0, 50.0)));
+        let past = course(time(0), &switched, time(1_200), 50.0);
+        assert_eq!((past[0], past[past.len() - 1]), ((time(0), 1_050.0), (time(1_200), 50.0)));
         assert!(past.len() <= POINTS + 2, "{}", past.len());
-        assert!(past.iter().all(|(at, left)| *at > 1_000.0 || (*left + *at - 1_050.0).abs() < 1e-9), "{past:?}");
-        assert_eq!(curve(time(7), &[], time(9), 3.0), [(7.0, 3.0), (9.0, 3.0)]);
+        let is_on_it = |(at, left): &(Time, f64)| secs(*at) > 1_000.0 || (*left + secs(*at) - 1_050.0).abs() < 1e-9;
+        assert!(past.iter().all(is_on_it), "{past:?}");
+        assert_eq!(course(time(7), &[], time(9), 3.0), [(time(7), 3.0), (time(9), 3.0)]);
     }
 }

@@ -76,6 +76,7 @@ fn arguments(common: &Common, asked: &Asked) -> Arguments {
         replications: None,
         shares: None,
         threads: common.threads,
+        baseline: None,
         #[cfg(target_os = "linux")]
         from: common.from.clone(),
         output: common.output.clone(),

@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_same_forecast_gives_the_same_picture() {
         let forecast = made(40, &|r| outcome(r, days_of(r)));
-        let pictures = super::super::pictures(&forecast);
+        let pictures = super::super::pictures(&forecast, None);
         assert_eq!(pictures.len(), 6);
         for picture in &pictures {
             let svg = picture.svg(Paper::FILE).unwrap();

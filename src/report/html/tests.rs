@@ -14,7 +14,7 @@ use crate::migration::plan::Plan;
 const VOID: [&str; 2] = ["meta", "br"];
 
 fn page(forecast: &Forecast, about: &About) -> String {
-    render(forecast, about, &chart::pictures(forecast)).unwrap()
+    render(forecast, about, &chart::pictures(forecast, about.past.as_ref())).unwrap()
 }
 
 /// What a page is made of.
@@ -201,7 +201,7 @@ fn a_scenario_puts_nothing_but_text_into_the_page() {
         let new: Vec<String> = names(&page).difference(&names(&harmless)).cloned().collect();
         assert!(new.is_empty(), "{attack}: {new:?}");
         assert!(!page.contains(['\0', '\u{1b}', '\u{202e}']), "{attack}");
-        for picture in chart::pictures(&made_of(&scenario, 100, &|r| outcome(r, days_of(r)))) {
+        for picture in chart::pictures(&made_of(&scenario, 100, &|r| outcome(r, days_of(r))), None) {
             let svg = picture.svg(Paper::FILE).unwrap();
             names(&format!("<!DOCTYPE html>{svg}"));
             assert!(!svg.contains("<script") && !svg.contains("<img") && !svg.contains("<a "), "{attack}");

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::files::{put_folder, refuse_strangers};
+use super::super::files::write_folder;
 use super::super::{html, markdown};
 use super::{WhatIf, json, report};
 
@@ -15,12 +15,9 @@ const NAMES: [&str; 3] = ["what-if.html", "what-if.md", "what-if.json"];
 /// # Errors
 /// When a file cannot be written, or the folder holds something that is not from a what-if; the folder is untouched then.
 pub fn write(root: &Path, stem: &str, what_if: &WhatIf) -> io::Result<PathBuf> {
-    let target = root.join(stem);
-    refuse_strangers(&target, "what-if", &|name| NAMES.iter().any(|known| *name == **known))?;
     let page = html::what_if(what_if);
     let text = markdown::render(&report(what_if));
     let contents = [page.into_bytes(), text.into_bytes(), json(what_if)?.into_bytes()];
     let files: Vec<(String, Vec<u8>)> = NAMES.iter().map(|name| (*name).to_owned()).zip(contents).collect();
-    put_folder(root, stem, &files)?;
-    Ok(target)
+    write_folder(root, stem, &files, &|name| NAMES.iter().any(|known| *name == **known))
 }

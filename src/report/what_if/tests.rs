@@ -87,5 +87,5 @@ fn the_folder_is_complete_and_a_strangers_file_is_left_alone() {
     write(root.path(), "small-what-if", &what_if(&[("y", 1.0)])).unwrap();
     std::fs::write(folder.join("notes.txt"), "mine").unwrap();
     let refused = write(root.path(), "small-what-if", &what_if(&[("x", 1.0)])).unwrap_err();
-    assert!(refused.to_string().contains("which no what-if wrote"), "{refused}");
+    assert!(refused.to_string().contains("which this command does not write"), "{refused}");
 }

@@ -1,0 +1,396 @@
+//! The status post for those whose mailboxes move: what a forecast says, in plain words, and what has changed since the last one.
+//!
+//! A date is told as the range that 80 % of the replications fall in, and what has happened already is told as done. What a
+//! post says is worked out here; how it reads is its template's affair.
+
+mod change;
+pub mod earlier;
+mod example;
+pub mod template;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use self::change::{Changes, changes};
+use self::earlier::Earlier;
+use super::spoken::{Speaker, Spoken};
+use super::standing::{self, Standing};
+use super::wording::{count, local, percent, shown, utc};
+use crate::forecast::quantile::{P10, P50, P90, When};
+use crate::forecast::{Forecast, MilestoneForecast};
+use crate::migration::message::Milestone;
+use crate::scenario::Scenario;
+use crate::units::{Span, Time};
+
+/// The shape of `announcement.json`.
+const SCHEMA_VERSION: u32 = 1;
+/// No post is further from the next one than this.
+pub const EVERY_MAX: Span = Span::from_secs(10 * 86_400);
+
+/// What is told of a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// It has happened.
+    Done,
+    /// From the first to the last in 80 % of the replications, and the median.
+    Expected { first: Time, median: Time, last: Time },
+    /// Not before this, and nobody can say whether at all.
+    NotBefore(Time),
+    /// Nothing.
+    Nothing,
+}
+
+/// A date in words.
+#[derive(Clone, Debug, Serialize)]
+struct Line {
+    /// Whose: the head's or cluster's name, or "all mailboxes".
+    name: String,
+    /// What is waited for: "head-1 is empty".
+    what: String,
+    /// `done`, `expected`, `not_before` or `unknown`.
+    state: &'static str,
+    /// The date by itself: "late next week, October 18-20".
+    when: String,
+    /// The whole in a sentence.
+    sentence: String,
+}
+
+/// How many mailboxes have moved, of all or of those of a head.
+#[derive(Clone, Debug, Serialize)]
+struct Progress {
+    /// "about 20 %", "all", "none".
+    share: String,
+    moved: String,
+    all: String,
+    left: String,
+}
+
+/// One head.
+#[derive(Clone, Debug, Serialize)]
+struct Head {
+    name: String,
+    /// `done`, `moving` (the first that is not done) or `waiting`.
+    state: &'static str,
+    progress: Progress,
+}
+
+/// When the next post is due.
+#[derive(Clone, Debug, Serialize)]
+struct NextUpdate {
+    /// "Saturday, October 20".
+    by: String,
+    /// "head-1 is empty", where that may be earlier.
+    or_when: Option<String>,
+}
+
+/// Everything that a template can say.
+#[derive(Clone, Debug, Serialize)]
+pub struct Announcement {
+    title: String,
+    /// "October 10, 2012".
+    today: String,
+    progress: Progress,
+    /// In the order in which they are drained.
+    heads: Vec<Head>,
+    all_done: bool,
+    /// Heads, and then all mailboxes.
+    dates: Vec<Line>,
+    /// Clusters that are expected to take their first mailbox.
+    opening: Vec<Line>,
+    /// Whether accounts are still created, on a cluster then.
+    new_accounts: bool,
+    /// Mailboxes that wait for a person; none where there are none.
+    set_aside: Option<String>,
+    /// None without an earlier post.
+    changes: Option<Changes>,
+    /// None after the last post.
+    next_update: Option<NextUpdate>,
+    #[serde(skip)]
+    record: Record,
+}
+
+/// What a later post has to know of this one: `announcement.json`.
+#[derive(Clone, Debug, Serialize)]
+struct Record {
+    schema_version: u32,
+    version: &'static str,
+    scenario: String,
+    as_of_utc: String,
+    moved_share: f64,
+    next_update_by: Option<String>,
+    dates: Vec<DateRecord>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DateRecord {
+    milestone: String,
+    state: &'static str,
+    first_utc: Option<String>,
+    median_utc: Option<String>,
+    last_utc: Option<String>,
+    told: String,
+}
+
+impl Announcement {
+    /// Puts a forecast into words, beside those of an earlier post; the next one is due after `every` at most.
+    #[must_use]
+    pub fn new(forecast: &Forecast, earlier: Option<&Earlier>, every: Span) -> Self {
+        let scenario = &forecast.scenario;
+        let voice = Voice::of(scenario);
+        let order = &scenario.plan.order.heads;
+        let standing = standing::by_head(scenario);
+        let all = standing
+            .iter()
+            .fold(Standing::default(), |sum, head| Standing { all: sum.all + head.all, left: sum.left + head.left });
+        let known: Vec<Known<'_>> = told_of(forecast).collect();
+        let all_done = known.iter().any(|one| one.milestone == Milestone::AllEmptied && one.told == Told::Done);
+        let mut moving = false;
+        let heads = order.iter().map(|head| {
+            let done = known.iter().any(|one| is_emptied(one.milestone, head.index()) && one.told == Told::Done);
+            let state = match (done, moving) {
+                (true, _) => "done",
+                (false, false) => "moving",
+                (false, true) => "waiting",
+            };
+            moving |= !done;
+            Head { name: shown(&scenario.heads[head.index()]), state, progress: progress(standing[head.index()], done) }
+        });
+        let moved_share = if all.all > 0.0 { all.moved() / all.all } else { 0.0 };
+        let dates = dated(&known);
+        let next_update = (!all_done).then(|| next_update(&known, &voice, every));
+        let record = Record {
+            schema_version: SCHEMA_VERSION,
+            version: env!("CARGO_PKG_VERSION"),
+            scenario: scenario.name.clone(),
+            as_of_utc: utc(scenario.as_of),
+            moved_share,
+            next_update_by: (!all_done).then(|| voice.due(every).to_string()),
+            dates: known.iter().map(|one| one.record(&voice)).collect(),
+        };
+        Self {
+            title: shown(&scenario.name),
+            today: voice.speaker.today.strftime("%B %-d, %Y").to_string(),
+            progress: progress(all, all_done),
+            heads: heads.collect(),
+            all_done,
+            dates: dates.iter().map(|one| one.line(&voice)).collect(),
+            opening: known.iter().filter(|one| one.is_opening()).map(|one| one.line(&voice)).collect(),
+            new_accounts: scenario.model.population.new_accounts_per_day > 0.0,
+            set_aside: set_aside(forecast),
+            changes: earlier.map(|earlier| changes(&known, moved_share, earlier, &voice)),
+            next_update,
+            record,
+        }
+    }
+
+    /// What a later post is held against, and all that a template is given.
+    ///
+    /// # Errors
+    /// Never: what it holds has a form in JSON.
+    pub fn json(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            #[serde(flatten)]
+            record: &'a Record,
+            post: &'a Announcement,
+        }
+        Ok(serde_json::to_string_pretty(&Document { record: &self.record, post: self })? + "\n")
+    }
+}
+
+/// Who speaks: on which day, in which zone.
+struct Voice<'a> {
+    scenario: &'a Scenario,
+    speaker: Speaker,
+}
+
+impl<'a> Voice<'a> {
+    fn of(scenario: &'a Scenario) -> Self {
+        Self { scenario, speaker: Speaker::on(local(scenario.as_of, &scenario.time_zone).date()) }
+    }
+
+    fn day(&self, time: Time) -> Date {
+        local(time, &self.scenario.time_zone).date()
+    }
+
+    fn between(&self, first: Time, last: Time) -> Spoken {
+        self.speaker.between(self.day(first), self.day(last))
+    }
+
+    /// The last day for the next post.
+    fn due(&self, every: Span) -> Date {
+        self.day(self.scenario.as_of + every)
+    }
+}
+
+/// A milestone, and what is told of it.
+struct Known<'a> {
+    scenario: &'a Scenario,
+    milestone: Milestone,
+    told: Told,
+}
+
+fn told_of(forecast: &Forecast) -> impl Iterator<Item = Known<'_>> {
+    let scenario = &forecast.scenario;
+    let wanted = |one: &&MilestoneForecast| {
+        matches!(one.milestone, Milestone::HeadEmptied { .. } | Milestone::AllEmptied | Milestone::ClusterOpened { .. })
+    };
+    forecast.milestones.iter().filter(wanted).map(|one| Known {
+        scenario,
+        milestone: one.milestone,
+        told: told(one, scenario),
+    })
+}
+
+fn told(milestone: &MilestoneForecast, scenario: &Scenario) -> Told {
+    if milestone.latest.and_then(When::time).is_some_and(|time| time <= scenario.as_of) {
+        return Told::Done;
+    }
+    let at = |level| milestone.at(level).map(|estimate| estimate.value);
+    match (at(P10), at(P50), at(P90)) {
+        (Some(When::At(first)), Some(When::At(median)), Some(When::At(last))) => Told::Expected { first, median, last },
+        (Some(When::At(first)), _, _) => Told::not_before(first, scenario.as_of),
+        (Some(When::AfterHorizon), _, _) => Told::NotBefore(scenario.horizon),
+        (Some(When::Never) | None, _, _) => Told::Nothing,
+    }
+}
+
+fn is_emptied(milestone: Milestone, wanted: usize) -> bool {
+    matches!(milestone, Milestone::HeadEmptied { head, .. } if head.index() == wanted)
+}
+
+/// The dates that people wait for. A head that is the last one is empty when all mailboxes are off: one date is enough.
+fn dated<'a, 'b>(known: &'b [Known<'a>]) -> Vec<&'b Known<'a>> {
+    let all = known.iter().find(|one| one.milestone == Milestone::AllEmptied);
+    let is_head = |one: &&Known<'_>| matches!(one.milestone, Milestone::HeadEmptied { .. });
+    let is_last = |one: &&Known<'_>| all.is_some_and(|all| all.told == one.told && all.told != Told::Done);
+    let heads = known.iter().filter(is_head).filter(|one| !is_last(one));
+    heads.chain(all).collect()
+}
+
+impl Known<'_> {
+    fn is_opening(&self) -> bool {
+        matches!(self.milestone, Milestone::ClusterOpened { .. }) && matches!(self.told, Told::Expected { .. })
+    }
+
+    fn name(&self) -> String {
+        match self.milestone {
+            Milestone::HeadEmptied { head, .. } => shown(&self.scenario.heads[head.index()]),
+            Milestone::ClusterOpened { cluster } => shown(&self.scenario.clusters[cluster.index()]),
+            _ => "all mailboxes".to_owned(),
+        }
+    }
+
+    /// "head-1 is empty", in a form that something can be expected in: "head-1 to be empty".
+    fn what(&self) -> (String, String) {
+        let name = self.name();
+        match self.milestone {
+            Milestone::HeadEmptied { .. } => (format!("{name} is empty"), format!("{name} to be empty")),
+            Milestone::ClusterOpened { .. } => {
+                (format!("{name} takes its first mailboxes"), format!("{name} to take its first mailboxes"))
+            }
+            _ => (format!("{name} are off the old storage"), format!("{name} to be off the old storage")),
+        }
+    }
+
+    fn line(&self, voice: &Voice<'_>) -> Line {
+        let (what, expected) = self.what();
+        let told = self.told.in_words(voice);
+        let sentence = match self.told {
+            Told::Done => format!("{}.", capitalised(&what)),
+            Told::Expected { .. } => format!("We expect {expected} {}.", told.in_sentence),
+            Told::NotBefore(_) => {
+                format!("We do not expect {expected} {}, and cannot give a date yet.", told.in_sentence)
+            }
+            Told::Nothing => format!("We cannot say yet when {what}."),
+        };
+        Line { name: self.name(), what, state: self.told.state(), when: told.alone, sentence }
+    }
+
+    fn record(&self, voice: &Voice<'_>) -> DateRecord {
+        let (first, median, last) = match self.told {
+            Told::Expected { first, median, last } => (Some(first), Some(median), Some(last)),
+            Told::NotBefore(first) => (Some(first), None, None),
+            Told::Done | Told::Nothing => (None, None, None),
+        };
+        DateRecord {
+            milestone: self.scenario.milestone_name(&self.milestone),
+            state: self.told.state(),
+            first_utc: first.map(utc),
+            median_utc: median.map(utc),
+            last_utc: last.map(utc),
+            told: self.told.in_words(voice).alone,
+        }
+    }
+}
+
+impl Told {
+    /// That something does not happen before tomorrow goes without saying.
+    fn not_before(first: Time, as_of: Time) -> Self {
+        if first.since(as_of).days() < 2.0 { Self::Nothing } else { Self::NotBefore(first) }
+    }
+
+    const fn state(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Expected { .. } => "expected",
+            Self::NotBefore(_) => "not_before",
+            Self::Nothing => "unknown",
+        }
+    }
+
+    fn in_words(self, voice: &Voice<'_>) -> Spoken {
+        let said = |words: String| Spoken { in_sentence: words.clone(), alone: words };
+        match self {
+            Self::Done => said("done".to_owned()),
+            Self::Expected { first, last, .. } => voice.between(first, last),
+            Self::NotBefore(first) => {
+                let first = voice.between(first, first).alone;
+                Spoken { alone: format!("not before {first}"), in_sentence: format!("before {first}") }
+            }
+            Self::Nothing => said("no date yet".to_owned()),
+        }
+    }
+}
+
+/// "none", "about 20 %", "all": nothing that is not done is said to be by rounding.
+fn progress(standing: Standing, done: bool) -> Progress {
+    let share = if standing.all > 0.0 { standing.moved() / standing.all } else { 0.0 };
+    let share = match share {
+        _ if done => "all".to_owned(),
+        none if none <= 0.0 => "none".to_owned(),
+        all if all >= 1.0 => "nearly all".to_owned(),
+        some if !(0.01..=0.99).contains(&some) => percent(some),
+        some => format!("about {}", percent(some)),
+    };
+    Progress { share, moved: count(standing.moved()), all: count(standing.all), left: count(standing.left) }
+}
+
+/// "36 mailboxes", where a person has to see to some before they can move.
+fn set_aside(forecast: &Forecast) -> Option<String> {
+    let aside = forecast.heads.iter().map(|head| head.impact.set_aside).sum::<f64>().round();
+    (aside >= 1.0).then(|| format!("{} mailbox{}", count(aside), if aside < 2.0 { "" } else { "es" }))
+}
+
+/// After some days at most, and at the next milestone where that may come before.
+fn next_update(known: &[Known<'_>], voice: &Voice<'_>, every: Span) -> NextUpdate {
+    let due = voice.due(every);
+    let soon = |one: &&Known<'_>| match one.told {
+        Told::Expected { first, .. } | Told::NotBefore(first) => voice.day(first) <= due,
+        Told::Done | Told::Nothing => false,
+    };
+    let dated = dated(known);
+    let first = dated.iter().copied().filter(soon).min_by_key(|one| match one.told {
+        Told::Expected { first, .. } | Told::NotBefore(first) => first,
+        Told::Done | Told::Nothing => Time::NEVER,
+    });
+    NextUpdate { by: voice.speaker.weekday(due), or_when: first.map(|one| one.what().0) }
+}
+
+fn capitalised(text: &str) -> String {
+    // A head is named as the file names it.
+    text.strip_prefix("all mailboxes").map_or_else(|| text.to_owned(), |rest| format!("All mailboxes{rest}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What has changed since an earlier post, as its readers would ask.
+
+use serde::Serialize;
+
+use super::earlier::Earlier;
+use super::{Known, Told, Voice, capitalised, dated};
+use crate::report::spoken::{Speaker, lasting};
+use crate::report::wording::percent;
+use crate::units::Time;
+
+/// Since the earlier post.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Changes {
+    /// Its day: "October 3".
+    since: String,
+    /// "12 %" of all mailboxes; none where nothing is known of it, or nothing has moved.
+    moved: Option<String>,
+    dates: Vec<Change>,
+    /// Whether no date has changed.
+    none: bool,
+}
+
+/// One date.
+#[derive(Clone, Debug, Serialize)]
+struct Change {
+    name: String,
+    kind: Kind,
+    /// What is told now.
+    when: String,
+    /// What was told then; none where nothing was.
+    was: Option<String>,
+    /// "about 4 days", where it is earlier or later.
+    by: Option<String>,
+    sentence: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// Reached since.
+    Done,
+    /// The same words would tell both.
+    Same,
+    /// Known more precisely, about where it was.
+    Clearer,
+    Earlier,
+    Later,
+    /// There was no date.
+    Dated,
+    /// There is none any more.
+    Undated,
+    /// Nothing was told of it.
+    New,
+    /// It was done, and is not any more.
+    Again,
+}
+
+pub(super) fn changes(known: &[Known<'_>], moved: f64, earlier: &Earlier, voice: &Voice<'_>) -> Changes {
+    let then = voice.day(earlier.as_of);
+    let more = earlier.moved_share.map(|before| moved - before).filter(|more| *more > 0.0);
+    let dates: Vec<Change> = dated(known).iter().filter_map(|one| change(one, earlier, voice)).collect();
+    Changes {
+        since: voice.speaker.number(then),
+        moved: more.map(percent),
+        none: dates.iter().all(|one| one.kind == Kind::Same),
+        dates,
+    }
+}
+
+/// None where it was done then already, or nothing was told of it and nothing is.
+fn change(one: &Known<'_>, earlier: &Earlier, voice: &Voice<'_>) -> Option<Change> {
+    let name = one.scenario.milestone_name(&one.milestone);
+    let before = earlier.told(&name);
+    let kind = match (before, one.told) {
+        (Some(Told::Done), Told::Done) | (None, Told::Nothing) => return None,
+        (None, _) => Kind::New,
+        (Some(_), Told::Done) => Kind::Done,
+        (Some(Told::Done), _) => Kind::Again,
+        (Some(Told::Expected { first, median, last }), Told::Expected { first: from, median: now, last: to }) => {
+            let is_narrower = to.since(from) < last.since(first);
+            // What should have happened by now is late, whatever words would be left for it.
+            let is_overdue = voice.day(last) < voice.speaker.today;
+            match now.since(median).days() {
+                _ if !is_overdue && voice.between(first, last) == voice.between(from, to) => Kind::Same,
+                shift if shift.abs() < 1.0 && is_narrower => Kind::Clearer,
+                shift if shift < 0.0 => Kind::Earlier,
+                _ => Kind::Later,
+            }
+        }
+        (Some(Told::Expected { .. }), Told::NotBefore(_) | Told::Nothing) => Kind::Undated,
+        (Some(Told::NotBefore(_) | Told::Nothing), Told::Expected { .. }) => Kind::Dated,
+        // How far a forecast looks goes on with the days.
+        (Some(Told::NotBefore(_) | Told::Nothing), Told::NotBefore(_) | Told::Nothing) => Kind::Same,
+    };
+    Some(Change::of(one, kind, before, earlier.as_of, voice))
+}
+
+impl Changes {
+    /// Of every kind, for a template to be tried on.
+    pub(super) fn example() -> Self {
+        let kinds = [
+            Kind::Done,
+            Kind::Same,
+            Kind::Clearer,
+            Kind::Earlier,
+            Kind::Later,
+            Kind::Dated,
+            Kind::Undated,
+            Kind::New,
+            Kind::Again,
+        ];
+        let one = |kind| Change {
+            name: "head-1".to_owned(),
+            kind,
+            when: "late next week, October 18-20".to_owned(),
+            was: matches!(kind, Kind::Clearer | Kind::Earlier | Kind::Later).then(|| "mid-October".to_owned()),
+            by: matches!(kind, Kind::Earlier | Kind::Later).then(|| "about 4 days".to_owned()),
+            sentence: "We expect head-1 to be empty about 4 days later than we said.".to_owned(),
+        };
+        Self {
+            since: "October 3".to_owned(),
+            moved: Some("12 %".to_owned()),
+            dates: kinds.map(one).to_vec(),
+            none: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn kinds(&self) -> impl Iterator<Item = String> {
+        self.dates.iter().map(|one| serde_json::to_value(one.kind).unwrap().as_str().unwrap().to_owned())
+    }
+
+    #[cfg(test)]
+    pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
+        self.dates.iter().map(|one| one.sentence.clone())
+    }
+}
+
+impl Change {
+    fn of(one: &Known<'_>, kind: Kind, before: Option<Told>, as_of: Time, voice: &Voice<'_>) -> Self {
+        let (what, expected) = one.what();
+        let now = one.told.in_words(voice);
+        let was = before.and_then(|before| said_then(before, as_of, voice));
+        let by = shift_days(before, one.told).filter(|_| matches!(kind, Kind::Earlier | Kind::Later)).map(lasting);
+        let than = was.as_deref().map_or(String::new(), |was| format!("; it was {was}"));
+        let (name, in_sentence) = (one.name(), &now.in_sentence);
+        let sentence = match kind {
+            Kind::Done => format!("{} now.", capitalised(&what)),
+            Kind::Same => format!("What we said about {name} has not changed: {}.", now.alone),
+            Kind::Clearer => format!("We know more precisely when {what}: {}{than}.", now.alone),
+            Kind::Earlier | Kind::Later => {
+                let by = by.as_deref().unwrap_or("slightly");
+                let way = if kind == Kind::Later { "later" } else { "earlier" };
+                format!("We expect {expected} {by} {way} than we said, {in_sentence}{than}.")
+            }
+            Kind::Dated => format!("There is a date now: we expect {expected} {in_sentence}."),
+            Kind::Undated => format!("We cannot say any more when {what}{than}."),
+            Kind::New => one.line(voice).sentence,
+            Kind::Again => format!("There is something left to do again until {what}: {}.", now.alone),
+        };
+        Self { name, kind, when: now.alone, was, by, sentence }
+    }
+}
+
+fn shift_days(before: Option<Told>, now: Told) -> Option<f64> {
+    match (before?, now) {
+        (Told::Expected { median, .. }, Told::Expected { median: now, .. }) => Some(now.since(median).days()),
+        _ => None,
+    }
+}
+
+/// In the words of the earlier post, but for those that held on its day alone.
+fn said_then(told: Told, as_of: Time, voice: &Voice<'_>) -> Option<String> {
+    let speaker = Speaker { today: voice.day(as_of), year: voice.speaker.year };
+    match told {
+        Told::Expected { first, last, .. } => Some(speaker.plainly(voice.day(first), voice.day(last))),
+        Told::Done | Told::NotBefore(_) | Told::Nothing => None,
+    }
+}
