@@ -150,8 +150,11 @@ fn what_is_added_changes_no_noise_outage_deletion_or_sample_of_what_was_there() 
         assert!(differs.is_none() && found.len() == first.len(), "{name}: {differs:?}");
         let after = simulate(&scenario, run(3));
         for (one, other) in before.heads.iter().zip(&after.heads[usize::from(heads)..]) {
-            let days = one.days.len();
-            assert_eq!(one.days, other.days[..days], "{name}");
+            // What binds is the plan's doing, which was changed.
+            let drawn = |days: &[HeadDay]| -> Vec<HeadDay> {
+                days.iter().map(|day| HeadDay { bound_minutes: [0; Binding::COUNT], ..*day }).collect()
+            };
+            assert_eq!(drawn(&one.days), drawn(&other.days[..one.days.len()]), "{name}");
         }
     }
 }
