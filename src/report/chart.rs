@@ -7,6 +7,7 @@ mod canvas;
 mod completion;
 mod dates;
 mod past;
+mod plot;
 mod sheet;
 mod stores;
 mod week;

@@ -256,6 +256,11 @@ fn widths(forecast: &Forecast) -> Vec<Block> {
         Widths::ChanceIsAll => {
             format!("P10 to P90 of everything being off: {main}. No input is uncertain, so this is chance alone.")
         }
+        Widths::Both { replications: 0, .. } => {
+            format!(
+                "P10 to P90 of everything being off: {main} with uncertain inputs; from chance alone it was not asked."
+            )
+        }
         Widths::Both { replications: number, chance_only } => format!(
             "P10 to P90 of everything being off: {main} with uncertain inputs; {} from chance alone \
              ({} with every input at its middle).",

@@ -3,7 +3,8 @@
 use super::super::rows::sentence;
 use super::super::wording::{Calendar, percent};
 use super::dates::Dates;
-use super::sheet::{Bar, Body, MOST_PANELS, Panel, Plot, Sheet, Sign};
+use super::plot::{Bar, Plot};
+use super::sheet::{Body, MOST_PANELS, Panel, Sheet, Sign};
 use super::{days_since, first_of};
 use crate::forecast::quantile::{P10, P50, P90, When, estimable};
 use crate::forecast::{Forecast, MilestoneForecast};

@@ -2,7 +2,8 @@
 
 use super::super::wording::Calendar;
 use super::dates::Dates;
-use super::sheet::{Body, MOST_PANELS, Panel, Plot, Sheet, Sign};
+use super::plot::Plot;
+use super::sheet::{Body, MOST_PANELS, Panel, Sheet, Sign};
 use super::{Point, days_since, first_of, points, subtitle};
 use crate::fleet::ClusterId;
 use crate::forecast::Forecast;
