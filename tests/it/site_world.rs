@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -319,12 +320,17 @@ pub(crate) fn entries(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+        let listed = match fs::read_dir(&folder) {
+            // Purged since its name was read.
+            Err(gone) if gone.kind() == ErrorKind::NotFound && folder != root => continue,
+            listed => listed.unwrap(),
+        };
+        for entry in listed {
             let entry = entry.unwrap();
             if entry.file_name() == "lost+found" {
                 continue;
             }
-            if entry.file_type().unwrap().is_dir() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(entry.path());
             }
             found.push(entry.path());
