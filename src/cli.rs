@@ -16,6 +16,7 @@ mod inventory;
 mod operate;
 mod profile;
 mod progress;
+mod recommend;
 mod rehearse;
 #[cfg(target_os = "linux")]
 mod replay;
@@ -51,6 +52,7 @@ Examples:
   drawdown check scenarios/*.toml --junit check.xml
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
+  drawdown recommend my.toml --subject-to 'minutes_above_objective_by_migration <= 600 with 90 %'
   drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
@@ -67,6 +69,8 @@ enum Command {
     WhatIf(what_if::Arguments),
     /// Hold scenarios against the first of them, paired on the same random numbers
     Compare(what_if::CompareArguments),
+    /// Search for the plan with the earliest date that keeps what users are promised
+    Recommend(recommend::Arguments),
     /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
     Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
@@ -135,6 +139,7 @@ enum Shape {
     Forecast,
     Check,
     WhatIf,
+    Recommend,
 }
 
 /// Which scenario, and with what changed.
@@ -240,6 +245,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Check(arguments) => check::run(&arguments),
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Compare(arguments) => what_if::run_compare(&arguments),
+        Command::Recommend(arguments) => recommend::run(&arguments),
         Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
@@ -315,6 +321,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Forecast => report::document::schema(),
         Shape::Check => report::gate::schema(),
         Shape::WhatIf => report::what_if::schema(),
+        Shape::Recommend => report::recommend::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

@@ -9,6 +9,7 @@ pub mod draw;
 pub mod expect;
 pub mod multiple;
 pub mod quantile;
+pub mod recommend;
 pub mod replicate;
 pub mod series;
 pub mod shares;

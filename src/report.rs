@@ -17,6 +17,7 @@ mod load;
 pub mod markdown;
 mod past;
 pub mod published;
+pub mod recommend;
 mod rows;
 mod sections;
 mod shares;

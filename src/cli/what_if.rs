@@ -1,6 +1,6 @@
 //! `drawdown what-if` and `drawdown compare`: variants on the same random numbers as the scenario that they vary.
 
-mod cases;
+pub(super) mod cases;
 mod variant;
 
 use std::io::{self, Write as _};
@@ -66,45 +66,45 @@ pub(super) struct CompareArguments {
 }
 
 #[derive(Debug, Args)]
-struct Common {
+pub(super) struct Common {
     /// Replications of each case [default: 100]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    replications: Option<u32>,
+    pub(super) replications: Option<u32>,
     /// Seed of all cases, in place of the file's
     #[arg(long)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Threads to simulate on; the result does not depend on it [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
-    threads: Option<u16>,
+    pub(super) threads: Option<u16>,
     /// Start from where a running migration stands: its ledger
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "LEDGER")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
     /// Where the folder of the files goes
     #[arg(long, default_value = "output")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Print JSON in place of the page
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Write no files
     #[arg(long)]
-    no_files: bool,
+    pub(super) no_files: bool,
     /// No progress and no measurements on stderr
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
     #[command(flatten)]
-    reading: Reading,
+    pub(super) reading: Reading,
 }
 
 /// What is let pass when scenarios are read.
 #[derive(Clone, Copy, Debug, Args)]
-struct Reading {
+pub(super) struct Reading {
     /// Leave out rows of inventories that have problems
     #[arg(long)]
-    skip_bad_rows: bool,
+    pub(super) skip_bad_rows: bool,
     /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
-    allow_path: bool,
+    pub(super) allow_path: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
@@ -218,7 +218,7 @@ fn publish(common: &Common, known: &WhatIf, folder: &str, wall_s: f64) -> Result
 }
 
 /// A file as the command names it: the folders of an absolute path are this machine's affair.
-fn file_word(path: &Path) -> String {
+pub(super) fn file_word(path: &Path) -> String {
     let named = if path.is_relative() { path.as_os_str() } else { path.file_name().unwrap_or_default() };
     quoted(&named.to_string_lossy())
 }

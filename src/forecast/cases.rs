@@ -63,6 +63,12 @@ impl Measure {
         Self::HoldHours,
     ];
 
+    /// The measure that has this name in data files.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+
     /// The name in data files, with its unit.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -100,6 +106,14 @@ impl Impact {
         impact
     }
 
+    /// One measure of this size, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn with(measure: Measure, amount: f64) -> Self {
+        let mut impact = Self::default();
+        impact.0[measure as usize] = amount;
+        impact
+    }
+
     /// One measure.
     #[must_use]
     pub const fn get(&self, measure: Measure) -> f64 {
@@ -132,8 +146,20 @@ pub fn simulate<W: Default + Send>(
     simulate: &Simulate<'_, W>,
     watch: Watch<'_>,
 ) -> Batches<Vec<Run>> {
-    let one = |replication: u32, kept: &mut W| {
-        let run = RunId { seed, replication };
+    simulate_from(cases, seed, (0, replications), simulate, watch)
+}
+
+/// The same from one replication on, so many of them: what was simulated earlier need not be again.
+#[must_use]
+pub fn simulate_from<W: Default + Send>(
+    cases: &[Case<'_>],
+    seed: u64,
+    (first, replications): (u32, u32),
+    simulate: &Simulate<'_, W>,
+    watch: Watch<'_>,
+) -> Batches<Vec<Run>> {
+    let one = |number: u32, kept: &mut W| {
+        let run = RunId { seed, replication: first.saturating_add(number) };
         let of_case = |case: &Case<'_>| {
             let drawn = case.is_uncertain.then(|| (case.realise)(&|key| uniform(run, key)));
             Run::of(&simulate(drawn.as_ref().unwrap_or(case.middle), run, kept))

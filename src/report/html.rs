@@ -10,6 +10,7 @@ use std::io;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Paper, Picture};
+use super::recommend::{self, Recommendation};
 use super::what_if::{self, WhatIf};
 use super::wording::shown;
 use super::{About, Block, Section, Tone, ending, past, rows, sections, shares};
@@ -54,8 +55,38 @@ pub(super) fn what_if(known: &WhatIf) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let answer = what_if::answer(known);
-    let answer = html! {
+    let answer = answer_of(&what_if::answer(known), "When everything is off the old storage");
+    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+}
+
+/// The page of a recommended plan.
+#[must_use]
+pub(super) fn recommend(known: &Recommendation) -> String {
+    let plan = known.plan.as_ref().map(|plan| Part {
+        id: "plan",
+        title: "The plan",
+        body: html! { p { "In place of the file's own " code { "[plan]" } ":" } pre tabindex="0" { (as_text(plan)) } },
+    });
+    let part = |id, title, section: Section| {
+        (!section.blocks.is_empty()).then(|| Part { id, title, body: html! { (blocks(&section)) } })
+    };
+    let parts: Vec<Part> = [
+        plan,
+        part("users", "What users notice", what_if::users(&known.what_if)),
+        part("changes", "What is changed", what_if::changes(&known.what_if)),
+        part("search", "How it was searched for", recommend::search(known)),
+        part("repeat", "To repeat it", what_if::repeat(&known.what_if)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let answer = answer_of(&recommend::answer(known), "The best plans that were found");
+    page(&known.what_if.scenario.name, "recommended plan", &answer, &parts, "recommend.json")
+}
+
+/// An answer at the top of a page, with a caption for its table.
+fn answer_of(answer: &Section, caption: &str) -> Markup {
+    html! {
         section id="answer" aria-label="The answer" {
             @for block in &answer.blocks {
                 @match block {
@@ -64,12 +95,11 @@ pub(super) fn what_if(known: &WhatIf) -> String {
                         @let body = text.strip_prefix("- ").unwrap_or(text).to_owned();
                         (one(&Block::Line(*tone, body), ""))
                     }
-                    Block::Table { .. } => (one(block, "When everything is off the old storage")),
+                    Block::Table { .. } => (one(block, caption)),
                 }
             }
         }
-    };
-    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+    }
 }
 
 /// A page: its answer, what stands in it, and its parts.

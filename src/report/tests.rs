@@ -114,9 +114,12 @@ fn the_document_keeps_its_shape() {
 /// The schemas that others read. After a change: `drawdown schema forecast > docs/forecast.schema.json`, the same for `check`.
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
-    for (name, schema) in
-        [("forecast", document::schema()), ("check", super::gate::schema()), ("what-if", super::what_if::schema())]
-    {
+    for (name, schema) in [
+        ("forecast", document::schema()),
+        ("check", super::gate::schema()),
+        ("what-if", super::what_if::schema()),
+        ("recommend", super::recommend::schema()),
+    ] {
         let path = format!("{}/docs/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
         let published = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(published == serde_json::to_string_pretty(&schema).unwrap() + "\n", "{path} is not of this program");

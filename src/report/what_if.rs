@@ -4,7 +4,7 @@ mod data;
 mod files;
 mod words;
 
-pub use data::{document, json, schema};
+pub use data::{Document, document, json, schema};
 pub use files::write;
 
 use super::comparison::{ChangedKey, shifted_by, signed};
@@ -155,7 +155,7 @@ fn row(name: &str, one: &MilestoneShift, what_if: &WhatIf, calendar: &Calendar<'
     ]
 }
 
-fn shift(one: &MilestoneShift, each: Share) -> String {
+pub(super) fn shift(one: &MilestoneShift, each: Share) -> String {
     match (one.verdict, one.shift) {
         (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => String::new(),
         (_, Some(shift)) => shifted_by(&shift, each),

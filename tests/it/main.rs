@@ -52,6 +52,7 @@ mod production_kills;
 mod production_left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_power;
+mod recommend;
 mod report_page;
 mod site;
 #[cfg(target_os = "linux")]

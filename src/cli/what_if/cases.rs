@@ -9,7 +9,7 @@ use super::super::simulate::{self, Beginning};
 use super::super::{Failure, ScenarioArguments};
 use super::Common;
 use crate::forecast::cases::{self, Case, Run};
-use crate::forecast::replicate::Watch;
+use crate::forecast::replicate::{Batches, Watch};
 use crate::report::comparison::ChangedKey;
 use crate::report::files::sha256;
 use crate::report::shown;
@@ -19,20 +19,20 @@ use crate::scenario::{Scenario, Source};
 use crate::sim::{self, Workspace};
 
 /// A case that is asked for.
-pub(super) struct Asked {
+pub(in super::super) struct Asked {
     /// What it is called.
-    pub(super) name: String,
+    pub(in super::super) name: String,
     /// Its file.
-    pub(super) path: PathBuf,
+    pub(in super::super) path: PathBuf,
     /// Settings over the file.
-    pub(super) overrides: Vec<String>,
+    pub(in super::super) overrides: Vec<String>,
 }
 
 /// A case that has been read.
-pub(super) struct Read {
-    pub(super) name: String,
-    pub(super) path: PathBuf,
-    pub(super) source: Source,
+pub(in super::super) struct Read {
+    pub(in super::super) name: String,
+    pub(in super::super) path: PathBuf,
+    pub(in super::super) source: Source,
     start: Beginning,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Simulated {
 }
 
 /// Reads all cases, and says all at once what is wrong with them.
-pub(super) fn read(common: &Common, asked: &[Asked]) -> Result<Vec<Read>, Failure> {
+pub(in super::super) fn read(common: &Common, asked: &[Asked]) -> Result<Vec<Read>, Failure> {
     let (mut cases, mut wrong) = (Vec::new(), Vec::new());
     for one in asked {
         match simulate::read(&arguments(common, one)) {
@@ -94,7 +94,24 @@ pub(super) fn simulate(
     replications: u32,
     stop: &AtomicBool,
 ) -> Result<Simulated, Failure> {
-    let scenarios: Vec<Scenario> = cases.iter().map(|case| case.start.apply(case.source.middle().clone())).collect();
+    let all: Vec<&Read> = cases.iter().collect();
+    let progress = Progress::new(common.quiet);
+    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
+    let done = simulate_from(common, &all, seed, (0, replications), watch)?;
+    progress.finish();
+    let scenarios = cases.iter().map(Read::middle).collect();
+    Ok(Simulated { runs: done.done, interrupted: done.interrupted, scenarios })
+}
+
+/// Simulates so many replications of some cases from one number on.
+pub(in super::super) fn simulate_from(
+    common: &Common,
+    cases: &[&Read],
+    seed: u64,
+    replications: (u32, u32),
+    watch: Watch<'_>,
+) -> Result<Batches<Vec<Run>>, Failure> {
+    let scenarios: Vec<Scenario> = cases.iter().map(|case| case.middle()).collect();
     let realise: Vec<_> = cases
         .iter()
         .map(|case| move |draw: &crate::forecast::Draw<'_>| case.start.apply(case.source.realise(&mut |key| draw(key))))
@@ -108,15 +125,18 @@ pub(super) fn simulate(
     let threads = usize::from(common.threads.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
-    let progress = Progress::new(common.quiet);
-    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
-    let done = pool.install(|| cases::simulate::<Workspace>(&all, seed, replications, &sim::simulate_in, watch));
-    progress.finish();
-    Ok(Simulated { runs: done.done, interrupted: done.interrupted, scenarios: scenarios.clone() })
+    Ok(pool.install(|| cases::simulate_from::<Workspace>(&all, seed, replications, &sim::simulate_in, watch)))
+}
+
+impl Read {
+    /// The scenario with every input at its middle, and with what a ledger knows better.
+    pub(in super::super) fn middle(&self) -> Scenario {
+        self.start.apply(self.source.middle().clone())
+    }
 }
 
 /// What a case is, held against the first one.
-pub(super) fn about(base: &Read, case: &Read, twin: Option<&Read>) -> Result<About, Failure> {
+pub(in super::super) fn about(base: &Read, case: &Read, twin: Option<&Read>) -> Result<About, Failure> {
     let differences = Differences::between(base.source.resolved(), case.source.resolved());
     let differences = differences.map_err(|problems| Failure::Input(problems.to_string()))?;
     let key = |one: &crate::scenario::difference::Difference| ChangedKey {

@@ -1,0 +1,252 @@
+//! A recommended plan: in words, as data, and as files.
+
+mod data;
+
+pub use data::{json, schema};
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::files::write_folder;
+use super::what_if::{self, WhatIf};
+use super::wording::{Calendar, count, percent};
+use super::{Block, Report, Section, Tone, html, markdown};
+use crate::forecast::compare::MilestoneShift;
+use crate::forecast::recommend::{Goal, Judged, Verdict};
+
+/// What a search for a plan came to.
+#[derive(Clone, Debug)]
+pub struct Recommendation {
+    /// The plan as it is and the best that were found, on fresh random numbers.
+    pub what_if: WhatIf,
+    /// What was wanted.
+    pub goal: Goal,
+    /// What the fresh numbers say, by case: first of the plan as it is.
+    pub judged: Vec<Judged>,
+    /// The cases of the best that were found, best first by the search.
+    pub order: Vec<usize>,
+    /// The case that is recommended.
+    pub chosen: Option<usize>,
+    /// Its plan, to be pasted.
+    pub plan: Option<String>,
+    /// How it was searched for.
+    pub search: SearchFacts,
+}
+
+/// How a plan was searched for.
+#[derive(Clone, Debug)]
+pub struct SearchFacts {
+    /// Simulations that were allowed.
+    pub budget: u32,
+    /// Simulations that it took.
+    pub simulations: u32,
+    /// Plans that were simulated.
+    pub looked_at: u32,
+    /// Plans that there are.
+    pub grid: u64,
+    /// Plans with which the scenario could not be simulated at all.
+    pub refused: u32,
+    /// Keys the search's draws.
+    pub seed: u64,
+    /// What was not varied, and why.
+    pub notes: Vec<String>,
+}
+
+impl Recommendation {
+    /// Whether one of the best may keep the conditions, though nothing is sure.
+    #[must_use]
+    pub fn may_be(&self) -> bool {
+        self.order.iter().any(|case| self.judged[*case].verdict == Verdict::NotSure)
+    }
+
+    /// The best, and at the end the plan as it is where it is none of them.
+    fn shown(&self) -> impl Iterator<Item = usize> {
+        let as_it_is = (!self.order.contains(&0)).then_some(0);
+        self.order.iter().copied().chain(as_it_is)
+    }
+
+    fn name(&self, case: usize) -> &str {
+        match case.checked_sub(1) {
+            None => &self.what_if.base,
+            Some(variant) => &self.what_if.variants[variant].name,
+        }
+    }
+
+    fn milestone(&self) -> String {
+        self.what_if.scenario.milestone_name(&self.goal.milestone)
+    }
+
+    fn level(&self) -> String {
+        format!("P{:.0}", self.goal.level.fraction() * 100.0)
+    }
+
+    fn shift(&self, case: usize) -> Option<&MilestoneShift> {
+        self.what_if.compared.variants.get(case.checked_sub(1)?)?.milestone(&self.milestone())
+    }
+
+    fn date(&self, case: usize, calendar: &Calendar<'_>) -> String {
+        let name = self.milestone();
+        let of_base = || self.what_if.compared.base.iter().find(|one| one.name == name);
+        let dates = if case == 0 { of_base() } else { self.shift(case).map(|one| &one.dates) };
+        dates.map_or_else(String::new, |dates| calendar.cell(dates.at(self.goal.level), false))
+    }
+}
+
+/// The `[plan]` of a resolved scenario, to be pasted in place of the file's own.
+#[must_use]
+pub fn plan(resolved: &str) -> String {
+    let table: toml::Table = resolved.parse().unwrap_or_default();
+    let plan = table.into_iter().filter(|(key, _)| key == "plan").collect::<toml::Table>();
+    toml::to_string(&plan).unwrap_or_default()
+}
+
+/// The whole of it as plain rows, the answer first.
+#[must_use]
+pub fn report(known: &Recommendation) -> Report {
+    let mut sections =
+        vec![answer(known), what_if::users(&known.what_if), what_if::changes(&known.what_if), search(known)];
+    sections.push(what_if::repeat(&known.what_if));
+    let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
+    Report { title: format!("{}: recommended plan", known.what_if.scenario.name), sections }
+}
+
+fn plain(text: impl Into<String>) -> Block {
+    Block::Line(Tone::Plain, text.into())
+}
+
+/// What is recommended, and how sure that is.
+pub(super) fn answer(known: &Recommendation) -> Section {
+    let mut blocks = Vec::new();
+    if known.what_if.interrupted {
+        blocks.push(Block::Line(Tone::Bad, "INCOMPLETE: ended early".into()));
+    }
+    let (tone, text) = headline(known);
+    blocks.push(Block::Line(tone, text));
+    let calendar = Calendar::new(&known.what_if.scenario);
+    let mut header = vec![known.milestone(), known.level(), "shift".into()];
+    let conditions = known.goal.conditions.len();
+    header.extend(
+        (1..=conditions).map(|number| if conditions == 1 { "kept in".into() } else { format!("({number}) kept in") }),
+    );
+    header.push("verdict".into());
+    let rows = known.shown().map(|case| row(known, case, &calendar)).collect();
+    blocks.push(Block::Table { header, rows });
+    for (number, condition) in known.goal.conditions.iter().enumerate() {
+        let number = if conditions == 1 { "Condition".to_owned() } else { format!("({})", number + 1) };
+        blocks.push(plain(format!(
+            "{number}: {} at most {} in a replication, in at least {} of them.",
+            condition.measure.name(),
+            condition.at_most,
+            condition.with
+        )));
+    }
+    blocks.push(plain(format!(
+        "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
+         plan as it is, paired.",
+        count(known.what_if.compared.replications as f64),
+        known.what_if.compared.confidence
+    )));
+    Section { title: String::new(), blocks }
+}
+
+fn row(known: &Recommendation, case: usize, calendar: &Calendar<'_>) -> Vec<String> {
+    let judged = &known.judged[case];
+    let shift = known.shift(case).map_or_else(String::new, |one| what_if::shift(one, known.what_if.compared.each));
+    let mut cells = vec![known.name(case).to_owned(), known.date(case, calendar), shift];
+    cells.extend(judged.kept.iter().map(|kept| {
+        let (low, high) = kept.interval;
+        format!("{} ({} to {})", percent(kept.share), percent(low), percent(high))
+    }));
+    let recommended = known.chosen == Some(case);
+    let word = match judged.verdict {
+        Verdict::Keeps if recommended => "recommended",
+        verdict => verdict_name(verdict),
+    };
+    cells.push(word.to_owned());
+    cells
+}
+
+const fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Keeps => "keeps",
+        Verdict::NotSure => "not sure",
+        Verdict::Breaks => "breaks",
+        Verdict::NotReached => "not reached",
+    }
+}
+
+fn headline(known: &Recommendation) -> (Tone, String) {
+    let calendar = Calendar::new(&known.what_if.scenario);
+    let (milestone, level) = (known.milestone(), known.level());
+    let plans = count(f64::from(known.search.looked_at));
+    match known.chosen {
+        Some(0) => (
+            Tone::Strong,
+            format!(
+                "The plan as it is keeps what was asked for, and nothing earlier was found among {plans} plans: {milestone} by {} \
+                 ({level})",
+                known.date(0, &calendar)
+            ),
+        ),
+        Some(case) => {
+            let date = known.date(case, &calendar);
+            let shift =
+                known.shift(case).map(|one| what_if::shift(one, known.what_if.compared.each)).unwrap_or_default();
+            let by = if shift.is_empty() { String::new() } else { format!("; against the plan as it is {shift}") };
+            let text = format!(
+                "{}: {milestone} by {date} ({level}){by}. The earliest of {plans} plans that keeps what was asked for",
+                known.name(case)
+            );
+            (Tone::Strong, text)
+        }
+        None if known.may_be() => (
+            Tone::Doubt,
+            format!("Of {plans} plans none surely keeps what was asked for, and more replications might tell of one"),
+        ),
+        None => {
+            (Tone::Bad, format!("None of {plans} plans was found to keep what was asked for; the nearest come first"))
+        }
+    }
+}
+
+/// How it was searched for.
+pub(super) fn search(known: &Recommendation) -> Section {
+    let facts = &known.search;
+    let mut blocks = vec![plain(format!(
+        "{} of {} plans were looked at, in {} simulations of {} allowed, with seed {}: rounds of sequential halving on the same random \
+         numbers, then what lies next to the two best. The search ranks by the share of replications in which the conditions are \
+         kept, then by the mean date. It finds a good plan and promises no best one.",
+        count(f64::from(facts.looked_at)),
+        count(facts.grid as f64),
+        count(f64::from(facts.simulations)),
+        count(f64::from(facts.budget)),
+        facts.seed
+    ))];
+    if facts.refused > 0 {
+        let text =
+            format!("- {} plans were left out: with them the scenario could not end.", count(f64::from(facts.refused)));
+        blocks.push(plain(text));
+    }
+    blocks.extend(facts.notes.iter().map(|note| plain(format!("- {note}."))));
+    Section { title: "How it was searched for".into(), blocks }
+}
+
+/// The files that a recommendation writes.
+const NAMES: [&str; 4] = ["recommend.html", "recommend.md", "recommend.json", "plan.toml"];
+
+/// Writes all files to `root`/`stem` and returns that folder; a plan only where one is recommended.
+///
+/// # Errors
+/// When a file cannot be written, or the folder holds something that is not from a recommendation; the folder is untouched then.
+pub fn write(root: &Path, stem: &str, known: &Recommendation) -> io::Result<PathBuf> {
+    let mut text = markdown::render(&report(known));
+    if let Some(plan) = &known.plan {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n## The plan\n\n```toml\n{plan}```\n");
+    }
+    let mut contents = vec![html::recommend(known).into_bytes(), text.into_bytes(), json(known)?.into_bytes()];
+    contents.extend(known.plan.as_ref().map(|plan| plan.clone().into_bytes()));
+    let files: Vec<(String, Vec<u8>)> = NAMES.iter().map(|name| (*name).to_owned()).zip(contents).collect();
+    write_folder(root, stem, &files, &|name| NAMES.iter().any(|known| *name == **known))
+}
