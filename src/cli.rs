@@ -135,6 +135,7 @@ enum Shape {
     Forecast,
     Check,
     WhatIf,
+    Announcement,
 }
 
 /// Which scenario, and with what changed.
@@ -315,6 +316,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Forecast => report::document::schema(),
         Shape::Check => report::gate::schema(),
         Shape::WhatIf => report::what_if::schema(),
+        Shape::Announcement => report::announcement::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

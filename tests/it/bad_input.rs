@@ -168,7 +168,7 @@ fn stores_that_the_data_files_could_not_tell_apart_are_refused_where_they_stand(
     assert!(same.contains("which another cluster is called already") && !same.contains("data files"), "{same}");
     let (mut heads, share) =
         (second("head", "head-1_99"), |name: &str, share: &str| format!("'{name} {share} % moved'"));
-    heads += &format!("[forecast]\nmilestones = [{}, {}]\n", share("head-1", "99.5"), share("head-1_99", "5"));
+    let _ = writeln!(heads, "[forecast]\nmilestones = [{}, {}]", share("head-1", "99.5"), share("head-1_99", "5"));
     let said = refused(&heads);
     assert!(
         said.contains("\"head-1 99.5 % moved\" and \"head-1_99 5 % moved\" are both head_1_99_5_percent"),
