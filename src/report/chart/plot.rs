@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(frame(1.0).day(point(1.0)), (30.0, 330.0));
         assert_eq!(frame(10.0).day(point(0.5)), (30.0, 60.0));
         let (left, right) = frame(100.0).day(point(1.0));
-        assert!(left == 30.0 && right >= 30.0 + 7.0, "{left} to {right}");
+        assert!((left - 30.0).abs() < 1e-9 && right >= 30.0 + 7.0, "{left} to {right}");
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Sheet {
         let mut parts: Vec<Part<'_>> = Vec::new();
         for panels in layout.rows() {
             let fits = |part: &&mut Part<'_>| {
-                let (from, to) = layout.from_to(&(part.panels.start..panels.end));
+                let (from, to) = layout.extent(&(part.panels.start..panels.end));
                 to - from <= highest
             };
             match parts.last_mut().filter(fits) {
@@ -203,7 +203,7 @@ impl Layout {
     }
 
     /// From where to where panels lie.
-    fn from_to(&self, panels: &Range<usize>) -> (f64, f64) {
+    fn extent(&self, panels: &Range<usize>) -> (f64, f64) {
         let above = |panel: usize| self.panels.get(panel).map(|placed| placed.y - BEFORE_ROW);
         let from = if panels.start == 0 { 0.0 } else { above(panels.start).unwrap_or(0.0) };
         (from, above(panels.end).unwrap_or(self.height))
@@ -212,13 +212,13 @@ impl Layout {
 
 impl Draw for Part<'_> {
     fn height(&self, paper: Paper) -> f64 {
-        let (from, to) = self.sheet.layout(paper).from_to(&self.panels);
+        let (from, to) = self.sheet.layout(paper).extent(&self.panels);
         to - from
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
         let (sheet, layout) = (self.sheet, self.sheet.layout(canvas.paper));
-        let (from, _) = layout.from_to(&self.panels);
+        let (from, _) = layout.extent(&self.panels);
         if self.panels.start == 0 {
             canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
             let below = EDGE + layout.title.len() as f64 * height(TITLE);
