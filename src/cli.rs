@@ -140,6 +140,7 @@ enum Shape {
     Check,
     WhatIf,
     Recommend,
+    Announcement,
 }
 
 /// Which scenario, and with what changed.
@@ -322,6 +323,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Check => report::gate::schema(),
         Shape::WhatIf => report::what_if::schema(),
         Shape::Recommend => report::recommend::schema(),
+        Shape::Announcement => report::announcement::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

@@ -30,10 +30,12 @@ mod warn;
 pub mod what_if;
 mod wording;
 
-use crate::forecast::Forecast;
 use std::io;
 
+use crate::forecast::Forecast;
+
 use crate::scenario::{InventorySummary, LoadSummary, Note, UncertainInput};
+use comparison::Comparison;
 pub use inventory::sentences as inventory;
 pub use load::{page as load_page, sentences as load, toml as load_toml};
 pub use past::Past;
@@ -60,6 +62,8 @@ pub struct About {
     pub inventory: Option<InventorySummary>,
     /// An earlier forecast, and what has happened since.
     pub past: Option<Past>,
+    /// By how much the dates have moved since an earlier forecast, and why.
+    pub comparison: Option<Comparison>,
     /// What samples of the load have told.
     pub load: Option<LoadSummary>,
     /// Facts and assumptions of the file.
@@ -122,6 +126,7 @@ pub fn report(forecast: &Forecast, about: &About) -> Report {
         rows::answer(forecast),
         rows::dates(forecast),
         past::section(forecast, about.past.as_ref()),
+        comparison::section_of(about, forecast),
         rows::expectations(forecast),
         shares::section(forecast),
         sections::binding(forecast),

@@ -7,6 +7,7 @@ mod build_probe;
 mod build_site;
 mod calendar;
 mod check;
+mod columns;
 mod correlate;
 pub mod curve;
 pub mod difference;
@@ -47,6 +48,7 @@ mod source;
 mod spread;
 mod tree;
 
+pub use columns::column_name;
 pub use inventory::{ExportColumns, Exported, InventoryColumn, InventoryHead, InventorySummary, read_export};
 pub use load::{
     DaysFit, Gap, Gaps, HourOfWeek, HoursFit, LoadColumn, LoadFit, LoadLevel, LoadSummary, LoadWishes, Spike, read_load,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::forecast::{self, Made, stem, stop_on_interrupt};
-use super::{Done, Failure, ScenarioArguments, simulate};
+use super::{Done, Failure, ScenarioArguments, progress, simulate};
 use crate::report::announcement::earlier::{self, Earlier};
 use crate::report::announcement::template::{Form, Template};
 use crate::report::announcement::{Announcement, EVERY_MAX};
@@ -123,9 +123,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         _ => &text,
     };
     let printed = io::stdout().write_all(shown.as_bytes());
+    let began = progress::now();
     let folder = if arguments.no_files { None } else { Some(write(arguments, &markdown, &text, &json)?) };
+    let files = folder.map(|folder| (folder, began.elapsed()));
     if !arguments.quiet {
-        forecast::measurements(&forecast, &facts, folder.as_deref());
+        forecast::measurements(&forecast, &facts, files.as_ref());
         for warning in &about.warnings {
             writeln!(io::stderr(), "{warning}")?;
         }

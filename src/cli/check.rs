@@ -12,7 +12,6 @@ use clap::{Args, ValueEnum};
 use super::forecast::{self, Made, stem, stop_on_interrupt};
 use super::{Done, Failure, ScenarioArguments};
 use crate::forecast::expect::Verdict;
-use crate::report::comparison::Comparison;
 use crate::report::gate::{self, Doubt, Earlier, Gate};
 use crate::report::published::Published;
 use crate::report::terminal;
@@ -142,26 +141,25 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let earlier = refuse(arguments)?;
     let stop = stop_on_interrupt()?;
-    let mut all: Vec<(Made, Option<Comparison>)> = Vec::new();
+    let mut all: Vec<Made> = Vec::new();
     let mut interrupted = false;
     for (scenario, earlier) in arguments.scenarios.iter().zip(&earlier) {
         if !arguments.quiet && arguments.scenarios.len() > 1 {
             writeln!(io::stderr(), "{}", scenario.display())?;
         }
         let asked = arguments.of(scenario);
-        let made = forecast::make(&asked, earlier.as_ref(), &stop)?;
+        let mut made = forecast::make(&asked, earlier.as_ref(), &stop)?;
         interrupted = made.forecast.rule.interrupted;
-        let mut comparison = None;
         if let Some(earlier) = earlier.as_ref().filter(|_| !interrupted) {
-            comparison = baseline::compare(&asked, &made, earlier, arguments.earlier.margin, &stop)?;
-            interrupted = comparison.is_none();
+            made.about.comparison = baseline::compare(&asked, &made, earlier, arguments.earlier.margin, &stop)?;
+            interrupted = made.about.comparison.is_none();
         }
         // Last: it may take the place of the earlier one, which stays until all is known.
         let is_cut = interrupted && !made.forecast.rule.interrupted;
         if !arguments.no_files && !is_cut {
             made.write(&arguments.output, scenario)?;
         }
-        all.push((made, comparison));
+        all.push(made);
         if interrupted {
             break;
         }
@@ -169,10 +167,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let gates: Vec<Gate<'_>> = all
         .iter()
         .zip(&earlier)
-        .map(|((made, comparison), earlier)| Gate {
+        .map(|(made, earlier)| Gate {
             file: &made.about.file,
             forecast: &made.forecast,
-            earlier: match (comparison, earlier) {
+            earlier: match (&made.about.comparison, earlier) {
                 (Some(comparison), _) => Earlier::Compared(comparison),
                 (None, Some(_)) => Earlier::Interrupted,
                 (None, None) if arguments.earlier.baseline.is_some() => Earlier::First,

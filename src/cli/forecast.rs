@@ -5,12 +5,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::check::baseline;
 use super::simulate::{Beginning, read, simulate};
-use super::{Done, Failure, ScenarioArguments};
+use super::{Done, Failure, ScenarioArguments, progress};
 use crate::forecast::{Forecast, Widths};
 use crate::report::files::{self, RunFacts, sha256};
 use crate::report::published::Published;
@@ -116,11 +117,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     } else {
         terminal::render(&report(forecast, about))
     };
+    let began = progress::now();
     let folder =
         if arguments.no_files { None } else { Some(made.write(&arguments.output, &arguments.scenario.scenario)?) };
+    let files = folder.map(|folder| (folder, began.elapsed()));
     let printed = anstream::stdout().write_all(page.as_bytes());
     if !arguments.quiet {
-        measurements(forecast, facts, folder.as_deref());
+        measurements(forecast, facts, files.as_ref());
     }
     printed?;
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
@@ -201,6 +204,7 @@ fn about(arguments: &Arguments, source: &Source) -> About {
         observed: Vec::new(),
         inventory: source.inventory().cloned(),
         past: None,
+        comparison: None,
         load: source.load().cloned(),
         notes: source.notes().to_vec(),
         warnings: source.warnings().iter().map(ToString::to_string).collect(),
@@ -249,7 +253,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// What it took, on stderr.
-pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option<&Path>) {
+pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, files: Option<&(PathBuf, Duration)>) {
     let mailboxes = forecast.scenario.model.population.mailboxes;
     let mut text =
         format!("{} replications of {mailboxes} mailboxes in {:.1} s", all_replications(forecast), facts.wall_s);
@@ -257,8 +261,8 @@ pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, folder: Option
     if let (Some(cpu_s), Some(each)) = (facts.cpu_s, facts.cpu_per_mailbox_and_replication_ns) {
         let _ = write!(text, "; CPU {cpu_s:.1} s, {each:.0} ns a mailbox and replication");
     }
-    if let Some(folder) = folder {
-        let _ = write!(text, "; files in {}", folder.display());
+    if let Some((folder, took)) = files {
+        let _ = write!(text, "; files in {}, made in {:.1} s", folder.display(), took.as_secs_f64());
     }
     // A reader that has gone away is no reason to fail.
     let _ = writeln!(io::stderr(), "{text}");

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 
 use super::Failure;
 use crate::fleet::{ClusterId, Home, MailboxId};
+use crate::forecast::Forecast;
+use crate::forecast::expect::{Expected, Reached, judge_past};
 use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
-use crate::migration::message::{Facts, Fault};
+use crate::migration::message::{Facts, Fault, Milestone};
 use crate::migration::plan::OrderPlan;
 use crate::report::files::sha256;
-use crate::scenario::{Scenario, Source};
+use crate::scenario::{Expectation, Scenario, Source};
 use crate::units::{Bytes, Inodes, Rate, Room, Span, Time};
 
 /// With fewer copies than these their speed says little.
@@ -38,6 +40,12 @@ pub(super) struct Observed {
     used_otherwise: Vec<Option<(Bytes, Option<Inodes>)>>,
     /// How many mailboxes were left on the heads when, since the ledger begins.
     pub(super) course: Vec<(Time, f64)>,
+    /// When the ledger begins.
+    begun: Time,
+    /// When each milestone was reached first.
+    reached: BTreeMap<Milestone, Time>,
+    /// What was expected by a date that lies before the forecast's start.
+    expected: Vec<Expectation>,
     /// For people.
     pub(super) lines: Vec<String>,
 }
@@ -57,6 +65,7 @@ impl Observed {
             seen.copies.extend(more.copies);
             seen.switches.extend(more.switches);
             seen.clusters.extend(more.clusters);
+            seen.milestones.extend(more.milestones);
         }
         super::run::the_same_stores(source, path)?;
         check(&known, source, path)?;
@@ -72,9 +81,17 @@ impl Observed {
             lock: None,
             used_otherwise: used_otherwise(&known, &seen, source.middle()),
             course: course_of(begun, &known, &seen),
+            begun,
+            reached: BTreeMap::new(),
+            expected: Vec::new(),
             lines: vec![progress(&known)],
             facts: Arc::new(known.facts),
         };
+        for (milestone, at) in &seen.milestones {
+            observed.reached.entry(milestone.as_asked_for()).or_insert(*at);
+        }
+        let all = source.middle().expectations.iter();
+        observed.expected = all.filter(|one| one.before <= observed.start()).cloned().collect();
         observed.observe(&seen, source.middle());
         Ok(observed)
     }
@@ -141,12 +158,40 @@ impl Observed {
             || self.lock.is_some() && ["cost.lock", "cost.lock_per_thousand", "cost.switch"].contains(&key)
     }
 
-    /// The setting that lets the forecast start where the ledger ends, in the scenario's local time.
-    pub(super) fn as_of(&self, scenario: &Scenario) -> String {
-        // Up to the next second: the file knows no smaller ones.
-        let micros = self.at.rounded_up(Span::from_secs(1)).unix_micros();
-        let stamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
-        format!("as_of={}", stamp.to_zoned_datetime(scenario.time_zone.clone()).strftime("%Y-%m-%dT%H:%M:%S"))
+    /// The settings that let the forecast start where the ledger ends, in the scenario's local time. What is expected by a date
+    /// before that is no expectation of the forecast: it is known how it came out.
+    pub(super) fn settings(&self, scenario: &Scenario) -> Vec<String> {
+        let stamp = Timestamp::from_microsecond(self.start().unix_micros()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = stamp.to_zoned_datetime(scenario.time_zone.clone());
+        let mut settings = vec![format!("as_of={}", local.strftime("%Y-%m-%dT%H:%M:%S"))];
+        if !self.expected.is_empty() {
+            let left = scenario.expectations.iter().filter(|one| one.before > self.start());
+            let left = left.map(|Expectation { milestone, by, probability, .. }| {
+                let milestone = scenario.milestone_name(milestone);
+                format!("{{ milestone = \"{milestone}\", by = {by}, probability = \"{probability}\" }}")
+            });
+            settings.push(format!("expect=[{}]", left.collect::<Vec<_>>().join(", ")));
+        }
+        settings
+    }
+
+    /// Up to the next second: the file knows no smaller ones.
+    fn start(&self) -> Time {
+        self.at.rounded_up(Span::from_secs(1))
+    }
+
+    /// What was expected by dates that have passed, by what has happened.
+    pub(super) fn judged(&self, forecast: &Forecast) -> Vec<Expected> {
+        let start = forecast.scenario.as_of;
+        let is_reached = |milestone: Milestone| {
+            let known = forecast.milestones.iter().find(|known| known.milestone == milestone);
+            known.and_then(|known| known.latest?.time()).is_some_and(|latest| latest <= start)
+        };
+        let judge = |one: &Expectation| {
+            let announced = self.reached.get(&one.milestone).copied();
+            judge_past(one, reached((one.before, self.begun), announced, is_reached(one.milestone)))
+        };
+        self.expected.iter().map(judge).collect()
     }
 
     /// Puts what is known in place of what the scenario assumes.
@@ -174,6 +219,17 @@ impl Observed {
             }
             copy.setup = Span::from_micros((copy.setup.micros() as f64 / speed) as i64);
         }
+    }
+}
+
+/// When a milestone was reached that was expected before some instant, by a ledger that begins at another one. What was reached
+/// when the ledger began is announced then, whenever it was: of an earlier date that says nothing.
+fn reached((before, begun): (Time, Time), announced: Option<Time>, is_reached: bool) -> Reached {
+    match announced {
+        Some(_) if before <= begun => Reached::NobodyKnowsWhen,
+        Some(at) => Reached::At(at),
+        None if before <= begun && is_reached => Reached::NobodyKnowsWhen,
+        None => Reached::NotYet,
     }
 }
 
@@ -228,4 +284,22 @@ fn used_otherwise(known: &LastKnown, seen: &Observations, scenario: &Scenario) -
             Some((last.used.saturating_sub(moved.bytes), inodes))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_date_before_the_ledger_only_what_has_not_happened_is_known() {
+        let at = Time::from_unix_micros;
+        let (within, before_it) = ((at(20), at(10)), (at(10), at(10)));
+        assert_eq!(reached(within, Some(at(15)), true), Reached::At(at(15)));
+        assert_eq!(reached(within, Some(at(25)), true), Reached::At(at(25)));
+        // It is reached with the forecast's first step, and was not by the ledger's end.
+        assert_eq!(reached(within, None, true), Reached::NotYet);
+        assert_eq!(reached(before_it, Some(at(10)), true), Reached::NobodyKnowsWhen);
+        assert_eq!(reached(before_it, None, true), Reached::NobodyKnowsWhen);
+        assert_eq!(reached(before_it, None, false), Reached::NotYet);
+    }
 }

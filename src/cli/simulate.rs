@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::forecast::{Arguments, all_replications};
 use super::progress::{self, Progress};
 use super::{Failure, ScenarioArguments};
+use crate::forecast::expect::Expected;
 use crate::forecast::replicate::{Amount, Watch};
 use crate::forecast::since::Dates;
 use crate::forecast::{Asked, Forecast, Inputs, forecast, replications};
@@ -75,6 +76,17 @@ impl Beginning {
         &[]
     }
 
+    /// What was expected by dates before a ledger's end, and how it has come out.
+    #[cfg(target_os = "linux")]
+    fn judged(&self, forecast: &Forecast) -> Vec<Expected> {
+        self.observed.as_ref().map(|observed| observed.judged(forecast)).unwrap_or_default()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    const fn judged(&self, _forecast: &Forecast) -> Vec<Expected> {
+        Vec::new()
+    }
+
     /// SHA-256 of the state that a ledger has told.
     #[cfg(target_os = "linux")]
     pub(super) fn sha256(&self) -> Result<Option<String>, Failure> {
@@ -108,7 +120,7 @@ fn begin(
     #[cfg(target_os = "linux")]
     if let Some(ledger) = &arguments.from {
         let observed = super::from::Observed::read(ledger, &source)?;
-        let later = [observed.as_of(source.middle())];
+        let later = observed.settings(source.middle());
         return Ok((read(&later)?, Beginning { observed: Some(observed) }));
     }
     #[cfg(not(target_os = "linux"))]
@@ -125,10 +137,12 @@ pub(super) fn simulate(
 ) -> Result<(Forecast, RunFacts), Failure> {
     let asked = Asked { amount: arguments.replications.map(Amount::exactly), shares: arguments.shares };
     let began = progress::now();
-    let (forecast, threads) =
+    let (mut forecast, threads) =
         with_inputs(arguments, (source, start), arguments.scenario.seed, stop, &|inputs, watch| {
             forecast(inputs, asked, watch)
         })?;
+    let judged = start.judged(&forecast);
+    forecast.expectations.splice(..0, judged);
     let cpu_s = progress::cpu_s();
     let work = all_replications(&forecast) * f64::from(forecast.scenario.model.population.mailboxes);
     let facts = RunFacts {

@@ -2,7 +2,7 @@
 
 use super::quantile::{When, wilson};
 use crate::scenario::Expectation;
-use crate::units::Share;
+use crate::units::{Share, Time};
 
 /// What an expectation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Expected {
     pub high: f64,
     /// Pass, fail, or inconclusive.
     pub verdict: Verdict,
+    /// Whether its date has passed before the forecast starts: what happened is known, and nothing was simulated for it.
+    pub has_passed: bool,
 }
 
 /// Judges an expectation by when its milestone came in each replication.
@@ -61,7 +63,29 @@ pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, co
         Verdict::Inconclusive
     };
     let probability = if sample.is_empty() { 0.0 } else { in_time as f64 / sample.len() as f64 };
-    Expected { expectation: expectation.clone(), probability, low, high, verdict }
+    Expected { expectation: expectation.clone(), probability, low, high, verdict, has_passed: false }
+}
+
+/// Judges an expectation whose date has passed, by when its milestone was reached, if it was.
+#[must_use]
+pub fn judge_past(expectation: &Expectation, reached: Reached) -> Expected {
+    let (low, high, verdict) = match reached {
+        Reached::At(time) if time < expectation.before => (1.0, 1.0, Verdict::Pass),
+        Reached::At(_) | Reached::NotYet => (0.0, 0.0, Verdict::Fail),
+        Reached::NobodyKnowsWhen => (0.0, 1.0, Verdict::Inconclusive),
+    };
+    Expected { expectation: expectation.clone(), probability: low, low, high, verdict, has_passed: true }
+}
+
+/// When a milestone was reached that an expectation waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// Then.
+    At(Time),
+    /// Not before the forecast starts.
+    NotYet,
+    /// It was reached before anybody wrote down when.
+    NobodyKnowsWhen,
 }
 
 #[cfg(test)]
@@ -69,7 +93,6 @@ pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, co
 mod tests {
     use super::*;
     use crate::migration::message::Milestone;
-    use crate::units::Time;
 
     const SURE: Share = Share::from_ppm(950_000);
 
@@ -114,5 +137,14 @@ mod tests {
     #[test]
     fn without_a_replication_nothing_is_known() {
         assert_eq!(judge(&expectation(500_000), &[], false, SURE).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_is_past_is_judged_by_what_happened() {
+        let verdict = |reached| judge_past(&expectation(800_000), reached).verdict;
+        assert_eq!(verdict(Reached::At(Time::from_unix_micros(99))), Verdict::Pass);
+        assert_eq!(verdict(Reached::At(Time::from_unix_micros(100))), Verdict::Fail);
+        assert_eq!(verdict(Reached::NotYet), Verdict::Fail);
+        assert_eq!(verdict(Reached::NobodyKnowsWhen), Verdict::Inconclusive);
     }
 }

@@ -6,13 +6,17 @@
 mod change;
 pub mod earlier;
 mod example;
+mod record;
 pub mod template;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::change::{Changes, changes};
 use self::earlier::Earlier;
+pub use self::record::schema;
+use self::record::{DateRecord, Record, SCHEMA_VERSION};
 use super::spoken::{Speaker, Spoken};
 use super::standing::{self, Standing};
 use super::wording::{count, local, percent, shown, utc};
@@ -22,8 +26,6 @@ use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 use crate::units::{Span, Time};
 
-/// The shape of `announcement.json`.
-const SCHEMA_VERSION: u32 = 1;
 /// No post is further from the next one than this.
 pub const EVERY_MAX: Span = Span::from_secs(10 * 86_400);
 
@@ -41,7 +43,7 @@ enum Told {
 }
 
 /// A date in words.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Line {
     /// Whose: the head's or cluster's name, or "all mailboxes".
     name: String,
@@ -56,26 +58,32 @@ struct Line {
 }
 
 /// How many mailboxes have moved, of all or of those of a head.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Progress {
     /// "about 20 %", "all", "none".
     share: String,
+    /// How many: "80,000".
     moved: String,
+    /// Of how many.
     all: String,
+    /// How many have not.
     left: String,
 }
 
 /// One head.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Head {
+    /// Its name.
     name: String,
-    /// `done`, `moving` (the first that is not done) or `waiting`.
+    /// `done`, `checking` (all have moved, and it is made sure that nothing is left), `moving` (the first that has mailboxes) or
+    /// `waiting`.
     state: &'static str,
+    /// Of its mailboxes.
     progress: Progress,
 }
 
 /// When the next post is due.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct NextUpdate {
     /// "Saturday, October 20".
     by: String,
@@ -84,14 +92,17 @@ struct NextUpdate {
 }
 
 /// Everything that a template can say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Announcement {
+    /// The scenario's title.
     title: String,
     /// "October 10, 2012".
     today: String,
+    /// Of all mailboxes.
     progress: Progress,
     /// In the order in which they are drained.
     heads: Vec<Head>,
+    /// Whether all mailboxes are off the old storage.
     all_done: bool,
     /// Heads, and then all mailboxes.
     dates: Vec<Line>,
@@ -107,28 +118,6 @@ pub struct Announcement {
     next_update: Option<NextUpdate>,
     #[serde(skip)]
     record: Record,
-}
-
-/// What a later post has to know of this one: `announcement.json`.
-#[derive(Clone, Debug, Serialize)]
-struct Record {
-    schema_version: u32,
-    version: &'static str,
-    scenario: String,
-    as_of_utc: String,
-    moved_share: f64,
-    next_update_by: Option<String>,
-    dates: Vec<DateRecord>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct DateRecord {
-    milestone: String,
-    state: &'static str,
-    first_utc: Option<String>,
-    median_utc: Option<String>,
-    last_utc: Option<String>,
-    told: String,
 }
 
 impl Announcement {
@@ -147,13 +136,17 @@ impl Announcement {
         let mut moving = false;
         let heads = order.iter().map(|head| {
             let done = known.iter().any(|one| is_emptied(one.milestone, head.index()) && one.told == Told::Done);
-            let state = match (done, moving) {
-                (true, _) => "done",
-                (false, false) => "moving",
-                (false, true) => "waiting",
+            // Half a mailbox is none.
+            let is_checked = standing[head.index()].left < 0.5;
+            let state = match (done, is_checked, moving) {
+                (true, ..) => "done",
+                (false, true, _) => "checking",
+                (false, false, false) => "moving",
+                (false, false, true) => "waiting",
             };
-            moving |= !done;
-            Head { name: shown(&scenario.heads[head.index()]), state, progress: progress(standing[head.index()], done) }
+            moving |= state == "moving";
+            let name = shown(&scenario.heads[head.index()]);
+            Head { name, state, progress: progress(standing[head.index()], done || is_checked) }
         });
         let moved_share = if all.all > 0.0 { all.moved() / all.all } else { 0.0 };
         let dates = dated(&known);
@@ -170,7 +163,7 @@ impl Announcement {
         Self {
             title: shown(&scenario.name),
             today: voice.speaker.today.strftime("%B %-d, %Y").to_string(),
-            progress: progress(all, all_done),
+            progress: progress(all, all_done || all.left < 0.5),
             heads: heads.collect(),
             all_done,
             dates: dates.iter().map(|one| one.line(&voice)).collect(),
@@ -181,20 +174,6 @@ impl Announcement {
             next_update,
             record,
         }
-    }
-
-    /// What a later post is held against, and all that a template is given.
-    ///
-    /// # Errors
-    /// Never: what it holds has a form in JSON.
-    pub fn json(&self) -> serde_json::Result<String> {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            #[serde(flatten)]
-            record: &'a Record,
-            post: &'a Announcement,
-        }
-        Ok(serde_json::to_string_pretty(&Document { record: &self.record, post: self })? + "\n")
     }
 }
 
@@ -221,6 +200,16 @@ impl<'a> Voice<'a> {
     fn due(&self, every: Span) -> Date {
         self.day(self.scenario.as_of + every)
     }
+}
+
+/// What is waited for, in the forms that a sentence needs.
+struct What {
+    /// "head-1 is empty".
+    now: String,
+    /// "head-1 to be empty".
+    expected: String,
+    /// "head-1 will be empty".
+    future: String,
 }
 
 /// A milestone, and what is told of it.
@@ -259,11 +248,19 @@ fn is_emptied(milestone: Milestone, wanted: usize) -> bool {
     matches!(milestone, Milestone::HeadEmptied { head, .. } if head.index() == wanted)
 }
 
-/// The dates that people wait for. A head that is the last one is empty when all mailboxes are off: one date is enough.
+/// The dates that people wait for. A head that is the last one is empty when all mailboxes are off: one date is enough. So it is
+/// where nobody can give one, but for the head whose turn it is while others wait.
 fn dated<'a, 'b>(known: &'b [Known<'a>]) -> Vec<&'b Known<'a>> {
     let all = known.iter().find(|one| one.milestone == Milestone::AllEmptied);
     let is_head = |one: &&Known<'_>| matches!(one.milestone, Milestone::HeadEmptied { .. });
-    let is_last = |one: &&Known<'_>| all.is_some_and(|all| all.told == one.told && all.told != Told::Done);
+    let is_left = |one: &&Known<'_>| is_head(one) && one.told != Told::Done;
+    let is_next = |one: &Known<'_>| {
+        let is_dated = matches!(one.told, Told::Expected { .. });
+        let mut left = known.iter().filter(is_left).map(|head| head.milestone);
+        !is_dated && left.next() == Some(one.milestone) && left.next().is_some()
+    };
+    let is_last =
+        |one: &&Known<'_>| all.is_some_and(|all| all.told == one.told && all.told != Told::Done) && !is_next(one);
     let heads = known.iter().filter(is_head).filter(|one| !is_last(one));
     heads.chain(all).collect()
 }
@@ -281,30 +278,33 @@ impl Known<'_> {
         }
     }
 
-    /// "head-1 is empty", in a form that something can be expected in: "head-1 to be empty".
-    fn what(&self) -> (String, String) {
+    /// What is waited for, with its verb: now, expected, in the future.
+    fn what(&self) -> What {
         let name = self.name();
-        match self.milestone {
-            Milestone::HeadEmptied { .. } => (format!("{name} is empty"), format!("{name} to be empty")),
-            Milestone::ClusterOpened { .. } => {
-                (format!("{name} takes its first mailboxes"), format!("{name} to take its first mailboxes"))
-            }
-            _ => (format!("{name} are off the old storage"), format!("{name} to be off the old storage")),
+        let (is, be, rest) = match self.milestone {
+            Milestone::HeadEmptied { .. } => ("is", "be", "empty"),
+            Milestone::ClusterOpened { .. } => ("takes", "take", "its first mailboxes"),
+            _ => ("are", "be", "off the old storage"),
+        };
+        What {
+            now: format!("{name} {is} {rest}"),
+            expected: format!("{name} to {be} {rest}"),
+            future: format!("{name} will {be} {rest}"),
         }
     }
 
     fn line(&self, voice: &Voice<'_>) -> Line {
-        let (what, expected) = self.what();
+        let What { now, expected, future } = self.what();
         let told = self.told.in_words(voice);
         let sentence = match self.told {
-            Told::Done => format!("{}.", capitalised(&what)),
+            Told::Done => format!("{}.", capitalised(&now)),
             Told::Expected { .. } => format!("We expect {expected} {}.", told.in_sentence),
             Told::NotBefore(_) => {
                 format!("We do not expect {expected} {}, and cannot give a date yet.", told.in_sentence)
             }
-            Told::Nothing => format!("We cannot say yet when {what}."),
+            Told::Nothing => format!("We cannot say yet when {future}."),
         };
-        Line { name: self.name(), what, state: self.told.state(), when: told.alone, sentence }
+        Line { name: self.name(), what: capitalised(&now), state: self.told.state(), when: told.alone, sentence }
     }
 
     fn record(&self, voice: &Voice<'_>) -> DateRecord {
@@ -384,7 +384,7 @@ fn next_update(known: &[Known<'_>], voice: &Voice<'_>, every: Span) -> NextUpdat
         Told::Expected { first, .. } | Told::NotBefore(first) => first,
         Told::Done | Told::Nothing => Time::NEVER,
     });
-    NextUpdate { by: voice.speaker.weekday(due), or_when: first.map(|one| one.what().0) }
+    NextUpdate { by: voice.speaker.weekday(due), or_when: first.map(|one| one.what().now) }
 }
 
 fn capitalised(text: &str) -> String {

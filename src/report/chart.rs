@@ -29,6 +29,9 @@ pub(super) use week::week;
 /// The names of all charts that a forecast may have.
 pub(super) const STEMS: [&str; 7] = ["burndown", "completion", "fill", "load", "pace", "risk", "past"];
 
+/// How high a part of a chart is at most, by its width: with its headings it fits a page of paper.
+const PART_HIGHEST: f64 = 1.15;
+
 /// One chart.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Picture {
@@ -126,6 +129,20 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => canvas::svg(burndown, paper),
             Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
+        }
+    }
+
+    /// The same in parts, one below the other, between which a page of paper may end.
+    ///
+    /// # Errors
+    /// When it cannot be drawn: the font is missing.
+    pub(super) fn svg_in_parts(&self, paper: Paper) -> io::Result<Vec<String>> {
+        match &self.drawing {
+            Drawing::Burndown(burndown) => Ok(vec![canvas::svg(burndown, paper)?]),
+            Drawing::Sheet(sheet) => {
+                let parts = sheet.parts(paper, paper.width() * PART_HIGHEST);
+                parts.iter().map(|part| canvas::svg(part, paper)).collect()
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub use data::{ComparisonPart, document};
 
 use super::wording::{Calendar, count};
-use super::{Block, Section, Tone};
+use super::{About, Block, Section, Tone};
 use crate::forecast::Forecast;
 use crate::forecast::quantile::{P50, When};
 use crate::forecast::shift::{Change, Shift};
@@ -197,6 +197,12 @@ pub fn section(comparison: &Comparison, forecast: &Forecast) -> Section {
     Section { title: "Since the last forecast".into(), blocks }
 }
 
+/// The same of what a report is about; nothing where it is held against no earlier forecast.
+pub(super) fn section_of(about: &About, forecast: &Forecast) -> Section {
+    let nothing = || Section { title: String::new(), blocks: Vec::new() };
+    about.comparison.as_ref().map_or_else(nothing, |comparison| section(comparison, forecast))
+}
+
 /// Whatever has not stayed as it was, and what people wait for.
 fn is_shown(one: &MilestoneSince, forecast: &Forecast) -> bool {
     let is_main = || {
@@ -296,7 +302,7 @@ fn margin(margin: Span) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::forecast::since::{Dates, Steps};
     use crate::forecast::testing::{days_of, made, outcome};
@@ -307,7 +313,7 @@ mod tests {
     }
 
     /// A forecast two days later than the one before it, by a changed throttle and a cluster that is new.
-    fn compared() -> (Forecast, Comparison) {
+    pub(in crate::report) fn compared() -> (Forecast, Comparison) {
         let (before, now) = (made(60, &|r| outcome(r, days_of(r))), made(60, &|r| outcome(r, days_of(r) + 2.0)));
         let without = made(60, &|r| outcome(r, days_of(r) + 0.4 + f64::from(r % 3) / 10.0));
         let dates = |forecast: &Forecast| Dates::of(&forecast.scenario, &forecast.replications);

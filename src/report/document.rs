@@ -6,8 +6,8 @@
 mod shape;
 
 use shape::{
-    CausePart, ChancePart, ClusterPart, ExpectationPart, HeadPart, InodePart, InputPart, Instant, MilestonePart,
-    NotePart, RulePart, ScenarioPart, SharePart, TrendPart, WhenPart,
+    CausePart, ChancePart, ClusterPart, ExpectationPart, HappenedPart, HeadPart, InodePart, InputPart, Instant,
+    MilestonePart, NotePart, PastPart, RulePart, SaidPart, ScenarioPart, SharePart, TrendPart, WhenPart,
 };
 
 use schemars::JsonSchema;
@@ -15,15 +15,16 @@ use schemars::generate::SchemaSettings;
 pub use shape::Document;
 pub(super) use shape::QuantilePart;
 
+use super::past::{Past, Said};
 use super::wording::{utc, with_offset};
-use super::{About, ending, inventory, links, load, shares, warn};
+use super::{About, comparison, ending, inventory, links, load, shares, warn};
 use crate::forecast::expect::Expected;
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::series::Trend;
 use crate::forecast::{ClusterForecast, Forecast, HeadForecast, InodeForecast, MilestoneForecast, Widths};
 use crate::migration::message::{Binding, CORE_VERSION};
 use crate::scenario::{NoteKind, Scenario};
-use crate::units::{Share, Time};
+use crate::units::{Share, Span, Time};
 
 /// Version of the shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -64,6 +65,8 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
         inventory: about.inventory.as_ref().map(|known| inventory::part(known, &scenario.heads)),
         load: about.load.as_ref().map(load::part),
         observed: about.observed.clone(),
+        beside_last_forecast: about.past.as_ref().map(|past| past_part(scenario, past)),
+        since_last_forecast: about.comparison.as_ref().map(comparison::document),
         last_percent: ending::last_part_means(forecast),
         price: ending::price_part(forecast),
         notes: notes(about),
@@ -118,7 +121,7 @@ fn rule(forecast: &Forecast) -> RulePart {
         batch: rule.amount.batch,
         maximum: rule.amount.maximum,
         wanted_half_width_days: forecast.settings.half_width.days(),
-        half_width_days: rule.half_width.map(crate::units::Span::days),
+        half_width_days: rule.half_width.map(Span::days),
         held: rule.held,
         confidence: forecast.settings.confidence.fraction(),
     }
@@ -169,6 +172,7 @@ fn expectation(scenario: &Scenario, one: &Expected) -> ExpectationPart {
         low: one.low,
         high: one.high,
         verdict: one.verdict.name(),
+        has_passed: one.has_passed,
     }
 }
 
@@ -221,6 +225,18 @@ fn inodes(one: &InodeForecast) -> InodePart {
         placements_within_threshold: one.highest_placement <= one.threshold,
         final_fill_p50: one.final_fill.map(|fill| fill.value),
         filled: one.filled,
+    }
+}
+
+fn past_part(scenario: &Scenario, past: &Past) -> PastPart {
+    let said = |said: &Said| SaidPart { day: said.day, p10: said.p10, p50: said.p50, p90: said.p90 };
+    let happened = |&(at, mailboxes): &(Time, f64)| HappenedPart { utc: utc(at), mailboxes };
+    PastPart {
+        as_of: instant(scenario, past.as_of),
+        said: past.said.iter().map(said).collect(),
+        happened: past.happened.iter().map(happened).collect(),
+        ahead_days: past.ahead().map(Span::days),
+        within_range: past.within_range(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -125,10 +126,16 @@ fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(String, Vec<u
     let mut replications = table::replications(forecast).map_err(io::Error::other)?;
     let mut series = table::series(forecast).map_err(io::Error::other)?;
     let pictures = chart::pictures(forecast, about.past.as_ref());
+    // Drawing takes longer than all else.
+    let draw = |picture: &chart::Picture| Ok((picture.svg(chart::Paper::FILE)?, picture.png()?));
+    let (page, drawn) = rayon::join(
+        || html::render(forecast, about, &pictures),
+        || pictures.par_iter().map(draw).collect::<io::Result<Vec<(String, Vec<u8>)>>>(),
+    );
     let files = [
         ("forecast.json", document::json(forecast, about)?.into_bytes()),
         ("scenario.toml", about.resolved.clone().into_bytes()),
-        ("report.html", html::render(forecast, about, &pictures)?.into_bytes()),
+        ("report.html", page?.into_bytes()),
         ("report.md", markdown::render(&report(forecast, about)).into_bytes()),
         ("replications.parquet", table::parquet(&mut replications).map_err(io::Error::other)?),
         ("replications.csv", table::csv(&mut replications).map_err(io::Error::other)?),
@@ -136,9 +143,9 @@ fn contents(forecast: &Forecast, about: &About) -> io::Result<Vec<(String, Vec<u
         ("series.csv", table::csv(&mut series).map_err(io::Error::other)?),
     ];
     let mut files: Vec<_> = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
-    for picture in &pictures {
-        files.push((format!("{}.svg", picture.stem), picture.svg(chart::Paper::FILE)?.into_bytes()));
-        files.push((format!("{}.png", picture.stem), picture.png()?));
+    for (picture, (svg, png)) in pictures.iter().zip(drawn?) {
+        files.push((format!("{}.svg", picture.stem), svg.into_bytes()));
+        files.push((format!("{}.png", picture.stem), png));
     }
     Ok(files)
 }

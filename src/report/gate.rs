@@ -1,12 +1,15 @@
 //! Expectations as gates, for people who read a line each and for pipelines.
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+mod junit;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use junit::junit;
+
 use super::comparison::Comparison;
 use super::document::schema_of;
-use super::wording::{percent, replications};
+use super::wording::replications;
 use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
@@ -84,6 +87,11 @@ impl Doubt {
     }
 }
 
+/// What is said where nothing was published before.
+const FIRST: &str = "No forecast was published before: nothing to compare with.";
+/// What is said where the comparison was ended before it was through.
+const INTERRUPTED: &str = "INCOMPLETE: the comparison with the last forecast was ended early.";
+
 /// The gates as a page: the worst first, then the dates of each scenario.
 #[must_use]
 pub fn report(gates: &[Gate<'_>]) -> Report {
@@ -107,10 +115,8 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     first.extend(gates.iter().filter_map(|gate| {
         let (tone, text) = match gate.earlier {
             Earlier::NotAsked => return None,
-            Earlier::First => (Tone::Plain, "No forecast was published before: nothing to compare with.".to_owned()),
-            Earlier::Interrupted => {
-                (Tone::Bad, "INCOMPLETE: the comparison with the last forecast was ended early.".to_owned())
-            }
+            Earlier::First => (Tone::Plain, FIRST.to_owned()),
+            Earlier::Interrupted => (Tone::Bad, INTERRUPTED.to_owned()),
             Earlier::Compared(comparison) => (comparison::tone(comparison), comparison::line(comparison)),
         };
         Some(Block::Line(tone, format!("{}{text}", of(gate))))
@@ -134,68 +140,6 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
 #[must_use]
 pub fn markdown(gates: &[Gate<'_>]) -> String {
     markdown::render(&report(gates))
-}
-
-/// The gates in the format that pipelines take from tests: a suite a scenario, a case an expectation.
-///
-/// # Errors
-/// When it cannot be written as XML; ours can.
-pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::SerializeError> {
-    let mut report = quick_junit::Report::new("drawdown");
-    for gate in gates {
-        let mut suite = TestSuite::new(gate.file);
-        for expected in &gate.forecast.expectations {
-            suite.add_test_case(case(gate, expected, doubt));
-        }
-        suite.add_test_cases(gate.comparison().map(|comparison| comparison_case(gate, comparison, doubt)));
-        report.add_test_suite(suite);
-    }
-    report.to_string()
-}
-
-fn case(gate: &Gate<'_>, expected: &Expected, doubt: Doubt) -> TestCase {
-    let found = found(expected);
-    let mut status = match doubt.resolve(expected.verdict) {
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Inconclusive => TestCaseStatus::skipped(),
-    };
-    if doubt.resolve(expected.verdict) != Verdict::Pass {
-        status.set_message(format!("{}: {found}", expected.verdict.name()));
-    }
-    let mut case = TestCase::new(name(gate.forecast, expected), status);
-    case.set_classname(gate.file).set_system_out(found);
-    case
-}
-
-fn comparison_case(gate: &Gate<'_>, comparison: &Comparison, doubt: Doubt) -> TestCase {
-    let line = comparison::line(comparison);
-    let mut status = match gate.not_later().map(|verdict| doubt.resolve(verdict)) {
-        None | Some(Verdict::Pass) => TestCaseStatus::success(),
-        Some(Verdict::Fail) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Some(Verdict::Inconclusive) => TestCaseStatus::skipped(),
-    };
-    if !matches!(status, TestCaseStatus::Success { .. }) {
-        status.set_message(line.clone());
-    }
-    let mut case = TestCase::new("no date later than in the last forecast", status);
-    case.set_classname(gate.file).set_system_out(line);
-    case
-}
-
-fn name(forecast: &Forecast, expected: &Expected) -> String {
-    let milestone = forecast.scenario.milestone_name(&expected.expectation.milestone);
-    format!("{milestone} by {}", expected.expectation.by)
-}
-
-fn found(expected: &Expected) -> String {
-    format!(
-        "in time in {} of the replications ({:.1} to {:.1} %), wanted {}",
-        percent(expected.probability),
-        expected.low * 100.0,
-        expected.high * 100.0,
-        expected.expectation.probability,
-    )
 }
 
 /// The gates as JSON.
@@ -244,6 +188,8 @@ struct ExpectationPart {
     high: f64,
     /// `pass`, `fail` or `inconclusive`.
     verdict: &'static str,
+    /// Whether its date lies before the forecast's start: what happened is known, and stands in place of the replications.
+    has_passed: bool,
 }
 
 /// Version of the gates' shape.
@@ -266,6 +212,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         low: expected.low,
         high: expected.high,
         verdict: expected.verdict.name(),
+        has_passed: expected.has_passed,
     };
     let gate = |gate: &Gate<'_>| GatePart {
         file: gate.file.to_owned(),
@@ -297,7 +244,7 @@ mod tests {
     use crate::units::Share;
 
     /// One expectation that is met, one that is not, and one that 100 replications cannot tell.
-    fn forecast() -> Forecast {
+    pub(super) fn forecast() -> Forecast {
         let mut scenario = scenario();
         scenario.name = "A <b>bold</b> & \"quoted\" name".into();
         let by = |days: f64, by: &str, wanted: u32| Expectation {
@@ -320,16 +267,5 @@ mod tests {
         insta::assert_snapshot!("gates_markdown", markdown(&gates));
         insta::assert_snapshot!("gates_junit", junit(&gates, Doubt::Stays).unwrap());
         insta::assert_snapshot!("gates_json", serde_json::to_string_pretty(&document(&gates)).unwrap());
-    }
-
-    #[test]
-    fn doubt_counts_as_is_asked_for() {
-        let forecast = forecast();
-        let gates =
-            [Gate { file: "small.toml", forecast: &forecast, earlier: Earlier::NotAsked, may_not_be_later: false }];
-        let count = |doubt, what: &str| junit(&gates, doubt).unwrap().matches(what).count();
-        assert_eq!((count(Doubt::Stays, "<failure"), count(Doubt::Stays, "<skipped")), (1, 1));
-        assert_eq!((count(Doubt::Fails, "<failure"), count(Doubt::Fails, "<skipped")), (2, 0));
-        assert_eq!((count(Doubt::Passes, "<failure"), count(Doubt::Passes, "<skipped")), (1, 0));
     }
 }

@@ -13,7 +13,7 @@ use super::chart::{Paper, Picture};
 use super::recommend::{self, Recommendation};
 use super::what_if::{self, WhatIf};
 use super::wording::shown;
-use super::{About, Block, Section, Tone, ending, past, rows, sections, shares};
+use super::{About, Block, Section, Tone, comparison, ending, past, rows, sections, shares};
 use crate::forecast::Forecast;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -155,6 +155,7 @@ fn parts(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result
     Ok(vec![
         Some(Part { id: "progress", title: "Where it stands", body: parts::progress(forecast, about) }),
         part("past", "Beside what had been forecast", &[past::section(forecast, about.past.as_ref())], &["past"])?,
+        part("since", "Since the last forecast", &[comparison::section_of(about, forecast)], &[])?,
         part("dates", "Milestones", &[rows::dates(forecast)], &["burndown", "completion"])?,
         part("expectations", "Dates expected", &[rows::expectations(forecast)], &[])?,
         part("binding", "What holds the date back", &[sections::binding(forecast)], &["pace"])?,
@@ -237,9 +238,19 @@ fn one(block: &Block, caption: &str) -> Markup {
     }
 }
 
-/// A text for the page, in which a number keeps its per cent sign.
+/// A text for the page, in which a number keeps its unit: no line ends between them.
 fn as_text(text: &str) -> String {
-    shown(text).replace(" %", "\u{a0}%")
+    const UNITS: [&str; 7] = ["%", "h", "d", "s", "ms", "min", "days"];
+    let text = shown(text);
+    let mut kept = String::with_capacity(text.len());
+    for (place, word) in text.split(' ').enumerate() {
+        if place > 0 {
+            let is_unit = UNITS.contains(&word.trim_end_matches(['.', ',', ';', ':', ')']));
+            kept.push(if is_unit && kept.ends_with(|letter: char| letter.is_ascii_digit()) { '\u{a0}' } else { ' ' });
+        }
+        kept.push_str(word);
+    }
+    kept
 }
 
 /// The heading of a column: a page has more room than a terminal.
@@ -253,6 +264,7 @@ fn heading(name: &str, before: Option<&String>) -> String {
         ("set aside", _) => "mailboxes set aside".to_owned(),
         ("±", Some(of)) => format!("{of} ±"),
         ("", Some("last week")) => "change".to_owned(),
+        ("", Some("shift")) => "verdict".to_owned(),
         _ => as_text(name),
     }
 }
@@ -305,21 +317,32 @@ fn figures(pictures: &[Picture], stems: &[&str]) -> io::Result<Markup> {
     Ok(html! { @for figure in all { (figure) } })
 }
 
-/// A chart as an element of the page: as wide as there is room, with a title and a description for those who cannot see it.
+/// A chart as elements of the page: as wide as there is room, with a title and a description for those who cannot see it. One for
+/// wide screens is in parts, since paper is as wide; those after the first one have a title alone.
 fn inline(picture: &Picture, paper: Paper, class: &str) -> io::Result<Markup> {
-    let svg = picture.svg(paper)?;
-    let (open, rest) = svg.split_once('>').unwrap_or_default();
-    let view = open.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    let id = format!("{}-{class}", picture.stem);
-    let named = format!("{id}-title {id}-text");
-    Ok(html! {
-        svg class=(class) viewBox=(view) role="img" aria-labelledby=(named) {
-            title id={ (id) "-title" } { (picture.title) }
-            desc id={ (id) "-text" } { (picture.description) }
-            // What is drawn is plotters' markup, its texts escaped; it ends with the element's end.
-            (PreEscaped(rest.trim_end().trim_end_matches("</svg>")))
+    let parts = if class == "wide" { picture.svg_in_parts(paper)? } else { vec![picture.svg(paper)?] };
+    let one = |(number, svg): (usize, &String)| {
+        let (open, rest) = svg.split_once('>').unwrap_or_default();
+        let view = open.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let is_first = number == 0;
+        let id = format!("{}-{class}", picture.stem);
+        let (id, title) = if is_first {
+            (id, picture.title.to_owned())
+        } else {
+            (format!("{id}-{}", number + 1), format!("{}, part {}", picture.title, number + 1))
+        };
+        let named = if is_first { format!("{id}-title {id}-text") } else { format!("{id}-title") };
+        html! {
+            svg class=(class) viewBox=(view) role="img" aria-labelledby=(named) {
+                title id={ (id) "-title" } { (title) }
+                @if is_first { desc id={ (id) "-text" } { (picture.description) } }
+                // What is drawn is plotters' markup, its texts escaped; it ends with the element's end.
+                (PreEscaped(rest.trim_end().trim_end_matches("</svg>")))
+            }
         }
-    })
+    };
+    let elements: Vec<Markup> = parts.iter().enumerate().map(one).collect();
+    Ok(html! { @for element in elements { (element) } })
 }
 
 #[cfg(test)]

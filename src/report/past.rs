@@ -89,8 +89,14 @@ impl Past {
         Some(if slope < 0.0 { (one.day + (left - one.p50) / slope).max(0.0) } else { self.said[next].day })
     }
 
+    /// Whether what is left now lies within what it had said of this day; none within its first day.
+    pub(super) fn within_range(&self) -> Option<bool> {
+        let (now, left) = self.now();
+        self.on(now.since(self.as_of).days()).map(|said| said.holds(left))
+    }
+
     /// By how much it is ahead of that forecast; negative where it is behind. None where that cannot be said.
-    fn ahead(&self) -> Option<Span> {
+    pub(super) fn ahead(&self) -> Option<Span> {
         let (now, left) = self.now();
         let day = self.day_of(left)?;
         Some(Span::from_secs_f64(day * 86_400.0) - now.since(self.as_of))
@@ -98,6 +104,11 @@ impl Past {
 }
 
 impl Said {
+    /// Half a mailbox is none.
+    fn holds(&self, left: f64) -> bool {
+        left >= self.p10 - 0.5 && left <= self.p90 + 0.5
+    }
+
     fn of(day: &DayQuantiles) -> Option<Self> {
         let p50 = day.p50?;
         Some(Self { day: f64::from(day.day) + 1.0, p10: day.p10.unwrap_or(p50), p50, p90: day.p90.unwrap_or(p50) })
@@ -135,12 +146,10 @@ fn sentence(forecast: &Forecast, past: &Past) -> String {
                 Some(_) => "as it said".to_owned(),
                 None => "further than it ever came".to_owned(),
             };
-            // Half a mailbox is none.
-            let within = left >= said.p10 - 0.5 && left <= said.p90 + 0.5;
-            let range = if within { "within its range" } else { "outside its range" };
+            let range = if said.holds(left) { "within its range" } else { "outside its range" };
             format!(
-                "The forecast of {then} had {} mailboxes left on the heads by now (80 %: {} to {}); there are {}: {way}, {range}.",
-                count(said.p50),
+                "The forecast of {then} had {} left on the heads by now (80 %: {} to {}); there are {}: {way}, {range}.",
+                mailboxes(said.p50),
                 count(said.p10),
                 count(said.p90),
                 count(left),
@@ -160,6 +169,12 @@ fn sentence(forecast: &Forecast, past: &Past) -> String {
         _ => String::new(),
     };
     standing + &dates
+}
+
+fn mailboxes(number: f64) -> String {
+    let number = count(number);
+    let ending = if number == "1" { "" } else { "es" };
+    format!("{number} mailbox{ending}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use super::document::SCHEMA_VERSION;
 use super::files::sha256;
-use super::table::{LEFT, column_name};
+use super::table::LEFT;
 use crate::forecast::quantile::When;
 use crate::forecast::series::DayQuantiles;
 use crate::forecast::since::Dates;
+use crate::scenario::column_name;
 use crate::units::Time;
 
 /// A published forecast.
@@ -120,11 +121,7 @@ impl Published {
     /// too little, or that this one does not know.
     pub fn read(folder: &Path) -> Result<Option<Self>, Unreadable> {
         let trouble = |name: &str, why: String| Unreadable { path: folder.join(name), why };
-        let read = |name: &str| match fs::read(folder.join(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(trouble(name, format!("cannot be read: {error}"))),
-        };
+        let read = |name: &str| read_file(&folder.join(name), most(name)).map_err(|why| trouble(name, why));
         if folder.symlink_metadata().is_err() {
             return Ok(None);
         }
@@ -173,6 +170,35 @@ const DOCUMENT: &str = "forecast.json";
 const SCENARIO: &str = "scenario.toml";
 const REPLICATIONS: &str = "replications.csv";
 const SERIES: &str = "series.csv";
+
+/// No text of ours comes near this size ...
+const TEXT_MAX: u64 = 16_000_000;
+/// ... nor a table: a million replications of sixteen heads and clusters have less.
+const TABLE_MAX: u64 = 2_000_000_000;
+
+fn most(name: &str) -> u64 {
+    if name == REPLICATIONS || name == SERIES { TABLE_MAX } else { TEXT_MAX }
+}
+
+/// A file as a whole; none where there is none. Whoever published it may not be to be trusted.
+fn read_file(path: &Path, most: u64) -> Result<Option<Vec<u8>>, String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(unreadable)?,
+    };
+    if !metadata.is_file() {
+        return Err("is no file".to_owned());
+    }
+    let too_large = |size: u64| format!("has {size} bytes, at most {most} are read");
+    if metadata.len() > most {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).map_err(unreadable)?.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let size = bytes.len() as u64;
+    if size > most { Err(too_large(size)) } else { Ok(Some(bytes)) }
+}
 
 /// A table of texts.
 fn frame(bytes: Vec<u8>) -> Result<DataFrame, String> {
@@ -298,6 +324,12 @@ mod tests {
         assert!(refused().contains("manifest.json: has shape 99"), "{}", refused());
         fs::write(folder.join(MANIFEST), manifest.replace("\"draw_scheme\"", "\"other\"")).unwrap();
         assert!(refused().contains("from before forecasts could be compared"), "{}", refused());
+        fs::File::create(folder.join(MANIFEST)).unwrap().set_len(TEXT_MAX + 1).unwrap();
+        assert!(refused().contains("manifest.json: has 16000001 bytes, at most 16000000 are read"), "{}", refused());
+        fs::remove_file(folder.join(MANIFEST)).unwrap();
+        fs::create_dir(folder.join(MANIFEST)).unwrap();
+        assert!(refused().contains("manifest.json: is no file"), "{}", refused());
+        fs::remove_dir(folder.join(MANIFEST)).unwrap();
         fs::write(folder.join(MANIFEST), "{").unwrap();
         assert!(refused().contains("is not ours"), "{}", refused());
         fs::write(folder.join(MANIFEST), &manifest).unwrap();

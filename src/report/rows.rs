@@ -271,6 +271,25 @@ fn widths(forecast: &Forecast) -> Vec<Block> {
     vec![Block::Line(Tone::Plain, text)]
 }
 
+/// How an expectation has come out: in how many replications, or what happened where its date has passed.
+pub(super) fn came_out(expected: &Expected) -> String {
+    let said = match expected.verdict {
+        Verdict::Pass => "the day has passed, and it was in time",
+        Verdict::Fail => "the day has passed, and it was not in time",
+        Verdict::Inconclusive => "the day has passed, and it has happened, but nobody wrote down when",
+    };
+    if expected.has_passed {
+        return said.to_owned();
+    }
+    format!(
+        "in {} of the replications ({:.1} to {:.1} %), wanted {}",
+        percent(expected.probability),
+        expected.low * 100.0,
+        expected.high * 100.0,
+        expected.expectation.probability,
+    )
+}
+
 /// The planner's expectations.
 pub(super) fn expectations(forecast: &Forecast) -> Section {
     let line = |expected: &Expected| {
@@ -280,14 +299,12 @@ pub(super) fn expectations(forecast: &Forecast) -> Section {
             Verdict::Inconclusive => Tone::Doubt,
         };
         let text = format!(
-            "{}: {} by {} in {} of the replications ({:.1} to {:.1} %), wanted {}",
+            "{}: {} by {}{} {}",
             expected.verdict.name(),
             forecast.scenario.milestone_name(&expected.expectation.milestone),
             expected.expectation.by,
-            percent(expected.probability),
-            expected.low * 100.0,
-            expected.high * 100.0,
-            expected.expectation.probability,
+            if expected.has_passed { ":" } else { "" },
+            came_out(expected),
         );
         Block::Line(tone, text)
     };

@@ -10,6 +10,7 @@ use polars::prelude::{
 use crate::forecast::Forecast;
 use crate::forecast::series::{DayQuantiles, HeadSeries, left_on_heads};
 use crate::migration::message::Binding;
+use crate::scenario::column_name;
 use crate::sim::InodeOutcome;
 use crate::units::{Share, Time};
 
@@ -161,13 +162,6 @@ pub(super) fn inert(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// A name as a column: `head-1 40 % moved` becomes `head_1_40_percent_moved`.
-pub(super) fn column_name(name: &str) -> String {
-    let spelled = name.replace('%', "percent");
-    let parts = spelled.split(|letter: char| !letter.is_alphanumeric());
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
-}
-
 fn ints(name: &str, values: impl Iterator<Item = i64>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into_column()
 }
@@ -222,6 +216,5 @@ mod tests {
     #[test]
     fn a_formula_becomes_text() {
         assert_eq!((inert("=1+1"), inert("head-1")), ("'=1+1".into(), "head-1".into()));
-        assert_eq!(column_name("head-1 40 % moved"), "head_1_40_percent_moved");
     }
 }

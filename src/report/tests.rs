@@ -28,6 +28,7 @@ pub(super) fn about() -> About {
         scenario_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into(),
         inventory: None,
         past: None,
+        comparison: None,
         load: None,
         observed: Vec::new(),
         uncertain: vec![UncertainInput {
@@ -111,7 +112,7 @@ fn the_document_keeps_its_shape() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
 }
 
-/// The schemas that others read. After a change: `drawdown schema forecast > docs/forecast.schema.json`, the same for `check`.
+/// The schemas that others read. After a change: `drawdown schema forecast > docs/forecast.schema.json`, the same for the others.
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
     for (name, schema) in [
@@ -119,6 +120,7 @@ fn the_published_schemas_are_those_of_the_program() {
         ("check", super::gate::schema()),
         ("what-if", super::what_if::schema()),
         ("recommend", super::recommend::schema()),
+        ("announcement", super::announcement::schema()),
     ] {
         let path = format!("{}/docs/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
         let published = std::fs::read_to_string(&path).unwrap_or_default();
@@ -139,6 +141,32 @@ fn what_is_written_is_as_its_schema_says() {
     let mut other = written;
     other["seed"] = "one".into();
     assert!(!validator.is_valid(&other));
+}
+
+#[test]
+fn a_comparison_stands_in_the_document_and_on_the_page() {
+    let (forecast, comparison) = super::comparison::tests::compared();
+    let said = |day: u32| super::past::Said { day: f64::from(day), p10: 90.0, p50: 100.0, p90: 110.0 };
+    let as_of = forecast.scenario.as_of;
+    let past = super::Past::made(as_of, (1..4).map(said).collect(), vec![(as_of, 120.0)]);
+    let about = About { comparison: Some(comparison), past: Some(past), ..about() };
+    let written = serde_json::to_value(document::document(&forecast, &about)).unwrap();
+    let validator = jsonschema::validator_for(&document::schema()).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+    let since = &written["since_last_forecast"];
+    assert_eq!(since["inputs"][0]["keys"][0]["after"], "24", "{since}");
+    let past = &written["beside_last_forecast"];
+    assert_eq!(past["happened"][0]["mailboxes"], 120.0, "{past}");
+    assert_eq!(past["said"].as_array().map(Vec::len), Some(3), "{past}");
+    // Without an earlier forecast neither is there, and a part that lacks something is wrong.
+    let without = serde_json::to_value(document::document(&forecast, &self::about())).unwrap();
+    assert!(without.get("since_last_forecast").is_none() && without.get("beside_last_forecast").is_none());
+    let mut less = written;
+    less["since_last_forecast"]["milestones"][0].as_object_mut().unwrap().remove("found");
+    assert!(!validator.is_valid(&less));
+    let text = page(&forecast, &about);
+    assert!(text.contains("SINCE THE LAST FORECAST") && text.contains("plan.throttle.max: 48 -> 24"), "{text}");
 }
 
 /// A forecast in which the first cluster is full of inodes before it is full of bytes in every second replication.

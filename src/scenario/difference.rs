@@ -3,6 +3,8 @@
 //! Both are texts as [`Source::resolved`](super::Source::resolved) gives them. Tables are compared key by key, named tables by
 //! their names; a number with its range, a law of another kind, or a list is one value.
 
+mod words;
+
 use super::check::{join, shown};
 use super::files;
 use super::format::FILE;
@@ -223,27 +225,19 @@ impl Walk {
 
     fn add(&mut self, before: Option<&Node>, after: Option<&Node>, old: Old) {
         let key = self.path.iter().fold(String::new(), |key, name| join(&key, name));
-        let say = |node: Option<&Node>| node.map(said);
-        self.found.push(Difference { key, before: say(before), after: say(after), path: self.path.clone(), old });
+        let (before, after) = match (before, after) {
+            (Some(before), Some(after)) => {
+                let (before, after) = words::said_both(before, after);
+                (Some(before), Some(after))
+            }
+            (before, after) => (before.map(words::said), after.map(words::said)),
+        };
+        self.found.push(Difference { key, before, after, path: self.path.clone(), old });
     }
 }
 
 fn name_of(item: &Node) -> String {
     item.get("name").and_then(Node::text).unwrap_or_default().to_owned()
-}
-
-/// A value for people: a range by its three numbers, anything else that is large by what it is.
-fn said(node: &Node) -> String {
-    let ends = ["low", "mid", "high"].map(|end| node.get(end).map(shown));
-    match ends {
-        [Some(low), Some(middle), Some(high)] => format!("{low} to {high}, middle {middle}"),
-        [Some(low), None, Some(high)] => format!("{low} to {high}"),
-        _ => {
-            let one_line = node.canonical().to_string();
-            let is_short = one_line.chars().count() <= 60 && !one_line.contains('\n');
-            if is_short { one_line } else { shown(node) }
-        }
-    }
 }
 
 fn put_back(node: &mut Node, path: &[String], old: &Old) {
@@ -380,6 +374,41 @@ mod tests {
                 source.middle().milestones.iter().map(|one| source.middle().milestone_name(one)).collect();
             assert!(names.contains(&"head-1 70 % moved".into()) && names.contains(&"30 % moved".into()), "{names:?}");
         }
+    }
+
+    #[test]
+    fn of_a_list_it_is_said_what_has_changed_in_it() {
+        let pair = |number: &str| {
+            format!("{{ inputs = ['population.activity.mean', 'cost.head_per_message'], correlation = {number} }}")
+        };
+        let change = |old: &str, new: &str| {
+            let (old, new) =
+                (resolved(&[&format!("correlation=[{old}]")]), resolved(&[&format!("correlation=[{new}]")]));
+            let all = Differences::between(&old, &new).unwrap();
+            assert_eq!(keys(&all), ["correlation"]);
+            (all.keys[0].before.clone().unwrap_or_default(), all.keys[0].after.clone().unwrap_or_default())
+        };
+        let said = |number: &str| {
+            format!(
+                r#"no. 1 {{ correlation = {number}, inputs = ["population.activity.mean", "cost.head_per_message"] }}"#
+            )
+        };
+        assert_eq!(change(&pair("0.5"), &pair("0.7")), (said("0.5"), said("0.7")));
+        // Of a list in a long table, the same: what differs, or what is new.
+        let curve = |more: &str, last: &str| {
+            let points = format!("['10 %', '0.9 ms'], ['30 %', '1.2 ms'], ['50 %', '2 ms'], {more}['80 %', '{last}']");
+            resolved(&[&format!("head.head-1.latency={{ points = [{points}] }}")])
+        };
+        let change = |old: &str, new: &str| {
+            let all = Differences::between(old, new).unwrap();
+            (all.keys[0].before.clone().unwrap_or_default(), all.keys[0].after.clone().unwrap_or_default())
+        };
+        let (before, after) = change(&curve("", "4 ms"), &curve("", "5 ms"));
+        let told = |last: &str| format!(r#"no. 4 ["80 %", "{last}"]"#);
+        assert!(before.ends_with(&told("4 ms")) && after.ends_with(&told("5 ms")), "{before} -> {after}");
+        let (before, after) = change(&curve("", "4 ms"), &curve("['60 %', '3 ms'], ", "4 ms"));
+        let more = r#"a list of 5, with ["60 %", "3 ms"]"#;
+        assert!(before.ends_with("a list of 4") && after.ends_with(more), "{before} -> {after}");
     }
 
     #[test]

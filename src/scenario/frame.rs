@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::Expectation;
 use super::calendar::{self, Stretch};
+use super::columns::{tell_apart, tell_milestones_apart};
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
@@ -88,6 +89,9 @@ impl Frame {
             expectations(file, &zone, as_of, Names { heads: &heads, clusters: &clusters }, purges, reader);
         let wanted: Vec<Milestone> =
             asked.into_iter().chain(expectations.iter().map(|expected| expected.milestone)).collect();
+        if let Some(list) = file.get("head") {
+            tell_milestones_apart(&wanted, &heads, list, reader);
+        }
         let milestones = milestones::all(&wanted, &order.heads, clusters.len(), purges);
         Self {
             name: file.get("name").and_then(Item::text).unwrap_or_default().to_owned(),
@@ -204,6 +208,7 @@ fn names(file: &Item, list: &str, reader: &mut Reader<'_>) -> Vec<String> {
     if count > STORES_MAX {
         reader.problem(item, format!("there are {count}, at most {STORES_MAX} are allowed"));
     }
+    tell_apart(item, list, reader);
     let name = |entry: &Item| entry.get("name").and_then(Item::text).unwrap_or_default().to_owned();
     item.list().iter().take(STORES_MAX).map(name).collect()
 }

@@ -105,6 +105,27 @@ pub(crate) fn all(asked: &[Milestone], order: &[HeadId], clusters: usize, purges
     milestones
 }
 
+impl Milestone {
+    /// A milestone that was announced as scenarios ask for it: whatever had to be set aside, the head is emptied of all that can
+    /// move; and whatever a cluster is full of, it is full.
+    #[must_use]
+    pub const fn as_asked_for(self) -> Self {
+        match self {
+            Self::HeadEmptied { head, .. } => Self::HeadEmptied { head, set_aside: 0 },
+            Self::ClusterFull { cluster, .. } => Self::ClusterFull { cluster, of: FullOf::Bytes },
+            Self::HeadShareMoved { .. }
+            | Self::HeadPurged { .. }
+            | Self::ClusterOpened { .. }
+            | Self::ShareMoved { .. }
+            | Self::AllEmptied
+            | Self::Decommissioned
+            | Self::WaveMoved { .. }
+            | Self::Stopped { .. }
+            | Self::WindowsEnd => self,
+        }
+    }
+}
+
 impl Scenario {
     /// A milestone as people and scenario files name it: `head-1 emptied`.
     #[must_use]

@@ -332,14 +332,10 @@ impl<'s, O: Outcomes> World<'s, O> {
             self.look_at_last_part();
         }
         // Whatever had to be set aside, the head is emptied of all that can move; and whatever a cluster is full of, it is full.
-        let milestone = match milestone {
-            Milestone::HeadEmptied { head, .. } => Milestone::HeadEmptied { head, set_aside: 0 },
-            Milestone::ClusterFull { cluster, of } => {
-                self.clusters[cluster.index()].filled_of = Some(of);
-                Milestone::ClusterFull { cluster, of: FullOf::Bytes }
-            }
-            other => other,
-        };
+        if let Milestone::ClusterFull { cluster, of } = milestone {
+            self.clusters[cluster.index()].filled_of = Some(of);
+        }
+        let milestone = milestone.as_asked_for();
         let places = self.scenario.milestones.iter().zip(&mut self.reached);
         for (_, reached) in places.filter(|(asked, reached)| **asked == milestone && reached.is_none()) {
             *reached = Some(self.now);

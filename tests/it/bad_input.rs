@@ -142,6 +142,40 @@ const CASES: &[(&str, &str, &str)] = &[
     ("extends without a folder", "name = \"My migration\"", "name = \"x\"\nextends = \"base.toml\""),
 ];
 
+/// A second store of a kind, as a setting over the good file that names the first one.
+fn second(list: &str, name: &str) -> String {
+    let text = starter();
+    let (_, table) = text.split_once(&format!("\n[[{list}]]\n")).expect("the good file has one");
+    let own = table.split_once("\n\n").map_or(table, |(own, _)| own);
+    let first = format!("name = \"{}-1\"", if list == "head" { "head" } else { "nas" });
+    assert!(own.contains(&first), "{own}");
+    format!("{text}\n[[{list}]]\n{}\n", own.replace(&first, &format!("name = \"{name}\"")))
+}
+
+#[test]
+fn stores_that_the_data_files_could_not_tell_apart_are_refused_where_they_stand() {
+    let said = refused(&second("cluster", "nas_1"));
+    let line = second("cluster", "nas_1").lines().position(|line| line.starts_with("name = \"nas_1\"")).unwrap() + 1;
+    assert!(said.contains(&format!("bad.toml:{line}:8")), "{line}: {said}");
+    assert!(
+        said.contains("is \"nas_1\", which the data files cannot tell from cluster \"nas-1\": both are nas_1 there")
+    );
+    assert!(refused(&second("head", "head--1")).contains("cannot tell from head \"head-1\""));
+    assert!(refused(&second("head", "all")).contains("is \"all\": \"all emptied\" is the milestone of all heads"));
+    assert!(refused(&second("head", "--")).contains("is \"--\", must have a letter or a digit"));
+    // Of one name is said once, and stores of two kinds have columns of their own.
+    let same = refused(&second("cluster", "nas-1"));
+    assert!(same.contains("which another cluster is called already") && !same.contains("data files"), "{same}");
+    let (mut heads, share) =
+        (second("head", "head-1_99"), |name: &str, share: &str| format!("'{name} {share} % moved'"));
+    let _ = writeln!(heads, "[forecast]\nmilestones = [{}, {}]", share("head-1", "99.5"), share("head-1_99", "5"));
+    let said = refused(&heads);
+    assert!(
+        said.contains("\"head-1 99.5 % moved\" and \"head-1_99 5 % moved\" are both head_1_99_5_percent"),
+        "{said}"
+    );
+}
+
 #[test]
 fn each_malformed_scenario_has_its_message() {
     let mut all = String::new();

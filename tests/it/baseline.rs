@@ -222,6 +222,17 @@ fn the_causes_add_up_to_the_whole() {
     assert!(parts[0] > 1.0 && parts[2] > 2.0 && parts[1] > 0.0 && parts[1] < parts[0], "{parts:?}");
     let sum = parts.iter().sum::<f64>() + days(&moved["together"]) + days(&moved["program_and_state"]);
     assert!((sum - days(&moved["shift"])).abs() < 1e-9, "{moved}");
+    // The forecast's own files have it too, of the same shape.
+    let written = stage.check("published", &["--json"], &sets).assert().success();
+    let gates: Value = serde_json::from_slice(&written.get_output().stdout).unwrap();
+    let read = |name: &str| fs::read_to_string(stage.path("new/week").join(name)).unwrap();
+    let forecast: Value = serde_json::from_str(&read("forecast.json")).unwrap();
+    assert_eq!(forecast["since_last_forecast"], gates["gates"][0]["since_last_forecast"]);
+    let schema = stage.command(&["schema", "forecast"]).assert().success();
+    let schema: Value = serde_json::from_slice(&schema.get_output().stdout).unwrap();
+    assert!(jsonschema::is_valid(&schema, &forecast));
+    assert!(read("report.html").contains("plan.throttle.streams: 8 -&gt; 6"));
+    assert!(read("report.md").contains("\n## Since the last forecast\n"));
     // Both at once: more than the one and the other.
     assert!((days(&moved["program_and_state"])).abs() < 1e-12 && days(&moved["together"]).abs() > 0.1, "{moved}");
     let page = text(&stage.check("published", &[], &sets).assert().success().get_output().stdout);

@@ -137,6 +137,22 @@ fn a_forecast_starts_from_where_the_ledger_ends() {
     let json = world.say(&["forecast", "--from", &ledger, "--replications", "40", "--no-files", "--quiet", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["observed"].as_array().map(|lines| !lines.is_empty()), Some(true), "{json}");
+    // A date that has passed is no error: what happened is told, and what lies ahead is simulated.
+    let scenario = std::fs::read_to_string(world.path("scenario.toml")).unwrap();
+    let as_of = scenario.lines().find_map(|line| line.strip_prefix("as_of = ")).unwrap();
+    let date = |by: &str, milestone: &str| format!("{{ milestone = '{milestone}', by = {by}, probability = '80 %' }}");
+    let passed = date(&as_of.replace("T00:00:00", "T00:00:01"), "all emptied");
+    let expect = format!("expect=[{passed}, {}]", date("2190-01-01", "all emptied"));
+    let words = ["--from", &ledger, "--replications", "40", "--no-files", "--quiet", "--json", "--set", &expect];
+    let check = world.say(&[&["check"][..], &words[..]].concat());
+    assert_eq!(check.status.code(), Some(10), "{check:?}");
+    let json: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    let found = &json["gates"][0]["expectations"];
+    let of = |place: usize| (found[place]["verdict"].as_str().unwrap(), found[place]["has_passed"].as_bool().unwrap());
+    assert_eq!((of(0), of(1)), (("fail", true), ("pass", false)), "{found}");
+    let page = world.say(&[&["forecast"][..], &words[..6], &words[7..]].concat());
+    let page = String::from_utf8_lossy(&page.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("T00:00:01: the day has passed, and it was not in time"), "{page}");
     // A ledger without a session, and one that is none.
     let nothing = world.say(&["forecast", "--from", &world.path("users.db").display().to_string(), "--no-files"]);
     assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");

@@ -9,7 +9,7 @@ use super::Step;
 use super::error::LedgerError;
 use super::reader::Reader;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
-use crate::migration::message::{Command, EffectId, Event, Fault, Limit};
+use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Milestone};
 use crate::units::{Bytes, Inodes, Latency, Share, Span, Time};
 
 /// What a session has seen, each list in the order of the events.
@@ -23,6 +23,8 @@ pub struct Observations {
     pub heads: Vec<HeadSample>,
     /// Samples of clusters.
     pub clusters: Vec<ClusterSample>,
+    /// Milestones as they were announced, and when.
+    pub milestones: Vec<(Milestone, Time)>,
 }
 
 /// A copy that has ended.
@@ -229,8 +231,8 @@ impl Watch {
             | Command::Purge { .. }
             | Command::SetPace { .. }
             | Command::SetIntake { .. }
-            | Command::Audit { .. }
-            | Command::Announce { .. } => {}
+            | Command::Audit { .. } => {}
+            Command::Announce { milestone, .. } => self.seen.milestones.push((milestone, at)),
         }
     }
 

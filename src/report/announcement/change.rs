@@ -1,29 +1,33 @@
 //! What has changed since an earlier post, as its readers would ask.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::earlier::Earlier;
-use super::{Known, Told, Voice, capitalised, dated};
+use super::{Known, Told, Voice, What, capitalised, dated};
 use crate::report::spoken::{Speaker, lasting};
 use crate::report::wording::percent;
 use crate::units::Time;
 
 /// Since the earlier post.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Changes {
     /// Its day: "October 3".
     since: String,
     /// "12 %" of all mailboxes; none where nothing is known of it, or nothing has moved.
     moved: Option<String>,
+    /// Heads, and then all mailboxes.
     dates: Vec<Change>,
     /// Whether no date has changed.
     none: bool,
 }
 
 /// One date.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Change {
+    /// The head's name, or "all mailboxes".
     name: String,
+    /// What has become of it.
     kind: Kind,
     /// What is told now.
     when: String,
@@ -31,10 +35,11 @@ struct Change {
     was: Option<String>,
     /// "about 4 days", where it is earlier or later.
     by: Option<String>,
+    /// The whole in a sentence.
     sentence: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     /// Reached since.
@@ -138,25 +143,25 @@ impl Changes {
 
 impl Change {
     fn of(one: &Known<'_>, kind: Kind, before: Option<Told>, as_of: Time, voice: &Voice<'_>) -> Self {
-        let (what, expected) = one.what();
+        let What { now: what, expected, future } = one.what();
         let now = one.told.in_words(voice);
         let was = before.and_then(|before| said_then(before, as_of, voice));
         let by = shift_days(before, one.told).filter(|_| matches!(kind, Kind::Earlier | Kind::Later)).map(lasting);
-        let than = was.as_deref().map_or(String::new(), |was| format!("; it was {was}"));
+        let than = was.as_deref().map_or(String::new(), |was| format!(" (before: {was})"));
         let (name, in_sentence) = (one.name(), &now.in_sentence);
         let sentence = match kind {
             Kind::Done => format!("{} now.", capitalised(&what)),
             Kind::Same => format!("What we said about {name} has not changed: {}.", now.alone),
-            Kind::Clearer => format!("We know more precisely when {what}: {}{than}.", now.alone),
+            Kind::Clearer => format!("We know more precisely when {future}: {}{than}.", now.alone),
             Kind::Earlier | Kind::Later => {
                 let by = by.as_deref().unwrap_or("slightly");
                 let way = if kind == Kind::Later { "later" } else { "earlier" };
                 format!("We expect {expected} {by} {way} than we said, {in_sentence}{than}.")
             }
             Kind::Dated => format!("There is a date now: we expect {expected} {in_sentence}."),
-            Kind::Undated => format!("We cannot say any more when {what}{than}."),
+            Kind::Undated => format!("We can no longer say when {future}{than}."),
             Kind::New => one.line(voice).sentence,
-            Kind::Again => format!("There is something left to do again until {what}: {}.", now.alone),
+            Kind::Again => format!("Something is left to do again before {what}: {}.", now.alone),
         };
         Self { name, kind, when: now.alone, was, by, sentence }
     }

@@ -23,7 +23,15 @@ fn under_way() -> Announcement {
         title: "An example".to_owned(),
         today: "October 10, 2012".to_owned(),
         progress: progress(),
-        heads: vec![head("head-0", "done"), head("head-1", "moving"), head("head-2", "waiting")],
+        heads: [
+            ("head-0", "done"),
+            ("head-1", "checking"),
+            ("head-2", "moving"),
+            ("head-3", "waiting"),
+            ("head-4", "waiting"),
+        ]
+        .map(|(name, state)| head(name, state))
+        .to_vec(),
         all_done: false,
         dates: ["done", "expected", "not_before", "unknown"].map(line).to_vec(),
         opening: vec![line("expected")],

@@ -29,7 +29,15 @@ fn outcome(replication: u32, days: f64) -> Outcome {
     outcome
 }
 
+/// What the schema has against the post's data.
+fn invalid(document: &serde_json::Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    validator.iter_errors(document).map(|error| error.to_string()).collect()
+}
+
+/// Its data is valid by the schema, whatever post it is.
 fn text(post: &Announcement) -> String {
+    assert_eq!(invalid(&serde_json::from_str(&post.json().unwrap()).unwrap()), Vec::<String>::new());
     let text = Template::built_in(Form::Text).render(post).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 78), "{text}");
     text
@@ -47,6 +55,19 @@ fn reread(post: &Announcement) -> Earlier {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(NAME), post.json().unwrap()).unwrap();
     Earlier::read(folder.path(), "any").unwrap()
+}
+
+#[test]
+fn posts_of_every_kind_are_valid_by_the_schema_and_others_are_not() {
+    for post in super::example::all() {
+        let _ = text(&post);
+        let mut document: serde_json::Value = serde_json::from_str(&post.json().unwrap()).unwrap();
+        document["post"]["progress"].as_object_mut().unwrap().remove("left");
+        assert_eq!(invalid(&document).len(), 1, "{:?}", invalid(&document));
+        document["moved_share"] = "half".into();
+        document["schema_version"] = 2.into();
+        assert_eq!(invalid(&document).len(), 3, "{:?}", invalid(&document));
+    }
 }
 
 #[test]

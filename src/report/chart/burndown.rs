@@ -77,6 +77,7 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
     let expectations: Vec<Mark> = forecast
         .expectations
         .iter()
+        .filter(|one| !one.has_passed)
         .map(|one| {
             let name = scenario.milestone_name(&one.expectation.milestone);
             // The date and the verdict first: where there is little room, the name is cut.

@@ -11,6 +11,8 @@ use super::{Mark, Point};
 /// Room above a plot for its unit, and below it for its dates.
 pub(super) const ABOVE: f64 = 24.0;
 pub(super) const BELOW: f64 = 32.0;
+/// A series of one day is at least so wide.
+const DAY_LEAST: f64 = 12.0;
 
 /// Quantities over days.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,6 +77,14 @@ impl Frame {
     fn y(&self, value: f64) -> f64 {
         self.bottom - (self.bottom - self.top) * value.clamp(0.0, self.most) / self.most
     }
+
+    /// From where to where the day of a single point is drawn: all of it, and never too narrow to be seen.
+    fn day(&self, point: Point) -> (f64, f64) {
+        let from = (point.day.ceil() - 1.0).max(self.days.0);
+        let (left, right) = (self.x(from), self.x(from + 1.0));
+        let more = ((DAY_LEAST - (right - left)) / 2.0).max(0.0);
+        ((left - more).max(self.left), (right + more).min(self.right))
+    }
 }
 
 impl Sheet {
@@ -118,7 +128,10 @@ impl Sheet {
             canvas.dashes(frame.left, frame.right, frame.y(level))?;
         }
         canvas.line(&frame, &plot.thin, GREY, 1.0)?;
-        if plot.band.len() > 1 {
+        if let [point] = plot.band[..] {
+            let (left, right) = frame.day(point);
+            canvas.rectangle((left, frame.y(point.high)), (right, frame.y(point.low)), COLOURS[0], 0.22)?;
+        } else if !plot.band.is_empty() {
             let upper = plot.band.iter().map(|point| (frame.x(point.day), frame.y(point.high)));
             let lower = plot.band.iter().rev().map(|point| (frame.x(point.day), frame.y(point.low)));
             canvas.polygon(upper.chain(lower), COLOURS[0])?;
@@ -163,12 +176,17 @@ fn steps(most: f64) -> Vec<(f64, String)> {
 
 impl<DB: DrawingBackend> Canvas<'_, DB> {
     fn line(&self, frame: &Frame, points: &[Point], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
-        let places: Vec<(f64, f64)> = points.iter().map(|point| (frame.x(point.day), frame.y(point.middle))).collect();
-        match places[..] {
+        match *points {
             [] => Ok(()),
-            // A single day.
-            [(x, y)] => self.path(&[((x - 9.0).max(frame.left), y), ((x + 9.0).min(frame.right), y)], colour, width),
-            _ => self.path(&places, colour, width),
+            // A line needs two ends: those of the day.
+            [point] => {
+                let ((left, right), height) = (frame.day(point), frame.y(point.middle));
+                self.path(&[(left, height), (right, height)], colour, width)
+            }
+            _ => {
+                let places: Vec<_> = points.iter().map(|point| (frame.x(point.day), frame.y(point.middle))).collect();
+                self.path(&places, colour, width)
+            }
         }
     }
 
@@ -239,6 +257,18 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_series_of_one_day_is_as_wide_as_the_day_and_can_be_seen() {
+        let frame = |to: f64| Frame { left: 30.0, right: 330.0, top: 0.0, bottom: 100.0, days: (0.0, to), most: 1.0 };
+        let point = |day: f64| Point { day, low: 0.2, middle: 0.5, high: 0.7 };
+        // Means of a day stand at its middle, what is there at its end stands there.
+        assert_eq!(frame(1.0).day(point(0.5)), (30.0, 330.0));
+        assert_eq!(frame(1.0).day(point(1.0)), (30.0, 330.0));
+        assert_eq!(frame(10.0).day(point(0.5)), (30.0, 60.0));
+        let (left, right) = frame(100.0).day(point(1.0));
+        assert!((left - 30.0).abs() < 1e-9 && right >= 30.0 + 7.0, "{left} to {right}");
+    }
 
     #[test]
     fn labels_of_an_axis_are_exact() {

@@ -1,6 +1,8 @@
 //! A sheet of panels: small charts of one kind side by side, one a store or milestone, so that names and numbers stand above
 //! their own chart and nothing lies on anything else, however many there are.
 
+use std::ops::Range;
+
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
@@ -13,6 +15,8 @@ pub(super) const MOST_PANELS: usize = 48;
 
 const EDGE: f64 = 10.0;
 const GAP: f64 = 26.0;
+/// Room above a row of panels.
+const BEFORE_ROW: f64 = 12.0;
 pub(super) const SAMPLE: f64 = 28.0;
 /// No column is narrower.
 const COLUMN: f64 = 250.0;
@@ -111,10 +115,10 @@ impl Sheet {
                 .map(|panel| panel.notes.iter().flat_map(|note| wrapped(note, TEXT, column)).collect())
                 .collect();
             let lines = notes.iter().map(Vec::len).max().unwrap_or(0) as f64;
-            let top = y + 12.0 + height(HEADING) + lines * ROW;
+            let top = y + BEFORE_ROW + height(HEADING) + lines * ROW;
             for (place, (panel, notes)) in row.iter().zip(notes).enumerate() {
                 let x = EDGE + place as f64 * (column + GAP);
-                panels.push(Placed { x, y: y + 12.0, name: fit(&panel.name, HEADING, column), notes, top });
+                panels.push(Placed { x, y: y + BEFORE_ROW, name: fit(&panel.name, HEADING, column), notes, top });
             }
             y = top + row.iter().map(|panel| body_height(&panel.body, column)).fold(0.0, f64::max);
         }
@@ -160,34 +164,95 @@ fn body_height(body: &Body, column: f64) -> f64 {
     }
 }
 
-impl Draw for Sheet {
+/// Some rows of a sheet, one below the other: a page of paper may end between two of them. The first one has the title and the key.
+pub(super) struct Part<'a> {
+    sheet: &'a Sheet,
+    panels: Range<usize>,
+}
+
+impl Sheet {
+    /// The sheet in parts of whole rows, none of them higher than this unless a row is.
+    pub(super) fn parts(&self, paper: Paper, highest: f64) -> Vec<Part<'_>> {
+        let layout = self.layout(paper);
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for panels in layout.rows() {
+            let fits = |part: &&mut Part<'_>| {
+                let (from, to) = layout.extent(&(part.panels.start..panels.end));
+                to - from <= highest
+            };
+            match parts.last_mut().filter(fits) {
+                Some(part) => part.panels.end = panels.end,
+                None => parts.push(Part { sheet: self, panels }),
+            }
+        }
+        parts
+    }
+
+    fn whole(&self) -> Part<'_> {
+        Part { sheet: self, panels: 0..self.panels.len() }
+    }
+}
+
+impl Layout {
+    /// The panels of each row.
+    fn rows(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts: Vec<usize> =
+            (0..self.panels.len()).filter(|at| *at == 0 || self.panels[*at].y > self.panels[*at - 1].y).collect();
+        let ends: Vec<usize> = starts.iter().skip(1).copied().chain([self.panels.len()]).collect();
+        starts.into_iter().zip(ends).map(|(from, to)| from..to)
+    }
+
+    /// From where to where panels lie.
+    fn extent(&self, panels: &Range<usize>) -> (f64, f64) {
+        let above = |panel: usize| self.panels.get(panel).map(|placed| placed.y - BEFORE_ROW);
+        let from = if panels.start == 0 { 0.0 } else { above(panels.start).unwrap_or(0.0) };
+        (from, above(panels.end).unwrap_or(self.height))
+    }
+}
+
+impl Draw for Part<'_> {
     fn height(&self, paper: Paper) -> f64 {
-        self.layout(paper).height
+        let (from, to) = self.sheet.layout(paper).extent(&self.panels);
+        to - from
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
-        let layout = self.layout(canvas.paper);
-        canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
-        let below = EDGE + layout.title.len() as f64 * height(TITLE);
-        canvas.lines(&layout.subtitle, (EDGE, below), TEXT, GREY)?;
-        for (x, y, sign, text) in &layout.key {
-            let sample = canvas.sign(*sign, (*x, *y))?;
-            canvas.text(text, (x + sample, *y), TEXT, GREY, HPos::Left)?;
+        let (sheet, layout) = (self.sheet, self.sheet.layout(canvas.paper));
+        let (from, _) = layout.extent(&self.panels);
+        if self.panels.start == 0 {
+            canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
+            let below = EDGE + layout.title.len() as f64 * height(TITLE);
+            canvas.lines(&layout.subtitle, (EDGE, below), TEXT, GREY)?;
+            for (x, y, sign, text) in &layout.key {
+                let sample = canvas.sign(*sign, (*x, *y))?;
+                canvas.text(text, (x + sample, *y), TEXT, GREY, HPos::Left)?;
+            }
         }
-        for (panel, placed) in self.panels.iter().zip(&layout.panels) {
-            canvas.text(&placed.name, (placed.x, placed.y), HEADING, INK, HPos::Left)?;
-            canvas.lines(&placed.notes, (placed.x, placed.y + height(HEADING)), TEXT, GREY)?;
+        for (panel, placed) in sheet.panels.iter().zip(&layout.panels).take(self.panels.end).skip(self.panels.start) {
+            let (y, top) = (placed.y - from, placed.top - from);
+            canvas.text(&placed.name, (placed.x, y), HEADING, INK, HPos::Left)?;
+            canvas.lines(&placed.notes, (placed.x, y + height(HEADING)), TEXT, GREY)?;
             match &panel.body {
-                Body::Plot(plot) => self.plot(canvas, plot, (placed.x, placed.top), layout.column)?,
+                Body::Plot(plot) => sheet.plot(canvas, plot, (placed.x, top), layout.column)?,
                 Body::Parts(parts, days) => {
-                    canvas.parts(parts, (placed.x, placed.top), layout.column)?;
-                    let below = placed.top + parts_height(parts, layout.column);
-                    self.plot(canvas, days, (placed.x, below), layout.column)?;
+                    canvas.parts(parts, (placed.x, top), layout.column)?;
+                    let below = top + parts_height(parts, layout.column);
+                    sheet.plot(canvas, days, (placed.x, below), layout.column)?;
                 }
                 Body::Nothing => {}
             }
         }
         Ok(())
+    }
+}
+
+impl Draw for Sheet {
+    fn height(&self, paper: Paper) -> f64 {
+        self.whole().height(paper)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+        self.whole().draw(canvas)
     }
 }
 
@@ -212,6 +277,22 @@ mod tests {
             columns: 3,
             days: (0.0, 30.0),
             dates: Dates::new(&scenario(), 30.0),
+        }
+    }
+
+    #[test]
+    fn parts_are_whole_rows_that_fit_and_together_the_sheet() {
+        super::super::canvas::register().unwrap();
+        let sheet = sheet(20);
+        for (highest, least) in [(1e9, 1), (700.0, 2), (1.0, 7)] {
+            let parts = sheet.parts(Paper::PAGE, highest);
+            assert!(parts.len() >= least && parts.len() <= 7, "{}", parts.len());
+            assert_eq!((parts[0].panels.start, parts[parts.len() - 1].panels.end), (0, 20));
+            assert!(parts.windows(2).all(|pair| pair[0].panels.end == pair[1].panels.start));
+            assert!(parts.iter().all(|part| part.panels.start % 3 == 0), "columns are kept");
+            let heights: Vec<f64> = parts.iter().map(|part| part.height(Paper::PAGE)).collect();
+            assert!((heights.iter().sum::<f64>() - sheet.height(Paper::PAGE)).abs() < 1e-6, "{heights:?}");
+            assert!(highest < 100.0 || heights.iter().all(|height| *height <= highest), "{heights:?}");
         }
     }
 

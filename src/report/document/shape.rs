@@ -53,6 +53,12 @@ pub struct Document {
     /// What was taken from a ledger in place of the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) observed: Vec<String>,
+    /// What has happened beside what the forecast published last had said, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beside_last_forecast: Option<PastPart>,
+    /// By how much the dates have moved since the forecast that was published last, and why, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since_last_forecast: Option<super::super::comparison::ComparisonPart>,
     /// What is left when 99 % have moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_percent: Option<super::super::ending::LastPartMeans>,
@@ -162,6 +168,43 @@ pub(super) struct ExpectationPart {
     pub(super) high: f64,
     /// `pass`, `fail` or `inconclusive`.
     pub(super) verdict: &'static str,
+    /// Whether its date lies before the forecast's start: what happened is known, and stands in place of the replications.
+    pub(super) has_passed: bool,
+}
+
+/// What an earlier forecast had said, and what has happened since.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PastPart {
+    /// When that forecast started.
+    pub(super) as_of: Instant,
+    /// Mailboxes that it had left on all heads.
+    pub(super) said: Vec<SaidPart>,
+    /// Mailboxes that were left; the last one when the present forecast starts.
+    pub(super) happened: Vec<HappenedPart>,
+    /// Days by which it is ahead of that forecast's median, negative where it is behind; null where that cannot be said.
+    pub(super) ahead_days: Option<f64>,
+    /// Whether what is left lies within P10 to P90 of that forecast; null within its first day.
+    pub(super) within_range: Option<bool>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SaidPart {
+    /// Days since that forecast's start.
+    pub(super) day: f64,
+    /// P10 of the mailboxes left.
+    pub(super) p10: f64,
+    /// Their median.
+    pub(super) p50: f64,
+    /// Their P90.
+    pub(super) p90: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HappenedPart {
+    /// When.
+    pub(super) utc: String,
+    /// So many were left.
+    pub(super) mailboxes: f64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

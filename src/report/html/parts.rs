@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::wording::{Calendar, count, percent};
+use super::super::wording::{Calendar, count, percent, shown};
 use super::super::{About, standing};
 use super::{as_text, table};
 use crate::forecast::Forecast;
@@ -84,7 +84,8 @@ pub(super) fn repeat(forecast: &Forecast, about: &About) -> Markup {
     rows.extend(about.inventory.iter().map(|known| ("inventory".to_owned(), hash(&known.file, &known.sha256))));
     rows.extend(about.load.iter().map(|known| ("measured load".to_owned(), hash(&known.file, &known.sha256))));
     html! {
-        pre { code { (as_text(&about.command)) } }
+        // As it is, to be copied: a unit that is kept by its number would be none of a scenario.
+        pre { code { (shown(&about.command)) } }
         table.prose {
             caption { "What these numbers depend on" }
             thead { tr { th scope="col" { "what" } th scope="col" { "value" } } }

@@ -243,3 +243,16 @@ fn the_page_is_for_everybody() {
     }
     assert!(page.contains("default-src &#39;none&#39;") || page.contains("default-src 'none'"));
 }
+
+#[test]
+fn a_number_keeps_its_unit_and_a_command_is_as_it_was() {
+    assert_eq!(
+        as_text("5.4 h, 80 %: 2 d later by 3 ms. So 7 heads"),
+        "5.4\u{a0}h, 80\u{a0}%: 2\u{a0}d later by 3\u{a0}ms. So 7 heads"
+    );
+    assert_eq!(as_text(" a  h "), " a  h ");
+    let command = "drawdown forecast small.toml --set plan.pace='40 %'";
+    let about = About { command: command.into(), ..about() };
+    let page = page(&made(40, &|r| outcome(r, days_of(r))), &about);
+    assert!(page.contains("small.toml --set plan.pace='40 %'"), "the command is not as it was");
+}

@@ -222,7 +222,7 @@ impl Draw for Burndown {
             }
             Names::InARow => {
                 for (x, y, number) in &layout.legend {
-                    canvas.path(&[(*x, y + 9.0), (x + 28.0, y + 9.0)], colour(*number), 2.5)?;
+                    canvas.path(&[(*x, y + 6.5), (x + 28.0, y + 6.5)], colour(*number), 2.5)?;
                     let name = fit(&self.lines[*number].name, HEADING, layout.right - x - 36.0);
                     canvas.text(&name, (x + 36.0, *y), HEADING, INK, HPos::Left)?;
                 }
