@@ -65,7 +65,7 @@ pub(super) fn recommend(known: &Recommendation) -> String {
     let plan = known.plan.as_ref().map(|plan| Part {
         id: "plan",
         title: "The plan",
-        body: html! { p { "In place of the file's own " code { "[plan]" } ":" } pre tabindex="0" { (as_text(plan)) } },
+        body: html! { p { "In place of the file's own " code { "[plan]" } ":" } pre tabindex="0" { @for line in plan.lines() { (shown(line)) "\n" } } },
     });
     let part = |id, title, section: Section| {
         (!section.blocks.is_empty()).then(|| Part { id, title, body: html! { (blocks(&section)) } })

@@ -12,7 +12,7 @@ use super::files::write_folder;
 use super::what_if::{self, WhatIf};
 use super::wording::{Calendar, count, percent};
 use super::{Block, Report, Section, Tone, html, markdown};
-use crate::forecast::compare::MilestoneShift;
+use crate::forecast::compare::{MilestoneShift, Verdict as Sure};
 use crate::forecast::recommend::{Goal, Judged, Verdict};
 
 /// What a search for a plan came to.
@@ -141,6 +141,7 @@ pub(super) fn answer(known: &Recommendation) -> Section {
             condition.with
         )));
     }
+    blocks.extend(cost(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.push(plain(format!(
         "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
          plan as it is, paired.",
@@ -148,6 +149,20 @@ pub(super) fn answer(known: &Recommendation) -> Section {
         known.what_if.compared.confidence
     )));
     Section { title: String::new(), blocks }
+}
+
+/// What the recommended plan surely takes more of, and nothing bounds.
+fn cost(known: &Recommendation) -> Option<String> {
+    let variant = known.what_if.compared.variants.get(known.chosen?.checked_sub(1)?)?;
+    let is_bounded = |measure| known.goal.conditions.iter().any(|condition| condition.measure == measure);
+    let more = variant.impact.iter().filter(|one| one.verdict == Sure::More && !is_bounded(one.measure));
+    let said: Vec<String> = more
+        .filter_map(|one| {
+            let by = what_if::words::signed_amount(one.difference?.days);
+            Some(format!("{} ({by})", what_if::words::measure(one.measure)))
+        })
+        .collect();
+    (!said.is_empty()).then(|| format!("More than as it is, and bounded by no condition: {}.", said.join(", ")))
 }
 
 fn row(known: &Recommendation, case: usize, calendar: &Calendar<'_>) -> Vec<String> {
@@ -191,11 +206,10 @@ fn headline(known: &Recommendation) -> (Tone, String) {
         ),
         Some(case) => {
             let date = known.date(case, &calendar);
-            let shift =
-                known.shift(case).map(|one| what_if::shift(one, known.what_if.compared.each)).unwrap_or_default();
-            let by = if shift.is_empty() { String::new() } else { format!("; against the plan as it is {shift}") };
+            let by = known.shift(case).filter(|one| matches!(one.verdict, Sure::Less | Sure::More));
+            let by = by.map_or_else(String::new, |one| format!(", {}", what_if::words::by(&known.what_if, one)));
             let text = format!(
-                "{}: {milestone} by {date} ({level}){by}. The earliest of {plans} plans that keeps what was asked for",
+                "{}: {milestone} by {date} ({level}){by}, the earliest of {plans} plans that keeps what was asked for",
                 known.name(case)
             );
             (Tone::Strong, text)
@@ -250,3 +264,6 @@ pub fn write(root: &Path, stem: &str, known: &Recommendation) -> io::Result<Path
     let files: Vec<(String, Vec<u8>)> = NAMES.iter().map(|name| (*name).to_owned()).zip(contents).collect();
     write_folder(root, stem, &files, &|name| NAMES.iter().any(|known| *name == **known))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 mod data;
 mod files;
-mod words;
+pub(super) mod words;
 
 pub use data::{Document, document, json, schema};
 pub use files::write;
@@ -345,4 +345,4 @@ pub(super) fn repeat(what_if: &WhatIf) -> Section {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,7 +4,7 @@ use crate::forecast::compare::compare;
 use crate::forecast::testing::{days_of, outcome, scenario};
 use crate::report::{html, markdown, terminal};
 
-fn what_if(names: &[(&str, f64)]) -> WhatIf {
+pub(in crate::report) fn what_if(names: &[(&str, f64)]) -> WhatIf {
     let scenario = scenario();
     let case = |r: u32, by: f64| {
         let mut outcome = outcome(r, days_of(r) + by * (0.8 + f64::from(r % 5) / 10.0));

@@ -31,7 +31,7 @@ pub(super) const fn measure_verdict(verdict: Verdict) -> &'static str {
 }
 
 /// A measure in a table's first column.
-pub(super) const fn measure(measure: Measure) -> &'static str {
+pub(in super::super) const fn measure(measure: Measure) -> &'static str {
     match measure {
         Measure::MinutesAboveCaused => "minutes slow by migration",
         Measure::MinutesAbove => "minutes slow in all",
@@ -54,7 +54,7 @@ pub(super) fn amount(number: f64) -> String {
 }
 
 /// The same with its sign.
-pub(super) fn signed_amount(number: f64) -> String {
+pub(in super::super) fn signed_amount(number: f64) -> String {
     let text = amount(number);
     if number > 0.0 { format!("+{text}") } else { text }
 }
@@ -113,7 +113,7 @@ fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift) -> String {
 }
 
 /// "1.8 d earlier (95 %: 1.5 d to 2.1 d)".
-fn by(what_if: &WhatIf, one: &MilestoneShift) -> String {
+pub(in super::super) fn by(what_if: &WhatIf, one: &MilestoneShift) -> String {
     let Some(shift) = one.shift else { return String::new() };
     let (low, high) = shift.interval(what_if.compared.each);
     let (least, most) = if low.abs() <= high.abs() { (low, high) } else { (high, low) };
