@@ -7,6 +7,7 @@ mod announce;
 mod check;
 #[cfg(target_os = "linux")]
 mod dry_run;
+mod explain;
 mod forecast;
 #[cfg(target_os = "linux")]
 mod from;
@@ -51,6 +52,7 @@ Examples:
   drawdown check scenarios/*.toml --junit check.xml
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
+  drawdown explain my.toml
   drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
@@ -67,6 +69,8 @@ enum Command {
     WhatIf(what_if::Arguments),
     /// Hold scenarios against the first of them, paired on the same random numbers
     Compare(what_if::CompareArguments),
+    /// What holds the date back: what has bound for how long, what one unit more of each limit is worth
+    Explain(explain::Arguments),
     /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
     Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
@@ -115,7 +119,7 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json` or `what-if.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json` or `explain.json`, or of what `check --json` prints
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
@@ -135,6 +139,7 @@ enum Shape {
     Forecast,
     Check,
     WhatIf,
+    Explain,
 }
 
 /// Which scenario, and with what changed.
@@ -240,6 +245,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Check(arguments) => check::run(&arguments),
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Compare(arguments) => what_if::run_compare(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
@@ -315,6 +321,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Forecast => report::document::schema(),
         Shape::Check => report::gate::schema(),
         Shape::WhatIf => report::what_if::schema(),
+        Shape::Explain => report::explain::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod compare;
 pub mod draw;
 pub mod expect;
+pub mod explain;
 pub mod multiple;
 pub mod quantile;
 pub mod replicate;

@@ -8,6 +8,7 @@ mod chart;
 pub mod comparison;
 pub mod document;
 mod ending;
+pub mod explain;
 pub mod files;
 pub mod gate;
 mod html;

@@ -218,7 +218,7 @@ fn publish(common: &Common, known: &WhatIf, folder: &str, wall_s: f64) -> Result
 }
 
 /// A file as the command names it: the folders of an absolute path are this machine's affair.
-fn file_word(path: &Path) -> String {
+pub(super) fn file_word(path: &Path) -> String {
     let named = if path.is_relative() { path.as_os_str() } else { path.file_name().unwrap_or_default() };
     quoted(&named.to_string_lossy())
 }

@@ -6,10 +6,12 @@ mod burndown;
 mod canvas;
 mod completion;
 mod dates;
+mod explain;
 mod past;
 mod plot;
 mod sheet;
 mod stores;
+mod tornado;
 mod week;
 
 use std::io;
@@ -23,7 +25,9 @@ use crate::scenario::Scenario;
 use crate::units::Time;
 use burndown::Burndown;
 pub(super) use canvas::Paper;
+pub(super) use explain::pictures as of_explain;
 use sheet::Sheet;
+use tornado::Tornado;
 pub(super) use week::week;
 
 /// The names of all charts that a forecast may have.
@@ -45,6 +49,7 @@ pub(super) struct Picture {
 enum Drawing {
     Burndown(Burndown),
     Sheet(Sheet),
+    Tornado(Tornado),
 }
 
 /// The charts that a forecast has, in the order of a page; those of which too few replications tell anything are left out.
@@ -115,6 +120,7 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => &burndown.subtitle,
             Drawing::Sheet(sheet) => &sheet.subtitle,
+            Drawing::Tornado(tornado) => &tornado.subtitle,
         }
     }
 
@@ -126,6 +132,7 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => canvas::svg(burndown, paper),
             Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
+            Drawing::Tornado(tornado) => canvas::svg(tornado, paper),
         }
     }
 
@@ -137,6 +144,7 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => canvas::png(burndown, Paper::FILE),
             Drawing::Sheet(sheet) => canvas::png(sheet, Paper::FILE),
+            Drawing::Tornado(tornado) => canvas::png(tornado, Paper::FILE),
         }
     }
 }

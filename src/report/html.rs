@@ -10,6 +10,7 @@ use std::io;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Paper, Picture};
+use super::explain::{self, Explain};
 use super::what_if::{self, WhatIf};
 use super::wording::shown;
 use super::{About, Block, Section, Tone, ending, past, rows, sections, shares};
@@ -37,6 +38,29 @@ pub(super) fn render(forecast: &Forecast, about: &About, pictures: &[Picture]) -
     Ok(page(&forecast.scenario.name, "forecast", &answer(forecast), &parts, "forecast.json"))
 }
 
+/// The page of an explanation.
+///
+/// # Errors
+/// When a chart cannot be drawn: the font is missing.
+pub(super) fn explain(known: &Explain, pictures: &[Picture]) -> io::Result<String> {
+    let part = |id, title, section: Section, stems: &[&str]| -> io::Result<Option<Part>> {
+        let figures = figures(pictures, stems)?;
+        let body = html! { (blocks(&section)) (figures) };
+        Ok((!section.blocks.is_empty()).then_some(Part { id, title, body }))
+    };
+    let parts = [
+        part("limits", "What one unit more is worth", explain::limits(known), &[])?,
+        part("inputs", "What the uncertain inputs do", explain::inputs(known), &["tornado"])?,
+        part("when", "What bound when", explain::by_time(known), &["held"])?,
+        part("heads", "Head by head", explain::by_head(known), &[])?,
+        part("certainty", "How sure this is", explain::certainty(known), &[])?,
+        part("repeat", "To repeat it", explain::repeat(known), &[])?,
+    ];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let answer = answer_of(&explain::answer(known), "What has bound");
+    Ok(page(&known.scenario.name, "explain", &answer, &parts, "explain.json"))
+}
+
 /// The page of a what-if.
 #[must_use]
 pub(super) fn what_if(known: &WhatIf) -> String {
@@ -54,8 +78,13 @@ pub(super) fn what_if(known: &WhatIf) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let answer = what_if::answer(known);
-    let answer = html! {
+    let answer = answer_of(&what_if::answer(known), "When everything is off the old storage");
+    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+}
+
+/// An answer at the top of a page.
+fn answer_of(answer: &Section, caption: &str) -> Markup {
+    html! {
         section id="answer" aria-label="The answer" {
             @for block in &answer.blocks {
                 @match block {
@@ -64,12 +93,11 @@ pub(super) fn what_if(known: &WhatIf) -> String {
                         @let body = text.strip_prefix("- ").unwrap_or(text).to_owned();
                         (one(&Block::Line(*tone, body), ""))
                     }
-                    Block::Table { .. } => (one(block, "When everything is off the old storage")),
+                    Block::Table { .. } => (one(block, caption)),
                 }
             }
         }
-    };
-    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+    }
 }
 
 /// A page: its answer, what stands in it, and its parts.

@@ -2,7 +2,7 @@
 
 mod data;
 mod files;
-mod words;
+pub(super) mod words;
 
 pub use data::{document, json, schema};
 pub use files::write;

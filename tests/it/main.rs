@@ -9,6 +9,7 @@ mod cli;
 mod closed_form;
 #[cfg(target_os = "linux")]
 mod contract;
+mod explain;
 mod founding;
 #[cfg(target_os = "linux")]
 mod front_ends;

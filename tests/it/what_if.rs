@@ -76,40 +76,40 @@ move = { stream = "10 MB/s", purge_after = "1 day" }
 seed = 5
 "#;
 
-struct Stage {
+pub(super) struct Stage {
     folder: TempDir,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("small.toml"), SCENARIO).unwrap();
         Self { folder }
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::cargo_bin("drawdown").unwrap();
         command.current_dir(self.folder.path()).args(words);
         command
     }
 
     /// What it prints as data.
-    fn json(&self, words: &[&str]) -> Value {
+    pub(super) fn json(&self, words: &[&str]) -> Value {
         let output = self.command(words).args(["--json", "--no-files", "--quiet"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// What it says when it refuses.
-    fn refused(&self, words: &[&str]) -> String {
+    pub(super) fn refused(&self, words: &[&str]) -> String {
         let output = self.command(words).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
         assert!(!self.path("output").exists(), "something was written");
