@@ -23,6 +23,7 @@ mod replay;
 #[cfg(target_os = "linux")]
 mod run;
 mod simulate;
+mod sweep;
 mod trace;
 #[cfg(target_os = "linux")]
 mod watch;
@@ -53,6 +54,7 @@ Examples:
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
   drawdown explain my.toml
+  drawdown sweep my.toml --vary plan.throttle.max=8..64:8
   drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
@@ -71,6 +73,8 @@ enum Command {
     Compare(what_if::CompareArguments),
     /// What holds the date back: what has bound for how long, what one unit more of each limit is worth
     Explain(explain::Arguments),
+    /// A scenario at many values of some of its keys: dates, users, and the frontier between them
+    Sweep(sweep::Arguments),
     /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
     Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
@@ -119,7 +123,7 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json` or `explain.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `explain.json` or `sweep.json`, or of what `check --json` prints
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
@@ -140,6 +144,7 @@ enum Shape {
     Check,
     WhatIf,
     Explain,
+    Sweep,
 }
 
 /// Which scenario, and with what changed.
@@ -246,6 +251,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Compare(arguments) => what_if::run_compare(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
@@ -322,6 +328,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Check => report::gate::schema(),
         Shape::WhatIf => report::what_if::schema(),
         Shape::Explain => report::explain::schema(),
+        Shape::Sweep => report::sweep::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

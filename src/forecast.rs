@@ -16,6 +16,7 @@ pub mod shares;
 pub mod shift;
 pub mod since;
 mod summary;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 

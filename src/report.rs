@@ -23,6 +23,7 @@ mod sections;
 mod shares;
 mod spoken;
 mod standing;
+pub mod sweep;
 pub mod table;
 pub mod terminal;
 pub mod trace;

@@ -7,10 +7,12 @@ mod canvas;
 mod completion;
 mod dates;
 mod explain;
+mod graph;
 mod past;
 mod plot;
 mod sheet;
 mod stores;
+mod sweep;
 mod tornado;
 mod week;
 
@@ -26,7 +28,9 @@ use crate::units::Time;
 use burndown::Burndown;
 pub(super) use canvas::Paper;
 pub(super) use explain::pictures as of_explain;
+use graph::Graph;
 use sheet::Sheet;
+pub(super) use sweep::pictures as of_sweep;
 use tornado::Tornado;
 pub(super) use week::week;
 
@@ -50,6 +54,7 @@ enum Drawing {
     Burndown(Burndown),
     Sheet(Sheet),
     Tornado(Tornado),
+    Graph(Graph),
 }
 
 /// The charts that a forecast has, in the order of a page; those of which too few replications tell anything are left out.
@@ -121,6 +126,7 @@ impl Picture {
             Drawing::Burndown(burndown) => &burndown.subtitle,
             Drawing::Sheet(sheet) => &sheet.subtitle,
             Drawing::Tornado(tornado) => &tornado.subtitle,
+            Drawing::Graph(graph) => &graph.subtitle,
         }
     }
 
@@ -133,6 +139,7 @@ impl Picture {
             Drawing::Burndown(burndown) => canvas::svg(burndown, paper),
             Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
             Drawing::Tornado(tornado) => canvas::svg(tornado, paper),
+            Drawing::Graph(graph) => canvas::svg(graph, paper),
         }
     }
 
@@ -145,6 +152,7 @@ impl Picture {
             Drawing::Burndown(burndown) => canvas::png(burndown, Paper::FILE),
             Drawing::Sheet(sheet) => canvas::png(sheet, Paper::FILE),
             Drawing::Tornado(tornado) => canvas::png(tornado, Paper::FILE),
+            Drawing::Graph(graph) => canvas::png(graph, Paper::FILE),
         }
     }
 }

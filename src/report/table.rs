@@ -168,11 +168,11 @@ pub(super) fn column_name(name: &str) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
 }
 
-fn ints(name: &str, values: impl Iterator<Item = i64>) -> Column {
+pub(super) fn ints(name: &str, values: impl Iterator<Item = i64>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into_column()
 }
 
-fn floats(name: &str, values: impl Iterator<Item = f64>) -> Column {
+pub(super) fn floats(name: &str, values: impl Iterator<Item = f64>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into_column()
 }
 
@@ -181,7 +181,7 @@ fn texts(name: &str, values: impl Iterator<Item = Option<String>>) -> Column {
     Series::new(name.into(), values).into_column()
 }
 
-fn instants(name: &str, times: impl Iterator<Item = Option<Time>>) -> PolarsResult<Column> {
+pub(super) fn instants(name: &str, times: impl Iterator<Item = Option<Time>>) -> PolarsResult<Column> {
     let micros: Vec<Option<i64>> = times.map(|time| time.map(Time::unix_micros)).collect();
     let series = Series::new(name.into(), micros);
     let dates = series.i64()?.clone().into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));

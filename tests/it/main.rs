@@ -57,6 +57,7 @@ mod report_page;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;
+mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
 mod what_if;
