@@ -7,6 +7,7 @@ mod announce;
 mod check;
 #[cfg(target_os = "linux")]
 mod dry_run;
+mod explain;
 mod forecast;
 #[cfg(target_os = "linux")]
 mod from;
@@ -23,6 +24,7 @@ mod replay;
 #[cfg(target_os = "linux")]
 mod run;
 mod simulate;
+mod sweep;
 mod trace;
 #[cfg(target_os = "linux")]
 mod watch;
@@ -53,6 +55,8 @@ Examples:
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
   drawdown recommend my.toml --subject-to 'minutes_above_objective_by_migration <= 600 with 90 %'
+  drawdown explain my.toml
+  drawdown sweep my.toml --vary plan.throttle.max=8..64:8
   drawdown announce my.toml --since posts/last-week
   drawdown trace my.toml --replication 3 --limit 100
   drawdown new my.toml && drawdown validate my.toml
@@ -71,6 +75,10 @@ enum Command {
     Compare(what_if::CompareArguments),
     /// Search for the plan with the earliest date that keeps what users are promised
     Recommend(recommend::Arguments),
+    /// What holds the date back: what has bound for how long, what one unit more of each limit is worth
+    Explain(explain::Arguments),
+    /// A scenario at many values of some of its keys: dates, users, and the frontier between them
+    Sweep(sweep::Arguments),
     /// Write the status post for those whose mailboxes move: where we are, what is next, the dates, what has changed
     Announce(announce::Arguments),
     /// Try the plan on real Maildirs, made in a temporary folder, with everything but a mail server
@@ -119,7 +127,7 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json` or `what-if.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `explain.json` or `sweep.json`, or of what `check --json` prints
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
@@ -141,6 +149,8 @@ enum Shape {
     WhatIf,
     Recommend,
     Announcement,
+    Explain,
+    Sweep,
 }
 
 /// Which scenario, and with what changed.
@@ -247,6 +257,8 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Compare(arguments) => what_if::run_compare(&arguments),
         Command::Recommend(arguments) => recommend::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Announce(arguments) => announce::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Rehearse(arguments) => rehearse::run(&arguments),
@@ -324,6 +336,8 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::WhatIf => report::what_if::schema(),
         Shape::Recommend => report::recommend::schema(),
         Shape::Announcement => report::announcement::schema(),
+        Shape::Explain => report::explain::schema(),
+        Shape::Sweep => report::sweep::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
     writeln!(io::stdout(), "{text}")?;

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod compare;
 pub mod draw;
 pub mod expect;
+pub mod explain;
 pub mod multiple;
 pub mod quantile;
 pub mod recommend;
@@ -16,6 +17,7 @@ pub mod shares;
 pub mod shift;
 pub mod since;
 mod summary;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -10,7 +10,7 @@ const LAYERS: [&str; 10] =
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 
 /// A crate that only some layers may name, and which.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("polars", &["scenario", "report"]),
     ("plotters", &["report"]),
     ("maud", &["report"]),
@@ -22,6 +22,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("blake3", &["live"]),
     ("ureq", &["live"]),
     ("tiny_http", &["live"]),
+    ("sobol_burley", &["forecast"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::scenario::Watch;
 
@@ -17,8 +17,8 @@ pub(super) enum Progress {
     Quiet,
     /// Draws a bar.
     Bar(ProgressBar),
-    /// Writes lines; when the last one was written.
-    Lines(Mutex<Instant>),
+    /// Writes lines; since when, and when the last one was written.
+    Lines(Instant, Mutex<Instant>),
 }
 
 impl Progress {
@@ -27,7 +27,7 @@ impl Progress {
             return Self::Quiet;
         }
         if !std::io::stderr().is_terminal() {
-            return Self::Lines(Mutex::new(now()));
+            return Self::Lines(now(), Mutex::new(now()));
         }
         let bar = ProgressBar::new(0);
         let template = "{bar:30} {pos} of {len} replications, {eta} left";
@@ -42,12 +42,15 @@ impl Progress {
                 bar.set_length(u64::from(planned));
                 bar.set_position(u64::from(done));
             }
-            Self::Lines(last) => {
+            Self::Lines(start, last) => {
                 let Ok(mut last) = last.try_lock() else { return };
                 if last.elapsed() >= EVERY {
                     *last = now();
                     // A reader that has gone away is no reason to stop the forecast.
-                    let _ = writeln!(std::io::stderr(), "{done} of {planned} replications");
+                    let left =
+                        start.elapsed().mul_f64(f64::from(planned.saturating_sub(done)) / f64::from(done.max(1)));
+                    let left = HumanDuration(left);
+                    let _ = writeln!(std::io::stderr(), "{done} of {planned} replications, about {left} left");
                 }
             }
         }

@@ -200,7 +200,7 @@ pub(super) fn dates(
 }
 
 /// Does something with what a scenario is simulated from, on as many threads as are asked for; they are told too.
-fn with_inputs<R: Send>(
+pub(super) fn with_inputs<R: Send>(
     arguments: &Arguments,
     (source, start): (&Source, &Beginning),
     seed: Option<u64>,

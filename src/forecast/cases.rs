@@ -114,6 +114,18 @@ impl Impact {
         impact
     }
 
+    /// All measures, by `Measure`.
+    #[must_use]
+    pub const fn all(&self) -> &[f64; Measure::COUNT] {
+        &self.0
+    }
+
+    /// The same back.
+    #[must_use]
+    pub const fn from_all(all: [f64; Measure::COUNT]) -> Self {
+        Self(all)
+    }
+
     /// One measure.
     #[must_use]
     pub const fn get(&self, measure: Measure) -> f64 {
@@ -154,17 +166,30 @@ pub fn simulate<W: Default + Send>(
 pub fn simulate_from<W: Default + Send>(
     cases: &[Case<'_>],
     seed: u64,
-    (first, replications): (u32, u32),
+    replications: (u32, u32),
     simulate: &Simulate<'_, W>,
     watch: Watch<'_>,
 ) -> Batches<Vec<Run>> {
+    simulate_keeping(cases, seed, replications, simulate, &|_, outcome| Run::of(&outcome), watch)
+}
+
+/// The same, keeping what `keep` makes of a case, by its place, and its outcome.
+#[must_use]
+pub fn simulate_keeping<W: Default + Send, T: Send>(
+    cases: &[Case<'_>],
+    seed: u64,
+    (first, replications): (u32, u32),
+    simulate: &Simulate<'_, W>,
+    keep: &(dyn Fn(usize, Outcome) -> T + Sync),
+    watch: Watch<'_>,
+) -> Batches<Vec<T>> {
     let one = |number: u32, kept: &mut W| {
         let run = RunId { seed, replication: first.saturating_add(number) };
-        let of_case = |case: &Case<'_>| {
+        let of_case = |(place, case): (usize, &Case<'_>)| {
             let drawn = case.is_uncertain.then(|| (case.realise)(&|key| uniform(run, key)));
-            Run::of(&simulate(drawn.as_ref().unwrap_or(case.middle), run, kept))
+            keep(place, simulate(drawn.as_ref().unwrap_or(case.middle), run, kept))
         };
-        cases.iter().map(of_case).collect()
+        cases.iter().enumerate().map(of_case).collect()
     };
     replicate(Amount::exactly(replications), watch, one, |_| true)
 }

@@ -6,10 +6,14 @@ mod burndown;
 mod canvas;
 mod completion;
 mod dates;
+mod explain;
+mod graph;
 mod past;
 mod plot;
 mod sheet;
 mod stores;
+mod sweep;
+mod tornado;
 mod week;
 
 use std::io;
@@ -23,7 +27,11 @@ use crate::scenario::Scenario;
 use crate::units::Time;
 use burndown::Burndown;
 pub(super) use canvas::Paper;
+pub(super) use explain::pictures as of_explain;
+use graph::Graph;
 use sheet::Sheet;
+pub(super) use sweep::pictures as of_sweep;
+use tornado::Tornado;
 pub(super) use week::week;
 
 /// The names of all charts that a forecast may have.
@@ -48,6 +56,8 @@ pub(super) struct Picture {
 enum Drawing {
     Burndown(Burndown),
     Sheet(Sheet),
+    Tornado(Tornado),
+    Graph(Graph),
 }
 
 /// The charts that a forecast has, in the order of a page; those of which too few replications tell anything are left out.
@@ -118,6 +128,8 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => &burndown.subtitle,
             Drawing::Sheet(sheet) => &sheet.subtitle,
+            Drawing::Tornado(tornado) => &tornado.subtitle,
+            Drawing::Graph(graph) => &graph.subtitle,
         }
     }
 
@@ -129,6 +141,8 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => canvas::svg(burndown, paper),
             Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
+            Drawing::Tornado(tornado) => canvas::svg(tornado, paper),
+            Drawing::Graph(graph) => canvas::svg(graph, paper),
         }
     }
 
@@ -143,6 +157,7 @@ impl Picture {
                 let parts = sheet.parts(paper, paper.width() * PART_HIGHEST);
                 parts.iter().map(|part| canvas::svg(part, paper)).collect()
             }
+            Drawing::Tornado(_) | Drawing::Graph(_) => Ok(vec![self.svg(paper)?]),
         }
     }
 
@@ -154,6 +169,8 @@ impl Picture {
         match &self.drawing {
             Drawing::Burndown(burndown) => canvas::png(burndown, Paper::FILE),
             Drawing::Sheet(sheet) => canvas::png(sheet, Paper::FILE),
+            Drawing::Tornado(tornado) => canvas::png(tornado, Paper::FILE),
+            Drawing::Graph(graph) => canvas::png(graph, Paper::FILE),
         }
     }
 }

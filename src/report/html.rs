@@ -10,7 +10,9 @@ use std::io;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Paper, Picture};
+use super::explain::{self, Explain};
 use super::recommend::{self, Recommendation};
+use super::sweep::{self, Sweep};
 use super::what_if::{self, WhatIf};
 use super::wording::shown;
 use super::{About, Block, Section, Tone, comparison, ending, past, rows, sections, shares};
@@ -36,6 +38,54 @@ struct Part {
 pub(super) fn render(forecast: &Forecast, about: &About, pictures: &[Picture]) -> io::Result<String> {
     let parts: Vec<Part> = parts(forecast, about, pictures)?.into_iter().flatten().collect();
     Ok(page(&forecast.scenario.name, "forecast", &answer(forecast), &parts, "forecast.json"))
+}
+
+/// The page of an explanation.
+///
+/// # Errors
+/// When a chart cannot be drawn: the font is missing.
+pub(super) fn explain(known: &Explain, pictures: &[Picture]) -> io::Result<String> {
+    let part = |id, title, section: Section, stems: &[&str]| -> io::Result<Option<Part>> {
+        let figures = figures(pictures, stems)?;
+        let body = html! { (blocks(&section)) (figures) };
+        Ok((!section.blocks.is_empty()).then_some(Part { id, title, body }))
+    };
+    let parts = [
+        part("limits", "What one unit more is worth", explain::limits(known), &[])?,
+        part("inputs", "What the uncertain inputs do", explain::inputs(known), &["tornado"])?,
+        part("when", "What bound when", explain::by_time(known), &["held"])?,
+        part("heads", "Head by head", explain::by_head(known), &[])?,
+        part("certainty", "How sure this is", explain::certainty(known), &[])?,
+        part("repeat", "To repeat it", explain::repeat(known), &[])?,
+    ];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let answer = answer_of(&explain::answer(known), "What has bound");
+    Ok(page(&known.scenario.name, "explain", &answer, &parts, "explain.json"))
+}
+
+/// The page of a sweep.
+///
+/// # Errors
+/// When a chart cannot be drawn: the font is missing.
+pub(super) fn sweep(known: &Sweep, pictures: &[Picture]) -> io::Result<String> {
+    let part = |id, title, section: Section, stems: &[&str]| -> io::Result<Option<Part>> {
+        let figures = figures(pictures, stems)?;
+        let body = html! { (figures) (blocks(&section)) };
+        Ok((!section.blocks.is_empty()).then_some(Part { id, title, body }))
+    };
+    // Without a frontier of several points its chart stands with the points.
+    let has_frontier = !sweep::frontier(known).blocks.is_empty();
+    let (first, then): (&[&str], &[&str]) =
+        if has_frontier { (&["frontier"], &["values"]) } else { (&[], &["values", "frontier"]) };
+    let parts = [
+        part("frontier", "Date against users", sweep::frontier(known), first)?,
+        part("points", "Points", sweep::points(known), then)?,
+        part("method", "How to read it", sweep::method(known), &[])?,
+        part("repeat", "To repeat it", sweep::repeat(known), &[])?,
+    ];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let answer = answer_of(&sweep::answer(known), "");
+    Ok(page(&known.scenario.name, "sweep", &answer, &parts, "sweep.json"))
 }
 
 /// The page of a what-if.

@@ -162,11 +162,11 @@ pub(super) fn inert(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-fn ints(name: &str, values: impl Iterator<Item = i64>) -> Column {
+pub(super) fn ints(name: &str, values: impl Iterator<Item = i64>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into_column()
 }
 
-fn floats(name: &str, values: impl Iterator<Item = f64>) -> Column {
+pub(super) fn floats(name: &str, values: impl Iterator<Item = f64>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into_column()
 }
 
@@ -175,7 +175,7 @@ fn texts(name: &str, values: impl Iterator<Item = Option<String>>) -> Column {
     Series::new(name.into(), values).into_column()
 }
 
-fn instants(name: &str, times: impl Iterator<Item = Option<Time>>) -> PolarsResult<Column> {
+pub(super) fn instants(name: &str, times: impl Iterator<Item = Option<Time>>) -> PolarsResult<Column> {
     let micros: Vec<Option<i64>> = times.map(|time| time.map(Time::unix_micros)).collect();
     let series = Series::new(name.into(), micros);
     let dates = series.i64()?.clone().into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));

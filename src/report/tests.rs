@@ -37,6 +37,7 @@ pub(super) fn about() -> About {
             middle: "0.03 op/s".into(),
             high: "0.036 op/s".into(),
             law: "triangular",
+            tenths: ["0.027 op/s".into(), "0.033 op/s".into()],
         }],
         notes: vec![
             note("A user asks for 0.03 op/s in the mean of a week", true),

@@ -45,6 +45,8 @@ pub(crate) struct Amount {
     pub(crate) bounds: Bounds,
     /// Low, middle and high as the file writes them, for uncertain numbers.
     pub(crate) written: [String; 3],
+    /// P10 and P90, for uncertain numbers.
+    pub(crate) tenths: [String; 2],
 }
 
 impl Amount {

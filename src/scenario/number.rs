@@ -18,7 +18,12 @@ pub(crate) fn read(number: &Number, node: &Node, key: &str, problems: &mut Vec<P
     let bounds = Bounds { min: number.min, max: number.max, whole: number.measure == Measure::Count };
     let Data::Table(entries) = &node.data else {
         let value = value(number, node, key, problems)?;
-        return Some(Amount { law: Law::Exact(value), bounds, written: Default::default() });
+        return Some(Amount {
+            law: Law::Exact(value),
+            bounds,
+            written: Default::default(),
+            tenths: Default::default(),
+        });
     };
     if number.single {
         problems.push(Problem::at(&node.place, key, "is a range, must be a single value here"));
@@ -71,7 +76,8 @@ pub(crate) fn read(number: &Number, node: &Node, key: &str, problems: &mut Vec<P
         problems.push(Problem::at(&node.place, key, message));
         return None;
     }
-    Some(Amount { law, bounds, written: written(&law, bounds, number.measure, node) })
+    let tenths = [0.1, 0.9].map(|u| number.measure.show(law.quantile(u, bounds)));
+    Some(Amount { law, bounds, written: written(&law, bounds, number.measure, node), tenths })
 }
 
 /// Low, middle and high: as the file has them, or P10, median and P90 of a distribution.

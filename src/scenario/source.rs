@@ -65,6 +65,8 @@ pub struct UncertainInput {
     pub high: String,
     /// `uniform`, `triangular`, `lognormal` or `normal`.
     pub law: &'static str,
+    /// P10 and P90 of what is drawn.
+    pub tenths: [String; 2],
 }
 
 /// What is done about an inventory beside the scenario.
@@ -370,7 +372,8 @@ fn uncertain(file: &Item) -> Vec<UncertainInput> {
     file.numbers(&mut |item, amount| {
         if amount.is_uncertain() {
             let [low, middle, high] = amount.written.clone();
-            inputs.push(UncertainInput { key: item.key.clone(), low, middle, high, law: amount.law.name() });
+            let (key, law, tenths) = (item.key.clone(), amount.law.name(), amount.tenths.clone());
+            inputs.push(UncertainInput { key, low, middle, high, law, tenths });
         }
     });
     inputs

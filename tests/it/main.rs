@@ -9,6 +9,7 @@ mod cli;
 mod closed_form;
 #[cfg(target_os = "linux")]
 mod contract;
+mod explain;
 mod founding;
 #[cfg(target_os = "linux")]
 mod front_ends;
@@ -57,6 +58,7 @@ mod report_page;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;
+mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
 mod what_if;

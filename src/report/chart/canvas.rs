@@ -148,6 +148,12 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         self.area.draw(&Polygon::new(edge, colour.mix(0.22)))
     }
 
+    /// The same, opaque.
+    pub(super) fn filled(&self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) -> Outcome<DB::ErrorType> {
+        let edge: Vec<(i32, i32)> = edge.map(|place| self.place(place)).collect();
+        self.area.draw(&Polygon::new(edge, colour.filled()))
+    }
+
     pub(super) fn path(&self, points: &[(f64, f64)], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
         let points: Vec<(i32, i32)> = points.iter().map(|place| self.place(*place)).collect();
         self.area.draw(&PathElement::new(points, colour.stroke_width((width * self.scale).round() as u32)))

@@ -44,7 +44,7 @@ pub(in super::super) const fn measure(measure: Measure) -> &'static str {
 }
 
 /// An amount to about three digits; nothing is `0`, and what is large stands in thousands or millions.
-pub(super) fn amount(number: f64) -> String {
+pub(in crate::report) fn amount(number: f64) -> String {
     match number.abs() {
         0.0 => "0".into(),
         large if large >= 1e6 => format!("{} M", figure(number / 1e6)),
@@ -54,13 +54,13 @@ pub(super) fn amount(number: f64) -> String {
 }
 
 /// The same with its sign.
-pub(in super::super) fn signed_amount(number: f64) -> String {
+pub(in crate::report) fn signed_amount(number: f64) -> String {
     let text = amount(number);
     if number > 0.0 { format!("+{text}") } else { text }
 }
 
 /// Days with an interval, in hours where all of it is below a day.
-pub(super) fn days(days: f64, interval: Option<(f64, f64)>) -> String {
+pub(in crate::report) fn days(days: f64, interval: Option<(f64, f64)>) -> String {
     let (low, high) = interval.unwrap_or((days, days));
     if days == 0.0 && low == 0.0 && high == 0.0 {
         return "0".into();

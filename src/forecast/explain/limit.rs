@@ -1,0 +1,377 @@
+//! The limits of a scenario, each of which can be raised by one unit.
+//!
+//! A limit is raised in the checked scenario, after its uncertain inputs are drawn: what is uncertain stays so. What a law's gain was
+//! worked out from (`Law::Integral`'s slope) stays as planned.
+
+use std::sync::Arc;
+
+use crate::migration::message::Binding;
+use crate::migration::plan::{Go, Law, Level, Plan, ThrottlePlan, WindowLimit, Windows};
+use crate::scenario::Scenario;
+use crate::scenario::model::Model;
+use crate::units::{Latency, OpRate, Rate, Share, Span};
+
+const MEGABYTE: u64 = 1_000_000;
+const MINUTE: Span = Span::from_secs(60);
+const HOUR: Span = Span::from_secs(3_600);
+const DAY: Span = Span::from_secs(86_400);
+/// A percentage point, in parts per million.
+const POINT: u32 = 10_000;
+/// Half a millisecond, in microseconds.
+const HALF_MILLISECOND: u32 = 500;
+
+/// What may hold a date back. A store is named by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The most streams that a throttle's law allows, on every head.
+    Streams,
+    /// The fewest streams that a throttle's law goes down to, on every head.
+    Floor,
+    /// The level of load or latency that a law steers to or steps at, on every head.
+    Target,
+    /// The level above which a guard suspends all copies, on every head that has one.
+    Guard,
+    /// For how long a sample counts, on every head and for placement.
+    SampleAge,
+    /// What the heads serve.
+    Capacity(usize),
+    /// One copy's own speed.
+    Stream,
+    /// One copy's own speed in messages.
+    Messages,
+    /// The byte rate of the pace, on every head that has one.
+    Pace,
+    /// What other traffic leaves of a link.
+    Link(usize),
+    /// What a cluster takes in.
+    Ingest(usize),
+    /// How many streams windows allow, where they allow some.
+    WindowStreams,
+    /// How long windows hold.
+    WindowHours,
+    /// Up to where a cluster is filled.
+    Threshold(usize),
+    /// The same in inodes.
+    InodeThreshold(usize),
+    /// When a cluster enters service.
+    InService(usize),
+    /// How long waves soak.
+    Soak,
+    /// How long an operator takes to answer.
+    Operator,
+    /// How long a person takes to see to a mailbox that was set aside.
+    Person,
+    /// How long a mailbox waits after a failure before it is tried again.
+    Backoff,
+    /// When hand-scheduled mailboxes move.
+    Scheduled,
+    /// How long outages last.
+    Repair,
+}
+
+/// Every limit of a scenario, in a fixed order.
+#[must_use]
+pub fn limits(scenario: &Scenario) -> Vec<Limit> {
+    let (heads, clusters) = (scenario.heads.len(), scenario.clusters.len());
+    let mut all = vec![Limit::Streams, Limit::Floor, Limit::Target, Limit::Guard, Limit::SampleAge];
+    all.extend((0..heads).map(Limit::Capacity));
+    all.extend([Limit::Stream, Limit::Messages, Limit::Pace]);
+    all.extend((0..scenario.model.links.len()).map(Limit::Link));
+    all.extend((0..clusters).map(Limit::Ingest));
+    all.extend([Limit::WindowStreams, Limit::WindowHours]);
+    all.extend((0..clusters).map(Limit::Threshold));
+    all.extend((0..clusters).map(Limit::InodeThreshold));
+    all.extend((0..clusters).map(Limit::InService));
+    all.extend([Limit::Soak, Limit::Operator, Limit::Person, Limit::Backoff, Limit::Scheduled, Limit::Repair]);
+    all.retain(|limit| {
+        let raised = limit.raised(scenario);
+        raised.plan != scenario.plan || raised.model != scenario.model
+    });
+    all
+}
+
+impl Limit {
+    /// The scenario with this limit raised by one unit; the same scenario where it has no such limit.
+    #[must_use]
+    pub fn raised(self, scenario: &Scenario) -> Scenario {
+        let mut raised = scenario.clone();
+        let as_of = scenario.as_of;
+        let plan = Arc::make_mut(&mut raised.plan);
+        let model = Arc::make_mut(&mut raised.model);
+        match self {
+            Self::Streams => throttles(plan, more_streams),
+            Self::Floor => throttles(plan, higher_floor),
+            Self::Target => throttles(plan, higher_target),
+            Self::Guard => throttles(plan, |throttle| {
+                throttle.pause_above = throttle.pause_above.map(higher);
+                throttle.abort_above = throttle.abort_above.map(higher);
+            }),
+            Self::SampleAge => {
+                throttles(plan, |throttle| throttle.sample_limit += MINUTE);
+                plan.placement.sample_limit += MINUTE;
+            }
+            Self::Capacity(head) => {
+                let capacity = &mut model.heads[head].capacity;
+                *capacity = OpRate::per_second(capacity.ops_per_second() * 1.01);
+            }
+            Self::Stream => plan.copy.stream = faster(plan.copy.stream),
+            Self::Messages => plan.copy.messages_per_ks = plan.copy.messages_per_ks.saturating_add(1_000),
+            Self::Pace => throttles(plan, |throttle| throttle.rate = faster(throttle.rate)),
+            Self::Link(link) => {
+                for (_, left) in &mut model.links[link].left {
+                    *left = faster(*left);
+                }
+            }
+            Self::Ingest(cluster) => {
+                let ingest = &mut model.clusters[cluster].ingest;
+                *ingest = faster(*ingest);
+            }
+            Self::WindowStreams => windows(plan, |windows| {
+                for (_, limit) in &mut windows.changes {
+                    if limit.streams > 0 {
+                        limit.streams = limit.streams.saturating_add(1);
+                    }
+                }
+            }),
+            Self::WindowHours => windows(plan, an_hour_shorter),
+            Self::Threshold(cluster) => {
+                let share = &mut plan.placement.clusters[cluster].full_at;
+                *share = a_point_more(*share);
+            }
+            Self::InodeThreshold(cluster) => {
+                if let Some(inodes) = &mut plan.placement.clusters[cluster].inodes {
+                    inodes.full_at = a_point_more(inodes.full_at);
+                }
+            }
+            Self::InService(cluster) => {
+                let at = &mut model.clusters[cluster].in_service;
+                *at = (*at - DAY).max(as_of.min(*at));
+            }
+            Self::Soak => {
+                for wave in &mut plan.order.waves {
+                    wave.soak = shorter(wave.soak);
+                }
+            }
+            Self::Operator => operator(plan, model),
+            Self::Person => {
+                if let Some(law) = &mut model.resolves_after {
+                    law.median_s = (law.median_s - 3_600.0).max(law.median_s / 2.0);
+                }
+            }
+            Self::Backoff if model.faults.transient + model.faults.switch > 0.0 => {
+                for wait in [&mut plan.attempts.backoff, &mut plan.attempts.backoff_cap] {
+                    *wait = Span::from_micros(wait.micros() / 10 * 9);
+                }
+            }
+            Self::Backoff => {}
+            Self::Scheduled => {
+                for (_, at) in &mut plan.order.scheduled {
+                    *at = (*at - DAY).max(as_of.min(*at));
+                }
+            }
+            Self::Repair => {
+                for hazard in model.heads.iter_mut().filter_map(|head| head.outages.as_mut()) {
+                    hazard.repair.median_s *= 0.9;
+                }
+            }
+        }
+        raised
+    }
+
+    /// The causes of the account that it belongs to.
+    #[must_use]
+    pub const fn causes(self) -> &'static [Binding] {
+        match self {
+            Self::Streams => &[Binding::StreamCap, Binding::Mover],
+            Self::Floor | Self::Target | Self::Guard => &[Binding::Throttle],
+            Self::Capacity(_) => &[Binding::Throttle, Binding::StreamCap],
+            Self::Stream | Self::Messages => &[Binding::Mover, Binding::Tail],
+            Self::Pace | Self::Link(_) => &[Binding::Link],
+            Self::Ingest(_) => &[Binding::Ingest],
+            Self::WindowStreams | Self::WindowHours => &[Binding::Window],
+            Self::Threshold(_) | Self::InodeThreshold(_) => &[Binding::NoRoom],
+            // A cluster that is not in service yet gives no samples: what goes there alone waits for one.
+            Self::InService(_) => &[Binding::NoRoom, Binding::Outage],
+            Self::Soak | Self::Operator => &[Binding::Paused],
+            Self::Person | Self::Backoff | Self::Scheduled => &[Binding::Tail],
+            // Old samples stop new moves as an outage does.
+            Self::SampleAge | Self::Repair => &[Binding::Outage],
+        }
+    }
+
+    /// The store that it is of, by its name; none where it is of the plan.
+    #[must_use]
+    pub fn store(self, scenario: &Scenario) -> Option<&str> {
+        match self {
+            Self::Capacity(head) => scenario.heads.get(head).map(String::as_str),
+            Self::Link(link) => scenario.model.links.get(link).map(|link| link.name.as_str()),
+            Self::Ingest(cluster)
+            | Self::Threshold(cluster)
+            | Self::InodeThreshold(cluster)
+            | Self::InService(cluster) => scenario.clusters.get(cluster).map(String::as_str),
+            Self::Streams
+            | Self::Floor
+            | Self::Target
+            | Self::Guard
+            | Self::SampleAge
+            | Self::Stream
+            | Self::Messages
+            | Self::Pace
+            | Self::WindowStreams
+            | Self::WindowHours
+            | Self::Soak
+            | Self::Operator
+            | Self::Person
+            | Self::Backoff
+            | Self::Scheduled
+            | Self::Repair => None,
+        }
+    }
+}
+
+fn throttles(plan: &mut Plan, change: impl Fn(&mut ThrottlePlan)) {
+    plan.heads.iter_mut().for_each(|head| change(&mut head.throttle));
+}
+
+fn windows(plan: &mut Plan, change: impl Fn(&mut Windows)) {
+    plan.heads.iter_mut().for_each(|head| change(&mut head.windows));
+}
+
+fn more_streams(throttle: &mut ThrottlePlan) {
+    match &mut throttle.law {
+        Law::Fixed { streams } => *streams = streams.saturating_add(1),
+        Law::Steps { table, .. } => {
+            // A step that pauses goes on pausing.
+            for (_, streams) in table.iter_mut().filter(|(_, streams)| *streams > 0) {
+                *streams = streams.saturating_add(1);
+            }
+        }
+        Law::Aimd { .. } | Law::Integral { .. } => {}
+    }
+    throttle.max = throttle.max.saturating_add(1);
+}
+
+/// One stream more, up to the most; the first pace is not below it.
+fn higher_floor(throttle: &mut ThrottlePlan) {
+    let floor = throttle.min.saturating_add(1).min(throttle.max);
+    match &mut throttle.law {
+        Law::Fixed { .. } | Law::Steps { .. } => return,
+        Law::Aimd { start, .. } | Law::Integral { start, .. } => *start = floor.max(*start),
+    }
+    throttle.min = floor;
+}
+
+fn higher_target(throttle: &mut ThrottlePlan) {
+    match &mut throttle.law {
+        Law::Fixed { .. } => {}
+        Law::Steps { table, .. } => table.iter_mut().for_each(|(level, _)| *level = higher(*level)),
+        Law::Aimd { target, .. } => *target = higher(*target),
+        Law::Integral { contract, .. } => *contract = higher_latency(*contract),
+    }
+}
+
+/// A percentage point or half a millisecond more.
+const fn higher(level: Level) -> Level {
+    match level {
+        Level::Utilisation(share) => Level::Utilisation(a_point_more(share)),
+        Level::Latency(latency) => Level::Latency(higher_latency(latency)),
+    }
+}
+
+const fn higher_latency(latency: Latency) -> Latency {
+    Latency::from_micros(latency.micros().saturating_add(HALF_MILLISECOND))
+}
+
+/// Never more than all of it, unless it was that already.
+const fn a_point_more(share: Share) -> Share {
+    let whole = Share::ONE.ppm();
+    let more = share.ppm().saturating_add(POINT);
+    if share.ppm() >= whole {
+        share
+    } else if more > whole {
+        Share::ONE
+    } else {
+        Share::from_ppm(more)
+    }
+}
+
+fn faster(rate: Rate) -> Rate {
+    if rate == Rate::UNLIMITED { rate } else { Rate::per_second(rate.bytes_per_second() + MEGABYTE) }
+}
+
+/// An hour less, and half of what is shorter than two.
+fn shorter(span: Span) -> Span {
+    let half = Span::from_micros(span.micros() / 2);
+    (span - HOUR).max(half)
+}
+
+fn operator(plan: &Plan, model: &mut Model) {
+    let faults = model.faults;
+    let may_stop = faults.transient + faults.permanent + faults.switch > 0.0;
+    if may_stop || plan.order.waves.iter().any(|wave| wave.go == Go::Operator) {
+        model.operator_after = shorter(model.operator_after);
+    }
+}
+
+/// Each time that a limit is followed by a looser one, that one comes an hour earlier; a limit of less than an hour is gone.
+fn an_hour_shorter(windows: &mut Windows) {
+    let is_looser = |after: WindowLimit, before: WindowLimit| {
+        after.streams >= before.streams && after.rate >= before.rate && after != before
+    };
+    let changes = &mut windows.changes;
+    for place in 1..changes.len() {
+        let (from, before) = changes[place - 1];
+        let (at, after) = changes[place];
+        if is_looser(after, before) {
+            changes[place].0 = (at - HOUR).max(from);
+        }
+    }
+    // Of two at one instant the later one holds.
+    let mut place = 0;
+    while place + 1 < changes.len() {
+        if changes[place].0 == changes[place + 1].0 {
+            changes.remove(place);
+        } else {
+            place += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::testing::{AS_OF, quiet, scenario};
+
+    #[test]
+    fn a_scenario_has_the_limits_that_can_be_raised() {
+        let (mut plan, mut model) = quiet(100);
+        let all = limits(&scenario(plan.clone(), model.clone()));
+        assert!(
+            all.contains(&Limit::Streams) && all.contains(&Limit::Capacity(1)) && all.contains(&Limit::Threshold(2))
+        );
+        for missing in [Limit::Target, Limit::Pace, Limit::Ingest(0), Limit::InService(0), Limit::Messages, Limit::Soak]
+        {
+            assert!(!all.contains(&missing), "{missing:?}");
+        }
+        model.clusters[1].in_service = AS_OF + HOUR;
+        model.clusters[0].ingest = Rate::per_second(5);
+        plan.heads[0].throttle.rate = Rate::per_second(7);
+        plan.placement.clusters[0].full_at = Share::ONE;
+        let scenario = scenario(plan, model);
+        let all = limits(&scenario);
+        assert!(all.contains(&Limit::InService(1)) && all.contains(&Limit::Ingest(0)) && all.contains(&Limit::Pace));
+        assert!(!all.contains(&Limit::Threshold(0)) && !all.contains(&Limit::Ingest(1)));
+        assert_eq!(Limit::InService(1).raised(&scenario).model.clusters[1].in_service, AS_OF, "not before the start");
+    }
+
+    #[test]
+    fn a_window_ends_an_hour_earlier_each_time_and_a_short_one_is_gone() {
+        let at = |hours: i64| AS_OF + HOUR.times(hours);
+        let limit = |streams| WindowLimit { streams, ..WindowLimit::OPEN };
+        let open = WindowLimit::OPEN;
+        let changes = vec![(at(0), limit(0)), (at(5), open), (at(10), limit(4)), (at(11), limit(8)), (at(15), open)];
+        let mut windows = Windows { changes, end: None };
+        an_hour_shorter(&mut windows);
+        assert_eq!(windows.changes, [(at(0), limit(0)), (at(4), open), (at(10), limit(8)), (at(14), open)]);
+    }
+}

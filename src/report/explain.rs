@@ -1,0 +1,348 @@
+//! What holds a date back: in words, as data, as a page, and as charts.
+
+mod data;
+mod files;
+mod words;
+
+pub use data::{document, json, schema};
+pub use files::write;
+pub(super) use words::bar_name;
+
+use super::what_if::words::signed_amount;
+use super::wording::{Calendar, percent, replications};
+use super::{Block, Report, Section, Tone};
+use crate::forecast::cases::Measure;
+use crate::forecast::compare::{Compared, MeasureShift, MilestoneShift, Variant, Verdict};
+use crate::forecast::explain::held::Held;
+use crate::forecast::explain::limit::Limit;
+use crate::forecast::explain::{Explained, awaited};
+use crate::forecast::quantile::P50;
+use crate::migration::message::Binding;
+use crate::scenario::{Scenario, UncertainInput};
+use crate::units::Span;
+
+/// What holds a scenario's dates back, with what is said besides.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    /// The scenario with every input at its middle.
+    pub scenario: Scenario,
+    /// Its file, without its folders.
+    pub file: String,
+    /// SHA-256 of its resolved text, in hexadecimal.
+    pub sha256: String,
+    /// Its uncertain inputs.
+    pub uncertain: Vec<UncertainInput>,
+    /// What was found.
+    pub explained: Explained,
+    /// Keys every draw.
+    pub seed: u64,
+    /// Replications of each case that were asked for.
+    pub asked: u32,
+    /// The command that gives these numbers again.
+    pub command: String,
+}
+
+/// How an input moves the awaited date.
+pub(super) struct Swing<'a> {
+    /// Its keys: several where they are correlated.
+    pub(super) keys: &'a [String],
+    /// The first of them at its P10 and at its P90.
+    pub(super) ends: [&'a MilestoneShift; 2],
+}
+
+impl Swing<'_> {
+    /// The larger of the two shifts, in days.
+    fn size(&self) -> f64 {
+        self.ends.iter().map(|one| days(one).abs()).fold(0.0, f64::max)
+    }
+}
+
+fn days(one: &MilestoneShift) -> f64 {
+    one.shift.map_or(0.0, |shift| shift.days)
+}
+
+impl Explain {
+    pub(super) fn main(&self) -> String {
+        awaited(&self.scenario)
+    }
+
+    /// The inputs, what moves the date most first.
+    pub(super) fn swings(&self) -> Vec<Swing<'_>> {
+        let main = self.main();
+        let shift = |variant: &'_ Variant| variant.milestones.iter().position(|one| one.dates.name == main);
+        let pairs = self.explained.inputs.iter().zip(self.explained.swings.variants.chunks_exact(2));
+        let mut swings: Vec<Swing<'_>> = pairs
+            .filter_map(|(keys, ends)| {
+                Some(Swing {
+                    keys,
+                    ends: [&ends[0].milestones[shift(&ends[0])?], &ends[1].milestones[shift(&ends[1])?]],
+                })
+            })
+            .collect();
+        swings.sort_by(|one, other| other.size().total_cmp(&one.size()));
+        swings
+    }
+
+    /// What an input is at its P10 and its P90.
+    pub(super) fn tenths(&self, key: &str) -> [String; 2] {
+        self.uncertain.iter().find(|input| input.key == key).map_or_else(Default::default, |input| input.tenths.clone())
+    }
+
+    /// The limits, what a unit more of is worth most first; what does not bind last.
+    fn ranked(&self) -> Vec<(Limit, &MilestoneShift, &MeasureShift)> {
+        let main = self.main();
+        let slow =
+            |variant: &'_ Variant| variant.impact.iter().position(|one| one.measure == Measure::MinutesAboveCaused);
+        let all = self.explained.limits.iter().zip(&self.explained.values.variants);
+        let mut ranked: Vec<_> = all
+            .filter_map(|(limit, variant)| {
+                let date = variant.milestones.iter().find(|one| one.dates.name == main)?;
+                Some((*limit, date, &variant.impact[slow(variant)?]))
+            })
+            .collect();
+        let order = |one: &MilestoneShift| match one.verdict {
+            Verdict::Less => 0,
+            Verdict::More => 1,
+            Verdict::NotSure => 2,
+            Verdict::TooFew => 3,
+            Verdict::InNeither => 4,
+            Verdict::Same => 5,
+        };
+        ranked.sort_by(|(_, one, _), (_, other, _)| {
+            order(one).cmp(&order(other)).then(days(other).abs().total_cmp(&days(one).abs()))
+        });
+        ranked
+    }
+
+    pub(super) fn calendar(&self) -> Calendar<'_> {
+        Calendar::new(&self.scenario)
+    }
+
+    /// The local date of a day since the start.
+    fn day(&self, day: usize) -> String {
+        self.calendar().short(self.scenario.as_of + Span::from_secs(86_400).times(day as i64))
+    }
+}
+
+/// The whole of it as plain rows, the answer first.
+#[must_use]
+pub fn report(explain: &Explain) -> Report {
+    let sections = vec![
+        answer(explain),
+        limits(explain),
+        inputs(explain),
+        by_time(explain),
+        by_head(explain),
+        certainty(explain),
+        repeat(explain),
+    ];
+    let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
+    Report { title: format!("{}: what holds it back", explain.scenario.name), sections }
+}
+
+fn section(title: &str, blocks: Vec<Block>) -> Section {
+    Section { title: title.into(), blocks }
+}
+
+fn plain(text: impl Into<String>) -> Block {
+    Block::Line(Tone::Plain, text.into())
+}
+
+fn header(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What holds the date back most, and what has bound for how long.
+pub(super) fn answer(explain: &Explain) -> Section {
+    let explained = &explain.explained;
+    let mut blocks = Vec::new();
+    if explained.interrupted {
+        let done = replications(explained.replications);
+        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} of {}", explain.asked)));
+    }
+    let (tone, text) = words::headline(explain);
+    blocks.push(Block::Line(tone, text));
+    for (cause, many) in &explained.unfinished {
+        let share = percent(f64::from(*many) / explained.replications as f64);
+        let horizon = explain.calendar().long(explain.scenario.horizon);
+        blocks.push(Block::Line(
+            Tone::Bad,
+            format!("{share} of the replications are not done by {horizon}: {}", words::cause(*cause)),
+        ));
+    }
+    if explained.set_aside > 0.0 {
+        let many = explained.set_aside;
+        let text = format!(
+            "{many:.1} mailboxes, in the mean, are set aside for a person: heads count as emptied but for them, and no date waits"
+        );
+        blocks.push(Block::Line(Tone::Doubt, text));
+    }
+    if let Some(dates) = explained.values.base.iter().find(|one| one.name == explain.main()) {
+        blocks.push(plain(format!("{}: {} (P50)", explain.main(), explain.calendar().cell(dates.at(P50), false))));
+    }
+    let row = |(cause, share): (Binding, f64)| {
+        let days = explained.all.days[cause as usize];
+        let mostly = explained.all.mostly(cause);
+        let mostly =
+            mostly.map_or_else(String::new, |(from, to)| format!("{} to {}", explain.day(from), explain.day(to)));
+        vec![cause.name().to_owned(), percent(share), format!("{days:.1} d"), mostly]
+    };
+    let rows: Vec<_> = explained.all.causes().into_iter().map(row).collect();
+    if !rows.is_empty() {
+        blocks.push(Block::Table { header: header(&["what bound", "share", "time", "mostly"]), rows });
+        let meant = |(cause, _): (Binding, f64)| plain(format!("- {}: {}", cause.name(), words::cause(cause)));
+        blocks.extend(explained.all.causes().into_iter().map(meant));
+        blocks.push(plain(
+            "Of the time in which heads had their turn, all heads together, mean of the replications; at every moment exactly one \
+             cause binds a head. Mostly: where the middle 80 % of that time lies.",
+        ));
+    }
+    section("", blocks)
+}
+
+/// What one unit more of each limit is worth.
+pub(super) fn limits(explain: &Explain) -> Section {
+    let each = explain.explained.values.each;
+    let row = |(limit, date, slow): (Limit, &MilestoneShift, &MeasureShift)| {
+        let known = !matches!(date.verdict, Verdict::InNeither | Verdict::TooFew);
+        let shift = date.shift.filter(|_| known).map_or_else(String::new, |shift| words::moved(&shift, each));
+        let slow = slow
+            .difference
+            .map_or_else(String::new, |it| if it.is_exactly_none() { "0".into() } else { signed_amount(it.days) });
+        vec![
+            words::limit(limit, &explain.scenario),
+            words::unit(limit, &explain.scenario),
+            shift,
+            slow,
+            words::verdict(date.verdict).to_owned(),
+        ]
+    };
+    let ranked = explain.ranked();
+    let bounded = ranked.iter().any(|(_, date, _)| {
+        date.shift.is_some_and(|shift| shift.bounded > 0) && !matches!(date.verdict, Verdict::Same | Verdict::InNeither)
+    });
+    let rows: Vec<Vec<String>> = ranked.into_iter().map(row).collect();
+    if rows.is_empty() {
+        return section("", Vec::new());
+    }
+    let names = header(&["limit", "one unit", "shift", "minutes slow", "verdict"]);
+    let mut blocks = vec![Block::Table { header: names, rows }];
+    blocks.push(plain(format!(
+        "Shift of {}: mean over the replications, with and without the unit, on the same random numbers, and its interval ({} \
+         together). Minutes slow: by the migration, more or fewer. What does not bind moves the date by exactly nothing, in every \
+         replication; it may bind once something else is raised.",
+        explain.main(),
+        explain.explained.values.confidence
+    )));
+    if bounded {
+        blocks.push(Block::Line(
+            Tone::Doubt,
+            "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts may be larger."
+                .into(),
+        ));
+    }
+    section("What one unit more is worth", blocks)
+}
+
+/// How far each uncertain input moves the date.
+pub(super) fn inputs(explain: &Explain) -> Section {
+    let swings = explain.swings();
+    if swings.is_empty() {
+        return section("", Vec::new());
+    }
+    let each = explain.explained.swings.each;
+    let shift = |one: &MilestoneShift| match (one.verdict, one.shift) {
+        (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => "n/e".to_owned(),
+        (_, Some(shift)) => words::moved(&shift, each),
+    };
+    let row = |swing: &Swing<'_>| {
+        let [low, high] = explain.tenths(&swing.keys[0]);
+        vec![words::bar_name(swing.keys), low, shift(swing.ends[0]), high, shift(swing.ends[1])]
+    };
+    let rows = swings.iter().map(row).collect();
+    let correlated = swings.iter().any(|swing| swing.keys.len() > 1);
+    let together =
+        if correlated { " Of inputs that are correlated the first is held, and the others follow it." } else { "" };
+    let text = format!(
+        "The date when this input is at its P10, and at its P90, against the date with its own draw; all others at their draws, \
+         which are the same.{together}"
+    );
+    let names = header(&["input", "P10", "shift", "P90", "shift"]);
+    section("What the uncertain inputs do", vec![Block::Table { header: names, rows }, plain(text)])
+}
+
+/// The longest table of stretches.
+const MOST_ROWS: usize = 16;
+
+/// What has bound when.
+pub(super) fn by_time(explain: &Explain) -> Section {
+    let held = &explain.explained.all;
+    let causes: Vec<Binding> = held.causes().into_iter().map(|(cause, _)| cause).collect();
+    let days = held.hours_by_day.len();
+    let Some(length) =
+        [1, 7, 28].into_iter().find(|length| days.div_ceil(*length) <= MOST_ROWS).or(Some(days.div_ceil(MOST_ROWS)))
+    else {
+        return section("", Vec::new());
+    };
+    if causes.is_empty() {
+        return section("", Vec::new());
+    }
+    let row = |(number, stretch): (usize, &[[f64; Binding::COUNT]])| {
+        let hours = |cause: Binding| stretch.iter().map(|day| day[cause as usize]).sum::<f64>();
+        let mut row = vec![explain.day(number * length)];
+        row.extend(causes.iter().map(|cause| match hours(*cause) {
+            hours if hours <= 0.0 => String::new(),
+            hours => format!("{hours:.1}"),
+        }));
+        row
+    };
+    let rows = held.hours_by_day.chunks(length).enumerate().map(row).collect();
+    let mut names = vec!["from".to_owned()];
+    names.extend(causes.iter().map(|cause| cause.name().to_owned()));
+    let each = if length == 1 { "day".to_owned() } else { format!("{length} days") };
+    let text = format!("Hours of each {each} in which it bound a head, all heads together, mean of the replications.");
+    section("What bound when", vec![Block::Table { header: names, rows }, plain(text)])
+}
+
+/// What has bound each head.
+pub(super) fn by_head(explain: &Explain) -> Section {
+    let row = |(name, held): (&String, &Held)| {
+        let causes: Vec<String> =
+            held.causes().iter().map(|(cause, share)| format!("{} {}", cause.name(), percent(*share))).collect();
+        let said = if causes.is_empty() { "nothing".into() } else { causes.join(", ") };
+        plain(format!("- {name}, {:.1} days in its turn: {said}", held.turn_days()))
+    };
+    let heads: Vec<_> = explain.scenario.heads.iter().zip(&explain.explained.heads).map(row).collect();
+    section("Head by head", if heads.len() > 1 { heads } else { Vec::new() })
+}
+
+/// How sure it is.
+pub(super) fn certainty(explain: &Explain) -> Section {
+    let Explained { replications: done, values, swings, .. } = &explain.explained;
+    let cases = 1 + values.variants.len() + swings.variants.len();
+    let of = |compared: &Compared, what: &str| match compared.variants.len() {
+        0 => String::new(),
+        many => format!(
+            " The verdicts of the {many} {what} hold together with {} (Holm), and so do their intervals (Bonferroni: each with {:.2} %).",
+            compared.confidence,
+            compared.each.fraction() * 100.0
+        ),
+    };
+    let text = format!(
+        "{} of each of {cases} cases, all with the same random numbers.{}{}",
+        replications(*done),
+        of(values, "limits"),
+        of(swings, "ends of inputs")
+    );
+    section("How sure this is", vec![plain(text)])
+}
+
+/// How to get the same numbers again.
+pub(super) fn repeat(explain: &Explain) -> Section {
+    let hash: String = explain.sha256.chars().take(12).collect();
+    let text = format!("Scenario {hash}, seed {}, version {}.", explain.seed, env!("CARGO_PKG_VERSION"));
+    section("To repeat it", vec![plain(explain.command.clone()), plain(text)])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! An explanation as JSON: the stable shape of `explain.json` and of `--json`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Explain, Swing, words};
+use crate::forecast::compare::{MeasureShift, MilestoneShift, Verdict};
+use crate::forecast::explain::held::Held;
+use crate::forecast::explain::limit::Limit;
+use crate::migration::message::Binding;
+use crate::report::document::schema_of;
+use crate::sim::DRAW_SCHEME;
+use crate::units::Share;
+
+/// Version of the shape.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What holds the date back on which everything is off the old storage.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Document {
+    /// Fields are only added while this stays.
+    schema_version: u32,
+    /// Version of the program.
+    version: &'static str,
+    /// The command that gives these numbers again.
+    command: String,
+    /// Keys every draw.
+    seed: u64,
+    /// Version of what is drawn.
+    draw_scheme: u32,
+    /// Replications of each case.
+    replications: usize,
+    /// Whether it was ended early.
+    incomplete: bool,
+    /// The scenario's own name.
+    scenario: String,
+    /// Its file.
+    file: String,
+    /// SHA-256 of the resolved scenario.
+    sha256: String,
+    /// The milestone whose shifts are told.
+    milestone: String,
+    /// The cause that has bound longest; null where nothing has.
+    leading_cause: Option<&'static str>,
+    /// Replications that were not done by the horizon, by what held them.
+    unfinished: BTreeMap<&'static str, u32>,
+    /// Mailboxes that are left because they are set aside, mean of the replications; no date waits for them.
+    set_aside: f64,
+    /// What has bound all heads together, then each head.
+    held: Vec<HeldPart>,
+    /// Confidence of all limits' verdicts (Holm) and intervals (Bonferroni) together, and the same of all inputs'; a share of 1.
+    confidence: f64,
+    /// What one unit more of each limit does.
+    limits: Vec<LimitPart>,
+    /// What each uncertain input does at its ends.
+    inputs: Vec<InputPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct HeldPart {
+    /// The head; null for all of them, their times added up.
+    head: Option<String>,
+    /// Days for which each cause has bound, mean of the replications.
+    days: BTreeMap<&'static str, f64>,
+    /// The same by day since the start, in hours of that day.
+    hours_by_day: Vec<BTreeMap<&'static str, f64>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct LimitPart {
+    /// The limit.
+    limit: String,
+    /// The head, cluster or link that it is of; null where it is the plan's.
+    store: Option<String>,
+    /// What one unit of it is.
+    unit: String,
+    /// The causes that it belongs to.
+    causes: Vec<&'static str>,
+    /// `earlier`, `later`, `does not bind` (not one replication differs), `not sure`, `not reached` or `too few`.
+    verdict: &'static str,
+    /// By how much the date comes later; null where nothing is known.
+    shift: Option<MovedPart>,
+    /// By how many minutes more users wait longer than the objective because of the migration; null with too few replications.
+    minutes_above_objective_by_migration: Option<f64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct MovedPart {
+    /// Later where positive; a difference of means.
+    days: f64,
+    /// Lower end of its interval.
+    low_days: f64,
+    /// Upper end of its interval.
+    high_days: f64,
+    /// Dates, with the unit and without, that lie at or after the horizon or are never reached, and count as the horizon.
+    counted_as_horizon: usize,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct InputPart {
+    /// Its key; several where they are correlated: the first one is held, the others follow it.
+    keys: Vec<String>,
+    /// At its P10 and at its P90.
+    ends: Vec<EndPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct EndPart {
+    /// The level, a share of 1.
+    level: f64,
+    /// What the input is there.
+    value: String,
+    /// `earlier`, `later`, `does not bind`, `not sure`, `not reached` or `too few`.
+    verdict: &'static str,
+    /// Against the date with the input's own draw.
+    shift: Option<MovedPart>,
+}
+
+/// It as data.
+#[must_use]
+pub fn document(explain: &Explain) -> Document {
+    let explained = &explain.explained;
+    let heads = explain.scenario.heads.iter().zip(&explained.heads);
+    Document {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        command: explain.command.clone(),
+        seed: explain.seed,
+        draw_scheme: DRAW_SCHEME,
+        replications: explained.replications,
+        incomplete: explained.interrupted,
+        scenario: explain.scenario.name.clone(),
+        file: explain.file.clone(),
+        sha256: explain.sha256.clone(),
+        milestone: explain.main(),
+        leading_cause: explained.leading().map(|(cause, _)| cause.name()),
+        unfinished: explained.unfinished.iter().map(|(cause, many)| (cause.name(), *many)).collect(),
+        set_aside: explained.set_aside,
+        held: std::iter::once(held_part(None, &explained.all))
+            .chain(heads.map(|(name, one)| held_part(Some(name), one)))
+            .collect(),
+        confidence: explained.values.confidence.fraction(),
+        limits: explain
+            .ranked()
+            .into_iter()
+            .map(|(limit, date, slow)| limit_part(explain, limit, date, slow))
+            .collect(),
+        inputs: explain.swings().iter().map(|swing| input(explain, swing)).collect(),
+    }
+}
+
+/// The JSON Schema of the document.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema_of::<Document>("An explanation of drawdown", SCHEMA_VERSION)
+}
+
+/// The document as text, indented, with a newline at its end.
+///
+/// # Errors
+/// When a number cannot be written as JSON; ours can.
+pub fn json(explain: &Explain) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&document(explain)).map(|text| text + "\n")
+}
+
+fn held_part(name: Option<&String>, held: &Held) -> HeldPart {
+    let causes: Vec<Binding> = held.causes().into_iter().map(|(cause, _)| cause).collect();
+    let named =
+        |amounts: &[f64; Binding::COUNT]| causes.iter().map(|cause| (cause.name(), amounts[*cause as usize])).collect();
+    HeldPart {
+        head: name.cloned(),
+        days: named(&held.days),
+        hours_by_day: held.hours_by_day.iter().map(named).collect(),
+    }
+}
+
+fn limit_part(explain: &Explain, limit: Limit, date: &MilestoneShift, slow: &MeasureShift) -> LimitPart {
+    LimitPart {
+        limit: words::limit(limit, &explain.scenario),
+        store: limit.store(&explain.scenario).map(str::to_owned),
+        unit: words::unit(limit, &explain.scenario),
+        causes: limit.causes().iter().map(|cause| cause.name()).collect(),
+        verdict: words::verdict(date.verdict),
+        shift: moved(date, explain.explained.values.each),
+        minutes_above_objective_by_migration: slow.difference.map(|shift| shift.days),
+    }
+}
+
+fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
+    let values = explain.tenths(&swing.keys[0]);
+    let each = explain.explained.swings.each;
+    let end = |((level, value), one): ((f64, String), &&MilestoneShift)| EndPart {
+        level,
+        value,
+        verdict: words::verdict(one.verdict),
+        shift: moved(one, each),
+    };
+    let ends = crate::forecast::explain::ENDS.into_iter().zip(values).zip(&swing.ends).map(end).collect();
+    InputPart { keys: swing.keys.to_vec(), ends }
+}
+
+fn moved(one: &MilestoneShift, each: Share) -> Option<MovedPart> {
+    let is_known = !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew);
+    one.shift.filter(|_| is_known).map(|shift| {
+        let (low_days, high_days) = shift.interval(each);
+        MovedPart { days: shift.days, low_days, high_days, counted_as_horizon: shift.bounded }
+    })
+}

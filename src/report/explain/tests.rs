@@ -1,0 +1,113 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::forecast::Inputs;
+use crate::forecast::explain::explain as find;
+use crate::forecast::replicate::Watch;
+use crate::forecast::testing::{days_of, outcome, scenario};
+use crate::report::{chart, html, markdown, terminal};
+use crate::units::Rate;
+
+/// A scenario in which a faster copy brings the date forward and nothing else does; its one input is the copies' speed.
+fn known(uncertain: bool) -> Explain {
+    let mut middle = scenario();
+    Arc::make_mut(&mut middle.plan).copy.stream = Rate::per_second(20_000_000);
+    Arc::make_mut(&mut middle.model).clusters[1].in_service = middle.as_of + Span::from_secs(86_400).times(3);
+    let stop = AtomicBool::new(false);
+    let realise = |draw: &crate::forecast::Draw<'_>| {
+        let mut drawn = middle.clone();
+        let speed = 18_000_000 + (draw("plan.move.stream") * 4e6) as u64;
+        Arc::make_mut(&mut drawn.plan).copy.stream = Rate::per_second(speed);
+        drawn
+    };
+    let simulate = |scenario: &Scenario, run: crate::sim::RunId, (): &mut ()| {
+        let speed = scenario.plan.copy.stream.bytes_per_second() as f64 / 20e6;
+        let noise = f64::from(run.replication % 7) / 100.0;
+        outcome(run.replication, days_of(run.replication) - (speed - 1.0) * (2.0 + noise))
+    };
+    let keys = vec!["plan.move.stream".to_owned()];
+    let inputs = Inputs::<()> {
+        middle: &middle,
+        uncertain: if uncertain { vec![keys] } else { Vec::new() },
+        realise: &realise,
+        simulate: &simulate,
+    };
+    let explained = find(&inputs, 40, Watch { stop: &stop, progress: &|_, _| {} });
+    Explain {
+        scenario: middle.clone(),
+        file: "small.toml".into(),
+        sha256: "cd".repeat(32),
+        uncertain: vec![UncertainInput {
+            key: "plan.move.stream".into(),
+            low: "18 MB/s".into(),
+            middle: "20 MB/s".into(),
+            high: "22 MB/s".into(),
+            law: "uniform",
+            tenths: ["18.4 MB/s".into(), "21.6 MB/s".into()],
+        }],
+        explained,
+        seed: 1,
+        asked: 40,
+        command: "drawdown explain small.toml --replications 40".into(),
+    }
+}
+
+#[test]
+fn the_page_answers_in_its_first_lines() {
+    let known = known(true);
+    insta::assert_snapshot!("page", terminal::render(&report(&known)).replace('\x1b', "ESC"));
+    insta::assert_snapshot!("markdown", markdown::render(&report(&known)));
+}
+
+#[test]
+fn the_document_fits_its_schema_and_the_schema_that_is_published() {
+    let published = include_str!("../../../docs/explain.schema.json");
+    let of = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    assert!(published == of, "docs/explain.schema.json is out of date: drawdown schema explain");
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for uncertain in [true, false] {
+        let value: serde_json::Value = serde_json::from_str(&json(&known(uncertain)).unwrap()).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&value).map(|one| one.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_browser_page_has_the_answer_the_charts_and_no_markup_of_the_scenario() {
+    let mut known = known(true);
+    known.scenario.name = "<b>drain</b>".into();
+    let pictures = chart::of_explain(&known);
+    assert_eq!(pictures.iter().map(|one| one.stem).collect::<Vec<_>>(), ["held", "tornado"]);
+    let page = html::explain(&known, &pictures).unwrap();
+    assert!(page.contains("&lt;b&gt;drain") && !page.contains("<b>drain"));
+    for part in [
+        "id=\"limits\"",
+        "id=\"inputs\"",
+        "id=\"when\"",
+        "id=\"repeat\"",
+        "held-wide",
+        "tornado-phone",
+        "does not bind",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn without_uncertain_inputs_there_is_no_tornado() {
+    let known = known(false);
+    assert_eq!(chart::of_explain(&known).iter().map(|one| one.stem).collect::<Vec<_>>(), ["held"]);
+    assert!(inputs(&known).blocks.is_empty());
+}
+
+#[test]
+fn replications_that_are_not_done_are_told_with_what_held_them() {
+    let mut known = known(false);
+    known.explained.unfinished = vec![(Binding::NoRoom, 10)];
+    let text = terminal::render(&report(&known));
+    assert!(
+        text.contains("25 % of the replications are not done by") && text.contains("no cluster has room"),
+        "{text}"
+    );
+}
