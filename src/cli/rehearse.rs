@@ -99,6 +99,8 @@ fn smaller(scenario: &mut Scenario, thin: f64) {
     let plan = Arc::make_mut(&mut scenario.plan);
     plan.copy.purge_after = plan.copy.purge_after.map(|_| GRACE);
     (plan.attempts.backoff, plan.attempts.backoff_cap) = (SECOND, GRACE);
+    // Nobody is there to see to what is set aside.
+    plan.attempts.wait_for_person = false;
 }
 
 fn scale_clusters(scenario: &mut Scenario, by: f64) {
