@@ -95,7 +95,10 @@ fn the_mailboxes_of_a_domain_move_together_also_over_a_restart_and_the_ledger_kn
     let ledger = world.path("ledger.db").display().to_string();
     let page = world.say(&["forecast", "--no-files", "--quiet", "--replications", "20", "--from", &ledger]);
     let said = String::from_utf8(page.stdout).unwrap();
-    assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains("at the end 0 groups are split"), "{said}");
+    assert!(
+        said.split_whitespace().collect::<Vec<_>>().join(" ").contains("at the end 0.00 groups are split"),
+        "{said}"
+    );
 
     world.change("scenario.toml", &[(", rate = \"400 kB/s\"", "")]);
     world.finish();
