@@ -142,14 +142,16 @@ fn head(bytes: &[u8]) -> Result<(Vec<String>, usize), String> {
         counts
     });
     believable(metadata.num_rows, groups)?;
-    for column in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
-        let range = column.byte_range();
-        let (values, unpacked) = (column.num_values(), column.uncompressed_size());
-        let chunk = Chunk { begin: range.start, end: range.end, values, unpacked };
-        pages::believable(bytes, &chunk).map_err(|what| {
-            let name = column.descriptor().path_in_schema.join(".");
-            format!("is a Parquet file that is damaged: column \"{name}\" has {what}")
-        })?;
+    for group in &metadata.row_groups {
+        for column in group.parquet_columns() {
+            let range = column.byte_range();
+            let (values, unpacked) = (column.num_values(), column.uncompressed_size());
+            let chunk = Chunk { begin: range.start, end: range.end, values, unpacked };
+            pages::believable(bytes, &chunk).map_err(|what| {
+                let name = column.descriptor().path_in_schema.join(".");
+                format!("is a Parquet file that is damaged: column \"{name}\" has {what}")
+            })?;
+        }
     }
     let schema = reader.schema().map_err(damaged)?;
     let names = schema.iter_values().map(|field| field.name.to_string()).collect();
