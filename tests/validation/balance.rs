@@ -114,13 +114,13 @@ impl Ledger {
             Event::SwitchFailed { effect, .. } => self.drop_copied(effect),
             Event::ClusterSampled { cluster, used, .. } => {
                 // The part of a byte by which they have grown is not on the disk, and does not grow there.
-                let (used, on) = (used.get() as f64, self.on(cluster));
+                let (bytes, on) = (used.get() as f64, self.on(cluster));
                 assert!(
-                    (on - used).abs() <= self.grown + 1e-12 * on,
-                    "bytes on {cluster:?}: {used}, {on} by the ledger"
+                    (on - bytes).abs() <= self.grown + 1e-12 * on,
+                    "{cluster:?}: {bytes} bytes, {on} by the ledger"
                 );
                 if self.growth <= 0.0 {
-                    assert_eq!(used, self.brought[cluster.index()] as f64, "bytes on {cluster:?}");
+                    assert_eq!(used.get(), self.brought[cluster.index()], "bytes on {cluster:?}");
                 }
                 self.sampled += 1;
             }
