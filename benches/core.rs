@@ -70,6 +70,7 @@ fn plan() -> Plan {
             backoff_cap: Span::from_secs(3_600),
             fault_rate: Share::from_ppm(250_000),
             fault_window: 64,
+            wait_for_person: false,
         },
         milestones: Vec::new(),
     }

@@ -188,9 +188,12 @@ pub struct Fleet {
     pub origin: Vec<HeadId>,
     /// Where it lives now.
     pub home: Vec<Home>,
-    /// The group (a customer's domain) it belongs to; empty when there are no groups.
+    /// The group (a customer's domain) it belongs to, or [`NO_GROUP`]; empty when there are no groups.
     pub group: Vec<u32>,
 }
+
+/// The group of a mailbox that has none, where others have one.
+pub const NO_GROUP: u32 = u32::MAX;
 
 impl Fleet {
     /// The number of mailboxes.

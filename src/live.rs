@@ -8,6 +8,7 @@
 //! | [`maildir`] | one mailbox's files: copied, compared, fenced, removed |
 //! | [`pace`] | how many copies may progress, and how fast |
 //! | [`directory`] | who lives where, and who may change it |
+//! | `facts`, `group` | what is where when a session begins, and who belongs together |
 //! | [`front`] | the machines that serve mailboxes |
 //! | [`probe`] | load and fill of the stores |
 //! | [`clock`] | instants that never go back |
@@ -28,6 +29,7 @@ pub mod control;
 pub mod directory;
 mod facts;
 pub mod front;
+mod group;
 pub mod journal;
 pub mod ledger;
 pub mod lines;

@@ -32,6 +32,7 @@ mod start;
 mod throttle;
 mod window;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::fleet::{ClusterId, HeadId, MailboxId};
@@ -93,6 +94,8 @@ struct Session {
     /// When the end of the first calendar to end is to be announced; `None` once that has been done.
     windows_end_warning: Option<Time>,
     all_emptied: bool,
+    /// Set aside, and no person can change that in this session: deleted, or too large for every cluster.
+    beyond_help: BTreeSet<MailboxId>,
     ended: bool,
     /// The earliest instant at which something is due, and what; possibly too early, never too late.
     wake: Due,
@@ -300,7 +303,7 @@ impl Session {
                 self.renew_wake(now);
             }
         }
-        if self.ended || (self.all_emptied && self.purged()) {
+        if self.ended || (self.all_emptied && self.purged() && !self.waits_for_person()) {
             return true;
         }
         let (until, why) = self.wake;
@@ -324,6 +327,20 @@ impl Session {
     #[inline(never)]
     fn purged(&self) -> bool {
         self.purge_after.is_none() || self.lanes.iter().all(|lane| lane.purges.is_empty())
+    }
+
+    /// Whether a mailbox of any head waits for a person for whom the plan waits.
+    fn waits_for_person(&self) -> bool {
+        (0..self.lanes.len()).any(|head| self.waits_for_person_on(HeadId(head as u8)))
+    }
+
+    /// The same of one head.
+    fn waits_for_person_on(&self, head: HeadId) -> bool {
+        let set_aside = self.lanes[head.index()].set_aside as usize;
+        self.plan.attempts.wait_for_person && set_aside > 0 && {
+            let beyond = self.beyond_help.iter().filter(|mailbox| self.mailboxes.head(**mailbox) == Some(head));
+            set_aside > beyond.count()
+        }
     }
 
     /// Computes `wake` anew, after everything due until `now` has been done. Once a step is enough, however much of what it

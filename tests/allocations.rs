@@ -108,6 +108,7 @@ fn plan() -> Plan {
             backoff_cap: Span::from_secs(600),
             fault_rate: Share::ONE,
             fault_window: 64,
+            wait_for_person: false,
         },
         milestones: Vec::new(),
     }

@@ -10,8 +10,9 @@ const LAYERS: [&str; 10] =
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 
 /// A crate that only some layers may name, and which.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("polars", &["scenario", "report"]),
+    ("polars_parquet_format", &["scenario"]),
     ("plotters", &["report"]),
     ("maud", &["report"]),
     ("minijinja", &["report"]),

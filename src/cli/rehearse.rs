@@ -11,12 +11,13 @@ use clap::Args;
 
 use super::run::session;
 use super::{Done, Failure, ScenarioArguments, progress};
-use crate::fleet::{Fleet, MailboxId};
+use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
 use crate::live::rehearsal::{self, Wanted};
 use crate::live::session::Setting;
 use crate::migration::message::Facts;
+use crate::migration::plan::Within;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory, FillProbe, LoadProbe, Site, Statements, Store};
 use crate::sim::{self, RunId};
@@ -99,6 +100,12 @@ fn smaller(scenario: &mut Scenario, thin: f64) {
     let plan = Arc::make_mut(&mut scenario.plan);
     plan.copy.purge_after = plan.copy.purge_after.map(|_| GRACE);
     (plan.attempts.backoff, plan.attempts.backoff_cap) = (SECOND, GRACE);
+    if scenario.model.population.groups == 0 && plan.order.within == Within::WholeGroups {
+        // There is nothing that could move whole, as in the forecast.
+        plan.order.within = Within::Inventory;
+    }
+    // Nobody is there to see to what is set aside.
+    plan.attempts.wait_for_person = false;
 }
 
 fn scale_clusters(scenario: &mut Scenario, by: f64) {
@@ -130,8 +137,11 @@ fn wanted(scenario: &Scenario, fleet: &Fleet, thin: f64) -> Vec<Wanted> {
         let head = fleet.home[row].as_head()?;
         let messages = (f64::from(fleet.messages[row]) * thin).ceil().min(f64::from(fleet.messages[row]));
         let bytes = (fleet.bytes[row].get() as f64 * thin).min(fleet.bytes[row].get() as f64);
+        // A name says the group, as that of a customer's user would.
+        let group = fleet.group.get(row).filter(|group| **group != NO_GROUP);
+        let domain = group.map_or(String::new(), |group| format!("@group-{group:0digits$}.example"));
         Some(Wanted {
-            user: format!("user-{row:0digits$}"),
+            user: format!("user-{row:0digits$}{domain}"),
             head,
             bytes: Bytes::new(bytes as u64),
             messages: messages as u32,

@@ -244,8 +244,11 @@ impl Teller<'_> {
                 if *milestone == Milestone::Decommissioned && seen.status().set_aside() > 0 {
                     continue;
                 }
-                let milestone = self.scenario.milestone_name(milestone);
-                tell(&self.out, &format!("{} {milestone}", self.local(seen.now)));
+                let name = self.scenario.milestone_name(milestone);
+                tell(&self.out, &format!("{} {name}", self.local(seen.now)));
+                if *milestone == Milestone::AllEmptied && self.scenario.plan.attempts.wait_for_person {
+                    self.ask_for_person(seen);
+                }
             }
         }
         let due = self.told.is_none_or(|told| told.elapsed() >= EVERY);
@@ -256,6 +259,16 @@ impl Teller<'_> {
                 return log.progress(seen.now, status.left(), status.moved, status.faults);
             }
             tell(self.messages, &format!("{} {}", self.local(seen.now), in_short(&status)));
+        }
+    }
+
+    /// Nothing is left but what was set aside, and the plan waits for whoever sees to that: somebody has to know.
+    fn ask_for_person(&self, seen: &Seen<'_>) {
+        let aside = seen.status().set_aside();
+        if aside > 0 {
+            let words =
+                "are set aside, and waited for: `drawdown retry` for each that can move again, or `drawdown stop`";
+            tell(self.messages, &format!("{} {aside} mailboxes {words}", self.local(seen.now)));
         }
     }
 

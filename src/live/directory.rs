@@ -49,6 +49,8 @@ pub struct User {
     pub epoch: i64,
     /// Whether it is held.
     pub state: State,
+    /// The group that it belongs to, where the list has a column of them and something is in it.
+    pub group: Option<String>,
 }
 
 /// Whether a user may be served.
@@ -196,9 +198,9 @@ impl Fence {
 }
 
 impl User {
-    /// A user from name, store, path, epoch and state.
-    fn read(which: Which, cells: [Cell; 5]) -> Result<Self, DirectoryError> {
-        let [name, home, path, epoch, state] = cells;
+    /// A user from name, store, path, epoch and state, and perhaps a group.
+    fn read(which: Which, cells: [Cell; User::COLUMNS]) -> Result<Self, DirectoryError> {
+        let [name, home, path, epoch, state, group] = cells;
         let name = filled(which, "?", "name", name)?;
         let home = filled(which, &name, "store", home)?;
         let path = filled(which, &name, "path", path)?;
@@ -219,8 +221,19 @@ impl User {
                 return Err(wrong(format!("the state is {}, must be \"ok\" or \"hold\"", shown(&state))));
             }
         };
-        Ok(Self { name, home, path, epoch, state })
+        let group = match group {
+            Cell::Null => None,
+            Cell::Text(text) => Some(text).filter(|text| !text.is_empty()),
+            Cell::Whole(number) => Some(number.to_string()),
+            Cell::Other(_) => {
+                return Err(wrong(format!("the group is {}, must be a text or a whole number", shown(&group))));
+            }
+        };
+        Ok(Self { name, home, path, epoch, state, group })
     }
+
+    /// The columns of a list that has groups.
+    const COLUMNS: usize = 6;
 }
 
 fn filled(which: Which, user: &str, column: &str, cell: Cell) -> Result<String, DirectoryError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::directory::User;
+use super::group;
 use super::ledger::Named;
 use super::maildir::{self, MailError, Totals};
 use super::session::{Past, Roots};
@@ -36,6 +37,8 @@ pub(super) fn gather(
 ) -> Gathered {
     let mut rows = Rows::new(scenario, past, users, now);
     rows.measure(roots, say);
+    // Anew in each session: what the ledger has are numbers.
+    rows.fleet.group = group::column(scenario.plan.order.within, users, &rows.names);
     let open = (0..).map(ClusterId).zip(&scenario.model.clusters);
     let open = open.filter(|(_, model)| model.in_service <= now).map(|(cluster, _)| cluster).collect();
     rows.finish(open)
@@ -227,7 +230,7 @@ mod tests {
 
     fn user(scenario: &Scenario, row: usize, home: Home) -> User {
         let home = home.as_head().map_or(&scenario.clusters[0], |head| &scenario.heads[head.index()]).clone();
-        User { name: name(row), home, path: format!("u/{row}"), epoch: 0, state: State::Ok }
+        User { name: name(row), home, path: format!("u/{row}"), epoch: 0, state: State::Ok, group: None }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::directory::{Directory, State};
 use super::facts::{self, Gathered};
 use super::probe::{Probe, ProbeError, Reading};
-use super::session::{self, Past, Roots, SessionError, Setting, failed, openings, refuse_overlaps, same_stores};
+use super::session::{
+    self, Past, Roots, SessionError, Setting, failed, openings, refuse_missing_groups, refuse_overlaps, same_stores,
+};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{
     Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
@@ -98,6 +100,7 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     refuse_overlaps(scenario, &users)?;
+    refuse_missing_groups(scenario, &users)?;
     let held = users.iter().filter(|user| user.state == State::Hold);
     let said: Vec<String> =
         held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)).collect();

@@ -46,7 +46,7 @@ pub use refuse::{OtherStores, same_stores};
 
 use holds::Holds;
 pub(super) use past::Past;
-pub(super) use refuse::refuse_overlaps;
+pub(super) use refuse::{refuse_missing_groups, refuse_overlaps};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -147,6 +147,7 @@ pub fn run(
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&users, say);
     refuse_overlaps(scenario, &users)?;
+    refuse_missing_groups(scenario, &users)?;
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = plan(scenario, &names, say);

@@ -105,6 +105,7 @@ mod tests {
         backoff_cap: Span::from_secs(200),
         fault_rate: Share::from_ppm(250_000),
         fault_window: 8,
+        wait_for_person: false,
     };
 
     #[test]

@@ -222,6 +222,7 @@ impl Session {
     /// Sets a mailbox aside that no cluster can ever take.
     fn set_aside_waiting(&mut self, mailbox: MailboxId, head: HeadId, out: &mut Vec<Command>) {
         self.lanes[head.index()].waiting -= 1;
+        self.beyond_help.insert(mailbox);
         self.set_aside(mailbox, head, out);
     }
 

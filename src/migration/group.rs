@@ -4,10 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::mailbox::{Mailboxes, Phase};
-use crate::fleet::{Fleet, MailboxId};
-
-/// The group of mailboxes that have none.
-const NO_GROUP: u32 = u32::MAX;
+use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 
 /// The groups of an order, one to be finished before another begins. Mailboxes without a group come last and wait for one
 /// another no more than in any other order.

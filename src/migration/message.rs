@@ -589,7 +589,7 @@ pub enum Binding {
     Outage,
     /// Fewer mailboxes are left than streams.
     Tail,
-    /// An operator, an automatic stop, or a wave that soaks.
+    /// An operator, an automatic stop, a wave that soaks, or mailboxes set aside, for a person, when all else is done.
     Paused,
     /// Another head is drained first, or this one is empty.
     NotItsTurn,

@@ -93,6 +93,7 @@ impl Session {
         let Some(head) = self.mailboxes.head(mailbox) else { return };
         self.mailboxes.set_phase(mailbox, Phase::Waiting);
         self.mailboxes.set_attempts(mailbox, 0);
+        self.beyond_help.remove(&mailbox);
         if self.mailboxes.begun(mailbox) {
             self.waves.reopen();
         }

@@ -249,6 +249,9 @@ pub struct AttemptPlan {
     pub fault_rate: Share,
     /// Attempts that the fault rate is taken over, at most 64.
     pub fault_window: u8,
+    /// Whether somebody sees to mailboxes that were set aside: then it is not over before that, and no head counts as purged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait_for_person: bool,
 }
 
 /// A share of progress worth announcing.

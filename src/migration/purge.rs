@@ -259,11 +259,12 @@ impl Session {
         self.check_purged(head, out);
     }
 
-    /// Announces a head whose old copies are gone.
+    /// Announces a head whose old copies are gone, and on which nobody waits for a person for whom the plan waits.
     pub(super) fn check_purged(&mut self, head: HeadId, out: &mut Vec<Command>) {
+        let waits = self.waits_for_person_on(head);
         let lane = &mut self.lanes[head.index()];
         let gone = lane.emptied == Emptied::Yes && lane.purges.is_empty() && lane.purges.kept == 0;
-        if !gone || lane.purges.done || self.purge_after.is_none() {
+        if !gone || waits || lane.purges.done || self.purge_after.is_none() {
             return;
         }
         lane.purges.done = true;

@@ -283,6 +283,8 @@ impl Session {
                 self.mailboxes.set_phase(mailbox, Phase::Gone);
                 self.lanes[head.index()].shares.add();
                 self.shares.add();
+                self.beyond_help.remove(&mailbox);
+                self.check_purged(head, out);
             }
             Phase::Excluded | Phase::Settled => self.mailboxes.set_phase(mailbox, Phase::Gone),
             Phase::Moved | Phase::Gone => {}

@@ -10,7 +10,7 @@ use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
 use super::memory::{LaneMemory, Memory};
-use super::message::{Command, Milestone, Reason, Start};
+use super::message::{Command, Fault, Milestone, Reason, Start};
 use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::{Plan, Within};
@@ -70,6 +70,7 @@ impl Session {
             filled: 0,
             windows_end_warning: plan.heads.iter().filter_map(|head| head.windows.end).min().map(|end| end - WARNING),
             all_emptied: false,
+            beyond_help: facts.set_aside.iter().filter(|(_, fault)| *fault == Fault::Gone).map(|(id, _)| *id).collect(),
             ended: false,
             wake: (now, Reason::Throttle),
             unsettled: false,

@@ -6,9 +6,10 @@ use crate::fleet::MailboxId;
 use crate::forecast::expect::{Expected, Verdict};
 use crate::forecast::quantile::{P10, P50, P80, P90, When};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
-use crate::migration::message::Milestone;
+use crate::migration::message::{Binding, Milestone};
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
+use crate::sim::Outcome;
 
 /// The first lines: when each head is empty, when all are, when each cluster opens and is full.
 pub(super) fn answer(forecast: &Forecast) -> Section {
@@ -242,7 +243,36 @@ fn rule(forecast: &Forecast) -> Vec<Block> {
         let text = format!("Not finished by the horizon {share}, held by: {}.", cause.name());
         blocks.push(Block::Line(Tone::Bad, text));
     }
+    blocks.extend(waits_for_person(forecast).map(|text| Block::Line(Tone::Bad, text)));
     blocks
+}
+
+/// What keeps dates back that do not come before somebody has seen to mailboxes that were set aside.
+fn waits_for_person(forecast: &Forecast) -> Option<String> {
+    let aside = |outcome: &Outcome| outcome.heads.iter().any(|head| head.set_aside > 0);
+    let outcomes = forecast.replications.iter().map(|replication| &replication.outcome);
+    if forecast.scenario.plan.attempts.wait_for_person {
+        let waits = |outcome: &&Outcome| outcome.unfinished == Some(Binding::Paused) && aside(outcome);
+        let number = outcomes.filter(waits).count() as u32;
+        return (number > 0)
+            .then(|| format!("At the horizon mailboxes set aside wait for a person {}.", in_of(number, forecast)));
+    }
+    // Whoever asks for the last mailbox asks for those, too.
+    let is_share = |one: &&MilestoneForecast| {
+        matches!(one.milestone, Milestone::ShareMoved { .. } | Milestone::HeadShareMoved { .. }) && one.never > 0
+    };
+    let kept: Vec<&MilestoneForecast> = forecast.milestones.iter().filter(is_share).collect();
+    let most = kept.iter().map(|one| one.never).max()?;
+    let finished = outcomes.filter(|outcome| outcome.unfinished.is_none() && aside(outcome)).count() as u32;
+    (finished > 0).then(|| {
+        let names: Vec<String> = kept.iter().map(|one| forecast.scenario.milestone_name(&one.milestone)).collect();
+        format!(
+            "{}: never {}, since mailboxes that were set aside stay where they are; [operator] resolves_after says \
+             after how long somebody sees to them.",
+            names.join(", "),
+            in_of(most, forecast),
+        )
+    })
 }
 
 fn widths(forecast: &Forecast) -> Vec<Block> {

@@ -28,7 +28,7 @@ pub(crate) fn plan(file: &Item, frame: &Frame, model: &Model, reader: &mut Reade
         order: frame.order.clone(),
         placement: placement(file, item, model, reader),
         copy: copy(item, reader)?,
-        attempts: attempts(item, reader)?,
+        attempts: attempts(item, model, reader)?,
         milestones: frame.shares.clone(),
     })
 }
@@ -355,7 +355,7 @@ fn copy(plan: &Item, reader: &mut Reader<'_>) -> Option<CopyPlan> {
     })
 }
 
-fn attempts(plan: &Item, reader: &mut Reader<'_>) -> Option<AttemptPlan> {
+fn attempts(plan: &Item, model: &Model, reader: &mut Reader<'_>) -> Option<AttemptPlan> {
     reader.section();
     let item = plan.get("attempts")?;
     let attempts = AttemptPlan {
@@ -364,6 +364,8 @@ fn attempts(plan: &Item, reader: &mut Reader<'_>) -> Option<AttemptPlan> {
         backoff_cap: reader.span(item, "backoff_cap"),
         fault_rate: reader.share(item, "fault_rate"),
         fault_window: reader.number(item, "fault_window") as u8,
+        // Whoever says that somebody sees to them waits for that, simulated or not.
+        wait_for_person: model.resolves_after.is_some(),
     };
     if attempts.backoff_cap < attempts.backoff {
         reader.problem(item, "backoff_cap is shorter than backoff");

@@ -243,8 +243,7 @@ fn groups(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let order = file.get("plan").and_then(|plan| plan.get("order"));
     let Some(within) = order.and_then(|order| order.get("within")) else { return };
     if scenario.plan.order.within == Within::WholeGroups && scenario.model.population.groups == 0 {
-        let none =
-            "has no effect: no mailbox has a group; give population.groups, or an inventory with a column of them";
+        let none = "has no effect in a forecast without --from: no mailbox has a group; give population.groups, or an inventory with a column of them";
         reader.warning(within, none);
     }
 }

@@ -329,7 +329,7 @@ static OPERATOR: Table = Table {
         may(
             "resolves_after",
             Kind::Table(&REPAIR),
-            "Until a mailbox that was set aside can move and is tried again: lognormal; never when missing.",
+            "Until a mailbox that was set aside can move and is tried again: lognormal, and neither forecast nor `run` is over before; never when missing.",
         ),
     ]],
 };

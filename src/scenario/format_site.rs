@@ -149,7 +149,11 @@ static DIRECTORY: Table = Table {
 static STATEMENTS: Table = Table {
     what: "the statements",
     keys: &[&[
-        may("list", Kind::Text, "Every user: name, store, path below its root, epoch, state (`ok` or `hold`)."),
+        may(
+            "list",
+            Kind::Text,
+            "Every user: name, store, path below its root, epoch, state (`ok` or `hold`), and a group, if users have one.",
+        ),
         may("user", Kind::Text, "One user, the same columns: `:user`."),
         may("hold", Kind::Text, "Holds a user: `:user`, `:epoch`, `:fence`."),
         may("flip", Kind::Text, "Moves a held user and adds one to the epoch: `:user`, `:to`, `:epoch`, `:fence`."),

@@ -22,6 +22,7 @@ mod export;
 mod gather;
 mod guard;
 mod names;
+mod pages;
 pub(super) mod parquet;
 mod rows;
 pub(super) mod trouble;

@@ -115,7 +115,8 @@ pub enum Database {
 /// `:until`, `:now`; they are never put into the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statements {
-    /// Every user: name, store, path below the store's root, epoch (a whole number), state (`ok` or `hold`).
+    /// Every user: name, store, path below the store's root, epoch (a whole number), state (`ok` or `hold`); and a sixth column,
+    /// the group that it belongs to, where users have groups.
     pub list: String,
     /// One user, the same columns: `:user`.
     pub user: String,

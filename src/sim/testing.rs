@@ -119,6 +119,7 @@ fn plan(total: Bytes) -> Plan {
             backoff_cap: Span::from_secs(86_400),
             fault_rate: Share::ONE,
             fault_window: 64,
+            wait_for_person: false,
         },
         milestones: Vec::new(),
     }

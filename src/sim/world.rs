@@ -31,7 +31,7 @@ use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
 use crate::migration::Migration;
 use crate::migration::message::{
-    CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Milestone, Order, Start,
+    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Milestone, Order, Start,
 };
 use crate::migration::plan::Within;
 use crate::scenario::Scenario;
@@ -277,7 +277,11 @@ impl<'s, O: Outcomes> World<'s, O> {
         self.close_accounts(end);
         let order = &self.scenario.plan.order.heads;
         let unfinished = order.iter().find(|head| machine.left(**head) > 0).or_else(|| order.last());
-        let unfinished = unfinished.filter(|_| self.ended).map(|head| machine.binding(*head));
+        let unfinished = unfinished.filter(|_| self.ended).map(|head| match machine.binding(*head) {
+            // Nothing of it is left to be moved: where somebody is waited for, that is it.
+            Binding::NotItsTurn if self.waits_for_person(machine) => Binding::Paused,
+            binding => binding,
+        });
         let mut heads = Vec::with_capacity(self.heads.len());
         for (place, head) in self.heads.drain(..).enumerate() {
             let id = HeadId(place as u8);
@@ -315,6 +319,14 @@ impl<'s, O: Outcomes> World<'s, O> {
         workspace.drawn_from = self.drawn_from;
         workspace.places = self.places;
         outcome
+    }
+
+    /// Whether nothing but mailboxes for which a person is waited for are left.
+    fn waits_for_person(&self, machine: &Migration) -> bool {
+        let mut heads = (0..self.scenario.heads.len()).map(|head| HeadId(head as u8));
+        self.scenario.plan.attempts.wait_for_person
+            && heads.clone().all(|head| machine.left(head) == 0)
+            && heads.any(|head| machine.set_aside(head) > 0)
     }
 
     fn announced(&mut self, milestone: Milestone) {

@@ -309,12 +309,11 @@ proptest! {
         }
         let stage = Stage::new(&file);
         stage.write("");
-        // In a program of its own: a damaged page can make the library reserve memory that no machine has, which ends it, and
-        // which nothing can catch (docs/inventory.md).
+        // In a program of its own: a damaged page that is believed can make the library reserve memory that no machine has, which
+        // ends it, and which nothing can catch.
         let ended = Command::new(env!("CARGO_BIN_EXE_drawdown")).arg("validate").arg(stage.path().join("scenario.toml")).output();
         let ended = ended.expect("the program");
         let said = String::from_utf8_lossy(&ended.stderr);
-        let known = ended.status.code().is_none() && said.contains("memory allocation of");
-        prop_assert!(matches!(ended.status.code(), Some(0 | 2)) || known, "{}: {said}", ended.status);
+        prop_assert!(matches!(ended.status.code(), Some(0 | 2)), "{}: {said}", ended.status);
     }
 }

@@ -45,6 +45,8 @@ mod production;
 mod production_faults;
 #[cfg(target_os = "linux")]
 mod production_fill;
+#[cfg(target_os = "linux")]
+mod production_groups;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_injected;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -51,6 +51,34 @@ fn whom_the_directory_has_at_a_head_is_not_forgotten_because_no_maildir_is_there
 }
 
 #[test]
+fn where_the_file_says_that_somebody_sees_to_what_was_set_aside_the_run_waits_for_that() {
+    let world = World::new(6, 3);
+    world.change(
+        "scenario.toml",
+        &[("[users]", "[operator]\nresolves_after = { median = \"1 day\", sigma = 0.5 }\n[users]")],
+    );
+    let (home, path) = head_of(&world, "user-002");
+    let (maildir, away) = (world.path(&home).join(path), world.path("away"));
+    fs::rename(&maildir, &away).unwrap();
+    let mut run = world.start();
+    let left = || {
+        let status = world.status();
+        (status["heads"][0]["left"].as_u64(), status["heads"][0]["set_aside"].as_u64(), status["moved"].as_u64())
+    };
+    assert!(waits(60 * SECOND, || left() == (Some(0), Some(1), Some(5))), "{:?}", world.status());
+    // Well past the grace: the other old copies are gone.
+    std::thread::sleep(3 * SECOND);
+    assert!(run.try_wait().unwrap().is_none(), "it waits");
+    fs::rename(&away, &maildir).unwrap();
+    assert!(world.say(&["retry", "user-002"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("1 mailboxes are set aside, and waited for") && said.contains("decommissioned"), "{said}");
+    world.check_moved();
+    assert_eq!(world.check_replay(), 1);
+}
+
+#[test]
 fn a_run_that_was_told_to_stop_ends_in_order_whatever_signal_comes_then() {
     let world = World::new(24, 5);
     hold_for(&world, "1");

@@ -6,15 +6,26 @@ use drawdown::fleet::{ClusterId, HeadId, MailboxId};
 use drawdown::migration::message::{Command, EffectId, Event};
 use drawdown::scenario::Scenario;
 use drawdown::sim::{RunId, TraceItem, TraceRow, trace};
-use drawdown::units::Bytes;
+use drawdown::units::{Bytes, Span, Time};
 use proptest::prelude::*;
 
 use super::setup::read;
 
-/// What goes on, by what has been said alone.
+/// What goes on, by what has been said alone, and how mail grows.
 #[derive(Default)]
 struct Ledger {
-    copying: BTreeMap<EffectId, (MailboxId, HeadId, ClusterId)>,
+    /// Sizes at the start, and by what share all mail grows at each step of the load.
+    sizes: Vec<Bytes>,
+    growth: f64,
+    step: Span,
+    as_of: Time,
+    /// Steps so far, and by how much a mailbox has grown.
+    steps: i64,
+    grown: f64,
+    /// Bytes on each cluster that grow: those of mailboxes that live there.
+    living: Vec<f64>,
+    /// Copies under way, and the size that each has to have in the end.
+    copying: BTreeMap<EffectId, (MailboxId, HeadId, ClusterId, f64)>,
     copied: BTreeMap<EffectId, (MailboxId, ClusterId, Bytes)>,
     moved: BTreeMap<MailboxId, Bytes>,
     gone: u64,
@@ -26,7 +37,32 @@ struct Ledger {
 }
 
 impl Ledger {
+    fn of(scenario: &Scenario, run: RunId) -> Self {
+        let (clusters, model) = (scenario.clusters.len(), &scenario.model);
+        Self {
+            sizes: drawdown::sim::fleet(scenario, run).bytes,
+            growth: model.population.growth_per_day * model.load.step.days(),
+            step: model.load.step,
+            as_of: scenario.as_of,
+            grown: 1.0,
+            living: vec![0.0; clusters],
+            brought: vec![0; clusters],
+            ..Self::default()
+        }
+    }
+
+    /// Bytes that should be on a cluster now: what lives there, and copies whose switch is still to come.
+    fn on(&self, cluster: ClusterId) -> f64 {
+        let waiting = self.copied.values().filter(|copy| copy.1 == cluster).map(|copy| copy.2.get() as f64);
+        self.living[cluster.index()] + waiting.sum::<f64>()
+    }
+
     fn see(&mut self, row: &TraceRow<'_>) {
+        while self.as_of + self.step.times(self.steps + 1) <= row.now {
+            self.steps += 1;
+            self.grown *= 1.0 + self.growth;
+            self.living.iter_mut().for_each(|bytes| *bytes *= 1.0 + self.growth);
+        }
         match row.item {
             TraceItem::Event(event) => self.event(event),
             TraceItem::Command(command) => self.command(command),
@@ -39,7 +75,8 @@ impl Ledger {
                 let under_way = self.copying.values().any(|copy| copy.0 == mailbox)
                     || self.copied.values().any(|copy| copy.0 == mailbox);
                 assert!(!under_way && !self.moved.contains_key(&mailbox), "{mailbox:?} is moved twice");
-                self.copying.insert(effect, (mailbox, from, to));
+                let size = self.sizes[mailbox.index()].get() as f64 * self.grown;
+                self.copying.insert(effect, (mailbox, from, to, size));
             }
             Command::SetPace { head, streams, .. } => {
                 self.pace.resize(self.pace.len().max(head.index() + 1), 0);
@@ -60,7 +97,8 @@ impl Ledger {
     fn event(&mut self, event: &Event) {
         match *event {
             Event::CopyEnded { effect, bytes, .. } => {
-                let (mailbox, _, cluster) = self.copying.remove(&effect).expect("a copy that ends has begun");
+                let (mailbox, _, cluster, size) = self.copying.remove(&effect).expect("a copy that ends has begun");
+                assert!((bytes.get() as f64 - size).abs() <= 1.0, "{mailbox:?}: {bytes:?}, of {size} at its start");
                 self.brought[cluster.index()] += bytes.get();
                 self.copied.insert(effect, (mailbox, cluster, bytes));
                 self.copies_ended += 1;
@@ -69,12 +107,21 @@ impl Ledger {
                 assert!(self.copying.remove(&effect).is_some(), "a copy that fails has begun");
             }
             Event::SwitchEnded { effect } => {
-                let (mailbox, _, bytes) = self.copied.remove(&effect).expect("a switch that ends has its copy");
+                let (mailbox, cluster, bytes) = self.copied.remove(&effect).expect("a switch that ends has its copy");
+                self.living[cluster.index()] += bytes.get() as f64;
                 assert!(self.moved.insert(mailbox, bytes).is_none(), "{mailbox:?} has moved twice");
             }
             Event::SwitchFailed { effect, .. } => self.drop_copied(effect),
             Event::ClusterSampled { cluster, used, .. } => {
-                assert_eq!(used.get(), self.brought[cluster.index()], "bytes on {cluster:?}");
+                // The part of a byte by which they have grown is not on the disk, and does not grow there.
+                let (bytes, on) = (used.get() as f64, self.on(cluster));
+                assert!(
+                    (on - bytes).abs() <= self.grown + 1e-12 * on,
+                    "{cluster:?}: {bytes} bytes, {on} by the ledger"
+                );
+                if self.growth <= 0.0 {
+                    assert_eq!(used.get(), self.brought[cluster.index()], "bytes on {cluster:?}");
+                }
                 self.sampled += 1;
             }
             Event::MailboxGone { .. } => self.gone += 1,
@@ -84,7 +131,7 @@ impl Ledger {
 }
 
 fn scenario(numbers: &Numbers) -> Scenario {
-    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule, link } =
+    let Numbers { mailboxes, sigma, transient, switch, streams, law, deletions, outages, overlap, rule, link, growth } =
         numbers;
     let throttle = match law {
         0 => format!("law = \"fixed\", streams = {streams}"),
@@ -136,6 +183,7 @@ size = {{ median = "60 MB", sigma = {sigma}, max = "5 GB" }}
 message = {{ mean = "75 kB", sigma = 0.5 }}
 activity = "1 op/s"
 deletions = "{deletions} / day"
+growth = "{growth} % / day"
 [load]
 profile = "business-mail"
 noise = {{ sigma = 0.2, correlation = "1 h" }}
@@ -182,24 +230,30 @@ struct Numbers {
     rule: bool,
     /// MB/s of a link; 0 for none.
     link: u32,
+    /// Per cent a day.
+    growth: f64,
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
     let first = (50_u32..800, 0.2_f64..1.8, 0_u32..20, 0_u32..20, 1_u32..40);
     let second = (0_u32..3, 0_u32..40, 0_u32..6, any::<bool>(), any::<bool>(), prop_oneof![Just(0), 20_u32..200]);
-    (first, second).prop_map(
-        |((mailboxes, sigma, transient, switch, streams), (law, deletions, outages, overlap, rule, link))| Numbers {
-            mailboxes,
-            sigma,
-            transient,
-            switch,
-            streams,
-            law,
-            deletions,
-            outages,
-            overlap,
-            rule,
-            link,
+    let third = prop_oneof![Just(0.0), 0.01_f64..3.0];
+    (first, second, third).prop_map(
+        |((mailboxes, sigma, transient, switch, streams), (law, deletions, outages, overlap, rule, link), growth)| {
+            Numbers {
+                mailboxes,
+                sigma,
+                transient,
+                switch,
+                streams,
+                law,
+                deletions,
+                outages,
+                overlap,
+                rule,
+                link,
+                growth,
+            }
         },
     )
 }
@@ -209,13 +263,17 @@ proptest! {
     #[test]
     fn mailboxes_bytes_and_streams_balance_at_every_event(numbers in numbers(), seed in 0_u64..1_000) {
         let scenario = scenario(&numbers);
-        let mut ledger = Ledger { brought: vec![0; scenario.clusters.len()], ..Ledger::default() };
-        let outcome = trace(&scenario, RunId { seed, replication: 0 }, &mut |row| ledger.see(row));
+        let run = RunId { seed, replication: 0 };
+        let mut ledger = Ledger::of(&scenario, run);
+        let outcome = trace(&scenario, run, &mut |row| ledger.see(row));
         prop_assert!(ledger.sampled > 10);
         prop_assert_eq!(ledger.moved.len() as u64, outcome.moved);
         let bytes: u64 = ledger.moved.values().map(|bytes| bytes.get()).sum();
         let waiting: u64 = ledger.copied.values().map(|(_, _, bytes)| bytes.get()).sum();
         prop_assert_eq!(bytes + waiting, ledger.brought.iter().sum::<u64>());
+        for (cluster, plan) in outcome.clusters.iter().zip(&scenario.plan.placement.clusters) {
+            prop_assert!(cluster.highest_placement <= plan.full_at, "{:?} of {:?}", cluster.highest_placement, plan.full_at);
+        }
         if outcome.unfinished.is_none() {
             let aside: u32 = outcome.heads.iter().map(|head| head.set_aside).sum();
             // Whoever was deleted had not moved.

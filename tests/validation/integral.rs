@@ -66,6 +66,12 @@ fn scenario(trial: Trial, contract_ms: f64, users: f64) -> Scenario {
 
 /// The true latency in each period, milliseconds, as its pace makes it.
 fn latencies(scenario: &Scenario, curve: &LatencyCurve, users: f64) -> Vec<f64> {
+    let streams = streams_by_period(scenario, PERIODS).into_iter();
+    streams.map(|streams| curve.response_s(users + streams * STREAM_LOAD) * 1e3).collect()
+}
+
+/// The streams that are allowed in the middle of each period.
+pub(crate) fn streams_by_period(scenario: &Scenario, periods: usize) -> Vec<f64> {
     let mut changes: Vec<(f64, f64)> = Vec::new();
     trace(scenario, RunId { seed: 3, replication: 0 }, &mut |row| {
         if let TraceItem::Command(Command::SetPace { streams, .. }) = row.item {
@@ -74,10 +80,9 @@ fn latencies(scenario: &Scenario, curve: &LatencyCurve, users: f64) -> Vec<f64> 
     });
     let at = |period: usize| {
         let end = (period as f64 + 0.5) * PERIOD_S;
-        let streams = changes.iter().rev().find(|(at, _)| *at <= end).map_or(0.0, |(_, streams)| *streams);
-        curve.response_s(users + streams * STREAM_LOAD) * 1e3
+        changes.iter().rev().find(|(at, _)| *at <= end).map_or(0.0, |(_, streams)| *streams)
     };
-    (0..PERIODS).map(at).collect()
+    (0..periods).map(at).collect()
 }
 
 #[test]

@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod aimd;
 mod aqueduct;
 mod balance;
 mod curves;
 mod document;
 mod feedback;
+mod growth;
 mod integral;
 mod metamorphic;
 mod queues;

@@ -79,7 +79,14 @@ mod tests {
     use crate::live::directory::State;
 
     fn user((name, home, path): (&str, &str, &str)) -> User {
-        User { name: name.to_owned(), home: home.to_owned(), path: path.to_owned(), epoch: 0, state: State::Ok }
+        User {
+            name: name.to_owned(),
+            home: home.to_owned(),
+            path: path.to_owned(),
+            epoch: 0,
+            state: State::Ok,
+            group: None,
+        }
     }
 
     fn stores(names: &[&str]) -> Vec<String> {

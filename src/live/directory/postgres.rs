@@ -121,8 +121,8 @@ impl Database for Postgres {
             let mut rows = transaction.query_raw(statement, bound).map_err(failed)?;
             let mut users = Vec::new();
             while let Some(row) = rows.next().map_err(failed)? {
-                let mut cells = [const { Cell::Null }; 5];
-                for (column, cell) in cells.iter_mut().enumerate() {
+                let mut cells = [const { Cell::Null }; User::COLUMNS];
+                for (column, cell) in cells.iter_mut().enumerate().take(row.len()) {
                     *cell = row.try_get(column).map_err(|error| which.answer(message(&error)))?;
                 }
                 users.push(User::read(which, cells)?);

@@ -71,11 +71,12 @@ impl Database for Sqlite {
             let failed = |error: rusqlite::Error| failed(which, &error);
             let mut statement = connection.prepare(text).map_err(failed)?;
             bind(&mut statement, values).map_err(failed)?;
+            let columns = statement.column_count();
             let mut rows = statement.raw_query();
             let mut users = Vec::new();
             while let Some(row) = rows.next().map_err(failed)? {
-                let mut cells = [const { Cell::Null }; 5];
-                for (column, cell) in cells.iter_mut().enumerate() {
+                let mut cells = [const { Cell::Null }; User::COLUMNS];
+                for (column, cell) in cells.iter_mut().enumerate().take(columns) {
                     *cell = read(row, column).map_err(failed)?;
                 }
                 users.push(User::read(which, cells)?);

@@ -133,7 +133,7 @@ impl Which {
     /// How many columns it gives at least and at most; changes may give any or none.
     pub(super) fn columns(self) -> std::ops::RangeInclusive<usize> {
         match self {
-            Self::List | Self::User => 5..=5,
+            Self::List | Self::User => 5..=6,
             Self::TakeLease => 1..=usize::MAX,
             Self::Hold | Self::Flip | Self::Release | Self::KeepLease | Self::EndLease | Self::Intake => 0..=usize::MAX,
         }
@@ -173,7 +173,7 @@ impl Which {
         }
         Err(self.wrong(match self {
             Self::TakeLease => "it gives no fencing number (`RETURNING`)".to_owned(),
-            _ => format!("it gives {count} columns instead of name, store, path, epoch and state"),
+            _ => format!("it gives {count} columns instead of name, store, path, epoch and state, and perhaps a group"),
         }))
     }
 

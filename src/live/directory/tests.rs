@@ -52,7 +52,8 @@ fn finds_users(directory: &Directory) {
     let names = users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>();
     assert_eq!(names, ["Zoe", "adam", "bob", "carol", "o'brien\"; --", "éva"]);
     let path = "o/o'brien".to_owned();
-    let expected = User { name: names[4].to_owned(), home: "head-2".to_owned(), path, epoch: 0, state: State::Ok };
+    let expected =
+        User { name: names[4].to_owned(), home: "head-2".to_owned(), path, epoch: 0, state: State::Ok, group: None };
     assert_eq!((&users[4], user(directory, names[4])), (&expected, expected.clone()));
     assert_eq!(directory.user("nobody' OR '1'='1"), Ok(None));
     assert_eq!(directory.intake("cluster-1"), Ok(false));
@@ -300,6 +301,23 @@ fn a_change_of_more_than_one_row_is_rolled_back() {
 }
 
 #[test]
+fn a_list_may_say_the_group() {
+    let mut place = Place::new();
+    place.sql(
+        "ALTER TABLE mailbox ADD COLUMN customer; INSERT INTO mailbox (name, home, path, customer) VALUES \
+         ('a', 'head-1', 'a', 'One'), ('b', 'head-1', 'b', 7), ('c', 'head-1', 'c', ''), ('d', 'head-1', 'd', NULL)",
+    );
+    place.statements.list = place.statements.list.replace("state FROM", "state, customer FROM");
+    let directory = place.connect();
+    let groups: Vec<_> = directory.list().expect("the list").into_iter().map(|user| user.group).collect();
+    assert_eq!(groups, [Some("One".to_owned()), Some("7".to_owned()), None, None]);
+    assert_eq!(user(&directory, "a").group, None, "nothing asks for the group of one user");
+    place.sql("UPDATE mailbox SET customer = 1.5 WHERE name = 'b'");
+    let error = directory.list().expect_err("a number with a part").to_string();
+    assert!(error.contains("user \"b\": the group is the number 1.5, must be a text or a whole number"), "{error}");
+}
+
+#[test]
 fn a_statement_that_cannot_be_right_is_refused_at_once() {
     type Change = fn(&mut Statements);
     let cases: [(Change, &str); 9] = [
@@ -318,7 +336,7 @@ fn a_statement_that_cannot_be_right_is_refused_at_once() {
         (|all| all.user = all.user.replace(":user", "'bob'"), "site.directory.user: it does not ask for `:user`"),
         (
             |all| all.list = "SELECT name, home FROM mailbox".to_owned(),
-            "site.directory.list: it gives 2 columns instead of name, store, path, epoch and state",
+            "site.directory.list: it gives 2 columns instead of name, store, path, epoch and state, and perhaps a group",
         ),
         (|all| all.list = "SELECT name FROM users".to_owned(), "site.directory.list: no such table: users"),
         (

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::LedgerError;
 use super::reader::Reader;
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::migration::attempt::{self, Verdict};
 use crate::migration::message::{Batch, Command, EffectId, Event, Facts, Fault, Order, Start};
 use crate::migration::plan::Plan;
@@ -322,7 +322,7 @@ impl Known {
         }
         let Fleet { bytes: sizes, messages, activity_micro_op_s, origin, home: homes, group } = &mut self.fleet;
         if !group.is_empty() {
-            group.push(0);
+            group.push(NO_GROUP);
         }
         sizes.push(bytes);
         messages.push(0);

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::store::{Owner, try_owner};
 use super::{Checks, Verdict};
 use crate::live::directory::{Directory, State, User, overlap};
+use crate::live::group;
 use crate::scenario::Scenario;
 use crate::scenario::site::Site;
 
@@ -49,6 +50,7 @@ impl Checks {
         }
         self.empty_heads(scenario, site, &by_home);
         self.overlaps(scenario, &users);
+        self.groups(scenario, &users);
         let owners = self.maildirs(scenario, site, &users);
         if stores_are_good {
             self.owners(scenario, site, &owners);
@@ -79,6 +81,33 @@ impl Checks {
             self.add(what, Verdict::Doubt, found);
         } else {
             self.add(what, Verdict::Good, "no two are in one place");
+        }
+    }
+
+    /// Which groups a plan that orders by them would find.
+    fn groups(&mut self, scenario: &Scenario, users: &[User]) {
+        let what = "groups";
+        if !group::asked_for(scenario.plan.order.within) {
+            return;
+        }
+        if group::are_missing(scenario, users) {
+            return self.add(what, Verdict::Bad, group::MISSING);
+        }
+        let (source, sizes) = group::on_heads(scenario, users);
+        let without = sizes.get(&None).copied().unwrap_or(0);
+        let groups = || sizes.iter().filter_map(|(group, size)| Some((group.as_ref()?, size)));
+        let from = match source {
+            group::Source::List => "by the directory's list",
+            group::Source::Domains | group::Source::None => "by the domains of the users' names",
+        };
+        let largest = groups().max_by_key(|(_, size)| **size);
+        let largest =
+            largest.map_or(String::new(), |(group, size)| format!("; the largest is {group} with {size} users"));
+        let found = format!("{} on the heads, {from}{largest}", groups().count());
+        if without > 0 {
+            self.add(what, Verdict::Doubt, format!("{found}; {without} users have none, and come last"));
+        } else {
+            self.add(what, Verdict::Good, found);
         }
     }
 

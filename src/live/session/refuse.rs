@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::SessionError;
 use crate::live::directory::{User, overlap};
+use crate::live::group;
 use crate::live::ledger::Ledger;
 use crate::scenario::Scenario;
 
@@ -75,6 +76,11 @@ pub(in crate::live) fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> R
             overlap::shown(&found)
         ))),
     }
+}
+
+/// Groups that nobody has cannot be moved one after the other.
+pub(in crate::live) fn refuse_missing_groups(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
+    if group::are_missing(scenario, users) { Err(SessionError(group::MISSING.to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]

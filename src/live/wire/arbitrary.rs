@@ -240,13 +240,14 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
             switches,
         },
     );
-    let attempts = (any::<[u8; 2]>(), span(), span(), share()).prop_map(
-        |([limit, fault_window], backoff, backoff_cap, fault_rate)| AttemptPlan {
+    let attempts = (any::<([u8; 2], bool)>(), span(), span(), share()).prop_map(
+        |(([limit, fault_window], wait_for_person), backoff, backoff_cap, fault_rate)| AttemptPlan {
             limit,
             backoff,
             backoff_cap,
             fault_rate,
             fault_window,
+            wait_for_person,
         },
     );
     let milestone = (prop::option::of(head()), share()).prop_map(|(head, share)| ShareMilestone { head, share });

@@ -88,6 +88,7 @@ pub(super) fn plain(heads: u8) -> Plan {
             backoff_cap: secs(600),
             fault_rate: percent(100),
             fault_window: 64,
+            wait_for_person: false,
         },
         milestones: Vec::new(),
     }

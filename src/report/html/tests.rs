@@ -8,8 +8,9 @@ use super::super::tests::{about, uncertain};
 use super::*;
 use crate::fleet::MailboxId;
 use crate::forecast::testing::{days_of, made, made_of, outcome, scenario};
-use crate::migration::message::Binding;
+use crate::migration::message::{Binding, Milestone};
 use crate::migration::plan::Plan;
+use crate::units::Share;
 
 const VOID: [&str; 2] = ["meta", "br"];
 
@@ -141,6 +142,34 @@ fn the_answer_comes_first_and_is_honest() {
         "Mailboxes are still on the old storage on December 9, as far as this forecast looks, in every replication."
     );
     assert_eq!(without(None), "Some mailboxes stay on the old storage in every replication.");
+}
+
+#[test]
+fn dates_that_never_come_because_of_mailboxes_set_aside_say_so() {
+    let told = |waits: bool, unfinished: Option<Binding>| {
+        let mut scenario = scenario();
+        let mut plan = Plan::clone(&scenario.plan);
+        plan.attempts.wait_for_person = waits;
+        scenario.plan = Arc::new(plan);
+        scenario.milestones.push(Milestone::ShareMoved { share: Share::ONE });
+        let forecast = made_of(&scenario, 100, &|r| {
+            let mut outcome = outcome(r, days_of(r));
+            let stay = r < 40;
+            outcome.heads[0].set_aside = if stay { 2 } else { 0 };
+            outcome.unfinished = unfinished.filter(|_| stay);
+            let moved = outcome.reached[0].filter(|_| !stay);
+            outcome.reached.push(moved);
+            outcome
+        });
+        page(&forecast, &about()).replace('\u{a0}', " ")
+    };
+    let never = "100 % moved: never in 40 % of the replications, since mailboxes that were set aside stay where they are; \
+                 [operator] resolves_after says after how long somebody sees to them.";
+    assert!(told(false, None).contains(never));
+    assert!(!told(true, None).contains("set aside stay where they are"));
+    let waits = "At the horizon mailboxes set aside wait for a person in 40 % of the replications.";
+    assert!(told(true, Some(Binding::Paused)).contains(waits));
+    assert!(!told(true, Some(Binding::NoRoom)).contains("wait for a person"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader, Tim
 
 use super::block::{Block, Cells};
 use super::guard::guarded;
+use super::pages::{self, Chunk};
 use super::rows::ROWS_MAX;
 use super::trouble::Trouble;
 
@@ -141,6 +142,17 @@ fn head(bytes: &[u8]) -> Result<(Vec<String>, usize), String> {
         counts
     });
     believable(metadata.num_rows, groups)?;
+    for group in &metadata.row_groups {
+        for column in group.parquet_columns() {
+            let range = column.byte_range();
+            let (values, unpacked) = (column.num_values(), column.uncompressed_size());
+            let chunk = Chunk { begin: range.start, end: range.end, values, unpacked };
+            pages::believable(bytes, &chunk).map_err(|what| {
+                let name = column.descriptor().path_in_schema.join(".");
+                format!("is a Parquet file that is damaged: column \"{name}\" has {what}")
+            })?;
+        }
+    }
     let schema = reader.schema().map_err(damaged)?;
     let names = schema.iter_values().map(|field| field.name.to_string()).collect();
     Ok((names, reader.num_rows().map_err(damaged)?))

@@ -8,7 +8,7 @@ use super::columns::{Columns, Field, Wishes};
 use super::names::{self, Names};
 use super::trouble::Trouble;
 use super::value::{self, Wrong, shown};
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::scenario::check::nearest;
 use crate::units::{Bytes, Time};
 
@@ -18,8 +18,6 @@ const NAME_MAX: usize = 1_000;
 pub(super) const ROWS_MAX: usize = 1_000_000_000;
 /// So many names are looked for ahead, together.
 const AHEAD: usize = 64;
-/// The group of mailboxes that have none: after all others.
-const NO_GROUP: u32 = u32::MAX;
 
 /// The rows that have been read.
 pub(crate) struct Rows<'a> {

@@ -86,23 +86,31 @@ impl<O: Outcomes> World<'_, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::message::{Binding, Milestone};
     use crate::migration::plan::ShareMilestone;
     use crate::scenario::model::{Faults, Lognormal};
     use crate::sim::testing::{quiet, scenario};
     use crate::sim::{LAST_PART_FROM, Outcome, RunId, TraceItem, simulate, trace};
-    use crate::units::Time;
+    use crate::units::{Share, Time};
 
     const DAY: Span = Span::from_secs(86_400);
 
     /// Of 2,000 mailboxes 100 need a person, and of the others every eighth fails three times.
     fn outcome(resolves_after: Option<Lognormal>, look: &mut dyn FnMut(Time, &TraceItem<'_>)) -> Outcome {
+        let all = Share::ONE;
         let (mut plan, mut model) = quiet(2_000);
         plan.copy.purge_after = Some(DAY.times(10));
-        plan.milestones = vec![ShareMilestone { head: None, share: LAST_PART_FROM }];
+        plan.attempts.wait_for_person = resolves_after.is_some();
+        plan.milestones =
+            vec![ShareMilestone { head: None, share: LAST_PART_FROM }, ShareMilestone { head: None, share: all }];
+        // For months nothing hangs on the load.
+        model.load.step = Span::from_secs(3_600);
         model.cost.purge_rate = 1e6;
         model.faults = Faults { permanent: 0.05, transient: 0.5, switch: 0.0 };
         model.resolves_after = resolves_after;
-        let scenario = scenario(plan, model);
+        let mut scenario = scenario(plan, model);
+        scenario.milestones =
+            vec![Milestone::AllEmptied, Milestone::ShareMoved { share: all }, Milestone::Decommissioned];
         let run = RunId { seed: 42, replication: 3 };
         let outcome = trace(&scenario, run, &mut |row| look(row.now, &row.item));
         assert_eq!(outcome, simulate(&scenario, run));
@@ -134,5 +142,30 @@ mod tests {
         assert_eq!((part.mailboxes, part.failed, part.all_mailboxes), (20, 20, 2_000));
         assert!(part.bytes < part.all_bytes && part.largest <= part.bytes && part.messages > 0, "{part:?}");
         assert_eq!(left.last_part, None, "99 % have not moved");
+    }
+
+    #[test]
+    fn when_all_else_is_done_and_purged_it_goes_on_until_a_person_has_seen_to_everything() {
+        // All else is done and purged within eleven days.
+        let law = Lognormal { median_s: 40.0 * DAY.secs(), sigma: 0.1 };
+        let days = |outcome: &Outcome| {
+            let of = |at: &Option<Time>| at.map(|at| at.since(crate::sim::testing::AS_OF).days());
+            outcome.reached.iter().map(of).collect::<Vec<_>>()
+        };
+        let resolved = outcome(Some(law), &mut |_, _| {});
+        assert_eq!((resolved.moved, resolved.unfinished), (2_000, None));
+        let [Some(emptied), Some(moved), Some(decommissioned)] = days(&resolved)[..] else {
+            panic!("{:?}", days(&resolved))
+        };
+        assert!(emptied < 1.0, "those set aside are excused: {emptied}");
+        assert!((45.0..190.0).contains(&moved) && (9.9..10.2).contains(&(decommissioned - moved)), "{decommissioned}");
+        // Nobody in sight before the horizon, which is day 200: then that is what is told.
+        let law = Lognormal { median_s: 300.0 * DAY.secs(), sigma: 0.1 };
+        let late = outcome(Some(law), &mut |_, _| {});
+        assert_eq!(late.unfinished, Some(Binding::Paused));
+        assert!(matches!(days(&late)[..], [Some(_), None, None]), "{:?}", days(&late));
+        // Nobody at all: it ends as a run does, and never comes to all.
+        let left = outcome(None, &mut |_, _| {});
+        assert_eq!((left.unfinished, days(&left)[1]), (None, None));
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Place, World};
-use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId, NO_GROUP};
 use crate::migration::message::{EffectId, Event, Fault, Order};
 use crate::scenario::Scenario;
 use crate::sim::job::{Job, Phase};
@@ -92,6 +92,9 @@ impl<O: Outcomes> World<'_, O> {
                 fleet.activity_micro_op_s.push(0);
                 fleet.home.push(home);
                 fleet.origin.push(home.as_head().unwrap_or(HeadId(u8::MAX)));
+                if !fleet.group.is_empty() {
+                    fleet.group.push(NO_GROUP);
+                }
                 self.places.push(Place::of(home));
                 if let Some(head) = home.as_head() {
                     self.heads[head.index()].mailboxes += 1;

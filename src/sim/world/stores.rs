@@ -1,6 +1,6 @@
 //! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
 
-use crate::fleet::{Fleet, HeadId, Home};
+use crate::fleet::{Fleet, HeadId, Home, NO_GROUP};
 use crate::migration::message::FullOf;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Hazard, Probe};
@@ -53,7 +53,7 @@ impl Place {
 
 /// Groups of which some mailboxes live on a cluster and some on a head.
 pub(super) fn split_groups(fleet: &Fleet, places: &[Place]) -> u32 {
-    let count = fleet.group.iter().filter(|group| **group != u32::MAX).max().map_or(0, |last| *last as usize + 1);
+    let count = fleet.group.iter().filter(|group| **group != NO_GROUP).max().map_or(0, |last| *last as usize + 1);
     let (mut moved, mut left) = (vec![false; count], vec![false; count]);
     for (group, place) in fleet.group.iter().zip(places).filter(|(group, _)| (**group as usize) < count) {
         let side = if place.head().is_some() { &mut left } else { &mut moved };

@@ -150,7 +150,7 @@ fn binds_to_the_types_that_it_finds(place: &Place<'_>) {
         "epoch = :epoch::int4 AND name = :user /* ':user' */ AND EXISTS (SELECT 1 FROM lease WHERE fence = :fence)";
     let columns = "SELECT name, home, path, epoch, state FROM account";
     let statements = Statements {
-        list: columns.to_owned(),
+        list: columns.replace("state FROM", "state, id FROM"),
         user: format!("{columns} WHERE name = :user"),
         hold: format!("UPDATE account SET state = 'hold' WHERE {one} RETURNING 'ten :fences'"),
         flip: format!("UPDATE account SET home = :to, epoch = epoch + 1, state = $$ok$$ WHERE home = :home AND {one}"),
@@ -169,6 +169,7 @@ fn binds_to_the_types_that_it_finds(place: &Place<'_>) {
     lease.keep(at(1001)).expect("kept");
     let bob = user(&directory, "bob");
     assert_eq!((bob.home.as_str(), bob.epoch), ("head-1", 7));
+    assert_eq!(directory.list().expect("the list")[0].group.as_deref(), Some("1"));
     directory.hold(&bob, lease.fence()).expect("held");
     assert_eq!(user(&directory, "bob").state, State::Hold);
     directory.flip(&bob, "cluster-1", lease.fence()).expect("moved");
