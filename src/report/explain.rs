@@ -9,7 +9,7 @@ pub use files::write;
 pub(super) use words::bar_name;
 
 use super::what_if::words::signed_amount;
-use super::wording::{Calendar, percent, replications};
+use super::wording::{Calendar, count, percent, replications};
 use super::{Block, Report, Section, Tone};
 use crate::forecast::cases::Measure;
 use crate::forecast::compare::{Compared, MeasureShift, MilestoneShift, Variant, Verdict};
@@ -171,9 +171,9 @@ pub(super) fn answer(explain: &Explain) -> Section {
         ));
     }
     if explained.set_aside > 0.0 {
-        let many = explained.set_aside;
+        let many = if explained.set_aside < 1.0 { "under 1".to_owned() } else { count(explained.set_aside) };
         let text = format!(
-            "{many:.1} mailboxes, in the mean, are set aside for a person: heads count as emptied but for them, and no date waits"
+            "Mailboxes set aside for a person, mean of the replications: {many}; heads count as emptied but for them"
         );
         blocks.push(Block::Line(Tone::Doubt, text));
     }
