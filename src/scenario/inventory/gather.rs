@@ -125,10 +125,16 @@ fn read_csv(
     };
     let mut rows = Rows::new(fixed, &request.wishes, &columns);
     let places = places(&columns);
-    while let Some(block) = csv.block(&places, trouble)? {
-        if !rows.take(&block, trouble) {
+    let mut next = csv.block(&places, trouble)?;
+    while let Some(block) = next {
+        // The next block is read while this one is taken in; what is wrong with it is told after what is wrong with this one.
+        let mut ahead = trouble.ahead();
+        let (goes_on, following) = rayon::join(|| rows.take(&block, trouble), || csv.block(&places, &mut ahead));
+        if !goes_on {
             break;
         }
+        trouble.append(ahead);
+        next = following?;
         tell(csv.read, size);
     }
     let Rows { fleet, names, moved, .. } = rows;

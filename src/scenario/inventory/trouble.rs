@@ -63,6 +63,29 @@ impl Trouble {
         }
     }
 
+    /// For what comes later in the file and is read meanwhile.
+    pub(crate) fn ahead(&self) -> Self {
+        Self::new(self.file.clone(), self.skip)
+    }
+
+    /// Takes in what was found later in the file, as if it had been told here from the beginning.
+    pub(crate) fn append(&mut self, later: Self) {
+        let ends = later.shown.len().saturating_sub(usize::from(later.fatal));
+        for (place, problem) in later.shown.into_iter().enumerate() {
+            // What ends the reading is the last of them, and is always said.
+            if place >= ends || self.shown.len() < ROWS_SHOWN {
+                self.shown.push(problem);
+            }
+        }
+        for (kind, counted) in later.kinds {
+            *self.kinds.entry(kind).or_default() += counted;
+        }
+        self.problems += later.problems;
+        self.rows += later.rows;
+        self.last_row = self.last_row.max(later.last_row);
+        self.fatal |= later.fatal;
+    }
+
     /// Rows that have a problem.
     pub(crate) const fn rows(&self) -> u64 {
         self.rows
@@ -96,5 +119,41 @@ impl Trouble {
             return Found { problems, more: more - 1 };
         }
         Found { problems, more }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with rows from one on, and whether the reading ends there.
+    fn tell(trouble: &mut Trouble, rows: std::ops::Range<u64>, ends: bool) {
+        for row in rows.clone() {
+            let wrong = |kind| Wrong { kind, message: format!("is {kind}") };
+            trouble.of_row(row, Some("bytes"), &wrong("negative"));
+            if row % 3 == 0 {
+                trouble.of_row(row, None, &wrong("short"));
+            }
+        }
+        if ends {
+            trouble.of_file(format!("row {} is where reading ends", rows.end));
+        }
+    }
+
+    #[test]
+    fn what_is_found_ahead_is_told_as_if_it_had_been_read_in_its_turn() {
+        for skip in [false, true] {
+            for (first, second, ends) in [(2, 5, false), (2, 500, true), (500, 3, true), (0, 7, false), (7, 0, false)] {
+                let mut at_once = Trouble::new("x.csv".into(), skip);
+                tell(&mut at_once, 1..1 + first, false);
+                tell(&mut at_once, 1 + first..1 + first + second, ends);
+                let mut pieces = Trouble::new("x.csv".into(), skip);
+                tell(&mut pieces, 1..1 + first, false);
+                let mut ahead = pieces.ahead();
+                tell(&mut ahead, 1 + first..1 + first + second, ends);
+                pieces.append(ahead);
+                assert_eq!(format!("{pieces:?}"), format!("{at_once:?}"), "{skip} {first} {second} {ends}");
+            }
+        }
     }
 }
