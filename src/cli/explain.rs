@@ -113,15 +113,8 @@ fn publish(arguments: &Arguments, known: &Explain, wall_s: f64) -> Result<(), Fa
     if !arguments.quiet {
         let explained = &known.explained;
         let cases = 1 + explained.limits.len() + 2 * explained.inputs.len();
-        let mut text = format!("{} replications of {cases} cases in {wall_s:.1} s", explained.replications);
-        if let Some(cpu_s) = progress::cpu_s() {
-            text = format!("{text}; CPU {cpu_s:.1} s");
-        }
-        if let Some(folder) = written {
-            text = format!("{text}; files in {}", folder.display());
-        }
-        // A reader that has gone away is no reason to fail.
-        let _ = writeln!(io::stderr(), "{text}");
+        let text = format!("{} replications of {cases} cases in {wall_s:.1} s", explained.replications);
+        progress::say_done(&text, written.as_deref());
     }
     Ok(printed?)
 }

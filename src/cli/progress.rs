@@ -1,6 +1,7 @@
 //! Progress on stderr: a bar with the time left on a terminal, a line every few seconds elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,14 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Says on stderr what was done, what it took, and where its files are.
+pub(super) fn say_done(what: &str, folder: Option<&Path>) {
+    let cpu = cpu_s().map_or_else(String::new, |cpu_s| format!("; CPU {cpu_s:.1} s"));
+    let files = folder.map_or_else(String::new, |folder| format!("; files in {}", folder.display()));
+    // A reader that has gone away is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{what}{cpu}{files}");
 }
 
 /// From here on a reading says how far it is.

@@ -250,23 +250,15 @@ fn publish(arguments: &Arguments, known: &Recommendation, wall_s: f64) -> Result
     let printed = anstream::stdout().write_all(page.as_bytes());
     if !common.quiet {
         let fresh = known.what_if.compared.replications * known.judged.len();
-        let mut text =
+        let text =
             format!("{} simulations for the search and {fresh} fresh ones in {wall_s:.1} s", known.search.simulations);
-        if let Some(cpu_s) = progress::cpu_s() {
-            text = format!("{text}; CPU {cpu_s:.1} s");
-        }
-        if let Some(folder) = written {
-            text = format!("{text}; files in {}", folder.display());
-        }
-        // A reader that has gone away is no reason to fail.
-        let _ = writeln!(io::stderr(), "{text}");
+        progress::say_done(&text, written.as_deref());
     }
     Ok(printed?)
 }
 
 /// The command that gives these numbers again, from the same folder.
 fn command(arguments: &Arguments, fresh: u32) -> String {
-    let common = &arguments.common;
     let mut words = vec!["drawdown".to_owned(), "recommend".to_owned(), file_word(&arguments.scenario)];
     words.extend(["--objective".to_owned(), quoted(&arguments.objective)]);
     words.extend(arguments.subject_to.iter().flat_map(|one| ["--subject-to".to_owned(), quoted(one)]));
@@ -277,17 +269,6 @@ fn command(arguments: &Arguments, fresh: u32) -> String {
     }
     words.extend(["--budget".to_owned(), arguments.budget.to_string()]);
     words.extend(arguments.overrides.iter().flat_map(|setting| ["--set".to_owned(), quoted(setting)]));
-    #[cfg(target_os = "linux")]
-    if let Some(ledger) = &common.from {
-        words.extend(["--from".to_owned(), file_word(ledger)]);
-    }
-    words.extend(common.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-    words.extend(["--replications".to_owned(), fresh.to_string()]);
-    if common.reading.skip_bad_rows {
-        words.push("--skip-bad-rows".to_owned());
-    }
-    if common.reading.allow_path {
-        words.push("--allow-path".to_owned());
-    }
+    words.extend(arguments.common.words(fresh));
     words.join(" ")
 }

@@ -96,6 +96,22 @@ pub(super) struct Common {
     pub(super) reading: Reading,
 }
 
+impl Common {
+    /// The words of a command that give the same again.
+    pub(super) fn words(&self, replications: u32) -> Vec<String> {
+        let mut words = Vec::new();
+        #[cfg(target_os = "linux")]
+        if let Some(ledger) = &self.from {
+            words.extend(["--from".to_owned(), file_word(ledger)]);
+        }
+        words.extend(self.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+        words.extend(["--replications".to_owned(), replications.to_string()]);
+        words.extend(self.reading.skip_bad_rows.then(|| "--skip-bad-rows".to_owned()));
+        words.extend(self.reading.allow_path.then(|| "--allow-path".to_owned()));
+        words
+    }
+}
+
 /// What is let pass when scenarios are read.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Reading {
@@ -204,15 +220,8 @@ fn publish(common: &Common, known: &WhatIf, folder: &str, wall_s: f64) -> Result
     let printed = anstream::stdout().write_all(page.as_bytes());
     if !common.quiet {
         let cases = known.variants.len() + 1;
-        let mut text = format!("{} replications of {cases} cases in {wall_s:.1} s", known.compared.replications);
-        if let Some(cpu_s) = progress::cpu_s() {
-            text = format!("{text}; CPU {cpu_s:.1} s");
-        }
-        if let Some(folder) = written {
-            text = format!("{text}; files in {}", folder.display());
-        }
-        // A reader that has gone away is no reason to fail.
-        let _ = writeln!(io::stderr(), "{text}");
+        let text = format!("{} replications of {cases} cases in {wall_s:.1} s", known.compared.replications);
+        progress::say_done(&text, written.as_deref());
     }
     Ok(printed?)
 }
@@ -227,17 +236,6 @@ pub(super) fn file_word(path: &Path) -> String {
 fn command(common: &Common, work: &Work, replications: u32) -> String {
     let mut words = vec!["drawdown".to_owned(), work.kind.to_owned()];
     words.extend_from_slice(&work.words);
-    #[cfg(target_os = "linux")]
-    if let Some(ledger) = &common.from {
-        words.extend(["--from".to_owned(), file_word(ledger)]);
-    }
-    words.extend(common.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-    words.extend(["--replications".to_owned(), replications.to_string()]);
-    if common.reading.skip_bad_rows {
-        words.push("--skip-bad-rows".to_owned());
-    }
-    if common.reading.allow_path {
-        words.push("--allow-path".to_owned());
-    }
+    words.extend(common.words(replications));
     words.join(" ")
 }
