@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The reference job, written for other frameworks and by hand, beside drawdown: builds all, runs all in turn, checks that they agree
 # on when the job is done, and prints what each takes. `run.sh [MAILBOXES [ROUNDS]]`; a million and five when nothing is said.
-# Needs Python 3 with venv. drawdown is that of the README's commands, or the program that DRAWDOWN names.
+# Needs Python 3 with venv. With COUNT=1 instructions are counted, too, by valgrind. drawdown is that of the README's commands, or the program that DRAWDOWN names.
 set -euo pipefail
 cd "$(dirname "$0")"
 mailboxes=${1:-1000000}
@@ -24,4 +24,5 @@ make() {
 make reference "$mailboxes" 0.005
 make throttled "$mailboxes" 0.02
 make small 1000 0.005
+[ -z "${COUNT:-}" ] || make counted 20000 0.005
 target/release/measure "$mailboxes" "$rounds" "$drawdown" "$venv/bin/python" "$work"
