@@ -19,10 +19,9 @@ const REPLICATIONS: u32 = 5;
 /// The mailboxes of the small job, and of the one whose instructions are counted.
 const SMALL: usize = 1_000;
 const COUNTED: usize = 20_000;
-/// With these settings drawdown does the job to the microsecond as the others do. As it stands its core counts what has come to a
-/// cluster since the last sample twice, and so copies some mailboxes again, to the next one, when a cluster is nearly full.
-const EXACT: [&str; 4] =
-    ["--set", "plan.placement={ rule = \"sequential\", slack = \"100 %\" }", "--set", "probe.clusters_every=\"1 s\""];
+/// Where all mailboxes fit on the first cluster, drawdown does the job to the microsecond as the others do. Its core counts what has
+/// come to a cluster since the last sample twice, and copies some mailboxes again, to the next one, when a cluster is nearly full.
+const AMPLE: [&str; 2] = ["--set", "cluster.nas-1.rated=\"100000 TB\""];
 
 struct Bench {
     mailboxes: usize,
@@ -77,7 +76,9 @@ impl Bench {
             .map(|name| Program { name, call: vec![here.join(name).display().to_string()], draws: false })
             .collect();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference.py").display().to_string();
-        all.push(Program { name: "SimPy", call: vec![self.python.clone(), script], draws: false });
+        if !self.python.is_empty() {
+            all.push(Program { name: "SimPy", call: vec![self.python.clone(), script], draws: false });
+        }
         let call = vec![self.drawdown.clone()];
         all.push(Program { name: "drawdown, which draws its sizes", call, draws: true });
         Ok(all)
@@ -153,7 +154,7 @@ impl Bench {
         let (Some(ended), Some(moved)) = (field("ended_us"), field("moved")) else {
             return Err(format!("{job}: {said:?}").into());
         };
-        let [exact, as_it_is] = [&EXACT[..], &[]].map(|settings| self.ended_us(job, settings));
+        let [exact, as_it_is] = [&AMPLE[..], &[]].map(|settings| self.ended_us(job, settings));
         let (exact, as_it_is) = (exact?, as_it_is?);
         if exact != ended || moved != self.mailboxes as i64 {
             return Err(format!("{job}: drawdown ends after {exact} us and moves all; the others: {said}").into());
