@@ -40,6 +40,6 @@ awk '
   END {
     for (file in sum) { layer = file; sub(/^src\//, "", layer); sub(/[\/.].*/, "", layer); layers[layer] += sum[file] }
     for (layer in layers) if (layers[layer] >= 0.01 * total) printf "| **%s** | %.1f %% |\n", layer, 100 * layers[layer] / total
-    for (file in sum) if (sum[file] >= 0.01 * total) printf "| `%s` | %.1f %% |\n", file, 100 * sum[file] / total
+    for (file in sum) if (file ~ /\.rs$/ && sum[file] >= 0.01 * total) printf "| `%s` | %.1f %% |\n", file, 100 * sum[file] / total
   }' "$folder/out" |
   sort -t'|' -k3,3rn

@@ -4,20 +4,24 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 page=docs/performance.md
+new=$(mktemp)
+trap 'rm -f "$new"' EXIT
 cargo build --quiet --locked
-awk '
-  /^<!-- output of: .* -->$/ {
-    print
-    command = $0
-    sub(/^<!-- output of: /, "", command); sub(/ -->$/, "", command)
-    print "\n"
-    while ((command " || echo failed" | getline line) > 0) { if (line == "failed") exit 1; print line }
-    close(command " || echo failed")
-    print ""
-    old = 1
-    next
-  }
-  /^<!-- end -->$/ { old = 0 }
-  !old' "$page" | cat -s >"$page.new"
-grep -q '^<!-- the last line -->$' "$page.new" || { rm "$page.new"; echo "a command failed" >&2; exit 1; }
-mv "$page.new" "$page"
+old=
+while IFS= read -r line; do
+  case $line in
+    '<!-- output of: '*' -->')
+      command=${line#<!-- output of: }
+      printf '%s\n\n' "$line"
+      bash -c "${command% -->}" </dev/null
+      echo
+      old=1
+      ;;
+    '<!-- end -->')
+      old=
+      echo "$line"
+      ;;
+    *) [ -n "$old" ] || echo "$line" ;;
+  esac
+done <"$page" >"$new"
+cat "$new" >"$page"
