@@ -84,7 +84,7 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
             format!("{subject} {horizon}, or not at all, {}", in_of(milestone.censored, forecast))
         }
         Some(When::At(time)) if calendar.already(time) => {
-            format!("{} since before the forecast starts", already(&subject))
+            format!("{} {}", already(&subject), calendar.since(time))
         }
         Some(When::At(time)) => {
             format!("{subject} {} ({}{never})", calendar.long(time), range(milestone, calendar))
@@ -135,7 +135,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
             calendar.long(forecast.scenario.horizon),
             in_of(all.censored, forecast)
         ),
-        Some(When::At(time)) if calendar.already(time) => format!("{off} since before the forecast starts"),
+        Some(When::At(time)) if calendar.already(time) => format!("{} {}", already(off), calendar.since(time)),
         Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
     }
 }
@@ -169,9 +169,12 @@ fn excluded(scenario: &Scenario) -> usize {
     scenario.plan.order.excluded.iter().filter(is_left).count()
 }
 
-/// What has happened already, said of the present.
+/// What has happened already, said of the time since.
 fn already(subject: &str) -> String {
-    subject.replace("takes its first mailbox", "has been taking mailboxes")
+    let of_the_present =
+        [(" takes its first mailbox", " has been taking mailboxes"), (" is ", " has been "), (" are ", " have been ")];
+    let now = of_the_present.iter().find(|(now, _)| subject.contains(now));
+    now.map_or_else(|| format!("{subject}: reached"), |(now, since)| subject.replacen(now, since, 1))
 }
 
 fn unsure(subject: &str, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
