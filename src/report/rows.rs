@@ -74,7 +74,7 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
         some => format!("; {otherwise} in {}", percent(f64::from(some) / forecast.replications.len() as f64)),
     };
     match milestone.at(P50).map(|estimate| estimate.value) {
-        None => unsure(&subject, milestone, calendar),
+        None => few(&subject, otherwise, milestone, forecast),
         Some(When::Never) if milestone.never as usize == forecast.replications.len() => {
             format!("{subject}: {otherwise} in any replication")
         }
@@ -126,7 +126,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
         return "This forecast does not ask when all mailboxes are off the old storage".to_owned();
     };
     match all.at(P50).map(|estimate| estimate.value) {
-        None => unsure("When all mailboxes are off the old storage", all, &calendar),
+        None => few(off, "some stay", all, forecast),
         Some(When::Never) => {
             format!("Some mailboxes stay on the old storage {}", in_of(all.never, forecast))
         }
@@ -177,12 +177,19 @@ fn already(subject: &str) -> String {
     now.map_or_else(|| format!("{subject}: reached"), |(now, since)| subject.replacen(now, since, 1))
 }
 
-fn unsure(subject: &str, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
-    let (Some(earliest), Some(latest)) = (milestone.earliest, milestone.latest) else {
-        return format!("{subject}: no replication has been run");
+/// What few replications have shown of a milestone, of which no median follows.
+fn few(subject: &str, otherwise: &str, milestone: &MilestoneForecast, forecast: &Forecast) -> String {
+    let calendar = Calendar::new(&forecast.scenario);
+    let of = match forecast.replications.len() {
+        1 => "in the only replication; a range needs more of them".to_owned(),
+        all => format!("in {}, too few for a median", replications(all)),
     };
-    let seen = if earliest == latest { calendar.when(earliest) } else { calendar.range(earliest, latest) };
-    format!("{subject}: not estimable, too few replications; seen: {seen}")
+    match (milestone.earliest, milestone.latest) {
+        (Some(When::Never), Some(When::Never)) => format!("{subject}: {otherwise} {of}"),
+        (Some(earliest), Some(latest)) if earliest == latest => format!("{subject} {} {of}", calendar.when(earliest)),
+        (Some(earliest), Some(latest)) => format!("{subject} {} {of}", calendar.range(earliest, latest)),
+        _ => format!("{subject}: no replication has been run"),
+    }
 }
 
 /// The table of all milestones, and how sure it is.
