@@ -1,7 +1,7 @@
 //! `drawdown sweep`: a scenario at many values of some of its keys.
 
 mod partial;
-mod vary;
+pub(super) mod vary;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

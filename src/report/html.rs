@@ -53,6 +53,8 @@ pub(super) fn explain(known: &Explain, pictures: &[Picture]) -> io::Result<Strin
     let parts = [
         part("limits", "What one unit more is worth", explain::limits(known), &[])?,
         part("inputs", "What the uncertain inputs do", explain::inputs(known), &["tornado"])?,
+        part("screening", "Which inputs matter", explain::screening(known), &["screening"])?,
+        part("shares", "What spreads the date", explain::indices(known), &["shares"])?,
         part("when", "What bound when", explain::by_time(known), &["held"])?,
         part("heads", "Head by head", explain::by_head(known), &[])?,
         part("certainty", "How sure this is", explain::certainty(known), &[])?,
