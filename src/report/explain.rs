@@ -7,7 +7,7 @@ mod words;
 
 pub use data::{document, json, schema};
 pub use files::write;
-pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening};
+pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
 pub(super) use words::{Scale, bar_name};
 
 use super::what_if::words::signed_amount;

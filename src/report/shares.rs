@@ -37,14 +37,16 @@ fn blocks(shares: &MilestoneShares, rows: u32) -> Vec<Block> {
 }
 
 /// What each cause has alone and with all others.
-pub(super) fn table(causes: &[CauseShare]) -> Block {
+fn table(causes: &[CauseShare]) -> Block {
     let row = |one: &CauseShare| {
         let [alone, in_all] = [one.alone, one.in_all].map(|part| [percent(part.value), interval(part)]);
         [vec![name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
     };
-    let header = ["", "alone", "interval", "with all", "interval"].map(str::to_owned).to_vec();
-    Block::Table { header, rows: causes.iter().map(row).collect() }
+    Block::Table { header: HEADER.map(str::to_owned).to_vec(), rows: causes.iter().map(row).collect() }
 }
+
+/// What stands above the shares.
+pub(super) const HEADER: [&str; 5] = ["", "alone", "interval", "with all", "interval"];
 
 pub(super) fn name(cause: &Cause) -> String {
     match cause {
@@ -62,11 +64,11 @@ pub(super) fn reason(why: NotEstimable, rows: u32) -> String {
 }
 
 /// An estimate may lie a little outside of what a share can be.
-pub(super) fn percent(value: f64) -> String {
+fn percent(value: f64) -> String {
     format!("{:.0} %", value.clamp(0.0, 1.0) * 100.0)
 }
 
-pub(super) fn interval(part: Part) -> String {
+fn interval(part: Part) -> String {
     format!("{:.0} to {:.0} %", part.low.clamp(0.0, 1.0) * 100.0, part.high.clamp(0.0, 1.0) * 100.0)
 }
 

@@ -1,7 +1,7 @@
 //! The charts of an explanation: what bound when, and what the uncertain inputs do.
 
-use super::super::explain::{Explain, Scale, all_parts, bar_name, ranked};
-use super::super::shares::{interval as interval_said, name as cause_name, percent as share_said};
+use super::super::explain::{Explain, Scale, all_parts, bar_name, ranked, share, share_interval};
+use super::super::shares::name as cause_name;
 use super::super::what_if::words::days as days_said;
 use super::super::wording::{count, percent, replications};
 use super::dates::Dates;
@@ -168,7 +168,7 @@ fn screening(explain: &Explain) -> Option<Tornado> {
             explain.explained.swings.confidence
         ),
         key: ["mu*: mean size of a step's effect".into(), "sigma: its standard deviation".into()],
-        unit: format!("{} a step", scale.unit()),
+        unit: format!("{} by which the date moves", scale.name()),
         is_signed: false,
         bars,
     })
@@ -178,10 +178,8 @@ fn shares(explain: &Explain) -> Option<Tornado> {
     let indices = explain.indices.as_ref()?;
     let mut causes: Vec<&CauseShare> = indices.causes.as_ref().ok()?.iter().collect();
     causes.sort_by(|one, other| other.in_all.value.total_cmp(&one.in_all.value));
-    // As the table has them: an estimate may lie a little outside of what a share can be.
-    let within = |share: f64| share.clamp(0.0, 1.0) * 100.0;
-    let bar = |part: Part| (within(part.value), (within(part.low), within(part.high)));
-    let said = |part: Part| format!("{} ({})", share_said(part.value), interval_said(part));
+    let bar = |part: Part| (part.value * 100.0, (part.low * 100.0, part.high * 100.0));
+    let said = |part: Part| format!("{} ({})", share(part), share_interval(part));
     let cause = |one: &&CauseShare| Bars {
         name: format!("{}: alone {}; with all {}", cause_name(&one.cause), said(one.alone), said(one.in_all)),
         ends: [bar(one.alone), bar(one.in_all)],

@@ -6,6 +6,7 @@ use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::HeldInput;
 use crate::forecast::sensitivity::morris::{Effect, FEWEST, STEP, Way};
 use crate::forecast::sensitivity::{Part, Screened};
+use crate::forecast::shares::CauseShare;
 use crate::report::shares;
 use crate::report::wording::{count, percent};
 
@@ -167,12 +168,38 @@ pub(in crate::report) fn indices(explain: &Explain) -> Section {
         scale.number(deviation),
         scale.unit(),
         count(rows as f64),
-        percent(sum.max(0.0)),
+        format_args!("{} %", whole(sum)),
         explain.explained.swings.confidence
     );
-    let mut blocks = vec![shares::table(causes), plain(text)];
+    let row = |one: &CauseShare| {
+        let [alone, in_all] = [one.alone, one.in_all].map(|part| [share(part), share_interval(part)]);
+        [vec![shares::name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
+    };
+    let rows = causes.iter().map(row).collect();
+    let mut blocks = vec![Block::Table { header: header(&shares::HEADER), rows }, plain(text)];
+    if sum > TOO_MUCH {
+        let text = "- Shares alone cannot add up to so much more than 100 %: the rows are too few, above all for the largest of them.";
+        blocks.push(Block::Line(Tone::Doubt, text.to_owned()));
+    }
     blocks.extend(beyond(indices.bounded));
     section(title, blocks)
+}
+
+/// Shares alone that add up to more than this are too far from what can be.
+const TOO_MUCH: f64 = 1.1;
+
+/// As it is estimated: below nothing and above all it shows how little is known.
+pub(in crate::report) fn share(part: Part) -> String {
+    format!("{} %", whole(part.value))
+}
+
+pub(in crate::report) fn share_interval(part: Part) -> String {
+    format!("{} to {} %", whole(part.low), whole(part.high))
+}
+
+fn whole(share: f64) -> String {
+    let text = format!("{:.0}", share * 100.0);
+    if text == "-0" { "0".into() } else { text }
 }
 
 fn beyond(bounded: usize) -> Option<Block> {

@@ -132,6 +132,15 @@ impl Scale {
         unit.map_or(Self { unit: "d", each: 1.0 }, |(unit, each, _)| Self { unit, each })
     }
 
+    /// Its name.
+    pub(in crate::report) fn name(self) -> &'static str {
+        match self.unit {
+            "min" => "minutes",
+            "h" => "hours",
+            _ => "days",
+        }
+    }
+
     /// Its sign.
     pub(in crate::report) const fn unit(self) -> &'static str {
         self.unit
