@@ -264,12 +264,9 @@ fn command(arguments: &Arguments, replications: u32) -> String {
     words.extend(inputs.morris.iter().map(|many| format!("--morris={many}")));
     words.extend(inputs.sobol.iter().map(|many| format!("--sobol={many}")));
     #[cfg(target_os = "linux")]
-    if let Some(ledger) = &arguments.from {
-        words.extend(["--from".to_owned(), file_word(ledger)]);
-    }
-    words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-    words.extend(["--replications".to_owned(), replications.to_string()]);
-    words.extend(scenario.skip_bad_rows.then(|| "--skip-bad-rows".to_owned()));
-    words.extend(scenario.allow_path.then(|| "--allow-path".to_owned()));
+    let from = arguments.from.as_deref();
+    #[cfg(not(target_os = "linux"))]
+    let from = None;
+    words.extend(scenario.reading().words(from, scenario.seed, replications));
     words.join(" ")
 }
