@@ -167,7 +167,7 @@ fn screening(explain: &Explain) -> Option<Tornado> {
             count(screening.trajectories as f64),
             explain.explained.swings.confidence
         ),
-        key: ["mu*: mean size of a step's effect".into(), "sigma: its standard deviation".into()],
+        key: ["mu*, the mean size".into(), "sigma".into()],
         unit: format!("{} by which the date moves", scale.name()),
         is_signed: false,
         bars,
@@ -194,7 +194,7 @@ fn shares(explain: &Explain) -> Option<Tornado> {
             count(indices.rows as f64),
             explain.explained.swings.confidence
         ),
-        key: ["alone: first order".into(), "with all others: total".into()],
+        key: ["alone".into(), "with all others".into()],
         unit: "% of the date's variance".into(),
         is_signed: false,
         bars,

@@ -107,12 +107,11 @@ impl Draw for Tornado {
         }
         canvas.path(&[(at(0.0), top), (at(0.0), layout.axis)], INK, 1.0)?;
         for (bars, (y, lines)) in self.bars.iter().zip(&layout.names) {
-            for (number, line) in lines.iter().enumerate() {
-                // A line of the axis behind a name would cross its letters.
-                let y = y + number as f64 * ROW;
-                canvas.label(line, (EDGE, y))?;
-            }
             let below = y + lines.len() as f64 * ROW;
+            // A line of the axis behind a name would cross its letters.
+            let widest = lines.iter().map(|line| width(line, TEXT)).fold(0.0, f64::max);
+            canvas.blank((EDGE - 2.0, y - 1.0), (EDGE + widest + 2.0, below - 2.0))?;
+            canvas.lines(lines, (EDGE, *y), TEXT, INK)?;
             for (place, (days, interval)) in bars.ends.iter().enumerate() {
                 let y = below + place as f64 * BAR;
                 canvas.bar((at(0.0), at(*days)), y, COLOURS[place])?;
