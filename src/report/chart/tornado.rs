@@ -132,7 +132,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
 }
 
 /// Round values from the least to the most, nothing among them.
-fn ticks(least: f64, most: f64, about: f64, is_signed: bool) -> Vec<(f64, String)> {
+pub(super) fn ticks(least: f64, most: f64, about: f64, is_signed: bool) -> Vec<(f64, String)> {
     let step = round_step((most - least) / about);
     let digits = (-step.log10().floor()).max(0.0) as usize;
     // 0.25 has one digit more than its power of ten.
