@@ -6,14 +6,15 @@ use super::super::wording::replications;
 use super::forest::{Forest, MOST_ROWS, Row};
 use super::{Drawing, Picture};
 use crate::forecast::compare::{MilestoneShift, Verdict};
+use crate::migration::message::Milestone;
 
 /// The charts that it has.
 pub(in super::super) fn pictures(what_if: &WhatIf) -> Vec<Picture> {
     let shifts = forest(what_if).map(|forest| Picture {
         stem: "shifts",
-        title: "By how much each date moves",
-        description: "A dot for each date and variant, within its interval: how much later the date comes, or earlier to the left of the upright \
-                      line; first the day on which everything is off the old storage. The table of milestones has the numbers.",
+        title: "By how much dates move",
+        description: "A dot for each variant, within its interval: how much later the date comes, or earlier to the left of the upright \
+                      line; first the day on which everything is off the old storage, then those on which heads are. The table of milestones has the numbers.",
         drawing: Drawing::Forest(forest),
     });
     shifts.into_iter().collect()
@@ -23,16 +24,19 @@ fn is_known(one: &MilestoneShift) -> bool {
     !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew)
 }
 
-/// The awaited date, then those that any variant moves.
+/// The awaited date, then those of heads that any variant moves. Other dates follow from these, or are no date at all in some cases: one that
+/// is never reached would take the whole axis.
 fn forest(what_if: &WhatIf) -> Option<Forest> {
     let (compared, main) = (&what_if.compared, what_if.main());
     let moves = |name: &str| {
         let all = compared.variants.iter().filter_map(|variant| variant.milestone(name));
         all.filter(|one| is_known(one)).any(|one| one.shift.is_some_and(|shift| !shift.is_exactly_none()))
     };
-    let others = compared.base.iter().map(|one| one.name.as_str()).filter(|name| *name != main && moves(name));
+    let heads = what_if.scenario.milestones.iter().filter(|one| matches!(one, Milestone::HeadEmptied { .. }));
+    let others: Vec<String> =
+        heads.map(|one| what_if.scenario.milestone_name(one)).filter(|name| moves(name)).collect();
     let mut rows = Vec::new();
-    for name in std::iter::once(main.as_str()).chain(others) {
+    for name in std::iter::once(&main).chain(&others) {
         for (about, variant) in what_if.cases() {
             let Some(one) = variant.milestone(name).filter(|one| is_known(one)) else { continue };
             let Some(shift) = one.shift else { continue };
@@ -49,7 +53,7 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
     let left_out = if more > 0 { format!("; {more} more are left out") } else { String::new() };
     let incomplete = if what_if.interrupted { "INCOMPLETE, " } else { "" };
     Some(Forest {
-        title: format!("{}: by how much each date moves", what_if.scenario.name),
+        title: format!("{}: by how much dates move", what_if.scenario.name),
         subtitle: format!(
             "{incomplete}against {}, mean of {} and interval ({}){left_out}",
             what_if.base,
