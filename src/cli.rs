@@ -179,6 +179,11 @@ impl ScenarioArguments {
         ReadSettings { overrides, allow_path: self.allow_path }
     }
 
+    /// What is let pass when it is read.
+    const fn reading(&self) -> what_if::Reading {
+        what_if::Reading { skip_bad_rows: self.skip_bad_rows, allow_path: self.allow_path }
+    }
+
     fn read(&self) -> Result<Source, Failure> {
         self.read_telling(Some(&progress::reading()))
     }

@@ -12,6 +12,7 @@ pub mod multiple;
 pub mod quantile;
 pub mod recommend;
 pub mod replicate;
+pub mod sensitivity;
 pub mod series;
 pub mod shares;
 pub mod shift;

@@ -104,6 +104,8 @@ pub struct Scenario {
     /// What is where at `as_of`, as an inventory or a running migration's ledger has it; none: the population is drawn. A
     /// column of its fleet that is empty is not known, and drawn.
     pub facts: Option<Arc<Facts>>,
+    /// When milestones were reached before `as_of`, as a running migration's ledger has it, and still are.
+    pub reached: Vec<(Milestone, Time)>,
     /// Names of the mailboxes that the plan's order names, by their rows in the inventory; empty without an inventory.
     pub named: Arc<[(MailboxId, String)]>,
 }

@@ -18,7 +18,7 @@ use crate::report::published::Published;
 use crate::report::{About, Past, document, report, terminal};
 use crate::scenario::Source;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) scenario: ScenarioArguments,

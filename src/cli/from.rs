@@ -1,13 +1,13 @@
 //! `drawdown forecast --from LEDGER`: what a ledger knows, in place of what the scenario assumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Failure;
-use crate::fleet::{ClusterId, Home, MailboxId};
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Reached, judge_past};
 use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
@@ -145,7 +145,8 @@ impl Observed {
 
     /// SHA-256 of all that is taken from the ledger, in hexadecimal.
     pub(super) fn sha256(&self) -> serde_json::Result<String> {
-        let facts = serde_json::to_vec(&(self.at, &*self.facts, &self.lines))?;
+        let reached: Vec<_> = self.reached.iter().collect();
+        let facts = serde_json::to_vec(&(self.at, &*self.facts, &reached, &self.lines))?;
         Ok(sha256(&facts))
     }
 
@@ -197,6 +198,7 @@ impl Observed {
     /// Puts what is known in place of what the scenario assumes.
     pub(super) fn apply(&self, scenario: &mut Scenario) {
         scenario.facts = Some(Arc::clone(&self.facts));
+        scenario.reached = still_reached(&self.reached, &self.facts, &self.order.excluded);
         Arc::make_mut(&mut scenario.plan).order = self.order.clone();
         let model = Arc::make_mut(&mut scenario.model);
         model.population.mailboxes = self.facts.fleet.len() as u32;
@@ -231,6 +233,25 @@ fn reached((before, begun): (Time, Time), announced: Option<Time>, is_reached: b
         None if before <= begun && is_reached => Reached::NobodyKnowsWhen,
         None => Reached::NotYet,
     }
+}
+
+/// The milestones that were reached and still are, and when first: mailboxes may have been found on a head since it was
+/// emptied. Those that are set aside or excluded hold it no less empty.
+fn still_reached(reached: &BTreeMap<Milestone, Time>, facts: &Facts, excluded: &[MailboxId]) -> Vec<(Milestone, Time)> {
+    let stays: BTreeSet<MailboxId> =
+        facts.set_aside.iter().map(|(mailbox, _)| mailbox).chain(excluded).copied().collect();
+    let rows = (0..).map(MailboxId).zip(&facts.fleet.home).filter(|(mailbox, _)| !stays.contains(mailbox));
+    let left: BTreeSet<HeadId> = rows.filter_map(|(_, home)| home.as_head()).collect();
+    let origin = |mailbox: MailboxId| facts.fleet.origin[mailbox.index()];
+    let unpurged: BTreeSet<HeadId> = facts.unpurged.iter().map(|(mailbox, _)| origin(*mailbox)).collect();
+    let is_still = |milestone: &Milestone| match milestone {
+        Milestone::HeadEmptied { head, .. } => !left.contains(head),
+        Milestone::HeadPurged { head } => !left.contains(head) && !unpurged.contains(head),
+        Milestone::AllEmptied => left.is_empty(),
+        Milestone::Decommissioned => left.is_empty() && unpurged.is_empty(),
+        _ => true,
+    };
+    reached.iter().filter(|(milestone, _)| is_still(milestone)).map(|(milestone, at)| (*milestone, *at)).collect()
 }
 
 /// A ledger of another migration would give numbers without meaning.
@@ -289,6 +310,7 @@ fn used_otherwise(known: &LastKnown, seen: &Observations, scenario: &Scenario) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::Fleet;
 
     #[test]
     fn of_a_date_before_the_ledger_only_what_has_not_happened_is_known() {
@@ -301,5 +323,37 @@ mod tests {
         assert_eq!(reached(before_it, Some(at(10)), true), Reached::NobodyKnowsWhen);
         assert_eq!(reached(before_it, None, true), Reached::NobodyKnowsWhen);
         assert_eq!(reached(before_it, None, false), Reached::NotYet);
+    }
+
+    #[test]
+    fn a_head_on_which_mailboxes_were_found_since_is_not_empty_any_more() {
+        let (first, second, nas) = (HeadId(0), HeadId(1), Home::cluster(ClusterId(0)));
+        let fleet = Fleet {
+            origin: vec![first, first, first, second],
+            home: vec![nas, Home::head(first), Home::head(first), nas],
+            ..Fleet::default()
+        };
+        let at = Time::from_unix_micros(7);
+        let emptied = |head| Milestone::HeadEmptied { head, set_aside: 0 };
+        let opened = Milestone::ClusterOpened { cluster: ClusterId(0) };
+        let all =
+            [emptied(first), emptied(second), Milestone::HeadPurged { head: second }, Milestone::AllEmptied, opened];
+        let reached: BTreeMap<_, _> = all.into_iter().map(|milestone| (milestone, at)).collect();
+        let mut facts = Facts { fleet: Arc::new(fleet), ..Facts::default() };
+        let still = |facts: &Facts, excluded: &[MailboxId]| {
+            still_reached(&reached, facts, excluded)
+                .into_iter()
+                .map(|(milestone, _)| milestone)
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(
+            still(&facts, &[]),
+            BTreeSet::from([emptied(second), Milestone::HeadPurged { head: second }, opened])
+        );
+        // One of the two is set aside and the other one excluded.
+        facts.set_aside = vec![(MailboxId(1), Fault::Permanent)];
+        assert_eq!(still(&facts, &[MailboxId(2)]), BTreeSet::from(all));
+        facts.unpurged = vec![(MailboxId(3), at)];
+        assert!(!still(&facts, &[MailboxId(2)]).contains(&Milestone::HeadPurged { head: second }));
     }
 }

@@ -18,21 +18,26 @@ pub(super) enum Progress {
     Quiet,
     /// Draws a bar.
     Bar(ProgressBar),
-    /// Writes lines; since when, and when the last one was written.
-    Lines(Instant, Mutex<Instant>),
+    /// Writes lines of what is counted; since when, and when the last one was written.
+    Lines(&'static str, Instant, Mutex<Instant>),
 }
 
 impl Progress {
+    /// Counts replications.
     pub(super) fn new(quiet: bool) -> Self {
+        Self::counting(quiet, "replications")
+    }
+
+    pub(super) fn counting(quiet: bool, what: &'static str) -> Self {
         if quiet {
             return Self::Quiet;
         }
         if !std::io::stderr().is_terminal() {
-            return Self::Lines(now(), Mutex::new(now()));
+            return Self::Lines(what, now(), Mutex::new(now()));
         }
         let bar = ProgressBar::new(0);
-        let template = "{bar:30} {pos} of {len} replications, {eta} left";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let template = format!("{{bar:30}} {{pos}} of {{len}} {what}, {{eta}} left");
+        bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self::Bar(bar)
     }
 
@@ -43,7 +48,7 @@ impl Progress {
                 bar.set_length(u64::from(planned));
                 bar.set_position(u64::from(done));
             }
-            Self::Lines(start, last) => {
+            Self::Lines(what, start, last) => {
                 let Ok(mut last) = last.try_lock() else { return };
                 if last.elapsed() >= EVERY {
                     *last = now();
@@ -51,7 +56,7 @@ impl Progress {
                     let left =
                         start.elapsed().mul_f64(f64::from(planned.saturating_sub(done)) / f64::from(done.max(1)));
                     let left = HumanDuration(left);
-                    let _ = writeln!(std::io::stderr(), "{done} of {planned} replications, about {left} left");
+                    let _ = writeln!(std::io::stderr(), "{done} of {planned} {what}, about {left} left");
                 }
             }
         }

@@ -199,7 +199,8 @@ pub(super) fn dates(
     Ok((!done.interrupted).then(|| Dates::of(source.middle(), &done.done)))
 }
 
-/// Does something with what a scenario is simulated from, on as many threads as are asked for; they are told too.
+/// Does something with what a scenario is simulated from, on as many threads as are asked for, and shows how far it is; the threads are
+/// told too.
 pub(super) fn with_inputs<R: Send>(
     arguments: &Arguments,
     (source, start): (&Source, &Beginning),
@@ -207,26 +208,41 @@ pub(super) fn with_inputs<R: Send>(
     stop: &AtomicBool,
     work: &(dyn Fn(&Inputs<'_, Workspace>, Watch<'_>) -> R + Sync),
 ) -> Result<(R, usize), Failure> {
+    let progress = Progress::new(arguments.quiet);
+    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
+    let result = on_inputs(arguments, (source, start), seed, &|inputs| work(inputs, watch))?;
+    progress.finish();
+    Ok(result)
+}
+
+/// The same for work that shows by itself how far it is.
+pub(super) fn on_inputs<R: Send>(
+    arguments: &Arguments,
+    (source, start): (&Source, &Beginning),
+    seed: Option<u64>,
+    work: &(dyn Fn(&Inputs<'_, Workspace>) -> R + Sync),
+) -> Result<(R, usize), Failure> {
     let mut middle = start.apply(source.middle().clone());
     middle.forecast.seed = seed.unwrap_or(middle.forecast.seed);
     let threads = usize::from(arguments.threads.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failure::Run(error.to_string()))?;
-    let progress = Progress::new(arguments.quiet);
-    let watch = Watch { stop, progress: &|done, planned| progress.show(done, planned) };
-    let mut uncertain = source.uncertain_together();
-    for keys in &mut uncertain {
-        // A ledger knows better.
-        keys.retain(|key| !start.replaces(key));
-    }
-    uncertain.retain(|keys| !keys.is_empty());
     let inputs = Inputs::<Workspace> {
         middle: &middle,
-        uncertain,
+        uncertain: uncertain(source, start),
         realise: &|draw| start.apply(source.realise(&mut |key| draw(key))),
         simulate: &sim::simulate_in,
     };
-    let result = pool.install(|| work(&inputs, watch));
-    progress.finish();
+    let result = pool.install(|| work(&inputs));
     Ok((result, pool.current_num_threads()))
+}
+
+/// The keys of what is uncertain, those that are correlated together: not of what a ledger knows better.
+pub(super) fn uncertain(source: &Source, start: &Beginning) -> Vec<Vec<String>> {
+    let mut uncertain = source.uncertain_together();
+    for keys in &mut uncertain {
+        keys.retain(|key| !start.replaces(key));
+    }
+    uncertain.retain(|keys| !keys.is_empty());
+    uncertain
 }

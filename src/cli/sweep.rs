@@ -1,7 +1,7 @@
 //! `drawdown sweep`: a scenario at many values of some of its keys.
 
 mod partial;
-mod vary;
+pub(super) mod vary;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -296,12 +296,9 @@ fn command(arguments: &Arguments, replications: u32) -> String {
     words.extend(arguments.vary.iter().flat_map(|vary| ["--vary".to_owned(), quoted(vary)]));
     words.extend(arguments.points.iter().flat_map(|points| ["--points".to_owned(), points.to_string()]));
     #[cfg(target_os = "linux")]
-    if let Some(ledger) = &arguments.from {
-        words.extend(["--from".to_owned(), file_word(ledger)]);
-    }
-    words.extend(scenario.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-    words.extend(["--replications".to_owned(), replications.to_string()]);
-    words.extend(scenario.skip_bad_rows.then(|| "--skip-bad-rows".to_owned()));
-    words.extend(scenario.allow_path.then(|| "--allow-path".to_owned()));
+    let from = arguments.from.as_deref();
+    #[cfg(not(target_os = "linux"))]
+    let from = None;
+    words.extend(scenario.reading().words(from, scenario.seed, replications));
     words.join(" ")
 }

@@ -99,16 +99,11 @@ pub(super) struct Common {
 impl Common {
     /// The words of a command that give the same again.
     pub(super) fn words(&self, replications: u32) -> Vec<String> {
-        let mut words = Vec::new();
         #[cfg(target_os = "linux")]
-        if let Some(ledger) = &self.from {
-            words.extend(["--from".to_owned(), file_word(ledger)]);
-        }
-        words.extend(self.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-        words.extend(["--replications".to_owned(), replications.to_string()]);
-        words.extend(self.reading.skip_bad_rows.then(|| "--skip-bad-rows".to_owned()));
-        words.extend(self.reading.allow_path.then(|| "--allow-path".to_owned()));
-        words
+        let from = self.from.as_deref();
+        #[cfg(not(target_os = "linux"))]
+        let from = None;
+        self.reading.words(from, self.seed, replications)
     }
 }
 
@@ -121,6 +116,19 @@ pub(super) struct Reading {
     /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
     pub(super) allow_path: bool,
+}
+
+impl Reading {
+    /// The words that end a command which gives the same again.
+    pub(super) fn words(self, from: Option<&Path>, seed: Option<u64>, replications: u32) -> Vec<String> {
+        let mut words = Vec::new();
+        words.extend(from.iter().flat_map(|ledger| ["--from".to_owned(), file_word(ledger)]));
+        words.extend(seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+        words.extend(["--replications".to_owned(), replications.to_string()]);
+        words.extend(self.skip_bad_rows.then(|| "--skip-bad-rows".to_owned()));
+        words.extend(self.allow_path.then(|| "--allow-path".to_owned()));
+        words
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {

@@ -258,10 +258,11 @@ fn weeks(series: HeadSeries, days: &[HeadDay], emptied: Span) -> Option<Weeks> {
     (first > 0.0).then_some(Weeks { first, last, shared_days })
 }
 
-/// Time from `as_of` until the head was emptied, by replication.
+/// Time from `as_of` until the head was emptied, by replication; none where that was before.
 #[must_use]
 pub fn emptied_after(replications: &[Replication], milestone: Option<usize>, as_of: Time) -> Vec<Option<Span>> {
-    let reached = |replication: &Replication| Some(replication.outcome.reached[milestone?]?.since(as_of));
+    let reached =
+        |replication: &Replication| Some(replication.outcome.reached[milestone?]?.since(as_of).max(Span::ZERO));
     replications.iter().map(reached).collect()
 }
 

@@ -6,23 +6,17 @@
 //! which have nothing else in common, comes what the cause does alone; from the first and the third, which have all but
 //! it in common, what it does with all others. Inputs that are correlated are one cause.
 
-use rand::RngExt as _;
-use rand_pcg::Pcg64Dxsm;
-
 use super::draw::uniform;
 use super::replicate::{Amount, Watch, replicate};
+use super::sensitivity::{Part, SECOND, bootstrap};
 use super::{Inputs, Replication};
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 use crate::sim::{Outcome, RunId};
 use crate::units::{Share, Span, Time};
 
-/// Resamples of the rows for the intervals.
-const RESAMPLES: usize = 1_000;
 /// With fewer rows nothing can be said.
 pub const FEWEST: u32 = 16;
-/// The second sample has the numbers of replications from here on, which no forecast reaches.
-const SECOND: u32 = 1 << 31;
 
 /// What causes a spread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +25,6 @@ pub enum Cause {
     Chance,
     /// An uncertain input, or several that are correlated.
     Inputs(Vec<String>),
-}
-
-/// A share of the variance with its interval; an estimate, and so it may lie outside of 0 and 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part {
-    /// The estimate.
-    pub value: f64,
-    /// The low end of the interval.
-    pub low: f64,
-    /// The high end of the interval.
-    pub high: f64,
 }
 
 /// What one cause does.
@@ -181,24 +164,7 @@ fn estimate(
 
 /// What two columns that share some causes and no others say these do: the estimate, and its bootstrap interval over rows.
 fn part(one: &[f64], other: &[f64], seed: u64, confidence: Share) -> Part {
-    let value = closed(one.iter().zip(other).map(|(one, other)| (*one, *other)));
-    let mut draws = Pcg64Dxsm::new(u128::from(seed), 0x5ba2_e500);
-    let mut resampled: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            closed((0..one.len()).map(|_| {
-                let row = draws.random_range(0..one.len());
-                (one[row], other[row])
-            }))
-        })
-        .filter(|index| index.is_finite())
-        .collect();
-    resampled.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - confidence.fraction()) / 2.0;
-    let at = |share: f64| {
-        let place = (share * (resampled.len() as f64 - 1.0)).round();
-        resampled.get(place as usize).copied().unwrap_or(value)
-    };
-    Part { value, low: at(tail), high: at(1.0 - tail) }
+    bootstrap(one.len(), (seed, 0x5ba2_e500), confidence, &|rows| closed(rows.map(|row| (one[row], other[row]))))
 }
 
 /// The share of the variance that two columns have in common, from their pairs.

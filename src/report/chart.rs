@@ -7,6 +7,7 @@ mod canvas;
 mod completion;
 mod dates;
 mod explain;
+mod forest;
 mod graph;
 mod past;
 mod plot;
@@ -15,6 +16,7 @@ mod stores;
 mod sweep;
 mod tornado;
 mod week;
+mod what_if;
 
 use std::io;
 
@@ -28,11 +30,13 @@ use crate::units::Time;
 use burndown::Burndown;
 pub(super) use canvas::Paper;
 pub(super) use explain::pictures as of_explain;
+use forest::Forest;
 use graph::Graph;
 use sheet::Sheet;
 pub(super) use sweep::pictures as of_sweep;
 use tornado::Tornado;
 pub(super) use week::week;
+pub(super) use what_if::pictures as of_what_if;
 
 /// The names of all charts that a forecast may have.
 pub(super) const STEMS: [&str; 7] = ["burndown", "completion", "fill", "load", "pace", "risk", "past"];
@@ -58,6 +62,7 @@ enum Drawing {
     Sheet(Sheet),
     Tornado(Tornado),
     Graph(Graph),
+    Forest(Forest),
 }
 
 /// The charts that a forecast has, in the order of a page; those of which too few replications tell anything are left out.
@@ -130,6 +135,7 @@ impl Picture {
             Drawing::Sheet(sheet) => &sheet.subtitle,
             Drawing::Tornado(tornado) => &tornado.subtitle,
             Drawing::Graph(graph) => &graph.subtitle,
+            Drawing::Forest(forest) => &forest.subtitle,
         }
     }
 
@@ -143,6 +149,7 @@ impl Picture {
             Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
             Drawing::Tornado(tornado) => canvas::svg(tornado, paper),
             Drawing::Graph(graph) => canvas::svg(graph, paper),
+            Drawing::Forest(forest) => canvas::svg(forest, paper),
         }
     }
 
@@ -157,7 +164,7 @@ impl Picture {
                 let parts = sheet.parts(paper, paper.width() * PART_HIGHEST);
                 parts.iter().map(|part| canvas::svg(part, paper)).collect()
             }
-            Drawing::Tornado(_) | Drawing::Graph(_) => Ok(vec![self.svg(paper)?]),
+            Drawing::Tornado(_) | Drawing::Graph(_) | Drawing::Forest(_) => Ok(vec![self.svg(paper)?]),
         }
     }
 
@@ -171,6 +178,7 @@ impl Picture {
             Drawing::Sheet(sheet) => canvas::png(sheet, Paper::FILE),
             Drawing::Tornado(tornado) => canvas::png(tornado, Paper::FILE),
             Drawing::Graph(graph) => canvas::png(graph, Paper::FILE),
+            Drawing::Forest(forest) => canvas::png(forest, Paper::FILE),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 mod data;
 mod files;
+mod inputs;
 mod words;
 
 pub use data::{document, json, schema};
 pub use files::write;
-pub(super) use words::bar_name;
+pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
+pub(super) use words::{Scale, bar_name};
 
 use super::what_if::words::signed_amount;
 use super::wording::{Calendar, count, percent, replications};
@@ -15,8 +17,9 @@ use crate::forecast::cases::Measure;
 use crate::forecast::compare::{Compared, MeasureShift, MilestoneShift, Variant, Verdict};
 use crate::forecast::explain::held::Held;
 use crate::forecast::explain::limit::Limit;
-use crate::forecast::explain::{Explained, awaited};
+use crate::forecast::explain::{Explained, HeldInput, awaited};
 use crate::forecast::quantile::P50;
+use crate::forecast::sensitivity::{Indices, Screening};
 use crate::migration::message::Binding;
 use crate::scenario::{Scenario, UncertainInput};
 use crate::units::Span;
@@ -30,31 +33,20 @@ pub struct Explain {
     pub file: String,
     /// SHA-256 of its resolved text, in hexadecimal.
     pub sha256: String,
-    /// Its uncertain inputs.
+    /// Its uncertain inputs, and those that are varied.
     pub uncertain: Vec<UncertainInput>,
     /// What was found.
     pub explained: Explained,
+    /// What a screening of the inputs has found, where there was one.
+    pub screening: Option<Screening>,
+    /// The shares of the spread, where they were asked for.
+    pub indices: Option<Indices>,
     /// Keys every draw.
     pub seed: u64,
     /// Replications of each case that were asked for.
     pub asked: u32,
     /// The command that gives these numbers again.
     pub command: String,
-}
-
-/// How an input moves the awaited date.
-pub(super) struct Swing<'a> {
-    /// Its keys: several where they are correlated.
-    pub(super) keys: &'a [String],
-    /// The first of them at its P10 and at its P90.
-    pub(super) ends: [&'a MilestoneShift; 2],
-}
-
-impl Swing<'_> {
-    /// The larger of the two shifts, in days.
-    fn size(&self) -> f64 {
-        self.ends.iter().map(|one| days(one).abs()).fold(0.0, f64::max)
-    }
 }
 
 fn days(one: &MilestoneShift) -> f64 {
@@ -66,15 +58,23 @@ impl Explain {
         awaited(&self.scenario)
     }
 
+    /// Whether anything of it was ended early.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.explained.interrupted
+            || self.screening.as_ref().is_some_and(|one| one.interrupted)
+            || self.indices.as_ref().is_some_and(|one| one.interrupted)
+    }
+
     /// The inputs, what moves the date most first.
     pub(super) fn swings(&self) -> Vec<Swing<'_>> {
         let main = self.main();
         let shift = |variant: &'_ Variant| variant.milestones.iter().position(|one| one.dates.name == main);
         let pairs = self.explained.inputs.iter().zip(self.explained.swings.variants.chunks_exact(2));
         let mut swings: Vec<Swing<'_>> = pairs
-            .filter_map(|(keys, ends)| {
+            .filter_map(|(input, ends)| {
                 Some(Swing {
-                    keys,
+                    input,
                     ends: [&ends[0].milestones[shift(&ends[0])?], &ends[1].milestones[shift(&ends[1])?]],
                 })
             })
@@ -83,9 +83,12 @@ impl Explain {
         swings
     }
 
-    /// What an input is at its P10 and its P90.
-    pub(super) fn tenths(&self, key: &str) -> [String; 2] {
-        self.uncertain.iter().find(|input| input.key == key).map_or_else(Default::default, |input| input.tenths.clone())
+    /// What an input is at the two ends at which it was held.
+    pub(super) fn ends(&self, input: &HeldInput) -> [String; 2] {
+        let known = self.uncertain.iter().find(|known| known.key == input.keys[0]);
+        known.map_or_else(Default::default, |known| {
+            if input.is_varied() { [known.low.clone(), known.high.clone()] } else { known.tenths.clone() }
+        })
     }
 
     /// The limits, what a unit more of is worth most first; what does not bind last.
@@ -131,6 +134,8 @@ pub fn report(explain: &Explain) -> Report {
         answer(explain),
         limits(explain),
         inputs(explain),
+        screening(explain),
+        indices(explain),
         by_time(explain),
         by_head(explain),
         certainty(explain),
@@ -156,7 +161,7 @@ fn header(names: &[&str]) -> Vec<String> {
 pub(super) fn answer(explain: &Explain) -> Section {
     let explained = &explain.explained;
     let mut blocks = Vec::new();
-    if explained.interrupted {
+    if explain.is_incomplete() {
         let done = replications(explained.replications);
         blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} of {}", explain.asked)));
     }
@@ -242,33 +247,6 @@ pub(super) fn limits(explain: &Explain) -> Section {
         ));
     }
     section("What one unit more is worth", blocks)
-}
-
-/// How far each uncertain input moves the date.
-pub(super) fn inputs(explain: &Explain) -> Section {
-    let swings = explain.swings();
-    if swings.is_empty() {
-        return section("", Vec::new());
-    }
-    let each = explain.explained.swings.each;
-    let shift = |one: &MilestoneShift| match (one.verdict, one.shift) {
-        (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => "n/e".to_owned(),
-        (_, Some(shift)) => words::moved(&shift, each),
-    };
-    let row = |swing: &Swing<'_>| {
-        let [low, high] = explain.tenths(&swing.keys[0]);
-        vec![words::bar_name(swing.keys), low, shift(swing.ends[0]), high, shift(swing.ends[1])]
-    };
-    let rows = swings.iter().map(row).collect();
-    let correlated = swings.iter().any(|swing| swing.keys.len() > 1);
-    let together =
-        if correlated { " Of inputs that are correlated the first is held, and the others follow it." } else { "" };
-    let text = format!(
-        "The date when this input is at its P10, and at its P90, against the date with its own draw; all others at their draws, \
-         which are the same.{together}"
-    );
-    let names = header(&["input", "P10", "shift", "P90", "shift"]);
-    section("What the uncertain inputs do", vec![Block::Table { header: names, rows }, plain(text)])
 }
 
 /// The longest table of stretches.

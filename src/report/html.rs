@@ -53,6 +53,8 @@ pub(super) fn explain(known: &Explain, pictures: &[Picture]) -> io::Result<Strin
     let parts = [
         part("limits", "What one unit more is worth", explain::limits(known), &[])?,
         part("inputs", "What the uncertain inputs do", explain::inputs(known), &["tornado"])?,
+        part("screening", "Which inputs matter", explain::screening(known), &["screening"])?,
+        part("shares", "What spreads the date", explain::indices(known), &["shares"])?,
         part("when", "What bound when", explain::by_time(known), &["held"])?,
         part("heads", "Head by head", explain::by_head(known), &[])?,
         part("certainty", "How sure this is", explain::certainty(known), &[])?,
@@ -89,24 +91,26 @@ pub(super) fn sweep(known: &Sweep, pictures: &[Picture]) -> io::Result<String> {
 }
 
 /// The page of a what-if.
-#[must_use]
-pub(super) fn what_if(known: &WhatIf) -> String {
-    let part = |id, title, section: Section| {
-        (!section.blocks.is_empty()).then(|| Part { id, title, body: html! { (blocks(&section)) } })
+///
+/// # Errors
+/// When a chart cannot be drawn: the font is missing.
+pub(super) fn what_if(known: &WhatIf, pictures: &[Picture]) -> io::Result<String> {
+    let part = |id, title, section: Section, stems: &[&str]| -> io::Result<Option<Part>> {
+        let figures = figures(pictures, stems)?;
+        let body = html! { (blocks(&section)) (figures) };
+        Ok((!section.blocks.is_empty()).then_some(Part { id, title, body }))
     };
-    let parts: Vec<Part> = [
-        part("milestones", "Milestones", what_if::milestones(known)),
-        part("quantiles", "Two ways to say how much", what_if::quantiles(known)),
-        part("users", "What users notice", what_if::users(known)),
-        part("changes", "What is changed", what_if::changes(known)),
-        part("certainty", "How sure this is", what_if::certainty(known)),
-        part("repeat", "To repeat it", what_if::repeat(known)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let parts = [
+        part("milestones", "Milestones", what_if::milestones(known), &["shifts"])?,
+        part("quantiles", "Two ways to say how much", what_if::quantiles(known), &[])?,
+        part("users", "What users notice", what_if::users(known), &[])?,
+        part("changes", "What is changed", what_if::changes(known), &[])?,
+        part("certainty", "How sure this is", what_if::certainty(known), &[])?,
+        part("repeat", "To repeat it", what_if::repeat(known), &[])?,
+    ];
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
     let answer = answer_of(&what_if::answer(known), "When everything is off the old storage");
-    page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json")
+    Ok(page(&known.scenario.name, known.kind, &answer, &parts, "what-if.json"))
 }
 
 /// The page of a recommended plan.

@@ -74,7 +74,7 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
         some => format!("; {otherwise} in {}", percent(f64::from(some) / forecast.replications.len() as f64)),
     };
     match milestone.at(P50).map(|estimate| estimate.value) {
-        None => unsure(&subject, milestone, calendar),
+        None => few(&subject, otherwise, milestone, forecast),
         Some(When::Never) if milestone.never as usize == forecast.replications.len() => {
             format!("{subject}: {otherwise} in any replication")
         }
@@ -84,7 +84,7 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
             format!("{subject} {horizon}, or not at all, {}", in_of(milestone.censored, forecast))
         }
         Some(When::At(time)) if calendar.already(time) => {
-            format!("{} since before the forecast starts", already(&subject))
+            format!("{} {}", already(&subject), calendar.since(time))
         }
         Some(When::At(time)) => {
             format!("{subject} {} ({}{never})", calendar.long(time), range(milestone, calendar))
@@ -126,7 +126,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
         return "This forecast does not ask when all mailboxes are off the old storage".to_owned();
     };
     match all.at(P50).map(|estimate| estimate.value) {
-        None => unsure("When all mailboxes are off the old storage", all, &calendar),
+        None => few(off, "some stay", all, forecast),
         Some(When::Never) => {
             format!("Some mailboxes stay on the old storage {}", in_of(all.never, forecast))
         }
@@ -135,7 +135,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
             calendar.long(forecast.scenario.horizon),
             in_of(all.censored, forecast)
         ),
-        Some(When::At(time)) if calendar.already(time) => format!("{off} since before the forecast starts"),
+        Some(When::At(time)) if calendar.already(time) => format!("{} {}", already(off), calendar.since(time)),
         Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
     }
 }
@@ -169,17 +169,27 @@ fn excluded(scenario: &Scenario) -> usize {
     scenario.plan.order.excluded.iter().filter(is_left).count()
 }
 
-/// What has happened already, said of the present.
+/// What has happened already, said of the time since.
 fn already(subject: &str) -> String {
-    subject.replace("takes its first mailbox", "has been taking mailboxes")
+    let of_the_present =
+        [(" takes its first mailbox", " has been taking mailboxes"), (" is ", " has been "), (" are ", " have been ")];
+    let now = of_the_present.iter().find(|(now, _)| subject.contains(now));
+    now.map_or_else(|| format!("{subject}: reached"), |(now, since)| subject.replacen(now, since, 1))
 }
 
-fn unsure(subject: &str, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
-    let (Some(earliest), Some(latest)) = (milestone.earliest, milestone.latest) else {
-        return format!("{subject}: no replication has been run");
+/// What few replications have shown of a milestone, of which no median follows.
+fn few(subject: &str, otherwise: &str, milestone: &MilestoneForecast, forecast: &Forecast) -> String {
+    let calendar = Calendar::new(&forecast.scenario);
+    let of = match forecast.replications.len() {
+        1 => "in the only replication; a range needs more of them".to_owned(),
+        all => format!("in {}, too few for a median", replications(all)),
     };
-    let seen = if earliest == latest { calendar.when(earliest) } else { calendar.range(earliest, latest) };
-    format!("{subject}: not estimable, too few replications; seen: {seen}")
+    match (milestone.earliest, milestone.latest) {
+        (Some(When::Never), Some(When::Never)) => format!("{subject}: {otherwise} {of}"),
+        (Some(earliest), Some(latest)) if earliest == latest => format!("{subject} {} {of}", calendar.when(earliest)),
+        (Some(earliest), Some(latest)) => format!("{subject} {} {of}", calendar.range(earliest, latest)),
+        _ => format!("{subject}: no replication has been run"),
+    }
 }
 
 /// The table of all milestones, and how sure it is.

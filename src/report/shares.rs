@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::{Block, Section, Tone};
 use crate::forecast::Forecast;
-use crate::forecast::shares::{Cause, CauseShare, FEWEST, MilestoneShares, NotEstimable, Part, Shares};
+use crate::forecast::sensitivity::Part;
+use crate::forecast::shares::{Cause, CauseShare, FEWEST, MilestoneShares, NotEstimable, Shares};
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 
@@ -24,11 +25,6 @@ fn blocks(shares: &MilestoneShares, rows: u32) -> Vec<Block> {
         Ok(causes) => causes,
         Err(why) => return vec![Block::Line(Tone::Doubt, format!("not estimable: {}", reason(*why, rows)))],
     };
-    let row = |one: &CauseShare| {
-        let [alone, in_all] = [one.alone, one.in_all].map(|part| [percent(part.value), interval(part)]);
-        [vec![name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
-    };
-    let header = ["", "alone", "interval", "with all", "interval"].map(str::to_owned).to_vec();
     let sum: f64 = causes.iter().map(|one| one.alone.value).sum();
     let text = format!(
         "Shares of the variance of that date, which has a standard deviation of {}, from {rows} rows. alone: would go, in \
@@ -37,17 +33,29 @@ fn blocks(shares: &MilestoneShares, rows: u32) -> Vec<Block> {
         shares.deviation,
         percent(sum),
     );
-    vec![Block::Table { header, rows: causes.iter().map(row).collect() }, Block::Line(Tone::Plain, text)]
+    vec![table(causes), Block::Line(Tone::Plain, text)]
 }
 
-fn name(cause: &Cause) -> String {
+/// What each cause has alone and with all others.
+fn table(causes: &[CauseShare]) -> Block {
+    let row = |one: &CauseShare| {
+        let [alone, in_all] = [one.alone, one.in_all].map(|part| [percent(part.value), interval(part)]);
+        [vec![name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
+    };
+    Block::Table { header: HEADER.map(str::to_owned).to_vec(), rows: causes.iter().map(row).collect() }
+}
+
+/// What stands above the shares.
+pub(super) const HEADER: [&str; 5] = ["", "alone", "interval", "with all", "interval"];
+
+pub(super) fn name(cause: &Cause) -> String {
     match cause {
         Cause::Chance => "chance".into(),
         Cause::Inputs(keys) => keys.join(" + "),
     }
 }
 
-fn reason(why: NotEstimable, rows: u32) -> String {
+pub(super) fn reason(why: NotEstimable, rows: u32) -> String {
     match why {
         NotEstimable::NoDate(count) => format!("{count} of the simulations have no date"),
         NotEstimable::NoSpread => "the date is the same in all simulations".into(),
@@ -88,7 +96,7 @@ struct MilestonePart {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SpreadCausePart")]
-struct CausePart {
+pub(super) struct CausePart {
     /// Empty for chance.
     inputs: Vec<String>,
     /// Of the variance, what would go if this were known: first-order index.
@@ -99,7 +107,7 @@ struct CausePart {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SpreadSharePart")]
-struct IndexPart {
+pub(super) struct IndexPart {
     /// A share of 1, as estimated: it may lie a little outside.
     value: f64,
     /// Lower end of its bootstrap interval.
@@ -114,20 +122,22 @@ impl From<Part> for IndexPart {
     }
 }
 
-pub(super) fn part(shares: &Shares, scenario: &Scenario) -> SharesPart {
-    let cause = |one: &CauseShare| CausePart {
-        inputs: match &one.cause {
+impl From<&CauseShare> for CausePart {
+    fn from(one: &CauseShare) -> Self {
+        let inputs = match &one.cause {
             Cause::Chance => Vec::new(),
             Cause::Inputs(keys) => keys.clone(),
-        },
-        alone: one.alone.into(),
-        in_all: one.in_all.into(),
-    };
+        };
+        Self { inputs, alone: one.alone.into(), in_all: one.in_all.into() }
+    }
+}
+
+pub(super) fn part(shares: &Shares, scenario: &Scenario) -> SharesPart {
     let milestone = |one: &MilestoneShares| MilestonePart {
         name: scenario.milestone_name(&one.milestone),
         standard_deviation_days: one.deviation.days(),
         not_estimable: one.causes.as_ref().err().map(|why| reason(*why, shares.rows)),
-        causes: one.causes.iter().flatten().map(cause).collect(),
+        causes: one.causes.iter().flatten().map(CausePart::from).collect(),
     };
     SharesPart { rows: shares.rows, milestones: shares.milestones.iter().map(milestone).collect() }
 }

@@ -24,8 +24,10 @@ pub(super) fn by_head(scenario: &Scenario) -> Vec<Standing> {
     let population = &scenario.model.population;
     let heads = 0..scenario.heads.len();
     let Some(facts) = scenario.facts.as_ref().filter(|facts| !facts.fleet.home.is_empty()) else {
+        // The parts add up to all but for their own rounding.
+        let whole: f64 = population.split.iter().map(|share| share.fraction()).sum();
         let standing = |head: usize| {
-            let all = f64::from(population.mailboxes) * population.split[head].fraction();
+            let all = f64::from(population.mailboxes) * population.split[head].fraction() / whole;
             Standing { all, left: all * (1.0 - population.moved[head].fraction()) }
         };
         return heads.map(standing).collect();
@@ -54,12 +56,20 @@ mod tests {
     use crate::fleet::{ClusterId, Fleet, Home, MailboxId};
     use crate::forecast::testing::scenario;
     use crate::migration::message::Facts;
+    use crate::units::Share;
 
     #[test]
     fn what_is_known_goes_before_what_is_assumed() {
         let mut scenario = scenario();
         let assumed = by_head(&scenario);
         assert!((assumed.iter().map(|head| head.all).sum::<f64>() - 400_000.0).abs() < 1.0, "{assumed:?}");
+        // A third each, as a share has it: a millionth too much in all.
+        let thirds = [333_334, 333_333, 333_334].map(Share::from_ppm);
+        let model = Arc::make_mut(&mut scenario.model);
+        (model.population.split, model.population.moved) = (thirds.to_vec(), vec![Share::ZERO; 3]);
+        scenario.heads.push("head-3".to_owned());
+        assert!((by_head(&scenario).iter().map(|head| head.all).sum::<f64>() - 400_000.0).abs() < 1e-6);
+        scenario.heads.pop();
         let (one, two, moved) = (HeadId(0), HeadId(1), Home::cluster(ClusterId(0)));
         let fleet = Fleet {
             origin: vec![one, one, one, two, two],

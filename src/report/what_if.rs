@@ -60,11 +60,11 @@ pub struct About {
 
 impl WhatIf {
     /// The milestone that people wait for.
-    fn main(&self) -> String {
+    pub(super) fn main(&self) -> String {
         self.scenario.milestone_name(&Milestone::AllEmptied)
     }
 
-    fn cases(&self) -> impl Iterator<Item = (&About, &Variant)> {
+    pub(super) fn cases(&self) -> impl Iterator<Item = (&About, &Variant)> {
         self.variants.iter().zip(&self.compared.variants)
     }
 
@@ -73,7 +73,7 @@ impl WhatIf {
     }
 
     /// "95 %", or "95 % together" where several intervals hold at once.
-    fn confidence(&self) -> String {
+    pub(super) fn confidence(&self) -> String {
         let together = if self.variants.len() > 1 { " together" } else { "" };
         format!("{}{together}", self.compared.confidence)
     }

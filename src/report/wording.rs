@@ -90,6 +90,12 @@ impl<'a> Calendar<'a> {
         self.started.is_some_and(|start| time <= start)
     }
 
+    /// Since when something has been true that had happened before the forecast starts: a ledger knows, nobody else does.
+    pub(super) fn since(&self, time: Time) -> String {
+        let known = self.started.is_some_and(|start| time < start);
+        if known { format!("since {}", self.long(time)) } else { "since before the forecast starts".to_owned() }
+    }
+
     fn local(&self, time: Time) -> ZonedDateTime {
         local(time, self.zone)
     }

@@ -331,6 +331,7 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
         expectations: frame.expectations.clone(),
         price: price::read(file, &frame.milestones, reader),
         facts,
+        reached: Vec::new(),
         named: frame.named.clone(),
     })
 }

@@ -61,6 +61,7 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
         expectations: Vec::new(),
         price: None,
         facts: None,
+        reached: Vec::new(),
         named: std::sync::Arc::default(),
     }
 }

@@ -220,7 +220,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             intake_accounts_s: 0.0,
             intake_rest: 0.0,
             intake_rests: (0.0, 0.0),
-            reached: vec![None; scenario.milestones.len()],
+            reached: reached_before(scenario),
             moved: 0,
             faults: 0,
             steps: 0,
@@ -414,6 +414,13 @@ impl<'s, O: Outcomes> World<'s, O> {
         }
         left
     }
+}
+
+/// When each milestone that is asked for was reached before the start, if it was.
+fn reached_before(scenario: &Scenario) -> Vec<Option<Time>> {
+    let when =
+        |asked: &Milestone| scenario.reached.iter().find(|(milestone, _)| milestone == asked).map(|known| known.1);
+    scenario.milestones.iter().map(when).collect()
 }
 
 /// What came of a cluster's inodes, where it has a limit of them.

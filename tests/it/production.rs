@@ -207,6 +207,13 @@ fn a_forecast_from_a_ledger_is_held_against_an_earlier_one_and_tells_the_progres
         "{last}"
     );
     assert!(last.ends_with("\nThis is our last post about this migration.\n"), "{last}");
+    // What is over is told with the day on which it was, which the ledger knows.
+    let page = world.say(&[&["forecast", "--no-files"][..], &common[..]].concat());
+    let page = String::from_utf8_lossy(&page.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for subject in ["head-1 has been empty", "head-2 has been empty", "Everything has been off the old storage"] {
+        assert!(page.contains(&format!("{subject} since ")), "{page}");
+    }
+    assert!(!page.contains("since before the forecast"), "{page}");
     let later = check();
     assert_eq!(later["program_and_state"], "progress in the ledger");
     assert_eq!(later["inputs"], serde_json::json!([]), "the start is the ledger's");

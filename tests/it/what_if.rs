@@ -192,7 +192,7 @@ fn the_files_are_the_same_for_any_number_of_threads() {
         let page = String::from_utf8(output.stdout).unwrap();
         assert!(page.starts_with("A small drain: what if\n"), "{page}");
     }
-    for name in ["what-if.html", "what-if.md", "what-if.json"] {
+    for name in ["what-if.html", "what-if.md", "what-if.json", "shifts.svg", "shifts.png"] {
         let read = |threads: &str| fs::read(stage.path(threads).join("small-what-if").join(name)).unwrap();
         assert_eq!(read("1"), read("2"), "{name}");
     }

@@ -34,11 +34,30 @@ pub(super) fn design(written: &[String], points: Option<u32>) -> Result<(Vec<Axi
     if wrong.is_empty() { Ok((axes, design)) } else { Err(wrong.join("\n")) }
 }
 
+/// Ranges of which no single value is asked for; or all that is wrong.
+pub(in super::super) fn ranges(written: &[String]) -> Result<Vec<Axis>, String> {
+    let (mut axes, mut wrong) = (Vec::<Axis>::new(), Vec::new());
+    for text in written {
+        let has_steps = text.rsplit_once("..").is_some_and(|(_, end)| end.contains(':'));
+        match axis(text, true) {
+            _ if has_steps => wrong.push(format!("--vary \"{text}\": says how many values, must be KEY=A..B here")),
+            Ok(one) if axes.iter().any(|known| known.key == one.key) => {
+                wrong.push(format!("--vary \"{text}\": {} is varied twice", one.key));
+            }
+            Ok(one) => axes.push(one),
+            Err(problem) => wrong.push(format!("--vary \"{text}\": {problem}")),
+        }
+    }
+    if wrong.is_empty() { Ok(axes) } else { Err(wrong.join("\n")) }
+}
+
 fn axis(text: &str, is_sequence: bool) -> Result<Axis, String> {
-    const FORM: &str =
+    const GRID: &str =
         "must be KEY=A..B:N, such as plan.throttle.max=8..64:8 or \"plan.move.stream=6 MB/s..20 MB/s:5\"";
-    let (key, values) = text.split_once('=').ok_or_else(|| format!("has no value, it {FORM}"))?;
-    let (from, rest) = values.split_once("..").ok_or_else(|| format!("has no range, it {FORM}"))?;
+    const RANGE: &str = "must be KEY=A..B, such as plan.throttle.max=8..64 or \"plan.move.stream=6 MB/s..20 MB/s\"";
+    let form = if is_sequence { RANGE } else { GRID };
+    let (key, values) = text.split_once('=').ok_or_else(|| format!("has no value, it {form}"))?;
+    let (from, rest) = values.split_once("..").ok_or_else(|| format!("has no range, it {form}"))?;
     let (to, steps) = match rest.rsplit_once(':') {
         Some((to, steps)) => {
             let many = steps.trim().parse::<u32>().ok().filter(|steps| (2..=STEPS_MAX).contains(steps));
@@ -46,11 +65,11 @@ fn axis(text: &str, is_sequence: bool) -> Result<Axis, String> {
         }
         // A sequence lays its points by itself.
         None if is_sequence => (rest, 2),
-        None => return Err(format!("does not say how many values, it {FORM}")),
+        None => return Err(format!("does not say how many values, it {form}")),
     };
     let key = key.trim();
     if key.is_empty() {
-        return Err(format!("has no key, it {FORM}"));
+        return Err(format!("has no key, it {form}"));
     }
     let (from, to) = (quantity(from)?, quantity(to)?);
     let unit = if from.unit.is_empty() { to.unit.clone() } else { from.unit.clone() };
@@ -137,6 +156,9 @@ mod tests {
         ] {
             assert!(wrong.contains(part), "{part} is not in {wrong}");
         }
+        let wrong = ranges(&owned(&["a=1..2:3", "b=1", "c=1..2", "c=2..3"])).unwrap_err();
+        assert_eq!(wrong.lines().count(), 3, "{wrong}");
+        assert!(wrong.contains("how many values, must be KEY=A..B here") && wrong.contains("varied twice"), "{wrong}");
         let wide = owned(&["a=1..1000:1000", "b=1..1000:1000"]);
         assert!(design(&wide, None).unwrap_err().contains("1000000 points"));
     }

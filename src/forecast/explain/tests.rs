@@ -46,7 +46,7 @@ fn explained(
 ) -> Explained {
     let stop = AtomicBool::new(false);
     let inputs = Inputs::<Workspace> { middle: scenario, uncertain, realise, simulate: &simulate_in };
-    explain(&inputs, 5, Watch { stop: &stop, progress: &|_, _| {} })
+    explain(&inputs, Some(&[]), 5, Watch { stop: &stop, progress: &|_, _| {} })
 }
 
 /// What is named: the cause that bound longest, and its limit that is worth most.
@@ -263,6 +263,40 @@ fn an_uncertain_input_swings_the_date_and_one_that_binds_nothing_does_not() {
 }
 
 #[test]
+fn a_varied_number_is_held_at_its_ends_and_the_scenario_keeps_the_files() {
+    let middle = world(|_, _| {});
+    let with_speed = |megabytes: f64| {
+        let mut drawn = middle.clone();
+        Arc::make_mut(&mut drawn.plan).copy.stream = Rate::per_second((megabytes * 1e6) as u64);
+        drawn
+    };
+    let of_file = |draw: &Draw<'_>| with_speed(19.0 + 2.0 * draw("speed"));
+    let varied = [Varied { key: "speed".into(), realise: &|draw| with_speed(10.0 + 30.0 * draw("speed")) }];
+    let stop = AtomicBool::new(false);
+    let found = |uncertain: Vec<Vec<String>>, realise: &(dyn Fn(&Draw<'_>) -> Scenario + Sync), held| {
+        let inputs = Inputs::<Workspace> { middle: &middle, uncertain, realise, simulate: &simulate_in };
+        let found = explain(&inputs, held, 5, Watch { stop: &stop, progress: &|_, _| {} });
+        let many = 1 + found.limits.len() + found.swings.variants.len();
+        assert_eq!(cases(&inputs, held) as usize, many);
+        found
+    };
+    let keys = || vec![vec!["speed".to_owned()]];
+    let of_exact = found(Vec::new(), &|_| middle.clone(), Some(&varied));
+    let of_range = found(keys(), &of_file, Some(&varied));
+    for found in [&of_exact, &of_range] {
+        assert_eq!(found.inputs, [HeldInput { keys: vec!["speed".into()], levels: [0.0, 1.0] }]);
+        let days = |place: usize| found.swings.variants[place].milestone(ALL).unwrap().shift.unwrap().days;
+        let turn = found.all.turn_days();
+        // From 20 MB/s to 10 takes as long again, to 40 half as long.
+        assert!((days(0) / turn - 1.0).abs() < 0.03 && (days(1) / turn + 0.5).abs() < 0.03, "{} {}", days(0), days(1));
+    }
+    let turn = |found: &Explained| found.all.turn_days();
+    assert!((turn(&of_exact) / turn(&of_range) - 1.0).abs() < 0.05, "the scenario itself is that of the file");
+    let none = found(keys(), &of_file, None);
+    assert!(none.inputs.is_empty() && none.swings.variants.is_empty() && !none.limits.is_empty());
+}
+
+#[test]
 fn nothing_can_be_said_of_no_replications() {
     let scenario = forecast_scenario();
     let stop = AtomicBool::new(true);
@@ -272,6 +306,6 @@ fn nothing_can_be_said_of_no_replications() {
         realise: &|_| unreachable!("nothing is uncertain"),
         simulate: &|_, _, ()| unreachable!("it was ended before it began"),
     };
-    let found = explain(&inputs, 5, Watch { stop: &stop, progress: &|_, _| {} });
+    let found = explain(&inputs, None, 5, Watch { stop: &stop, progress: &|_, _| {} });
     assert!(found.interrupted && found.leading().is_none() && found.best(ALL, None).is_none());
 }

@@ -54,6 +54,15 @@ impl Axis {
         let is_bare = self.unit.is_empty() && !self.is_whole && !written.contains(['.', 'e']);
         if is_bare { format!("{}={written}.0", self.key) } else { format!("{}={written}", self.key) }
     }
+
+    /// The key as a range in which any value is as likely, as `--set` takes it.
+    #[must_use]
+    pub fn range(&self) -> String {
+        let end = |value: f64| {
+            if self.unit.is_empty() { format!("{value}") } else { format!("{:?}", self.written(value)) }
+        };
+        format!("{}={{ low = {}, high = {} }}", self.key, end(self.from), end(self.to))
+    }
 }
 
 /// How points are laid.
@@ -128,6 +137,8 @@ mod tests {
         assert_eq!(axis(8.0, 64.0, 3, "MB/s").setting(36.5), "a.b=36.5 MB/s");
         let bare = Axis { is_whole: false, ..axis(0.0, 1.0, 3, "") };
         assert_eq!([bare.setting(1.0), bare.setting(0.25)], ["a.b=1.0", "a.b=0.25"]);
+        assert_eq!(axis(8.0, 64.0, 3, "").range(), "a.b={ low = 8, high = 64 }");
+        assert_eq!(axis(6.5, 20.0, 3, "MB/s").range(), "a.b={ low = \"6.5 MB/s\", high = \"20 MB/s\" }");
     }
 
     /// Every power of two of its points has the same number in each half of each axis, as a Sobol sequence has.

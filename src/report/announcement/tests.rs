@@ -82,6 +82,19 @@ fn the_founding_case_is_told_as_its_post_told_it() {
 }
 
 #[test]
+fn of_many_heads_and_clusters_the_next_ones_are_named() {
+    let forecast = made_of(&founding(), 200, &|r| outcome(r, days_of(r)));
+    let mut post = Announcement::new(&forecast, None, EVERY_MAX);
+    let (waiting, opening) = (post.heads[1].clone(), post.opening[0].clone());
+    for number in 3..=12 {
+        post.heads.push(Head { name: format!("head-{number}"), ..waiting.clone() });
+        let sentence = format!("We expect nas-{number} to take its first mailboxes in December.");
+        post.opening.push(Line { name: format!("nas-{number}"), sentence, ..opening.clone() });
+    }
+    insta::assert_snapshot!("many", both(&post));
+}
+
+#[test]
 fn a_migration_that_may_never_end_has_no_date() {
     let forecast = made_of(&founding(), 200, &|r| {
         let mut outcome = outcome(r, days_of(r));

@@ -1,8 +1,9 @@
 //! The charts of an explanation: what bound when, and what the uncertain inputs do.
 
-use super::super::explain::{Explain, bar_name};
+use super::super::explain::{Explain, Scale, all_parts, bar_name, ranked, share, share_interval};
+use super::super::shares::name as cause_name;
 use super::super::what_if::words::days as days_said;
-use super::super::wording::replications;
+use super::super::wording::{count, percent, replications};
 use super::dates::Dates;
 use super::plot::Plot;
 use super::sheet::{Body, MOST_PANELS, Panel, Sheet};
@@ -10,6 +11,9 @@ use super::tornado::{Bars, MOST_BARS, Tornado};
 use super::{Drawing, Picture, first_of};
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::held::Held;
+use crate::forecast::sensitivity::Part;
+use crate::forecast::sensitivity::morris::{Effect, STEP};
+use crate::forecast::shares::CauseShare;
 use crate::migration::message::Binding;
 
 /// The charts that it has, in the order of a page.
@@ -24,15 +28,29 @@ pub(in super::super) fn pictures(explain: &Explain) -> Vec<Picture> {
     let tornado = tornado(explain).map(|tornado| Picture {
         stem: "tornado",
         title: "What the uncertain inputs do",
-        description: "Two bars for each uncertain input, from nothing to how much later the date comes, or earlier to the left, when \
-                      the input is at its P10 and at its P90; the widest first. The table of the uncertain inputs has the numbers.",
+        description: "Two bars for each uncertain or varied input, from nothing to how much later the date comes, or earlier to the left, \
+                      when the input is at its low and at its high end; the widest first. The table of the uncertain inputs has the numbers.",
         drawing: Drawing::Tornado(tornado),
     });
-    held.into_iter().chain(tornado).collect()
+    let screening = screening(explain).map(|bars| Picture {
+        stem: "screening",
+        title: "Which inputs matter",
+        description: "Two bars for each input, and for chance one: the mean size of its effects on the date, and their standard deviation; \
+                      the largest first. The table of the inputs that matter has the numbers.",
+        drawing: Drawing::Tornado(bars),
+    });
+    let shares = shares(explain).map(|bars| Picture {
+        stem: "shares",
+        title: "What spreads the date",
+        description: "Two bars for each input and for chance: its share of the variance of the date alone, and with all others; the \
+                      largest first. The table of what spreads the date has the numbers.",
+        drawing: Drawing::Tornado(bars),
+    });
+    held.into_iter().chain(tornado).chain(screening).chain(shares).collect()
 }
 
 fn incomplete(explain: &Explain) -> &'static str {
-    if explain.explained.interrupted { "INCOMPLETE, " } else { "" }
+    if explain.is_incomplete() { "INCOMPLETE, " } else { "" }
 }
 
 fn held(explain: &Explain) -> Option<Sheet> {
@@ -84,28 +102,101 @@ fn tornado(explain: &Explain) -> Option<Tornado> {
     };
     let bars = swings.iter().filter_map(|swing| {
         let ends = [known(swing.ends[0])?, known(swing.ends[1])?];
-        let [low, high] = explain.tenths(&swing.keys[0]);
+        let [low, high] = explain.ends(swing.input);
         let said =
             |value: &str, (days, interval): (f64, (f64, f64))| format!("{value} {}", days_said(days, Some(interval)));
-        let name = format!("{}: {}; {}", bar_name(swing.keys), said(&low, ends[0]), said(&high, ends[1]));
+        let name = format!("{}: {}; {}", bar_name(&swing.input.keys), said(&low, ends[0]), said(&high, ends[1]));
         Some(Bars { name, ends })
     });
     let bars: Vec<Bars> = bars.collect();
     if bars.is_empty() {
         return None;
     }
-    let more = bars.len().saturating_sub(MOST_BARS);
-    let left_out = if more > 0 { format!("; {more} more inputs are left out") } else { String::new() };
+    let (bars, left_out) = most_of(bars);
+    let is_varied = swings.iter().any(|swing| swing.input.is_varied());
+    let (ends, key) = if is_varied {
+        ("at its ends (P10 and P90 where it is uncertain)", ["at its low end", "at its high end"])
+    } else {
+        ("at its P10 and P90", ["at P10", "at P90"])
+    };
     let (incomplete, many) = (incomplete(explain), replications(explain.explained.replications));
     Some(Tornado {
         title: format!("{}: what the uncertain inputs do", explain.scenario.name),
         subtitle: format!(
-            "{incomplete}{}, each input at its P10 and P90, the others at their draws; {many}; thin lines: intervals ({} together){left_out}",
+            "{incomplete}{}, each input {ends}, the others at their draws; {many}; thin lines: intervals ({} together){left_out}",
             explain.main(),
             explain.explained.swings.confidence
         ),
-        key: ["at P10".into(), "at P90".into()],
+        key: key.map(str::to_owned),
         unit: "days later (+) or earlier (-)".into(),
-        bars: bars.into_iter().take(MOST_BARS).collect(),
+        is_signed: true,
+        bars,
+    })
+}
+
+/// As many bars as are drawn, and a word about the others.
+fn most_of(mut bars: Vec<Bars>) -> (Vec<Bars>, String) {
+    let more = bars.len().saturating_sub(MOST_BARS);
+    bars.truncate(MOST_BARS);
+    (bars, if more > 0 { format!("; {more} more are left out") } else { String::new() })
+}
+
+fn screening(explain: &Explain) -> Option<Tornado> {
+    let screening = explain.screening.as_ref()?;
+    let screened = screening.found.as_ref().ok()?;
+    let scale = Scale::of(&all_parts(screened));
+    let bar = |part: Part| (scale.of_days(part.value), (scale.of_days(part.low), scale.of_days(part.high)));
+    let said = |part: Part| format!("{} {} ({})", scale.value(part), scale.unit(), scale.interval(part));
+    let input = |(key, effect): &(String, Effect)| Bars {
+        name: format!("{key}: mu* {}; sigma {}", said(effect.size), said(effect.deviation)),
+        ends: [bar(effect.size), bar(effect.deviation)],
+    };
+    let (mut bars, left_out) = most_of(ranked(screened).into_iter().map(input).collect());
+    let chance = screened.chance;
+    bars.push(Bars {
+        name: format!("chance, drawn anew: mean size {}", said(chance)),
+        ends: [bar(chance), (0.0, (0.0, 0.0))],
+    });
+    Some(Tornado {
+        title: format!("{}: which inputs matter", explain.scenario.name),
+        subtitle: format!(
+            "{}{}, elementary effects of steps of {} of each input's probability, from {} trajectories; thin lines: intervals ({} each){left_out}",
+            incomplete(explain),
+            explain.main(),
+            percent(STEP),
+            count(screening.trajectories as f64),
+            explain.explained.swings.confidence
+        ),
+        key: ["mu*, the mean size".into(), "sigma".into()],
+        unit: format!("{} by which the date moves", scale.name()),
+        is_signed: false,
+        bars,
+    })
+}
+
+fn shares(explain: &Explain) -> Option<Tornado> {
+    let indices = explain.indices.as_ref()?;
+    let mut causes: Vec<&CauseShare> = indices.causes.as_ref().ok()?.iter().collect();
+    causes.sort_by(|one, other| other.in_all.value.total_cmp(&one.in_all.value));
+    let bar = |part: Part| (part.value * 100.0, (part.low * 100.0, part.high * 100.0));
+    let said = |part: Part| format!("{} ({})", share(part), share_interval(part));
+    let cause = |one: &&CauseShare| Bars {
+        name: format!("{}: alone {}; with all {}", cause_name(&one.cause), said(one.alone), said(one.in_all)),
+        ends: [bar(one.alone), bar(one.in_all)],
+    };
+    let (bars, left_out) = most_of(causes.iter().map(cause).collect());
+    Some(Tornado {
+        title: format!("{}: what spreads the date", explain.scenario.name),
+        subtitle: format!(
+            "{}{}, Sobol's indices from {} rows; thin lines: intervals ({} each){left_out}",
+            incomplete(explain),
+            explain.main(),
+            count(indices.rows as f64),
+            explain.explained.swings.confidence
+        ),
+        key: ["alone".into(), "with all others".into()],
+        unit: "% of the date's variance".into(),
+        is_signed: false,
+        bars,
     })
 }

@@ -313,7 +313,7 @@ fn colour(share: f64) -> RGBColor {
     RGBColor(mix(one.0, two.0), mix(one.1, two.1), mix(one.2, two.2))
 }
 
-/// The range of some numbers with a little room at both ends.
+/// The range of some numbers with a little room at both ends; not below nothing where none of them is.
 fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (least, most) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), one| (least.min(one), most.max(one)));
@@ -321,7 +321,8 @@ fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
         return (0.0, 1.0);
     }
     let spare = if most > least { (most - least) * 0.05 } else { least.abs().max(1.0) * 0.05 };
-    (least - spare, most + spare)
+    let from = if least >= 0.0 { (least - spare).max(0.0) } else { least - spare };
+    (from, most + spare)
 }
 
 /// Decimals that tell numbers of this range apart.
@@ -364,6 +365,9 @@ mod tests {
         assert_eq!(texts((900.0, 3_100.0), 4.0), ["1,000", "2,000", "3,000"]);
         let (from, to) = spread([2.0].into_iter());
         assert!(from < 2.0 && to > 2.0, "a single value has an axis, too");
+        let (from, to) = spread([0.0, 0.0].into_iter());
+        assert!(from == 0.0 && to > 0.0, "there are no minutes below none");
+        assert!(spread([-1.0, 2.0].into_iter()).0 < -1.0);
         assert_eq!([digits(0.0), digits(5.0), digits(0.04), digits(300.0)], [1, 1, 3, 0]);
     }
 }

@@ -202,7 +202,12 @@ pub(super) fn pace(forecast: &Forecast) -> Option<Sheet> {
             let days = Plot { unit: unit.into(), most: 100.0, stacks, ..Plot::default() };
             (format!("what bound it in {}", known.turn), Vec::new(), Body::Parts(parts, days))
         };
-        let pace = Panel { name: format!("{name}: pace"), notes: Vec::new(), body: Body::Plot(plot) };
+        let (few, line) = if plot.band.is_empty() {
+            (vec!["not estimable: too few replications".to_owned()], Body::Nothing)
+        } else {
+            (Vec::new(), Body::Plot(plot))
+        };
+        let pace = Panel { name: format!("{name}: pace"), notes: few, body: line };
         [pace, Panel { name: format!("{name}: {what}"), notes, body }]
     });
     let key = vec![(Sign::Band, "copies that progress at once")];

@@ -1,4 +1,5 @@
-//! A tornado: how far each input moves a date when it is at its low and at its high end, the widest first.
+//! Two bars from nothing for each input, with their intervals. A tornado: how far an input moves a date when it is at its low and at its high
+//! end, the widest first; and two estimates of what an input does.
 
 use plotters::prelude::{DrawingBackend, RGBColor};
 use plotters::style::text_anchor::HPos;
@@ -24,6 +25,8 @@ pub(super) struct Tornado {
     /// What the signs say: the low end's, the high end's.
     pub(super) key: [String; 2],
     pub(super) unit: String,
+    /// Whether numbers are more or less than something: above nothing they have a plus.
+    pub(super) is_signed: bool,
     pub(super) bars: Vec<Bars>,
 }
 
@@ -31,7 +34,7 @@ pub(super) struct Tornado {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bars {
     pub(super) name: String,
-    /// At the low and at the high end: the shift, and its interval.
+    /// At the low and at the high end, or by the first and the second estimate: how much, and its interval.
     pub(super) ends: [(f64, (f64, f64)); 2],
 }
 
@@ -95,28 +98,30 @@ impl Draw for Tornado {
         let (least, most) = self.range();
         let at = |days: f64| left + (right - left) * (days - least) / (most - least);
         let top = layout.key + 2.0 * ROW + 6.0;
-        for (days, text) in ticks(least, most, ((right - left) / 90.0).max(2.0)) {
+        for (days, text) in ticks(least, most, ((right - left) / 90.0).max(2.0), self.is_signed) {
             let x = at(days);
             canvas.path(&[(x, top), (x, layout.axis)], PALE, 1.0)?;
             let half = width(&text, TEXT) / 2.0;
             let middle = x.min(right + 4.0 - half).max(left - 4.0 + half);
             canvas.text(&text, (middle, layout.axis + 6.0), TEXT, GREY, HPos::Center)?;
         }
+        canvas.path(&[(at(0.0), top), (at(0.0), layout.axis)], INK, 1.0)?;
         for (bars, (y, lines)) in self.bars.iter().zip(&layout.names) {
-            for (number, line) in lines.iter().enumerate() {
-                // A line of the axis behind a name would cross its letters.
-                let y = y + number as f64 * ROW;
-                canvas.label(line, (EDGE, y))?;
-            }
             let below = y + lines.len() as f64 * ROW;
+            // A line of the axis behind a name would cross its letters.
+            let widest = lines.iter().map(|line| width(line, TEXT)).fold(0.0, f64::max);
+            canvas.blank((EDGE - 2.0, y - 1.0), (EDGE + widest + 2.0, below - 2.0))?;
+            canvas.lines(lines, (EDGE, *y), TEXT, INK)?;
             for (place, (days, interval)) in bars.ends.iter().enumerate() {
                 let y = below + place as f64 * BAR;
                 canvas.bar((at(0.0), at(*days)), y, COLOURS[place])?;
                 let middle = y + BAR / 2.0;
                 canvas.path(&[(at(interval.0), middle), (at(interval.1), middle)], INK, 1.0)?;
             }
+            // Beside its bars, and not through its name.
+            canvas.path(&[(at(0.0), below), (at(0.0), below + 2.0 * BAR)], INK, 1.0)?;
         }
-        canvas.path(&[(at(0.0), top), (at(0.0), layout.axis)], INK, 1.0)
+        Ok(())
     }
 }
 
@@ -127,13 +132,17 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
 }
 
 /// Round values from the least to the most, nothing among them.
-fn ticks(least: f64, most: f64, about: f64) -> Vec<(f64, String)> {
+pub(super) fn ticks(least: f64, most: f64, about: f64, is_signed: bool) -> Vec<(f64, String)> {
     let step = round_step((most - least) / about);
     let digits = (-step.log10().floor()).max(0.0) as usize;
     // 0.25 has one digit more than its power of ten.
     let digits = if (step * 10_f64.powi(digits as i32)).fract().abs() > 1e-6 { digits + 1 } else { digits };
     let (from, to) = ((least / step).ceil() as i64, (most / step).floor() as i64);
-    let text = |number: i64| if number == 0 { "0".to_owned() } else { format!("{:+.digits$}", number as f64 * step) };
+    let text = |number: i64| match number {
+        0 => "0".to_owned(),
+        _ if is_signed => format!("{:+.digits$}", number as f64 * step),
+        _ => format!("{:.digits$}", number as f64 * step),
+    };
     (from..=to).map(|number| (number as f64 * step, text(number))).collect()
 }
 
@@ -143,10 +152,11 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_have_nothing_among_them() {
-        let texts = |least, most| ticks(least, most, 4.0).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        let texts = |least, most| ticks(least, most, 4.0, true).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(texts(-0.6, 0.9), ["-0.5", "0", "+0.5"]);
         assert_eq!(texts(-3.0, 5.1), ["-2.5", "0", "+2.5", "+5.0"]);
         assert_eq!(texts(-0.004, 0.0), ["-0.004", "-0.003", "-0.002", "-0.001", "0"]);
+        assert_eq!(ticks(0.0, 1.0, 2.0, false)[1].1, "0.5", "an amount has no sign");
     }
 
     #[test]
@@ -157,6 +167,7 @@ mod tests {
             subtitle: "s".into(),
             key: ["at P10".into(), "at P90".into()],
             unit: "days".into(),
+            is_signed: true,
             bars: vec![Bars { name: "an input with a long name ".repeat(8), ends }; 3],
         };
         let (least, most) = tornado.range();

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::inputs::{few_trajectories, ranked};
 use super::{Explain, Swing, words};
 use crate::forecast::compare::{MeasureShift, MilestoneShift, Verdict};
 use crate::forecast::explain::held::Held;
 use crate::forecast::explain::limit::Limit;
+use crate::forecast::sensitivity::morris::{Effect, STEP, Way};
+use crate::forecast::sensitivity::{Indices, Screening};
 use crate::migration::message::Binding;
 use crate::report::document::schema_of;
+use crate::report::shares::{CausePart, IndexPart, reason};
 use crate::sim::DRAW_SCHEME;
 use crate::units::Share;
 
@@ -54,8 +58,56 @@ pub struct Document {
     confidence: f64,
     /// What one unit more of each limit does.
     limits: Vec<LimitPart>,
-    /// What each uncertain input does at its ends.
+    /// What each uncertain or varied input does at its ends; empty where they are too many, and screened.
     inputs: Vec<InputPart>,
+    /// Elementary effects of the inputs (Morris); null where they were not screened.
+    screening: Option<ScreeningPart>,
+    /// Shares of the variance of the date (Sobol's indices); null where they were not asked for.
+    shares: Option<SharesPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ScreeningPart {
+    /// Trajectories, each with one step of every input and a replication of its own.
+    trajectories: usize,
+    /// Of an input's probability, how much a step takes; effects are by step, and not divided by it.
+    step: f64,
+    /// Simulations whose date lies at or after the horizon or is never reached, and counts as the horizon.
+    counted_as_horizon: usize,
+    /// Why there are no effects; null where there are.
+    not_estimable: Option<String>,
+    /// The inputs, by the mean size of their effects. Of those that are correlated, the first takes the others along.
+    inputs: Vec<EffectPart>,
+    /// Mean size of what the date moves, in days, when all of chance is drawn anew; null where there are no effects.
+    chance_days: Option<IndexPart>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct EffectPart {
+    /// Its key.
+    key: String,
+    /// Mean of the effects' sizes, in days.
+    mu_star: IndexPart,
+    /// Mean of the effects, in days: later where positive, as the input rises.
+    mu: IndexPart,
+    /// Standard deviation of the effects, in days.
+    sigma: IndexPart,
+    /// As the input rises: `later`, `earlier`, `both` (with some steps later, with others earlier), or `nothing` (not one step moves it).
+    direction: &'static str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct SharesPart {
+    /// Rows of the two samples.
+    rows: usize,
+    /// Of the date, in days.
+    standard_deviation_days: f64,
+    /// Simulations whose date lies at or after the horizon or is never reached, and counts as the horizon.
+    counted_as_horizon: usize,
+    /// Why there are no shares; null where there are.
+    not_estimable: Option<String>,
+    /// By cause, chance last.
+    causes: Vec<CausePart>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -102,13 +154,15 @@ struct MovedPart {
 struct InputPart {
     /// Its key; several where they are correlated: the first one is held, the others follow it.
     keys: Vec<String>,
-    /// At its P10 and at its P90.
+    /// Whether it was varied between two ends that were given; what is uncertain in the file goes from its P10 to its P90.
+    varied: bool,
+    /// At its low and at its high end.
     ends: Vec<EndPart>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct EndPart {
-    /// The level, a share of 1.
+    /// The level, a share of 1: 0 and 1 for what is varied.
     level: f64,
     /// What the input is there.
     value: String,
@@ -130,7 +184,7 @@ pub fn document(explain: &Explain) -> Document {
         seed: explain.seed,
         draw_scheme: DRAW_SCHEME,
         replications: explained.replications,
-        incomplete: explained.interrupted,
+        incomplete: explain.is_incomplete(),
         scenario: explain.scenario.name.clone(),
         file: explain.file.clone(),
         sha256: explain.sha256.clone(),
@@ -148,6 +202,8 @@ pub fn document(explain: &Explain) -> Document {
             .map(|(limit, date, slow)| limit_part(explain, limit, date, slow))
             .collect(),
         inputs: explain.swings().iter().map(|swing| input(explain, swing)).collect(),
+        screening: explain.screening.as_ref().map(screening),
+        shares: explain.indices.as_ref().map(shares),
     }
 }
 
@@ -189,7 +245,7 @@ fn limit_part(explain: &Explain, limit: Limit, date: &MilestoneShift, slow: &Mea
 }
 
 fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
-    let values = explain.tenths(&swing.keys[0]);
+    let values = explain.ends(swing.input);
     let each = explain.explained.swings.each;
     let end = |((level, value), one): ((f64, String), &&MilestoneShift)| EndPart {
         level,
@@ -197,8 +253,42 @@ fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
         verdict: words::verdict(one.verdict),
         shift: moved(one, each),
     };
-    let ends = crate::forecast::explain::ENDS.into_iter().zip(values).zip(&swing.ends).map(end).collect();
-    InputPart { keys: swing.keys.to_vec(), ends }
+    let ends = swing.input.levels.into_iter().zip(values).zip(&swing.ends).map(end).collect();
+    InputPart { keys: swing.input.keys.clone(), varied: swing.input.is_varied(), ends }
+}
+
+fn screening(screening: &Screening) -> ScreeningPart {
+    let found = screening.found.as_ref();
+    let effect = |(key, effect): &(String, Effect)| EffectPart {
+        key: key.clone(),
+        mu_star: effect.size.into(),
+        mu: effect.mean.into(),
+        sigma: effect.deviation.into(),
+        direction: match effect.way {
+            Way::Up => "later",
+            Way::Down => "earlier",
+            Way::Both => "both",
+            Way::Nowhere => "nothing",
+        },
+    };
+    ScreeningPart {
+        trajectories: screening.trajectories,
+        step: STEP,
+        counted_as_horizon: screening.bounded,
+        not_estimable: found.is_err().then(|| few_trajectories(screening.trajectories)),
+        inputs: found.map(|found| ranked(found).into_iter().map(effect).collect()).unwrap_or_default(),
+        chance_days: found.ok().map(|found| found.chance.into()),
+    }
+}
+
+fn shares(indices: &Indices) -> SharesPart {
+    SharesPart {
+        rows: indices.rows,
+        standard_deviation_days: indices.deviation_days,
+        counted_as_horizon: indices.bounded,
+        not_estimable: indices.causes.as_ref().err().map(|why| reason(*why, indices.rows as u32)),
+        causes: indices.causes.iter().flatten().map(CausePart::from).collect(),
+    }
 }
 
 fn moved(one: &MilestoneShift, each: Share) -> Option<MovedPart> {

@@ -9,8 +9,19 @@ use super::super::{html, markdown};
 use super::{Explain, json, report};
 
 /// The files that it may write.
-const NAMES: [&str; 7] =
-    ["explain.html", "explain.md", "explain.json", "held.svg", "held.png", "tornado.svg", "tornado.png"];
+const NAMES: [&str; 11] = [
+    "explain.html",
+    "explain.md",
+    "explain.json",
+    "held.svg",
+    "held.png",
+    "tornado.svg",
+    "tornado.png",
+    "screening.svg",
+    "screening.png",
+    "shares.svg",
+    "shares.png",
+];
 
 /// Writes all files to `root`/`stem` and returns that folder.
 ///

@@ -5,6 +5,9 @@ use super::*;
 use crate::forecast::Inputs;
 use crate::forecast::explain::explain as find;
 use crate::forecast::replicate::Watch;
+use crate::forecast::sensitivity::morris::{Effect, Way};
+use crate::forecast::sensitivity::{Part, Screened};
+use crate::forecast::shares::{Cause, CauseShare, NotEstimable};
 use crate::forecast::testing::{days_of, outcome, scenario};
 use crate::report::{chart, html, markdown, terminal};
 use crate::units::Rate;
@@ -33,7 +36,7 @@ fn known(uncertain: bool) -> Explain {
         realise: &realise,
         simulate: &simulate,
     };
-    let explained = find(&inputs, 40, Watch { stop: &stop, progress: &|_, _| {} });
+    let explained = find(&inputs, Some(&[]), 40, Watch { stop: &stop, progress: &|_, _| {} });
     Explain {
         scenario: middle.clone(),
         file: "small.toml".into(),
@@ -47,10 +50,80 @@ fn known(uncertain: bool) -> Explain {
             tenths: ["18.4 MB/s".into(), "21.6 MB/s".into()],
         }],
         explained,
+        screening: None,
+        indices: None,
         seed: 1,
         asked: 40,
         command: "drawdown explain small.toml --replications 40".into(),
     }
+}
+
+/// The same with its input varied, screened and held against chance.
+fn varied() -> Explain {
+    let mut known = known(true);
+    known.explained.inputs[0].levels = [0.0, 1.0];
+    let part = |value: f64| Part { value, low: value * 0.8, high: value * 1.3 };
+    let effect =
+        |days: f64, way| Effect { size: part(days.abs()), mean: part(days), deviation: part(days.abs() / 3.0), way };
+    known.screening = Some(Screening {
+        trajectories: 20,
+        interrupted: false,
+        bounded: 0,
+        is_correlated: true,
+        found: Ok(Screened {
+            inputs: vec![
+                ("population.size.median".into(), effect(0.0, Way::Nowhere)),
+                ("plan.move.stream".into(), effect(-0.35, Way::Down)),
+            ],
+            chance: part(0.6),
+        }),
+    });
+    let share = |cause, alone, in_all| CauseShare { cause, alone: part(alone), in_all: part(in_all) };
+    known.indices = Some(Indices {
+        rows: 128,
+        interrupted: false,
+        bounded: 3,
+        deviation_days: 1.4,
+        causes: Ok(vec![
+            share(Cause::Inputs(vec!["plan.move.stream".into()]), 0.12, 0.2),
+            share(Cause::Chance, 0.72, 0.9),
+        ]),
+    });
+    known
+}
+
+#[test]
+fn the_inputs_are_told_with_what_was_varied_screened_and_shared() {
+    let known = varied();
+    insta::assert_snapshot!("inputs", markdown::render(&report(&known)));
+    let pictures = chart::of_explain(&known);
+    assert_eq!(pictures.iter().map(|one| one.stem).collect::<Vec<_>>(), ["held", "tornado", "screening", "shares"]);
+    let page = html::explain(&known, &pictures).unwrap();
+    for part in ["id=\"screening\"", "id=\"shares\"", "screening-wide", "shares-phone"] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn too_few_rows_and_an_early_end_are_said() {
+    let mut known = varied();
+    let (screening, indices) = (known.screening.as_mut().unwrap(), known.indices.as_mut().unwrap());
+    (screening.trajectories, screening.interrupted, screening.found) = (2, true, Err(NotEstimable::TooFew));
+    (indices.rows, indices.causes) = (3, Err(NotEstimable::TooFew));
+    let text = terminal::render(&report(&known));
+    for part in ["INCOMPLETE", "not estimable: 2 trajectories", "not estimable: 3 rows"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(chart::of_explain(&known).len(), 2);
+}
+
+#[test]
+fn inputs_that_are_too_many_to_be_held_are_said_to_be_screened() {
+    let mut known = varied();
+    known.explained.inputs.clear();
+    known.explained.swings.variants.clear();
+    let text = terminal::render(&report(&known));
+    assert!(text.contains("too many to hold each at its ends"), "{text}");
 }
 
 #[test]
@@ -66,8 +139,10 @@ fn the_document_fits_its_schema_and_the_schema_that_is_published() {
     let of = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     assert!(published == of, "docs/explain.schema.json is out of date: drawdown schema explain");
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    for uncertain in [true, false] {
-        let value: serde_json::Value = serde_json::from_str(&json(&known(uncertain)).unwrap()).unwrap();
+    let mut few = varied();
+    few.screening.as_mut().unwrap().found = Err(NotEstimable::TooFew);
+    for known in [known(true), known(false), varied(), few] {
+        let value: serde_json::Value = serde_json::from_str(&json(&known).unwrap()).unwrap();
         let problems: Vec<String> = validator.iter_errors(&value).map(|one| one.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}");
     }

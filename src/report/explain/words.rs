@@ -3,6 +3,7 @@
 use super::{Explain, Tone};
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::limit::Limit;
+use crate::forecast::sensitivity::Part;
 use crate::forecast::shift::Shift;
 use crate::migration::message::Binding;
 use crate::migration::plan::{Law, Level};
@@ -112,6 +113,57 @@ pub(in crate::report) fn bar_name(keys: &[String]) -> String {
     match keys {
         [first, others @ ..] if !others.is_empty() => format!("{first} (+ {})", others.len()),
         _ => keys.concat(),
+    }
+}
+
+/// The unit in which some amounts of days are told, for all of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::report) struct Scale {
+    unit: &'static str,
+    each: f64,
+}
+
+impl Scale {
+    /// Days, or hours or minutes where all amounts are below one of the larger unit.
+    pub(in crate::report) fn of(parts: &[Part]) -> Self {
+        let most = parts.iter().map(|part| part.value.abs().max(part.high.abs())).fold(0.0, f64::max);
+        let units = [("min", 1_440.0, HOUR), ("h", 24.0, 1.0), ("d", 1.0, f64::INFINITY)];
+        let unit = units.into_iter().find(|(_, _, below)| most < *below);
+        unit.map_or(Self { unit: "d", each: 1.0 }, |(unit, each, _)| Self { unit, each })
+    }
+
+    /// Its name.
+    pub(in crate::report) fn name(self) -> &'static str {
+        match self.unit {
+            "min" => "minutes",
+            "h" => "hours",
+            _ => "days",
+        }
+    }
+
+    /// Its sign.
+    pub(in crate::report) const fn unit(self) -> &'static str {
+        self.unit
+    }
+
+    /// So many days in it.
+    pub(in crate::report) fn of_days(self, days: f64) -> f64 {
+        days * self.each
+    }
+
+    /// The same as a text, without its sign.
+    pub(in crate::report) fn number(self, days: f64) -> String {
+        figure(self.of_days(days))
+    }
+
+    /// An estimate.
+    pub(in crate::report) fn value(self, part: Part) -> String {
+        self.number(part.value)
+    }
+
+    /// Its interval.
+    pub(in crate::report) fn interval(self, part: Part) -> String {
+        format!("{} to {}", self.number(part.low), self.number(part.high))
     }
 }
 

@@ -124,10 +124,7 @@ fn the_answer_comes_first_and_is_honest() {
     cut.rule.interrupted = true;
     assert!(first(&cut).1 && !first(&done).1);
     let few = first(&made(2, &|r| outcome(r, days_of(r)))).0;
-    assert_eq!(
-        few,
-        "When all mailboxes are off the old storage: not estimable, too few replications; seen: November 6 to 7."
-    );
+    assert_eq!(few, "All mailboxes are off the old storage November 6 to 7 in 2 replications, too few for a median.");
     let without = |unfinished: Option<Binding>| {
         let never = move |r: u32| {
             let mut outcome = outcome(r, days_of(r));

@@ -2,7 +2,7 @@ use super::*;
 use crate::forecast::cases::Run;
 use crate::forecast::compare::compare;
 use crate::forecast::testing::{days_of, outcome, scenario};
-use crate::report::{html, markdown, terminal};
+use crate::report::{chart, html, markdown, terminal};
 
 pub(in crate::report) fn what_if(names: &[(&str, f64)]) -> WhatIf {
     let scenario = scenario();
@@ -71,19 +71,40 @@ fn what_is_written_is_as_its_schema_says() {
 
 #[test]
 fn the_html_page_needs_nothing_else_and_what_a_variant_is_called_is_text() {
-    let page = html::what_if(&what_if(&[("<script>alert(1)</script>", -1.5), ("y", 0.0)]));
+    let known = what_if(&[("<script>alert(1)</script>", -1.5), ("y", 0.0)]);
+    let page = html::what_if(&known, &chart::of_what_if(&known)).unwrap();
     assert!(!page.contains("<script") && page.contains("&lt;script"), "a name became markup");
     assert!(!page.contains("http://") && !page.contains("https://"), "the page loads something");
     for part in ["answer", "milestones", "quantiles", "users", "changes", "certainty", "repeat"] {
         assert!(page.contains(&format!("id=\"{part}\"")), "no part {part}");
     }
+    assert!(page.contains("shifts-wide") && page.contains("shifts-phone"));
+}
+
+#[test]
+fn the_chart_has_the_awaited_date_first_and_no_date_that_nothing_moves() {
+    let names = |known: &WhatIf| -> Vec<String> {
+        let pictures = chart::of_what_if(known);
+        pictures
+            .iter()
+            .flat_map(|one| one.svg(chart::Paper::FILE).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    };
+    let has = |lines: &[String], text: &str| lines.iter().any(|line| line.contains(text));
+    let moved = names(&what_if(&[("x", -1.5), ("y", 0.0)]));
+    assert!(has(&moved, "all emptied, x: ") && has(&moved, "all emptied, y: 0") && has(&moved, "head-1 emptied, x: "));
+    let same = names(&what_if(&[("y", 0.0)]));
+    assert!(has(&same, "all emptied, y: 0") && !has(&same, "head-1 emptied"));
+    let mut none = what_if(&[("y", 0.0)]);
+    none.compared.variants[0].milestones.clear();
+    assert!(chart::of_what_if(&none).is_empty());
 }
 
 #[test]
 fn the_folder_is_complete_and_a_strangers_file_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let folder = write(root.path(), "small-what-if", &what_if(&[("x", 1.0)])).unwrap();
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 5);
     write(root.path(), "small-what-if", &what_if(&[("y", 1.0)])).unwrap();
     std::fs::write(folder.join("notes.txt"), "mine").unwrap();
     let refused = write(root.path(), "small-what-if", &what_if(&[("x", 1.0)])).unwrap_err();
