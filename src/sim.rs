@@ -190,6 +190,7 @@ pub struct Workspace {
     fleet: Arc<Fleet>,
     /// What that fleet was drawn from; none where it is only memory.
     drawn_from: Option<population::DrawnFrom>,
+    pattern: population::Pattern,
     places: Vec<world::Place>,
     machine: Memory,
     daily: bound::DailyBound,
@@ -199,7 +200,7 @@ pub struct Workspace {
 #[must_use]
 pub fn fleet(scenario: &Scenario, run: RunId) -> Fleet {
     let mut fleet = Fleet::default();
-    population::draw(scenario, draw::Draws::new(run), &mut fleet);
+    population::draw(scenario, draw::Draws::new(run), &mut fleet, &mut population::Pattern::default());
     fleet
 }
 

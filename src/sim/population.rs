@@ -59,8 +59,8 @@ impl DrawnFrom {
     }
 }
 
-/// Draws the fleet into `fleet`, whose memory is used again.
-pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
+/// Draws the fleet into `fleet`, whose memory is used again, as is the pattern of the heads where it stays the same.
+pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet, pattern: &mut Pattern) {
     let population = &scenario.model.population;
     if let Some(facts) = &scenario.facts {
         recall(population, &facts.fleet, draws, fleet);
@@ -71,7 +71,7 @@ pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet) {
         return;
     }
     draw_mailboxes(population, draws, fleet);
-    assign_heads(population, fleet);
+    assign_heads(pattern.of(&population.split, fleet.bytes.len()), fleet);
     settle_moved(scenario, fleet);
     scale_activity(population, fleet);
 }
@@ -280,10 +280,9 @@ fn nearest(x: f64) -> u32 {
     (x + 0.5) as u32
 }
 
-/// Gives each row to the head that is furthest behind its share: exact counts, evenly interleaved, without chance.
-fn assign_heads(population: &Population, fleet: &mut Fleet) {
+/// Gives each row to a head, as the pattern says and from its beginning again.
+fn assign_heads(pattern: &[HeadId], fleet: &mut Fleet) {
     let count = fleet.bytes.len();
-    let pattern = interleave(&population.split);
     fleet.origin.clear();
     fleet.origin.reserve_exact(count);
     while fleet.origin.len() < count {
@@ -295,8 +294,26 @@ fn assign_heads(population: &Population, fleet: &mut Fleet) {
     fleet.home.extend(fleet.origin.iter().map(|head| Home::head(*head)));
 }
 
-/// The heads of as many rows as it takes until all shares are met exactly: from there on it begins again.
-fn interleave(split: &[Share]) -> Vec<HeadId> {
+/// The heads of rows: each row belongs to the head that is furthest behind its share. Exact counts, evenly interleaved, without
+/// chance, and so the same in every replication.
+#[derive(Debug, Default)]
+pub(crate) struct Pattern {
+    split: Vec<Share>,
+    rows: usize,
+    heads: Vec<HeadId>,
+}
+
+impl Pattern {
+    /// The heads of so many rows. There are fewer where all shares are met exactly before: from there on it begins again.
+    fn of(&mut self, split: &[Share], rows: usize) -> &[HeadId] {
+        if self.split != split || self.rows != rows {
+            *self = Self { split: split.to_vec(), rows, heads: interleave(split, rows) };
+        }
+        &self.heads
+    }
+}
+
+fn interleave(split: &[Share], rows: usize) -> Vec<HeadId> {
     let shares: Vec<i64> = split.iter().map(|share| i64::from(share.ppm())).collect();
     let whole: i64 = shares.iter().sum();
     let mut behind = vec![0_i64; shares.len()];
@@ -311,6 +328,9 @@ fn interleave(split: &[Share]) -> Vec<HeadId> {
         }
         behind[next] -= whole;
         pattern.push(HeadId(next as u8));
+        if pattern.len() >= rows {
+            return pattern;
+        }
         if behind.iter().all(|behind| *behind == 0) {
             return pattern.repeat(BLOCK.div_ceil(pattern.len()));
         }

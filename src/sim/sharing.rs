@@ -285,9 +285,14 @@ impl Sharing {
 
     #[inline(never)]
     fn find_speeds(&mut self, now: Time) {
-        if self.copies > self.free_copies && self.is_tight() {
-            self.find_capped(now);
-            return;
+        if self.copies > self.free_copies {
+            let capped = match self.only_pair() {
+                Some((head, cluster)) => self.find_only_capped(now, head, cluster),
+                None => self.is_tight() && self.find_capped(now),
+            };
+            if capped {
+                return;
+            }
         }
         if self.capped {
             // Where caps stop binding, pairs of other heads may speed up too.

@@ -17,7 +17,7 @@ fn run(replication: u32) -> RunId {
 
 fn fleet_of(scenario: &Scenario, run: RunId) -> Fleet {
     let mut fleet = Fleet::default();
-    population::draw(scenario, Draws::new(run), &mut fleet);
+    population::draw(scenario, Draws::new(run), &mut fleet, &mut population::Pattern::default());
     fleet
 }
 

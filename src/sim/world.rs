@@ -125,7 +125,7 @@ impl<'s> World<'s> {
                 fleet = Arc::default();
             }
             if let Some(fleet) = Arc::get_mut(&mut fleet) {
-                population::draw(scenario, draws, fleet);
+                population::draw(scenario, draws, fleet, &mut workspace.pattern);
             }
         }
         let set_aside = scenario.facts.as_ref().map_or(&[][..], |facts| &facts.set_aside);

@@ -10,9 +10,53 @@ use crate::units::{Rate, Time};
 const ROUNDS: usize = 4;
 
 impl Sharing {
+    /// The head and the cluster of all copies, where they are all on one pair.
+    pub(super) fn only_pair(&self) -> Option<(usize, usize)> {
+        let mut heads = self.heads.iter().enumerate().filter(|(_, head)| head.active != 0);
+        let (place, head) = heads.next()?;
+        let only = head.active.is_power_of_two() && heads.next().is_none();
+        only.then(|| (place, head.active.trailing_zeros() as usize))
+    }
+
+    /// The speed of the only pair, if a cap is less than what its copies could take at full speed: says whether one is. All
+    /// copies are held alike, so that the least cap is their ceiling, and the head is solved for once.
+    pub(super) fn find_only_capped(&mut self, now: Time, head: usize, cluster: usize) -> bool {
+        let at = head * self.clusters.len() + cluster;
+        let bytes_s = self.pairs[at].bytes_s;
+        let links = self.links_of(head, cluster);
+        let of_links = self.links.iter().enumerate().filter(|(link, _)| links >> link & 1 == 1);
+        let stores = [(self.heads[head].rate, Limit::Pace), (self.clusters[cluster].ingest, Limit::Ingest)];
+        let (mut least, mut by) = if stores[1].0 < stores[0].0 { stores[1] } else { stores[0] };
+        let mut held_by = None;
+        for (link, side) in of_links {
+            if side.left < least {
+                (least, by, held_by) = (side.left, Limit::Link, Some(link));
+            }
+        }
+        if bytes_s <= least.bytes_per_second() {
+            return false;
+        }
+        let level = least.bytes_per_second() as f64 / bytes_s as f64;
+        let mover = super::mover(&self.pairs[at], self.clusters[cluster].wait_s, level);
+        let side = &mut self.heads[head];
+        side.solved = side.station.load_bits();
+        let mut movers = [mover];
+        side.station.solve(&mut movers);
+        let is_held = movers[0].speed >= level;
+        for (place, link) in self.links.iter_mut().enumerate() {
+            link.set_holds(now, is_held && held_by == Some(place));
+        }
+        let pair = &mut self.pairs[at];
+        let speed = movers[0].speed;
+        pair.run(now, speed, if is_held { by } else { own_limit(speed) });
+        self.due.set(at, pair.due());
+        (self.dirty, self.affected, self.capped) = (0, 0, true);
+        true
+    }
+
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
     #[cold]
-    pub(super) fn find_capped(&mut self, now: Time) {
+    pub(super) fn find_capped(&mut self, now: Time) -> bool {
         self.ceilings.clear();
         self.ceilings.resize(self.pairs.len(), 1.0);
         let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
@@ -49,6 +93,7 @@ impl Sharing {
             self.due.set(*at, pair.due());
         }
         (self.dirty, self.affected, self.capped) = (0, 0, true);
+        true
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.

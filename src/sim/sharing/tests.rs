@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use crate::scenario::model::LinkModel;
 use crate::sim::testing::quiet;
 use crate::sim::transfer::Work;
+use crate::units::Span;
 
 /// Copies on one pair, entered and under way from the beginning, and how fast they go.
 fn busy(asking_milli_op_s: &[u64]) -> (Sharing, f64) {
@@ -186,6 +187,45 @@ proptest! {
             for (with, without) in with.pairs.iter().zip(&without.pairs) {
                 prop_assert_eq!((with.share.to_bits(), with.limit), (without.share.to_bits(), without.limit));
             }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_single_pair_under_caps_goes_as_fast_as_one_of_many(
+        copies in 1_u16..8,
+        asking in prop::sample::select(vec![0_u64, 2_000, 300_000, 2_500_000]),
+        users in 0.0..9_500.0_f64,
+        (rate, ingest, left) in (1_u64..90, 1_u64..90, 1_u64..90),
+        wait_s in prop::sample::select(vec![0.0, 1e-4]),
+    ) {
+        let mut sharing = with_link(Some((&[0], &[], left)));
+        sharing.set_head(HeadId(0), users, 9_000.0);
+        sharing.set_rate(HeadId(0), Rate::per_second(rate));
+        sharing.set_ingest(CLUSTER, Rate::per_second(ingest));
+        sharing.set_wait(CLUSTER, wait_s);
+        let flow = Flow { work: Work::from_micros(1e9), head_milli_op_s: asking, cluster_milli_op_s: asking / 2, bytes_s: 10 };
+        for slot in 0..copies {
+            copy(&mut sharing, 0, (0, 1), slot, &flow);
+        }
+        prop_assert_eq!(sharing.only_pair(), Some((0, 1)));
+        let now = Time::from_unix_micros(10);
+        let mut anew = sharing.clone();
+        let capped = sharing.find_only_capped(now, 0, 1);
+        prop_assert_eq!(capped, u64::from(copies) * 10 > rate.min(ingest).min(left));
+        prop_assert_eq!(capped, anew.is_tight());
+        if capped {
+            anew.find_capped(now);
+            let (found, expected) = (&sharing.pairs[usize::from(AT)], &anew.pairs[usize::from(AT)]);
+            prop_assert!((found.share - expected.share).abs() < 1e-5, "{} for {}", found.share, expected.share);
+            // At the very point where a head and a cap hold alike either may be named.
+            let level = rate.min(ingest).min(left) as f64 / (f64::from(copies) * 10.0);
+            if (expected.share - level).abs() < 1e-12 || (expected.share - level).abs() > 1e-4 {
+                prop_assert_eq!(found.limit, expected.limit);
+            }
+            prop_assert_eq!(sharing.held_by_links(now + Span::TICK), anew.held_by_links(now + Span::TICK));
+            prop_assert!((sharing.utilisation(HEAD) - anew.utilisation(HEAD)).abs() < 1e-5);
         }
     }
 }
