@@ -18,6 +18,17 @@ mod tests {
     const MICROS: i64 = 1_000_000;
 
     #[test]
+    fn a_share_is_rounded_up_on_both_sides_of_what_sixty_four_bits_hold() {
+        let most = u64::MAX / 1_000_000;
+        for part in [0, 1, 999, most - 1, most, most + 1, 40_000_000_000_000, u64::MAX] {
+            for whole in [1, 3, 1_000, most, 48_000_000_000_000, u64::MAX] {
+                let expected = (u128::from(part) * 1_000_000).div_ceil(u128::from(whole)).min(u128::from(u32::MAX));
+                assert_eq!(u128::from(Bytes::new(part).of(Bytes::new(whole)).ppm()), expected, "{part} of {whole}");
+            }
+        }
+    }
+
+    #[test]
     fn a_share_rounds_up_so_that_a_limit_is_never_passed_unseen() {
         assert_eq!(Share::from_fraction_up(0.8), Share::from_ppm(800_000));
         assert_eq!(Share::from_fraction_up(0.800_000_1), Share::from_ppm(800_001));

@@ -77,7 +77,11 @@ impl Bytes {
         if whole.0 == 0 {
             return Share(0);
         }
-        let parts = (self.0 as u128 * 1_000_000).div_ceil(whole.0 as u128);
+        // Up to eighteen terabytes there is room in sixty-four bits, which divide in a fraction of the time.
+        let parts = match self.0.checked_mul(1_000_000) {
+            Some(product) => product.div_ceil(whole.0) as u128,
+            None => (self.0 as u128 * 1_000_000).div_ceil(whole.0 as u128),
+        };
         if parts > u32::MAX as u128 { Share(u32::MAX) } else { Share(parts as u32) }
     }
 }
