@@ -18,8 +18,36 @@ pub(super) enum Progress {
     Quiet,
     /// Draws a bar.
     Bar(ProgressBar),
-    /// Writes lines of what is counted; since when, and when the last one was written.
-    Lines(&'static str, Instant, Mutex<Instant>),
+    /// Writes lines of what is counted.
+    Lines(&'static str, Mutex<Lines>),
+}
+
+/// How fast it goes, where lines are written.
+pub(super) struct Lines {
+    /// When the last one was written.
+    said: Instant,
+    /// When this counting began, and what was done then.
+    began: (Instant, u32),
+    /// The most that was done in it.
+    most: u32,
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Self { said: now, began: (now, 0), most: 0 }
+    }
+
+    /// How long the rest will take at the pace so far. What counts from the beginning again, as the replications of chance alone do
+    /// after all others, has a pace of its own; threads that tell of theirs a little late do not begin anew.
+    fn left(&mut self, now: Instant, done: u32, planned: u32) -> Duration {
+        if done < self.most / 2 {
+            (self.began, self.most) = ((now, done), done);
+        }
+        self.most = self.most.max(done);
+        let (since, from) = self.began;
+        let rest = f64::from(planned.saturating_sub(done)) / f64::from(done.saturating_sub(from).max(1));
+        now.saturating_duration_since(since).mul_f64(rest)
+    }
 }
 
 impl Progress {
@@ -33,7 +61,7 @@ impl Progress {
             return Self::Quiet;
         }
         if !std::io::stderr().is_terminal() {
-            return Self::Lines(what, now(), Mutex::new(now()));
+            return Self::Lines(what, Mutex::new(Lines::new(now())));
         }
         let bar = ProgressBar::new(0);
         let template = format!("{{bar:30}} {{pos}} of {{len}} {what}, {{eta}} left");
@@ -48,14 +76,13 @@ impl Progress {
                 bar.set_length(u64::from(planned));
                 bar.set_position(u64::from(done));
             }
-            Self::Lines(what, start, last) => {
-                let Ok(mut last) = last.try_lock() else { return };
-                if last.elapsed() >= EVERY {
-                    *last = now();
+            Self::Lines(what, lines) => {
+                let Ok(mut lines) = lines.try_lock() else { return };
+                let now = now();
+                let left = HumanDuration(lines.left(now, done, planned));
+                if now.saturating_duration_since(lines.said) >= EVERY {
+                    lines.said = now;
                     // A reader that has gone away is no reason to stop the forecast.
-                    let left =
-                        start.elapsed().mul_f64(f64::from(planned.saturating_sub(done)) / f64::from(done.max(1)));
-                    let left = HumanDuration(left);
                     let _ = writeln!(std::io::stderr(), "{done} of {planned} {what}, about {left} left");
                 }
             }
@@ -143,4 +170,24 @@ pub(super) fn cpu_s() -> Option<f64> {
 #[cfg(not(unix))]
 pub(super) fn cpu_s() -> Option<f64> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_from_the_beginning_again_has_a_pace_of_its_own() {
+        let start = now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut lines = Lines::new(start);
+        assert_eq!(lines.left(at(5), 50, 200), Duration::from_secs(15));
+        assert_eq!(lines.left(at(10), 101, 202), Duration::from_secs(10));
+        // One thread tells of its replication after another has told of the next.
+        assert_eq!(lines.left(at(10), 100, 200), Duration::from_secs(10));
+        assert_eq!(lines.left(at(20), 200, 200), Duration::ZERO);
+        // Forty more of another kind.
+        let _ = lines.left(at(20), 0, 40);
+        assert_eq!(lines.left(at(21), 10, 40), Duration::from_secs(3));
+    }
 }
