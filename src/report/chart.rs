@@ -13,6 +13,7 @@ mod past;
 mod plot;
 mod sheet;
 mod stores;
+mod strips;
 mod sweep;
 mod tornado;
 mod week;
