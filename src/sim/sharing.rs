@@ -288,7 +288,11 @@ impl Sharing {
         if self.copies > self.free_copies {
             let capped = match self.only_pair() {
                 Some((head, cluster)) => self.find_only_capped(now, head, cluster),
-                None => self.is_tight() && self.find_capped(now),
+                None if self.is_tight() => {
+                    self.find_capped(now);
+                    true
+                }
+                None => false,
             };
             if capped {
                 return;

@@ -56,7 +56,7 @@ impl Sharing {
 
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
     #[cold]
-    pub(super) fn find_capped(&mut self, now: Time) -> bool {
+    pub(super) fn find_capped(&mut self, now: Time) {
         self.ceilings.clear();
         self.ceilings.resize(self.pairs.len(), 1.0);
         let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
@@ -93,7 +93,6 @@ impl Sharing {
             self.due.set(*at, pair.due());
         }
         (self.dirty, self.affected, self.capped) = (0, 0, true);
-        true
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.
