@@ -5,6 +5,10 @@
 //! `Abandon`; abandoning a job whose copy has ended and whose switch was not yet asked for ends nothing more.
 //! A purge needs no switch, and a job keeps one effect id from its copy through its switch.
 
+mod cause;
+mod effect;
+mod milestone;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,52 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::plan::Plan;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::{Bytes, InodesUsed, Latency, Rate, Share, Span, Time};
+pub use cause::{Binding, Fault, Limit, Reason};
+pub use effect::{Batch, EffectId};
+pub use milestone::{FullOf, Milestone, StopCause};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
 pub const CORE_VERSION: u32 = 2;
-
-/// Identifies an effect: session, sequence and the job's slot, packed so that looking a job up needs no search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct EffectId(u64);
-
-impl EffectId {
-    const SLOT_BITS: u32 = 13;
-    const SESSION_BITS: u32 = 14;
-    /// The slot of effects that belong to no job.
-    pub const NO_SLOT: u16 = (1 << Self::SLOT_BITS) - 1;
-
-    /// Packs an effect id: at most 16,383 sessions, 10^11 effects in each, 8,191 jobs at once.
-    #[must_use]
-    #[inline]
-    pub const fn new(session: u16, sequence: u64, slot: u16) -> Self {
-        Self(
-            ((session as u64) << (64 - Self::SESSION_BITS))
-                | (sequence << Self::SLOT_BITS)
-                | (slot as u64 & Self::NO_SLOT as u64),
-        )
-    }
-
-    /// The session that asked for it.
-    #[must_use]
-    #[inline]
-    pub const fn session(self) -> u16 {
-        (self.0 >> (64 - Self::SESSION_BITS)) as u16
-    }
-
-    /// Its number within the session, from 1.
-    #[must_use]
-    #[inline]
-    pub const fn sequence(self) -> u64 {
-        (self.0 << Self::SESSION_BITS) >> (Self::SESSION_BITS + Self::SLOT_BITS)
-    }
-
-    /// The job's slot, below the plan's bound on jobs at once; `NO_SLOT` for effects without a job.
-    #[must_use]
-    #[inline]
-    pub const fn slot(self) -> u16 {
-        (self.0 as u16) & Self::NO_SLOT
-    }
-}
 
 /// Everything a session starts from: what the user database, the ledger and the disks say together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,56 +184,6 @@ pub enum Event {
     Operator(Order),
 }
 
-/// Mailboxes whose old copies one purge removes: one or more, as many as a command has room for. After days of grace
-/// nothing hangs on seconds, and a purge for each mailbox would be a third of all that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<MailboxId>", into = "Vec<MailboxId>")]
-pub struct Batch {
-    mailboxes: [MailboxId; Self::MOST],
-    count: u8,
-}
-
-impl Batch {
-    /// How many there can be.
-    pub const MOST: usize = 4;
-
-    /// The first of these mailboxes, `MOST` at most.
-    #[must_use]
-    pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
-        let mut batch = Self { mailboxes: [MailboxId(0); Self::MOST], count: 0 };
-        for (place, mailbox) in batch.mailboxes.iter_mut().zip(mailboxes) {
-            *place = mailbox;
-            batch.count += 1;
-        }
-        batch
-    }
-
-    /// The mailboxes.
-    #[must_use]
-    #[inline]
-    pub fn mailboxes(&self) -> &[MailboxId] {
-        &self.mailboxes[..usize::from(self.count)]
-    }
-}
-
-impl From<Batch> for Vec<MailboxId> {
-    fn from(batch: Batch) -> Self {
-        batch.mailboxes().to_vec()
-    }
-}
-
-impl TryFrom<Vec<MailboxId>> for Batch {
-    type Error = String;
-
-    fn try_from(mailboxes: Vec<MailboxId>) -> Result<Self, String> {
-        let (count, most) = (mailboxes.len(), Self::MOST);
-        if count > most {
-            return Err(format!("{count} mailboxes in one purge, {most} at most"));
-        }
-        Ok(Self::new(mailboxes))
-    }
-}
-
 /// What an operator can order while the migration runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -398,140 +312,6 @@ impl Command {
     }
 }
 
-/// Points in a migration that people wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Milestone {
-    /// This share of one head's mailboxes has moved.
-    HeadShareMoved {
-        /// The head.
-        head: HeadId,
-        /// Of the mailboxes that lived there before the migration.
-        share: Share,
-    },
-    /// Every mailbox that can move has left the head.
-    HeadEmptied {
-        /// The head.
-        head: HeadId,
-        /// Mailboxes still there because they were set aside.
-        set_aside: u32,
-    },
-    /// The old copies on the head are gone.
-    HeadPurged {
-        /// The head.
-        head: HeadId,
-    },
-    /// The first placement on a cluster.
-    ClusterOpened {
-        /// The cluster.
-        cluster: ClusterId,
-    },
-    /// A cluster refused a placement for the first time: it has reached its threshold.
-    ClusterFull {
-        /// The cluster.
-        cluster: ClusterId,
-        /// What it is full of.
-        #[serde(default, skip_serializing_if = "FullOf::is_bytes")]
-        of: FullOf,
-    },
-    /// This share of all mailboxes has moved.
-    ShareMoved {
-        /// Of the mailboxes that lived on the heads before the migration.
-        share: Share,
-    },
-    /// All heads are emptied.
-    AllEmptied,
-    /// All old copies are gone too.
-    Decommissioned,
-    /// A wave has moved; the soak begins.
-    WaveMoved {
-        /// Number of the wave, from 0.
-        wave: u8,
-    },
-    /// The machine has stopped by itself and waits for a person.
-    Stopped {
-        /// Why.
-        why: StopCause,
-    },
-    /// The calendar of windows ends within a week; past its end nothing moves.
-    WindowsEnd,
-}
-
-/// What a cluster is full of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum FullOf {
-    /// Bytes.
-    #[default]
-    Bytes,
-    /// Inodes: files and directories.
-    Inodes,
-}
-
-impl FullOf {
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-    fn is_bytes(&self) -> bool {
-        *self == Self::Bytes
-    }
-}
-
-/// Why the machine stopped by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum StopCause {
-    /// Too many of the last attempts failed.
-    FaultRate,
-    /// A copy differed from its source.
-    VerifyFailed,
-    /// An audit found users or mail that the facts did not know.
-    AuditFailed {
-        /// The head.
-        head: HeadId,
-    },
-    /// A wave has soaked and waits for a go.
-    WaveGo,
-}
-
-/// What went wrong with one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Fault {
-    /// Something that may not happen again.
-    Transient,
-    /// Something about this mailbox that another attempt will meet again.
-    Permanent,
-    /// The head or the cluster did not answer; the mailbox itself is not to blame.
-    Unreachable,
-    /// The copy differs from its source.
-    VerifyFailed,
-    /// The user would have been locked out for longer than the plan allows.
-    HoldTooLong,
-    /// The copy grew past the room that was left.
-    NoRoom,
-    /// The machine gave the job up.
-    Abandoned,
-    /// An operator said to leave it.
-    Skipped,
-    /// The mailbox was deleted meanwhile.
-    Gone,
-}
-
-/// What holds a copy back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Limit {
-    /// Its own stream and message rate.
-    Own,
-    /// Waiting for the busy head.
-    Head,
-    /// The byte rate of the pace.
-    Pace,
-    /// A link between the stores.
-    Link,
-    /// What the cluster can take in.
-    Ingest,
-}
-
 /// What the loop has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -546,104 +326,9 @@ pub enum Next {
     Finished,
 }
 
-/// Why the machine asked to be woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// The throttle decides again.
-    Throttle,
-    /// A sample becomes too old.
-    SampleAge,
-    /// A window begins or ends.
-    Window,
-    /// A failed mailbox is tried again.
-    Retry,
-    /// An old copy may be purged.
-    Purge,
-    /// A wave has soaked.
-    Soak,
-    /// A mailbox scheduled by hand is due.
-    Schedule,
-    /// Nothing is due: only an event can change anything.
-    Idle,
-}
-
-/// What binds a head's migration at a moment: exactly one of these, and its time is accounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Binding {
-    /// The throttle holds the pace below the plan's cap.
-    Throttle,
-    /// All permitted streams are used, each slowed by the busy head: more streams would help.
-    StreamCap,
-    /// All permitted streams are used, each at its own full speed: faster copies or more streams would help.
-    Mover,
-    /// The byte rate of the pace or a link between the stores.
-    Link,
-    /// What the clusters can take in.
-    Ingest,
-    /// The calendar.
-    Window,
-    /// No cluster has room.
-    NoRoom,
-    /// The head or its clusters do not answer, or no fresh sample says how they are.
-    Outage,
-    /// Fewer mailboxes are left than streams.
-    Tail,
-    /// An operator, an automatic stop, a wave that soaks, or mailboxes set aside, for a person, when all else is done.
-    Paused,
-    /// Another head is drained first, or this one is empty.
-    NotItsTurn,
-}
-
-impl Binding {
-    /// How many there are.
-    pub const COUNT: usize = 11;
-    /// All of them, in order.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Throttle,
-        Self::StreamCap,
-        Self::Mover,
-        Self::Link,
-        Self::Ingest,
-        Self::Window,
-        Self::NoRoom,
-        Self::Outage,
-        Self::Tail,
-        Self::Paused,
-        Self::NotItsTurn,
-    ];
-
-    /// The name in reports and data files.
-    #[must_use]
-    #[inline]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Throttle => "throttle",
-            Self::StreamCap => "stream cap",
-            Self::Mover => "mover",
-            Self::Link => "link",
-            Self::Ingest => "cluster ingest",
-            Self::Window => "window",
-            Self::NoRoom => "no room",
-            Self::Outage => "outage",
-            Self::Tail => "tail",
-            Self::Paused => "paused",
-            Self::NotItsTurn => "not its turn",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_effect_id_gives_back_what_was_packed() {
-        for (session, sequence, slot) in [(1, 1, 0), (16_383, 99_999_999_999, 8_190), (7, 123_456, EffectId::NO_SLOT)] {
-            let effect = EffectId::new(session, sequence, slot);
-            assert_eq!((effect.session(), effect.sequence(), effect.slot()), (session, sequence, slot));
-        }
-    }
 
     #[test]
     fn messages_stay_small_enough_to_travel_in_registers() {

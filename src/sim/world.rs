@@ -6,17 +6,19 @@
 //! end, by slot; and `Wake` last, only when nothing else comes.
 
 mod calendar;
+mod ending;
+mod failures;
 mod moves;
 mod person;
 mod recorded;
 mod stores;
+mod turns;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::attempts::AttemptDraws;
-use super::cluster::ClusterState;
 use super::costs::Costs;
 use super::demand::Demand;
 use super::draw::Draws;
@@ -26,14 +28,10 @@ use super::queue::{Fifo, SortedKeys};
 use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
 use super::standing::Backups;
-use super::{LAST_PART_FROM, LastPart, Outcome, RunId, Workspace};
+use super::{LAST_PART_FROM, LastPart, RunId, Workspace};
 use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::host::Host;
-use crate::migration::Migration;
-use crate::migration::message::{
-    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Milestone, Order, Start,
-};
-use crate::migration::plan::Within;
+use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
@@ -271,64 +269,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         }
     }
 
-    /// What the replication came to; gives the memory back to the workspace.
-    pub(crate) fn finish(mut self, machine: &Migration, end: Time, workspace: &mut Workspace) -> Outcome {
-        self.refresh_heads();
-        self.close_accounts(end);
-        let order = &self.scenario.plan.order.heads;
-        let unfinished = order.iter().find(|head| machine.left(**head) > 0).or_else(|| order.last());
-        let unfinished = unfinished.filter(|_| self.ended).map(|head| match machine.binding(*head) {
-            // Nothing of it is left to be moved: where somebody is waited for, that is it.
-            Binding::NotItsTurn if self.waits_for_person(machine) => Binding::Paused,
-            binding => binding,
-        });
-        let mut heads = Vec::with_capacity(self.heads.len());
-        for (place, head) in self.heads.drain(..).enumerate() {
-            let id = HeadId(place as u8);
-            let mut outcome = head.account.into_outcome();
-            outcome.set_aside = machine.set_aside(id);
-            outcome.bound = machine.bound(id, end);
-            heads.push(outcome);
-        }
-        let clusters = self.clusters.drain(..).map(|cluster| super::ClusterOutcome {
-            highest_placement: cluster.state.highest_placement(),
-            final_fill: cluster.state.fill(),
-            days: cluster.days,
-            inodes: inode_outcome(&cluster.state, cluster.inode_days, cluster.filled_of),
-        });
-        let split_groups = if self.scenario.plan.order.within == Within::WholeGroups {
-            stores::split_groups(&self.fleet, &self.places)
-        } else {
-            0
-        };
-        let outcome = Outcome {
-            run: self.run,
-            reached: self.reached,
-            unfinished,
-            heads,
-            clusters: clusters.collect(),
-            held_by_links: self.held_until_emptied.unwrap_or_else(|| self.sharing.held_by_links(end)),
-            moved: self.moved,
-            faults: self.faults,
-            steps: self.steps,
-            locked_s: self.locked.secs(),
-            last_part: self.last_part,
-            split_groups,
-        };
-        workspace.fleet = self.fleet;
-        workspace.drawn_from = self.drawn_from;
-        workspace.places = self.places;
-        outcome
-    }
-
-    /// Whether nothing but mailboxes for which a person is waited for are left.
-    fn waits_for_person(&self, machine: &Migration) -> bool {
-        let mut heads = (0..self.scenario.heads.len()).map(|head| HeadId(head as u8));
-        self.scenario.plan.attempts.wait_for_person
-            && heads.clone().all(|head| machine.left(head) == 0)
-            && heads.any(|head| machine.set_aside(head) > 0)
-    }
-
     fn announced(&mut self, milestone: Milestone) {
         // Whoever has recorded it has recorded, too, what the operator did about it.
         if let Milestone::Stopped { .. } = milestone
@@ -389,31 +329,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
         self.now = next;
     }
-
-    /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
-    /// every cluster.
-    #[cold]
-    fn users_left(&self, head: HeadId) -> u32 {
-        /// Mailboxes that are looked at together.
-        const PLACES: usize = 1_024;
-        let plan = &self.scenario.plan;
-        let mut excluded = plan.order.excluded.clone();
-        excluded.sort_unstable();
-        let mut left = 0;
-        for (block, places) in self.places.chunks(PLACES).enumerate() {
-            // When a head is audited hardly anybody is left on it: most blocks hold nobody, which is quickly seen.
-            if !places.iter().fold(false, |any, place| any | place.unexcused_on(head)) {
-                continue;
-            }
-            for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
-                left += u32::from(
-                    plan.placement.could_take(self.fleet.bytes[row], self.fleet.messages[row])
-                        && excluded.binary_search(&MailboxId(row as u32)).is_err(),
-                );
-            }
-        }
-        left
-    }
 }
 
 /// When each milestone that is asked for was reached before the start, if it was.
@@ -421,16 +336,6 @@ fn reached_before(scenario: &Scenario) -> Vec<Option<Time>> {
     let when =
         |asked: &Milestone| scenario.reached.iter().find(|(milestone, _)| milestone == asked).map(|known| known.1);
     scenario.milestones.iter().map(when).collect()
-}
-
-/// What came of a cluster's inodes, where it has a limit of them.
-fn inode_outcome(state: &ClusterState, days: Vec<f32>, filled_of: Option<FullOf>) -> Option<super::InodeOutcome> {
-    Some(super::InodeOutcome {
-        highest_placement: state.highest_inode_placement()?,
-        final_fill: state.inode_fill()?,
-        days,
-        filled: filled_of == Some(FullOf::Inodes),
-    })
 }
 
 impl<O: Outcomes> Host for World<'_, O> {

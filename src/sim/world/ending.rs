@@ -1,0 +1,106 @@
+//! What a replication came to, and what is left of it at an audit.
+
+use super::{World, stores};
+use crate::fleet::{HeadId, MailboxId};
+use crate::migration::Migration;
+use crate::migration::message::{Binding, FullOf};
+use crate::migration::plan::Within;
+use crate::sim::cluster::ClusterState;
+use crate::sim::recording::Outcomes;
+use crate::sim::{ClusterOutcome, InodeOutcome, Outcome, Workspace};
+use crate::units::Time;
+
+impl<O: Outcomes> World<'_, O> {
+    /// What the replication came to; gives the memory back to the workspace.
+    pub(crate) fn finish(mut self, machine: &Migration, end: Time, workspace: &mut Workspace) -> Outcome {
+        self.refresh_heads();
+        self.close_accounts(end);
+        let order = &self.scenario.plan.order.heads;
+        let unfinished = order.iter().find(|head| machine.left(**head) > 0).or_else(|| order.last());
+        let unfinished = unfinished.filter(|_| self.ended).map(|head| match machine.binding(*head) {
+            // Nothing of it is left to be moved: where somebody is waited for, that is it.
+            Binding::NotItsTurn if self.waits_for_person(machine) => Binding::Paused,
+            binding => binding,
+        });
+        let mut heads = Vec::with_capacity(self.heads.len());
+        for (place, head) in self.heads.drain(..).enumerate() {
+            let id = HeadId(place as u8);
+            let mut outcome = head.account.into_outcome();
+            outcome.set_aside = machine.set_aside(id);
+            outcome.bound = machine.bound(id, end);
+            heads.push(outcome);
+        }
+        let clusters = self.clusters.drain(..).map(|cluster| ClusterOutcome {
+            highest_placement: cluster.state.highest_placement(),
+            final_fill: cluster.state.fill(),
+            days: cluster.days,
+            inodes: inode_outcome(&cluster.state, cluster.inode_days, cluster.filled_of),
+        });
+        let split_groups = if self.scenario.plan.order.within == Within::WholeGroups {
+            stores::split_groups(&self.fleet, &self.places)
+        } else {
+            0
+        };
+        let outcome = Outcome {
+            run: self.run,
+            reached: self.reached,
+            unfinished,
+            heads,
+            clusters: clusters.collect(),
+            held_by_links: self.held_until_emptied.unwrap_or_else(|| self.sharing.held_by_links(end)),
+            moved: self.moved,
+            faults: self.faults,
+            steps: self.steps,
+            locked_s: self.locked.secs(),
+            last_part: self.last_part,
+            split_groups,
+        };
+        workspace.fleet = self.fleet;
+        workspace.drawn_from = self.drawn_from;
+        workspace.places = self.places;
+        outcome
+    }
+
+    /// Whether nothing but mailboxes for which a person is waited for are left.
+    fn waits_for_person(&self, machine: &Migration) -> bool {
+        let mut heads = (0..self.scenario.heads.len()).map(|head| HeadId(head as u8));
+        self.scenario.plan.attempts.wait_for_person
+            && heads.clone().all(|head| machine.left(head) == 0)
+            && heads.any(|head| machine.set_aside(head) > 0)
+    }
+
+    /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
+    /// every cluster.
+    #[cold]
+    pub(super) fn users_left(&self, head: HeadId) -> u32 {
+        /// Mailboxes that are looked at together.
+        const PLACES: usize = 1_024;
+        let plan = &self.scenario.plan;
+        let mut excluded = plan.order.excluded.clone();
+        excluded.sort_unstable();
+        let mut left = 0;
+        for (block, places) in self.places.chunks(PLACES).enumerate() {
+            // When a head is audited hardly anybody is left on it: most blocks hold nobody, which is quickly seen.
+            if !places.iter().fold(false, |any, place| any | place.unexcused_on(head)) {
+                continue;
+            }
+            for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
+                left += u32::from(
+                    plan.placement.could_take(self.fleet.bytes[row], self.fleet.messages[row])
+                        && excluded.binary_search(&MailboxId(row as u32)).is_err(),
+                );
+            }
+        }
+        left
+    }
+}
+
+/// What came of a cluster's inodes, where it has a limit of them.
+fn inode_outcome(state: &ClusterState, days: Vec<f32>, filled_of: Option<FullOf>) -> Option<InodeOutcome> {
+    Some(InodeOutcome {
+        highest_placement: state.highest_inode_placement()?,
+        final_fill: state.inode_fill()?,
+        days,
+        filled: filled_of == Some(FullOf::Inodes),
+    })
+}
