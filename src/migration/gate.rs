@@ -16,7 +16,7 @@ pub(super) struct Gate {
     pub(super) streams: u16,
     /// What binds once so many are.
     pub(super) full: Binding,
-    /// Whether that follows from what held the last copy back.
+    /// Whether that hangs on what held the last copy back.
     pub(super) full_by_limit: bool,
     /// As long as so many wait, the lane is neither empty nor about to give way; zero while it is closed for copies.
     pub(super) plenty: u32,

@@ -241,15 +241,32 @@ impl Lane {
 
     /// Which cap it is that all permitted streams are used up to.
     pub(super) fn cap(&self) -> Binding {
+        self.cap_on_streams().unwrap_or_else(|| self.cap_by_limit())
+    }
+
+    /// The same where it is one on the number of streams, whatever holds them.
+    fn cap_on_streams(&self) -> Option<Binding> {
         let throttle = self.throttle.streams();
         if self.operator_cap < throttle.min(self.window.streams) {
-            Binding::Paused
+            Some(Binding::Paused)
         } else if self.window.streams < throttle {
-            Binding::Window
-        } else if throttle < self.ceiling || throttle == 0 {
-            Binding::Throttle
+            Some(Binding::Window)
+        } else if throttle == 0 {
+            Some(Binding::Throttle)
         } else {
-            bound_by(self.held_by)
+            None
+        }
+    }
+
+    /// The same where it hangs on what holds the copies: bytes that cannot go faster bind however few the streams are.
+    fn cap_by_limit(&self) -> Binding {
+        match self.held_by {
+            Limit::Pace if self.window.rate < self.rate => Binding::Window,
+            Limit::Pace | Limit::Link => Binding::Link,
+            Limit::Ingest => Binding::Ingest,
+            Limit::Own | Limit::Head if self.throttle.streams() < self.ceiling => Binding::Throttle,
+            Limit::Own => Binding::Mover,
+            Limit::Head => Binding::StreamCap,
         }
     }
 
@@ -275,7 +292,7 @@ impl Lane {
         if self.held_by != limit {
             self.held_by = limit;
             if self.gate.full_by_limit {
-                self.gate.full = bound_by(limit);
+                self.gate.full = self.cap_by_limit();
             }
         }
     }
@@ -314,7 +331,7 @@ impl Lane {
             until,
             streams,
             full,
-            full_by_limit: full == bound_by(self.held_by),
+            full_by_limit: !urgent && self.turn && !paused && self.cap_on_streams().is_none(),
             plenty: if urgent { 0 } else { (u32::from(self.streams) + self.queue.scheduled()).max(1) },
             purges_until: self.purges_until(paused, purges_held),
         }
@@ -332,12 +349,15 @@ impl Lane {
         self.copying >= self.gate.streams && self.account.binding() == self.gate.full
     }
 
-    /// Whether the throttle's own pace is what holds the copies back.
+    /// Whether the throttle's own pace is what holds the copies back: where bytes cannot go faster, more streams would wait
+    /// with the others, and all go at once when they can again.
     pub(super) fn uses_throttle(&self) -> bool {
         let own = self.pace.is_some_and(|pace| pace.streams == self.throttle.streams());
         let held = match self.account.binding() {
-            Binding::Throttle | Binding::StreamCap | Binding::Mover | Binding::Link | Binding::Ingest => true,
-            Binding::Window
+            Binding::Throttle | Binding::StreamCap | Binding::Mover => true,
+            Binding::Link
+            | Binding::Ingest
+            | Binding::Window
             | Binding::NoRoom
             | Binding::Outage
             | Binding::Tail
@@ -393,16 +413,5 @@ impl Lane {
             next = (purge, Reason::Purge);
         }
         next.min(self.queue.next_dated())
-    }
-}
-
-/// What binds when all permitted streams are used, each held back by this.
-#[inline]
-fn bound_by(limit: Limit) -> Binding {
-    match limit {
-        Limit::Own => Binding::Mover,
-        Limit::Head => Binding::StreamCap,
-        Limit::Pace | Limit::Link => Binding::Link,
-        Limit::Ingest => Binding::Ingest,
     }
 }

@@ -1,116 +1,15 @@
-//! The rules of pace, faults and time, one event at a time: what the machine answers, and what binds.
+//! The rules of pace, faults and time, one event at a time: what the machine answers.
 
 use std::sync::Arc;
 
+use super::desk::{A, B, Desk, HEAD, aimd, of_few_inodes};
 use super::plans::{at, fleet, percent, plain};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
+use crate::migration::Phase;
 use crate::migration::message::{
-    Binding, CORE_VERSION, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Next, Order, Start,
-    StopCause,
+    Binding, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Next, Order, StopCause,
 };
-use crate::migration::plan::{InodePlan, Law, Level, Plan, WindowLimit, Windows};
-use crate::migration::{Migration, Phase};
-use crate::units::{Bytes, Inodes, InodesUsed, Latency, Room, Share, Span, Time};
-
-const HEAD: HeadId = HeadId(0);
-const A: ClusterId = ClusterId(0);
-const B: ClusterId = ClusterId(1);
-
-/// A machine told one event at a time.
-struct Desk {
-    machine: Migration,
-    now: Time,
-    said: Vec<Command>,
-}
-
-impl Desk {
-    /// Ten mailboxes of 100 bytes on one head; both clusters are open and sampled.
-    fn open(plan: Plan) -> Self {
-        Self::with(plan, &[(0, 100); 10])
-    }
-
-    fn with(plan: Plan, rows: &[(u8, u64)]) -> Self {
-        let facts = Facts { fleet: Arc::new(fleet(rows)), open: vec![A, B], ..Facts::default() };
-        Self::started(plan, facts)
-    }
-
-    fn started(plan: Plan, facts: Facts) -> Self {
-        let mut desk = Self { machine: Migration::new(), now: at(0), said: Vec::new() };
-        let start = Start { session: 1, version: CORE_VERSION, plan: Arc::new(plan), facts };
-        desk.tell(0, Event::Started(Arc::new(start)));
-        desk.fill(0, A, 0);
-        desk.fill(0, B, 0);
-        desk
-    }
-
-    #[allow(clippy::needless_pass_by_value, reason = "every caller makes the event on the spot")]
-    fn tell(&mut self, second: i64, event: Event) -> Next {
-        self.now = at(second);
-        self.said.clear();
-        self.machine.step(self.now, &event, &mut self.said)
-    }
-
-    fn fill(&mut self, second: i64, cluster: ClusterId, used: u64) {
-        self.fill_both(second, cluster, used, None);
-    }
-
-    fn fill_both(&mut self, second: i64, cluster: ClusterId, used: u64, inodes: Option<u64>) {
-        let (utilisation, latency, measured_at) = (Share::ZERO, Latency::default(), at(second));
-        let (used, inodes) = (Bytes::new(used), inodes.map(Inodes::new).into());
-        self.tell(second, Event::ClusterSampled { cluster, measured_at, used, inodes, utilisation, latency });
-    }
-
-    fn sample(&mut self, second: i64, utilisation: u32) {
-        let (latency, utilisation) = (Latency::from_micros(1_000), percent(utilisation));
-        self.tell(
-            second,
-            Event::HeadSampled { head: HEAD, measured_at: at(second), utilisation, latency, held_by: None },
-        );
-    }
-
-    fn order(&mut self, second: i64, order: Order) {
-        self.tell(second, Event::Operator(order));
-    }
-
-    fn started_copies(&self) -> Vec<EffectId> {
-        let starts = self.said.iter().filter(|command| matches!(command, Command::StartCopy { .. }));
-        starts.map(Command::effect).collect()
-    }
-
-    fn pace(&self) -> Option<u16> {
-        self.said.iter().find_map(|command| match command {
-            Command::SetPace { streams, .. } => Some(*streams),
-            _ => None,
-        })
-    }
-
-    fn announced(&self, milestone: Milestone) -> bool {
-        self.said
-            .iter()
-            .any(|command| matches!(command, Command::Announce { milestone: said, .. } if *said == milestone))
-    }
-
-    fn abandoned(&self) -> Vec<EffectId> {
-        self.said.iter().filter(|command| matches!(command, Command::Abandon { .. })).map(Command::effect).collect()
-    }
-
-    fn copied(&mut self, second: i64, effect: EffectId, limit: Limit) {
-        self.tell(second, Event::CopyEnded { effect, bytes: Bytes::new(100), messages: 1, limit });
-    }
-
-    fn binding(&self) -> Binding {
-        self.machine.binding(HEAD)
-    }
-}
-
-fn aimd() -> Plan {
-    let mut plan = plain(1);
-    let target = Level::Utilisation(percent(80));
-    plan.heads[0].throttle.law = Law::Aimd { target, start: 4, hysteresis: percent(90) };
-    plan.heads[0].throttle.pause_above = Some(Level::Utilisation(percent(90)));
-    plan.heads[0].throttle.abort_above = Some(Level::Utilisation(percent(95)));
-    plan
-}
+use crate::units::{Bytes, Inodes, InodesUsed, Latency, Room, Share, Span};
 
 #[test]
 fn what_is_said_of_stores_that_the_plan_does_not_know_changes_nothing() {
@@ -289,46 +188,6 @@ fn a_full_cluster_takes_mailboxes_again_one_percent_below_and_is_not_announced_t
     assert!(!desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
 }
 
-/// Clusters of 100 inodes that may be filled with 40, for mailboxes that take eleven each.
-fn of_few_inodes() -> Plan {
-    let mut plan = plain(1);
-    plan.placement.inodes_per_mailbox = Inodes::new(10);
-    for cluster in &mut plan.placement.clusters {
-        let (rated, full_at) = (Inodes::new(100), percent(40));
-        cluster.inodes = Some(InodePlan { rated, full_at, assumed_a_day: Inodes::ZERO });
-    }
-    plan
-}
-
-#[test]
-fn what_holds_copies_that_never_end_is_told_by_samples_and_otherwise_by_those_that_end() {
-    let sample = |second, held_by| Event::HeadSampled {
-        head: HEAD,
-        measured_at: at(second),
-        utilisation: percent(10),
-        latency: Latency::from_micros(1_000),
-        held_by,
-    };
-    let mut desk = Desk::open(plain(1));
-    desk.sample(0, 10);
-    let [first, second] = desk.started_copies()[..] else { panic!("two streams") };
-    assert_eq!(desk.binding(), Binding::Mover);
-    // None ends: what holds those that run is what binds.
-    desk.tell(1, sample(1, Some(Limit::Link)));
-    assert_eq!(desk.binding(), Binding::Link);
-    desk.tell(2, sample(2, None));
-    assert_eq!(desk.binding(), Binding::Link, "a sample that says nothing changes nothing");
-    desk.copied(3, first, Limit::Ingest);
-    assert_eq!(desk.binding(), Binding::Ingest);
-    // One that has ended since the last sample has told more: it is about all of its time.
-    desk.tell(4, sample(4, Some(Limit::Own)));
-    assert_eq!(desk.binding(), Binding::Ingest);
-    desk.tell(5, sample(5, Some(Limit::Own)));
-    assert_eq!(desk.binding(), Binding::Mover);
-    desk.copied(6, second, Limit::Head);
-    assert_eq!(desk.binding(), Binding::StreamCap);
-}
-
 #[test]
 fn a_cluster_full_of_inodes_is_full_and_says_of_what() {
     let mut desk = Desk::open(of_few_inodes());
@@ -417,42 +276,6 @@ fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
             desk.said
         );
     }
-}
-
-#[test]
-fn what_binds_is_named() {
-    let held = [
-        (Limit::Own, Binding::Mover),
-        (Limit::Head, Binding::StreamCap),
-        (Limit::Pace, Binding::Link),
-        (Limit::Link, Binding::Link),
-        (Limit::Ingest, Binding::Ingest),
-    ];
-    for (limit, expected) in held {
-        let mut desk = Desk::open(plain(1));
-        desk.sample(0, 10);
-        let effect = desk.started_copies()[0];
-        desk.copied(1, effect, limit);
-        assert_eq!(desk.binding(), expected, "{limit:?}");
-    }
-    let mut desk = Desk::open(plain(1));
-    desk.sample(0, 10);
-    desk.order(1, Order::Cap { head: HEAD, streams: 1 });
-    assert_eq!(desk.binding(), Binding::Paused);
-    desk.order(2, Order::Cap { head: HEAD, streams: u16::MAX });
-    desk.order(3, Order::Pause);
-    assert_eq!((desk.binding(), desk.pace()), (Binding::Paused, Some(0)));
-
-    let mut plan = plain(1);
-    let limit = WindowLimit { streams: 1, ..WindowLimit::OPEN };
-    plan.heads[0].windows = Windows { changes: vec![(at(0), limit)], end: None };
-    let mut desk = Desk::open(plan);
-    desk.sample(0, 10);
-    assert_eq!((desk.binding(), desk.started_copies().len()), (Binding::Window, 1));
-
-    let mut desk = Desk::with(plain(2), &[(0, 1), (1, 1)]);
-    desk.sample(0, 10);
-    assert_eq!((desk.binding(), desk.machine.binding(HeadId(1))), (Binding::Tail, Binding::NotItsTurn));
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! What binds, and what the throttle makes of it.
+
+use super::desk::{A, Desk, HEAD, aimd};
+use super::plans::{at, percent, plain};
+use crate::fleet::HeadId;
+use crate::migration::message::{Binding, Event, Limit, Order};
+use crate::migration::plan::{WindowLimit, Windows};
+use crate::units::{Latency, Rate};
+
+#[test]
+fn what_holds_copies_that_never_end_is_told_by_samples_and_otherwise_by_those_that_end() {
+    let sample = |second, held_by| Event::HeadSampled {
+        head: HEAD,
+        measured_at: at(second),
+        utilisation: percent(10),
+        latency: Latency::from_micros(1_000),
+        held_by,
+    };
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let [first, second] = desk.started_copies()[..] else { panic!("two streams") };
+    assert_eq!(desk.binding(), Binding::Mover);
+    // None ends: what holds those that run is what binds.
+    desk.tell(1, sample(1, Some(Limit::Link)));
+    assert_eq!(desk.binding(), Binding::Link);
+    desk.tell(2, sample(2, None));
+    assert_eq!(desk.binding(), Binding::Link, "a sample that says nothing changes nothing");
+    desk.copied(3, first, Limit::Ingest);
+    assert_eq!(desk.binding(), Binding::Ingest);
+    // One that has ended since the last sample has told more: it is about all of its time.
+    desk.tell(4, sample(4, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Ingest);
+    desk.tell(5, sample(5, Some(Limit::Own)));
+    assert_eq!(desk.binding(), Binding::Mover);
+    desk.copied(6, second, Limit::Head);
+    assert_eq!(desk.binding(), Binding::StreamCap);
+}
+
+#[test]
+fn what_binds_is_named() {
+    let held = [
+        (Limit::Own, Binding::Mover),
+        (Limit::Head, Binding::StreamCap),
+        (Limit::Pace, Binding::Link),
+        (Limit::Link, Binding::Link),
+        (Limit::Ingest, Binding::Ingest),
+    ];
+    for (limit, expected) in held {
+        let mut desk = Desk::open(plain(1));
+        desk.sample(0, 10);
+        let effect = desk.started_copies()[0];
+        desk.copied(1, effect, limit);
+        assert_eq!(desk.binding(), expected, "{limit:?}");
+    }
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    desk.order(1, Order::Cap { head: HEAD, streams: 1 });
+    assert_eq!(desk.binding(), Binding::Paused);
+    desk.order(2, Order::Cap { head: HEAD, streams: u16::MAX });
+    desk.order(3, Order::Pause);
+    assert_eq!((desk.binding(), desk.pace()), (Binding::Paused, Some(0)));
+
+    let mut plan = plain(1);
+    let limit = WindowLimit { streams: 1, ..WindowLimit::OPEN };
+    plan.heads[0].windows = Windows { changes: vec![(at(0), limit)], end: None };
+    let mut desk = Desk::open(plan);
+    desk.sample(0, 10);
+    assert_eq!((desk.binding(), desk.started_copies().len()), (Binding::Window, 1));
+
+    let mut desk = Desk::with(plain(2), &[(0, 1), (1, 1)]);
+    desk.sample(0, 10);
+    assert_eq!((desk.binding(), desk.machine.binding(HeadId(1))), (Binding::Tail, Binding::NotItsTurn));
+}
+
+/// A head with so many mailboxes that it never comes to its end, whose throttle aims far above what a sample says.
+fn climbing() -> Desk {
+    let mut plan = aimd();
+    plan.heads[0].throttle.max = 64;
+    Desk::with(plan, &[(0, 1); 100])
+}
+
+/// Samples of a second each, from one on, that say what holds the copies.
+fn samples(desk: &mut Desk, seconds: std::ops::Range<i64>, held_by: Limit) {
+    for second in seconds {
+        let (utilisation, latency) = (percent(10), Latency::from_micros(1_000));
+        let (measured_at, held_by) = (at(second), Some(held_by));
+        desk.tell(second, Event::HeadSampled { head: HEAD, measured_at, utilisation, latency, held_by });
+        desk.fill(second, A, 0);
+    }
+}
+
+#[test]
+fn bytes_that_cannot_go_faster_bind_below_the_throttles_cap_too_and_its_pace_does_not_wind_up() {
+    for (limit, binding) in
+        [(Limit::Link, Binding::Link), (Limit::Pace, Binding::Link), (Limit::Ingest, Binding::Ingest)]
+    {
+        let mut desk = climbing();
+        samples(&mut desk, 0..2, Limit::Own);
+        assert_eq!(desk.binding(), Binding::Throttle, "{limit:?}");
+        samples(&mut desk, 2..4, limit);
+        assert_eq!(desk.binding(), binding);
+        let before = desk.machine.pace(HEAD);
+        samples(&mut desk, 4..1_000, limit);
+        assert_eq!((desk.binding(), desk.machine.pace(HEAD)), (binding, before));
+        // Once they can go again, the pace climbs as it would have.
+        samples(&mut desk, 1_000..1_200, Limit::Own);
+        assert_eq!(desk.binding(), Binding::Throttle, "{limit:?}");
+        assert!(desk.machine.pace(HEAD) > before, "{limit:?}");
+    }
+}
+
+#[test]
+fn a_byte_rate_that_the_calendar_has_lowered_is_a_window() {
+    let mut plan = plain(1);
+    let limit = WindowLimit { rate: Rate::per_second(10), ..WindowLimit::OPEN };
+    plan.heads[0].windows = Windows { changes: vec![(at(0), limit), (at(10), WindowLimit::OPEN)], end: None };
+    let mut desk = Desk::open(plan);
+    samples(&mut desk, 0..2, Limit::Pace);
+    assert_eq!(desk.binding(), Binding::Window);
+    samples(&mut desk, 10..12, Limit::Pace);
+    assert_eq!(desk.binding(), Binding::Link);
+}
