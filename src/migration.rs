@@ -94,7 +94,7 @@ struct Session {
     /// When the end of the first calendar to end is to be announced; `None` once that has been done.
     windows_end_warning: Option<Time>,
     all_emptied: bool,
-    /// Set aside, and no person can change that in this session: deleted, or too large for every cluster.
+    /// Set aside, and no person can change that in this session: too large for every cluster.
     beyond_help: BTreeSet<MailboxId>,
     ended: bool,
     /// The earliest instant at which something is due, and what; possibly too early, never too late.

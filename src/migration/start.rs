@@ -30,11 +30,18 @@ impl Session {
         for &mailbox in plan.order.excluded.iter().filter(|id| id.index() < facts.fleet.len()) {
             leave(&mut mailboxes, mailbox, Phase::Excluded);
         }
-        for &(mailbox, _) in &facts.set_aside {
-            leave(&mut mailboxes, mailbox, Phase::SetAside);
-        }
-        let counts: Vec<(u64, u64)> =
+        let mut counts: Vec<(u64, u64)> =
             (0..plan.heads.len()).map(|head| facts.fleet.counts(HeadId(head as u8))).collect();
+        for &(mailbox, fault) in &facts.set_aside {
+            if fault != Fault::Gone {
+                leave(&mut mailboxes, mailbox, Phase::SetAside);
+            } else if leave(&mut mailboxes, mailbox, Phase::Gone)
+                && let Some(head) = mailboxes.head(mailbox)
+            {
+                // Who was deleted in an earlier session has left, as who is deleted in this one.
+                counts[head.index()].1 += 1;
+            }
+        }
         let mut lanes = lanes(now, start, &mailboxes, &counts, memory.lanes);
         if !facts.set_aside.is_empty() {
             for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
@@ -70,7 +77,7 @@ impl Session {
             filled: 0,
             windows_end_warning: plan.heads.iter().filter_map(|head| head.windows.end).min().map(|end| end - WARNING),
             all_emptied: false,
-            beyond_help: facts.set_aside.iter().filter(|(_, fault)| *fault == Fault::Gone).map(|(id, _)| *id).collect(),
+            beyond_help: BTreeSet::new(),
             ended: false,
             wake: (now, Reason::Throttle),
             unsettled: false,
@@ -117,11 +124,13 @@ impl Session {
     }
 }
 
-/// Takes a mailbox out of what waits.
-fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) {
-    if mailboxes.phase(mailbox) == Phase::Waiting {
+/// Takes a mailbox out of what waits; says whether it was there.
+fn leave(mailboxes: &mut Mailboxes, mailbox: MailboxId, phase: Phase) -> bool {
+    let waits = mailboxes.phase(mailbox) == Phase::Waiting;
+    if waits {
         mailboxes.set_phase(mailbox, phase);
     }
+    waits
 }
 
 fn lanes(

@@ -3,6 +3,7 @@
 mod binding;
 mod desk;
 mod dice;
+mod facts;
 mod oracle;
 mod plans;
 mod properties;

@@ -130,7 +130,7 @@ impl<'s> World<'s> {
         let mut world = Self::with(scenario, run, workspace, fleet, set_aside, Drawn);
         world.drawn_from = Some(drawn_from.unwrap_or_else(|| DrawnFrom::new(scenario, run)));
         world.enter_fixed_dates();
-        for (mailbox, _) in set_aside {
+        for (mailbox, _) in set_aside.iter().filter(|(_, fault)| *fault != Fault::Gone) {
             world.wait_for_person(*mailbox);
         }
         let started = world.started();
@@ -165,11 +165,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         let mut places = std::mem::take(&mut workspace.places);
         places.clear();
         places.extend(fleet.home.iter().map(|home| Place::of(*home)));
-        for (mailbox, fault) in set_aside {
-            // Deleted, or to be excused when the head is audited.
-            let place = &mut places[mailbox.index()];
-            *place = if *fault == Fault::Gone { Place::GONE } else { Place(place.0 | Place::FAILED) };
-        }
         // Room for what the plan usually has under way at once: the event loop allocates nothing.
         let copies =
             scenario.plan.heads.iter().map(|head| usize::from(head.throttle.ceiling())).sum::<usize>().min(4_096);
@@ -230,7 +225,23 @@ impl<'s, O: Outcomes> World<'s, O> {
             outcomes,
         };
         world.count_mailboxes();
+        for (mailbox, fault) in set_aside {
+            world.set_aside_before(*mailbox, *fault);
+        }
         world
+    }
+
+    /// A mailbox was deleted before the start, or is to be excused when its head is audited.
+    fn set_aside_before(&mut self, mailbox: MailboxId, fault: Fault) {
+        let place = &mut self.places[mailbox.index()];
+        if fault != Fault::Gone {
+            *place = Place(place.0 | Place::FAILED);
+        } else if let Some(head) = place.head() {
+            *place = Place::GONE;
+            let state = &mut self.heads[head.index()];
+            state.mailboxes -= 1;
+            state.activity_micro_op_s -= u64::from(self.fleet.activity_micro_op_s[mailbox.index()]);
+        }
     }
 
     fn count_mailboxes(&mut self) {

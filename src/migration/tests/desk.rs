@@ -42,6 +42,18 @@ impl Desk {
         desk
     }
 
+    /// What a session announces as it begins.
+    pub(super) fn first_words(plan: Plan, facts: Facts) -> Vec<Milestone> {
+        let mut desk = Self { machine: Migration::new(), now: at(0), said: Vec::new() };
+        let start = Start { session: 1, version: CORE_VERSION, plan: Arc::new(plan), facts };
+        desk.tell(0, Event::Started(Arc::new(start)));
+        let announced = |command: &Command| match command {
+            Command::Announce { milestone, .. } => Some(*milestone),
+            _ => None,
+        };
+        desk.said.iter().filter_map(announced).collect()
+    }
+
     #[allow(clippy::needless_pass_by_value, reason = "every caller makes the event on the spot")]
     pub(super) fn tell(&mut self, second: i64, event: Event) -> Next {
         self.now = at(second);

@@ -279,41 +279,6 @@ fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
 }
 
 #[test]
-fn a_new_session_goes_on_from_facts() {
-    let mut fleet = fleet(&[(0, 10); 4]);
-    fleet.home[0] = Home::cluster(A);
-    let mut plan = plain(1);
-    plan.copy.purge_after = Some(crate::units::Span::from_secs(100));
-    plan.order.excluded = vec![MailboxId(1)];
-    let aside = |row| (MailboxId(row), Fault::Permanent);
-    let facts = Facts {
-        fleet: Arc::new(fleet),
-        set_aside: vec![aside(1), aside(2), aside(2)],
-        attempts: vec![(MailboxId(3), 2)],
-        unpurged: vec![(MailboxId(0), at(-50))],
-        open: vec![A, B],
-    };
-    let mut desk = Desk::started(plan, facts);
-    assert_eq!((desk.machine.left(HEAD), desk.machine.set_aside(HEAD)), (1, 1), "excluded counts before set aside");
-    desk.sample(1, 10);
-    let attempt =
-        desk.said.iter().find_map(|c| if let Command::StartCopy { attempt, .. } = c { Some(*attempt) } else { None });
-    assert_eq!(attempt, Some(3));
-    let effect = desk.started_copies()[0];
-    desk.tell(60, Event::Wake);
-    assert!(
-        desk.said.iter().any(|c| matches!(c, Command::Purge { batch, .. } if batch.mailboxes() == [MailboxId(0)])),
-        "{:?}",
-        desk.said
-    );
-    desk.tell(61, Event::CopyFailed { effect, fault: Fault::Transient });
-    assert_eq!(desk.machine.set_aside(HEAD), 2, "the third failure is the last one");
-    let late = EffectId::new(0, 7, 0);
-    desk.tell(62, Event::SwitchEnded { effect: late });
-    assert!(desk.said.is_empty(), "an effect of another session");
-}
-
-#[test]
 fn old_copies_are_purged_a_few_at_a_time_and_each_by_itself_after_a_fault() {
     let mut fleet = fleet(&[(0, 10); 7]);
     fleet.home[..6].fill(Home::cluster(A));
@@ -390,75 +355,4 @@ fn a_clock_that_was_set_stops_new_moves_until_samples_are_fresh() {
     assert_eq!(desk.started_copies(), []);
     desk.fill(16, A, 100);
     assert_eq!(desk.started_copies().len(), 1);
-}
-
-/// A machine whose plan waits for persons, all done and purged but for what is set aside: of three mailboxes the first, which
-/// cannot be read, and the last, which no cluster can ever take.
-fn all_but_set_aside() -> Desk {
-    let mut plan = plain(1);
-    plan.copy.purge_after = Some(Span::from_secs(60));
-    plan.attempts.wait_for_person = true;
-    let mut desk = Desk::with(plan, &[(0, 100), (0, 100), (0, 1_000_000)]);
-    desk.sample(1, 10);
-    let effects = desk.started_copies();
-    desk.tell(2, Event::CopyFailed { effect: effects[0], fault: Fault::Permanent });
-    desk.copied(3, effects[1], Limit::Own);
-    let switch = effects[1];
-    desk.tell(4, Event::SwitchEnded { effect: switch });
-    assert_eq!((desk.machine.left(HEAD), desk.machine.set_aside(HEAD)), (0, 2));
-    assert_eq!(desk.audited(5), Next::Wait { until: at(120), why: crate::migration::message::Reason::Purge });
-    assert!(
-        desk.announced(Milestone::HeadEmptied { head: HEAD, set_aside: 2 }) && desk.announced(Milestone::AllEmptied)
-    );
-    assert_ne!(desk.purged(120), Next::Finished);
-    assert!(!desk.announced(Milestone::HeadPurged { head: HEAD }) && !desk.announced(Milestone::Decommissioned));
-    desk
-}
-
-impl Desk {
-    fn audited(&mut self, second: i64) -> Next {
-        self.tell(second, Event::HeadAudited { head: HEAD, users_left: 0, folders_left: 0 })
-    }
-
-    /// Takes a sample when the grace is over, and ends the purge that is asked for then.
-    fn purged(&mut self, second: i64) -> Next {
-        self.sample(second, 10);
-        let purge = self.said.iter().find(|command| matches!(command, Command::Purge { .. })).map(Command::effect);
-        self.tell(second + 1, Event::PurgeEnded { effect: purge.expect("a purge") })
-    }
-}
-
-#[test]
-fn it_is_not_over_before_a_person_has_seen_to_what_was_set_aside() {
-    let mut desk = all_but_set_aside();
-    desk.fill(199, A, 200);
-    desk.sample(199, 10);
-    desk.order(200, Order::Retry(MailboxId(0)));
-    let effect = desk.started_copies()[0];
-    desk.copied(201, effect, Limit::Own);
-    desk.tell(202, Event::SwitchEnded { effect });
-    assert_ne!(desk.audited(203), Next::Finished);
-    // The one that no cluster can take is nobody's to help in this session.
-    assert_eq!(desk.purged(300), Next::Finished);
-    assert!(desk.announced(Milestone::HeadPurged { head: HEAD }) && desk.announced(Milestone::Decommissioned));
-}
-
-#[test]
-fn a_mailbox_that_was_set_aside_and_is_deleted_is_waited_for_no_longer() {
-    let mut desk = all_but_set_aside();
-    assert_eq!(desk.tell(200, Event::MailboxGone { mailbox: MailboxId(0) }), Next::Finished);
-    assert!(desk.announced(Milestone::Decommissioned));
-}
-
-#[test]
-fn who_was_deleted_before_the_start_is_not_waited_for() {
-    let mut plan = plain(1);
-    plan.attempts.wait_for_person = true;
-    let facts = |fault| Facts {
-        fleet: Arc::new(fleet(&[(0, 100)])),
-        set_aside: vec![(MailboxId(0), fault)],
-        ..Facts::default()
-    };
-    assert_eq!(Desk::started(plan.clone(), facts(Fault::Gone)).audited(1), Next::Finished);
-    assert_ne!(Desk::started(plan, facts(Fault::Permanent)).audited(1), Next::Finished);
 }

@@ -85,12 +85,14 @@ impl<O: Outcomes> World<'_, O> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::migration::message::{Binding, Milestone};
+    use crate::migration::message::{Binding, Facts, Milestone};
     use crate::migration::plan::ShareMilestone;
     use crate::scenario::model::{Faults, Lognormal};
     use crate::sim::testing::{quiet, scenario};
-    use crate::sim::{LAST_PART_FROM, Outcome, RunId, TraceItem, simulate, trace};
+    use crate::sim::{LAST_PART_FROM, Outcome, RunId, TraceItem, Workspace, simulate, trace};
     use crate::units::{Share, Time};
 
     const DAY: Span = Span::from_secs(86_400);
@@ -167,5 +169,25 @@ mod tests {
         // Nobody at all: it ends as a run does, and never comes to all.
         let left = outcome(None, &mut |_, _| {});
         assert_eq!((left.unfinished, days(&left)[1]), (None, None));
+    }
+
+    #[test]
+    fn who_was_deleted_before_the_start_is_on_no_head_and_in_nobodys_way() {
+        let all = Milestone::ShareMoved { share: Share::ONE };
+        let (mut plan, model) = quiet(2_000);
+        plan.milestones = vec![ShareMilestone { head: None, share: Share::ONE }];
+        let mut scenario = scenario(plan, model);
+        scenario.milestones = vec![all, Milestone::AllEmptied];
+        let set_aside = (0..5).map(|row| (MailboxId(row), Fault::Gone)).collect();
+        let run = RunId { seed: 1, replication: 0 };
+        let fleet = Arc::clone(&World::new(&scenario, run, &mut Workspace::default()).fleet);
+        scenario.facts = Some(Arc::new(Facts { fleet, set_aside, ..Facts::default() }));
+        let outcome = simulate(&scenario, run);
+        assert_eq!((outcome.moved, outcome.unfinished), (1_995, None));
+        assert!(outcome.reached.iter().all(Option::is_some), "{:?}", outcome.reached);
+        for head in &outcome.heads {
+            let last = head.days.last().unwrap();
+            assert_eq!((head.set_aside, last.mailboxes), (0, 0), "{last:?}");
+        }
     }
 }
