@@ -29,6 +29,8 @@ pub(crate) struct HeadStep {
     pub(crate) hazard_alone: f64,
     /// Mean repair in hours.
     pub(crate) repair_hours: f64,
+    /// Share of the mailboxes that an outage takes down.
+    pub(crate) exposed: f64,
     /// Share of the mailboxes that are down.
     pub(crate) down: f64,
 }
@@ -46,9 +48,10 @@ impl HeadAccount {
     pub(crate) fn pass(&mut self, step: &HeadStep) {
         let (minutes, days) = (step.seconds / 60.0, step.seconds / 86_400.0);
         let (mailboxes, hours) = (f64::from(step.mailboxes), step.seconds / 3_600.0);
+        let expected_down = step.hazard * step.repair_hours * step.exposed * mailboxes;
         let outcome = &mut self.outcome;
         outcome.mailbox_hours_at_risk += mailboxes * hours;
-        outcome.expected_mailbox_hours_down += step.hazard * days * step.repair_hours * mailboxes;
+        outcome.expected_mailbox_hours_down += days * expected_down;
         if step.down > 0.0 {
             outcome.mailbox_hours_down += step.down * mailboxes * hours;
             // An empty head that is out troubles nobody.
@@ -71,7 +74,7 @@ impl HeadAccount {
             step.response_alone_s * 1e3,
             step.hazard_alone,
             step.hazard,
-            step.hazard * step.repair_hours * mailboxes,
+            expected_down,
         ];
         self.day_seconds += step.seconds;
         for (sum, value) in self.day.iter_mut().zip(values) {

@@ -2,6 +2,8 @@
 
 mod common_draws;
 
+mod impact;
+
 use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
 use super::*;

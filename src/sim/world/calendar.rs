@@ -220,12 +220,15 @@ impl<O: Outcomes> World<'_, O> {
         let model = &self.scenario.model.heads[head.index()];
         let state = &self.heads[head.index()];
         let utilisation = self.sharing.utilisation(head);
-        let alone = state.users / state.capacity;
+        // What users repeat is theirs: only they wait, copies do not add to it.
+        let alone = (state.users + state.repeated) / state.capacity;
         let saturation = model.latency.saturation();
         let out = state.out();
         let rates = model.outages.as_ref().filter(|_| !out).map_or((0.0, 0.0), |hazard| {
             (rate_per_day(hazard, utilisation.min(saturation)), rate_per_day(hazard, alone.min(saturation)))
         });
+        // The partner serves the rest.
+        let exposed = 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction());
         HeadStep {
             seconds,
             mailboxes: state.mailboxes,
@@ -239,7 +242,8 @@ impl<O: Outcomes> World<'_, O> {
             hazard: rates.0,
             hazard_alone: rates.1,
             repair_hours: model.outages.as_ref().map_or(0.0, mean_repair_hours),
-            down: if out { 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction()) } else { 0.0 },
+            exposed,
+            down: if out { exposed } else { 0.0 },
         }
     }
 

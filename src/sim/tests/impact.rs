@@ -1,0 +1,77 @@
+//! What users go through: what is the migration's doing, and what is expected of outages.
+
+use crate::migration::plan::Law;
+use crate::scenario::Scenario;
+use crate::scenario::model::{Failover, Hazard, Lognormal, Model};
+use crate::sim::testing::{AS_OF, quiet, scenario};
+use crate::sim::{Outcome, RunId, simulate};
+use crate::units::{Latency, OpRate, Rate, Share, Span};
+
+const DAY: Span = Span::from_secs(86_400);
+
+/// A fortnight of a plan with so many streams, over heads that are as busy as the model says.
+fn fortnight(streams: u16, change: impl FnOnce(&mut Model)) -> Scenario {
+    let (mut plan, mut model) = quiet(400);
+    plan.heads.iter_mut().for_each(|head| head.throttle.law = Law::Fixed { streams });
+    plan.copy.stream = Rate::per_second(10_000);
+    model.load.step = Span::from_secs(300);
+    (model.probe.every, model.probe.clusters_every) = (Span::from_secs(600), Span::from_secs(600));
+    model.objective = Latency::from_micros(2_000);
+    change(&mut model);
+    let mut scenario = scenario(plan, model);
+    scenario.horizon = AS_OF + DAY.times(14);
+    scenario
+}
+
+fn replication(scenario: &Scenario, replication: u32) -> Outcome {
+    simulate(scenario, RunId { seed: 1, replication })
+}
+
+fn hazard(per_day: f64) -> Hazard {
+    Hazard { per_day, at_utilisation: 0.5, growth: 0.0, repair: Lognormal { median_s: 7_200.0, sigma: 0.3 } }
+}
+
+#[test]
+fn what_users_ask_for_again_is_their_own_and_not_the_migrations() {
+    // Of five steps two ask for half as much again as the head can serve, and copies cost nothing.
+    let overloaded = |model: &mut Model| {
+        model.population.activity = OpRate::per_second(0.5);
+        for (step, weight) in model.load.profile.iter_mut().enumerate() {
+            *weight = if step / 12 % 5 < 2 { 1.5 } else { 0.3 };
+        }
+        for head in &mut model.heads {
+            head.capacity = OpRate::per_second(100.0);
+            head.outages = Some(Hazard { growth: 6.0, ..hazard(0.1) });
+        }
+    };
+    for streams in [0, 1] {
+        let outcome = replication(&fortnight(streams, overloaded), 0);
+        let head = &outcome.heads[1];
+        assert!(head.minutes_above > 1_000.0, "{streams}: {}", head.minutes_above);
+        assert!((head.minutes_above - head.minutes_above_alone).abs() < 1e-9, "{streams}: {head:?}");
+        assert!((head.expected_outages - head.expected_outages_alone).abs() < 1e-9, "{streams}: {head:?}");
+    }
+}
+
+#[test]
+fn whom_the_partner_serves_is_not_expected_to_be_down() {
+    let paired = |model: &mut Model| {
+        model.load.step = Span::from_secs(900);
+        for (place, head) in model.heads.iter_mut().enumerate() {
+            head.outages = Some(hazard(1.0));
+            head.failover = Some(Failover { partner: 1 - place as u8, share: Share::from_ppm(750_000) });
+        }
+    };
+    let scenario = fortnight(0, paired);
+    let (mut down, mut expected, mut by_day) = (0.0, 0.0, 0.0);
+    for number in 0..30 {
+        let outcome = replication(&scenario, number);
+        for head in &outcome.heads {
+            (down, expected) = (down + head.mailbox_hours_down, expected + head.expected_mailbox_hours_down);
+            by_day += head.days.iter().map(|day| f64::from(day.expected_mailbox_hours_down)).sum::<f64>();
+        }
+    }
+    // Some 800 outages; while a head is out none is expected.
+    assert!((expected / down - 1.0).abs() < 0.1, "{expected} expected, {down} seen");
+    assert!((by_day / expected - 1.0).abs() < 1e-3, "{by_day} by day, {expected} in all");
+}
