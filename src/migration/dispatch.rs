@@ -1,6 +1,7 @@
 //! What is started: copies up to the pace, switches, audits; and what is announced along the way.
 
 use super::Session;
+use super::attempt;
 use super::gate::Gate;
 use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
@@ -10,6 +11,14 @@ use super::order::WaveStep;
 use super::place::Choice;
 use crate::fleet::{HeadId, MailboxId};
 use crate::units::Time;
+
+/// Why the next mailbox of a lane cannot start while others may.
+enum Passed {
+    /// No cluster can ever take it.
+    TooLarge(MailboxId),
+    /// No open cluster can take one of its size; whether it goes ahead of the order.
+    NoRoomForIt(MailboxId, bool),
+}
 
 impl Session {
     /// Asks for the pace that is allowed now where it has changed, and starts what it allows, on every head.
@@ -161,19 +170,20 @@ impl Session {
         loop {
             match self.start_what_fits(now, head, out) {
                 Ok(binding) => return binding,
-                Err(mailbox) => {
+                Err(Passed::TooLarge(mailbox)) => {
                     self.set_aside_waiting(mailbox, head, out);
                     if self.lanes[head.index()].left() == 0 {
                         return Binding::NotItsTurn;
                     }
                 }
+                Err(Passed::NoRoomForIt(mailbox, urgent)) => self.wait_for_room(now, mailbox, head, urgent),
             }
         }
     }
 
-    /// The same up to a mailbox that no cluster can ever take: that one is the error.
+    /// The same up to a mailbox that cannot start while others may: that one is the error.
     #[inline]
-    fn start_what_fits(&mut self, now: Time, from: HeadId, out: &mut Vec<Command>) -> Result<Binding, MailboxId> {
+    fn start_what_fits(&mut self, now: Time, from: HeadId, out: &mut Vec<Command>) -> Result<Binding, Passed> {
         let Self { number, sequence, mailboxes, lanes, clusters, jobs, waves, opened, .. } = self;
         let lane = &mut lanes[from.index()];
         let mut effect_in = |slot| {
@@ -194,7 +204,8 @@ impl Session {
                 Choice::At(cluster) => cluster,
                 Choice::NoRoom => return Ok(Binding::NoRoom),
                 Choice::Stale => return Ok(Binding::Outage),
-                Choice::TooLarge => return Err(mailbox),
+                Choice::NoRoomForIt => return Err(Passed::NoRoomForIt(mailbox, urgent)),
+                Choice::TooLarge => return Err(Passed::TooLarge(mailbox)),
             };
             if *opened & (1 << to.index()) == 0 {
                 *opened |= 1 << to.index();
@@ -217,6 +228,22 @@ impl Session {
                 return Ok(lane.cap());
             }
         }
+    }
+
+    /// Lets a mailbox wait apart until a cluster may take one of its size, and the others go on.
+    #[cold]
+    fn wait_for_room(&mut self, now: Time, mailbox: MailboxId, head: HeadId, urgent: bool) {
+        let lane = &mut self.lanes[head.index()];
+        if urgent {
+            lane.queue.pop_urgent();
+        } else {
+            lane.queue.pop_order();
+        }
+        let due = now + attempt::backoff(&self.plan.attempts, 1);
+        self.mailboxes.set_phase(mailbox, Phase::BackingOff);
+        lane.queue.push_retry(due, mailbox, true);
+        self.wake = self.wake.min((due, Reason::Retry));
+        self.unsettled = true;
     }
 
     /// Sets a mailbox aside that no cluster can ever take.

@@ -14,6 +14,8 @@ pub(super) enum Choice {
     At(ClusterId),
     /// Nowhere now: every cluster in service is closed or full.
     NoRoom,
+    /// Nowhere now, but smaller ones may go: what is open could never take one of its size, and what could is not open.
+    NoRoomForIt,
     /// Nowhere now: the cluster whose turn it is has no fresh sample.
     Stale,
     /// Nowhere ever: it is larger than any cluster's threshold.
@@ -107,8 +109,11 @@ impl Clusters {
             Placement::Sequential => self.first_with_room(now, need),
             Placement::LeastFilled => self.least_filled(now, need),
         };
-        if let Choice::At(cluster) = choice {
-            self.list[cluster.index()].reserve(need);
+        match choice {
+            Choice::At(cluster) => self.list[cluster.index()].reserve(need),
+            // A cluster that has refused it is full by now; one that still takes mailboxes was not asked.
+            Choice::NoRoom if self.list.iter().any(Cluster::takes) => return Choice::NoRoomForIt,
+            Choice::NoRoom | Choice::NoRoomForIt | Choice::Stale | Choice::TooLarge => {}
         }
         choice
     }

@@ -9,6 +9,7 @@ use crate::migration::Phase;
 use crate::migration::message::{
     Binding, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Next, Order, StopCause,
 };
+use crate::migration::plan::Placement;
 use crate::units::{Bytes, Inodes, InodesUsed, Latency, Room, Share, Span};
 
 #[test]
@@ -243,6 +244,44 @@ fn room_that_is_gone_when_the_switch_is_due_is_not_used() {
 }
 
 /// A mailbox for which a store has no room, whatever the samples say, is tried again and again; heads behind it go on.
+#[test]
+fn a_mailbox_that_only_a_cluster_to_come_can_take_waits_apart_and_the_others_go_on() {
+    for rule in [Placement::Sequential, Placement::LeastFilled] {
+        let mut plan = plain(2);
+        plan.placement.rule = rule;
+        // At most 400 bytes fit in the first one, which is open; 1,000 in the second one.
+        plan.placement.clusters[0].rated = Bytes::new(1_000);
+        let facts = Facts {
+            fleet: Arc::new(fleet(&[(0, 500), (0, 100), (0, 100), (1, 100)])),
+            open: vec![A],
+            ..Facts::default()
+        };
+        let mut desk = Desk::started(plan, facts);
+        desk.sample(1, 10);
+        assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::BackingOff), "{rule:?}");
+        let effects = desk.started_copies();
+        assert_eq!(effects.len(), 2, "{rule:?}: the two behind it");
+        for effect in effects {
+            desk.copied(2, effect, Limit::Own);
+            desk.tell(3, Event::SwitchEnded { effect });
+        }
+        // The next head has its turn, and what waits is told as room that is missing.
+        assert_eq!((desk.binding(), desk.machine.left(HEAD)), (Binding::NoRoom, 1), "{rule:?}");
+        let (utilisation, latency, measured_at) = (percent(10), Latency::default(), at(4));
+        desk.tell(4, Event::HeadSampled { head: HeadId(1), measured_at, utilisation, latency, held_by: None });
+        assert_eq!(desk.started_copies().len(), 1, "{rule:?}");
+        // Once there is room it goes, before all others.
+        desk.tell(5, Event::ClusterOpened { cluster: B });
+        let mut second = 5;
+        while desk.machine.phase(MailboxId(0)) != Some(Phase::Copying) {
+            second += 60;
+            assert!(second < 2_000, "{rule:?}");
+            desk.fill(second, B, 0);
+            desk.sample(second, 10);
+        }
+    }
+}
+
 #[test]
 fn a_mailbox_that_waits_for_room_holds_no_other_head_up() {
     let next = HeadId(1);

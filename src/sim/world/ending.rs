@@ -6,9 +6,10 @@ use crate::migration::Migration;
 use crate::migration::message::{Binding, FullOf};
 use crate::migration::plan::Within;
 use crate::sim::cluster::ClusterState;
+use crate::sim::number::whole_of_positive;
 use crate::sim::recording::Outcomes;
 use crate::sim::{ClusterOutcome, InodeOutcome, Outcome, Workspace};
-use crate::units::Time;
+use crate::units::{Bytes, Time};
 
 impl<O: Outcomes> World<'_, O> {
     /// What the replication came to; gives the memory back to the workspace.
@@ -85,8 +86,12 @@ impl<O: Outcomes> World<'_, O> {
                 continue;
             }
             for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
+                // Its size now: the machine may have learned from a copy that it has outgrown every cluster.
+                let bytes = self.fleet.bytes[row].get() as f64 * self.growth;
+                let messages = f64::from(self.fleet.messages[row]) * self.growth;
+                let (bytes, messages) = (Bytes::new(whole_of_positive(bytes)), whole_of_positive(messages) as u32);
                 left += u32::from(
-                    plan.placement.could_take(self.fleet.bytes[row], self.fleet.messages[row])
+                    plan.placement.could_take(bytes, messages)
                         && excluded.binary_search(&MailboxId(row as u32)).is_err(),
                 );
             }
@@ -103,4 +108,29 @@ fn inode_outcome(state: &ClusterState, days: Vec<f32>, filled_of: Option<FullOf>
         days,
         filled: filled_of == Some(FullOf::Inodes),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::migration::message::Milestone;
+    use crate::sim::testing::{quiet, scenario};
+    use crate::sim::{RunId, simulate};
+    use crate::units::{Bytes, Rate};
+
+    #[test]
+    fn a_mailbox_that_has_outgrown_every_cluster_is_excused_at_the_audit() {
+        // One on each head, which a cluster could take now; the second one begins a day later, and is larger by then.
+        let (mut plan, mut model) = quiet(2);
+        let threshold = plan.placement.clusters[0].threshold();
+        let size = &mut model.population.size;
+        (size.sigma, size.median) = (0.0, Bytes::new(threshold.get() / 1_000 * 999));
+        size.max = size.median;
+        model.population.growth_per_day = 0.02;
+        plan.copy.stream = Rate::per_second(threshold.get() / 86_400);
+        let scenario = scenario(plan, model);
+        let outcome = simulate(&scenario, RunId { seed: 1, replication: 0 });
+        let emptied = scenario.milestones.iter().zip(&outcome.reached).find(|(one, _)| **one == Milestone::AllEmptied);
+        assert!(emptied.is_some_and(|(_, at)| at.is_some()), "{:?}", outcome.unfinished);
+        assert_eq!((outcome.moved, outcome.heads[1].set_aside), (1, 1));
+    }
 }
