@@ -58,7 +58,8 @@ pub struct Outcome {
     pub run: RunId,
     /// When each of the scenario's milestones was reached, if it was, by its place in `Scenario::milestones`.
     pub reached: Vec<Option<Time>>,
-    /// What bound the first unfinished head at the horizon; `None` when everything was moved and purged.
+    /// What had bound the first unfinished head for most of the week before the horizon; `None` when everything was moved and
+    /// purged. `NotItsTurn` where everything was moved, and old copies were still to be removed.
     pub unfinished: Option<Binding>,
     /// By head.
     pub heads: Vec<HeadOutcome>,
@@ -246,6 +247,10 @@ fn observed(
     });
     let mut outcome = world.finish(&machine, end, workspace);
     workspace.daily.tell(&mut outcome);
+    outcome.unfinished = outcome.unfinished.map(|now| {
+        let left = scenario.plan.order.heads.iter().find(|head| machine.left(**head) > 0);
+        left.and_then(|head| bound::lately(&outcome.heads[head.index()].days)).unwrap_or(now)
+    });
     workspace.machine = machine.into_memory();
     outcome
 }
