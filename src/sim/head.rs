@@ -35,6 +35,8 @@ const SERIES: f64 = 0.06;
 const LOOKS: usize = 4;
 /// For curves with kinks no series reaches beyond the next one: there a utilisation found is off by less than this.
 const CLOSE: f64 = 1e-7;
+/// A step so short lands on its root, whether a ceiling begins to hold within it or not.
+const KINK: f64 = 1e-9;
 
 /// One head: its curve, what it is asked for besides copies, and where its fixed point was last found.
 #[derive(Clone, Debug)]
@@ -155,8 +157,12 @@ impl Station {
             let inside = at + step >= low && at + step <= high;
             if inside && step.abs() < self.series * (self.limit - at) {
                 // The search begins again where the curve itself was asked, so that nothing adds up.
+                let held = held(movers);
                 set_speeds(movers, response.seconds_at_distance(step) - self.idle_s);
-                break;
+                // Where a ceiling begins or ceases to hold on the way, the step is one of another slope: then on from its end.
+                if held == self::held(movers) || step.abs() < KINK {
+                    break;
+                }
             }
             if excess.value.abs() < CLOSE * self.capacity || low + f64::EPSILON > high {
                 break;
@@ -258,6 +264,12 @@ impl Station {
     }
 }
 
+/// Pairs that their ceilings hold.
+#[inline]
+fn held(movers: &[Mover]) -> usize {
+    movers.iter().filter(|mover| mover.speed >= mover.ceiling).count()
+}
+
 /// The copies' speeds at a response time so much above that of the idle head.
 #[inline]
 fn set_speeds(movers: &mut [Mover], wait_s: f64) {
@@ -281,6 +293,24 @@ mod tests {
         station.set_load(fixed, station.capacity);
         station.solve(movers);
         station.utilisation
+    }
+
+    #[test]
+    fn a_ceiling_that_holds_at_one_end_of_a_step_alone_is_seen() {
+        let fine = preset("specsfs2008-fas3140").unwrap();
+        let slow = |station: &mut Station, ceiling| {
+            let mut movers = [Mover { ceiling, ..mover(300.0, 250.0) }];
+            solve(station, 1_305.260_673_234_708_7, &mut movers);
+            movers[0].speed
+        };
+        let free = slow(&mut Station::new(fine.clone(), 9_000.0), 1.0);
+        assert!(free < 0.95, "{free}");
+        for far in [1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05] {
+            for ceiling in [free - far, free + far] {
+                let found = slow(&mut Station::new(fine.clone(), 9_000.0), ceiling);
+                assert!((found - free.min(ceiling)).abs() < 1e-5, "{found} of {free} under {ceiling}");
+            }
+        }
     }
 
     #[test]
