@@ -23,6 +23,12 @@ impl Resolved {
         self.0.get(&mailbox).copied().unwrap_or(0)
     }
 
+    /// Whether a person has seen to it.
+    #[cold]
+    pub(super) fn has_seen(&self, mailbox: MailboxId) -> bool {
+        self.times(mailbox) > 0
+    }
+
     /// The number of an attempt for its draws: those after a person's help are others than those before.
     #[inline]
     pub(super) fn attempt(&self, mailbox: MailboxId, attempt: u8) -> u32 {
@@ -169,6 +175,18 @@ mod tests {
         // Nobody at all: it ends as a run does, and never comes to all.
         let left = outcome(None, &mut |_, _| {});
         assert_eq!((left.unfinished, days(&left)[1]), (None, None));
+    }
+
+    #[test]
+    fn whom_a_person_has_asked_is_held_for_longer() {
+        let (mut plan, mut model) = quiet(200);
+        model.population.size.sigma = 0.5;
+        // Nobody can be switched before somebody has asked, half a day later.
+        (plan.copy.hold_at_most, model.cost.lock) = (Span::from_secs(10), Span::from_secs(20));
+        plan.attempts.wait_for_person = true;
+        model.resolves_after = Some(Lognormal { median_s: DAY.secs() / 2.0, sigma: 0.0 });
+        let outcome = simulate(&scenario(plan, model), RunId { seed: 1, replication: 0 });
+        assert_eq!((outcome.moved, outcome.unfinished, outcome.faults), (200, None, 600));
     }
 
     #[test]
