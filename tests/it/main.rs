@@ -62,5 +62,6 @@ mod site;
 mod site_world;
 mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod throttle;
 mod tracer;
 mod what_if;
