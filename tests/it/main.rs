@@ -64,4 +64,5 @@ mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod throttle;
 mod tracer;
+mod warnings;
 mod what_if;
