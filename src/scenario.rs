@@ -21,6 +21,7 @@ mod format_plan;
 mod format_site;
 mod frame;
 mod frame_plan;
+mod guards;
 mod inventory;
 mod item;
 mod keys;
