@@ -47,6 +47,7 @@ pub mod site;
 mod site_sql;
 mod source;
 mod spread;
+mod syntax;
 mod tree;
 
 pub use columns::column_name;
