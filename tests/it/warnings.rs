@@ -100,3 +100,16 @@ fn reports_are_the_same_bytes_wherever_the_scenario_lies() {
         assert!(text.contains("1 of 61 rows left out") && !text.contains(here) && !text.contains("^^^"), "{text}");
     }
 }
+
+#[test]
+fn a_date_expected_after_the_horizon_is_warned_of_and_its_verdict_says_why_it_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    // Ten days of a pace at which nothing is through by then.
+    let words = ["check", "my.toml", "--replications", "4", "--no-files", "--quiet", "--set", "horizon=10 days"];
+    let late = "expect=[{ milestone = 'decommissioned', by = 2027-02-28, probability = '80 %' }]";
+    let [page, stderr] = drawdown(folder.path(), &[&words[..], &["--set", late]].concat());
+    assert!(stderr.contains("is 2027-02-28, which lies after the horizon"), "{stderr}");
+    let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(", the horizon lies before that date"), "{page}");
+}
