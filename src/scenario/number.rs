@@ -1,7 +1,7 @@
 //! Reads a number: one value, a range, or a distribution; checks each against what its key allows.
 
 use super::check::shown;
-use super::item::Amount;
+use super::item::{Amount, Item};
 use super::keys::Number;
 use super::problems::Problem;
 use super::quantity::{self, Measure};
@@ -78,6 +78,23 @@ pub(crate) fn read(number: &Number, node: &Node, key: &str, problems: &mut Vec<P
     }
     let tenths = [0.1, 0.9].map(|u| number.measure.show(law.quantile(u, bounds)));
     Some(Amount { law, bounds, written: written(&law, bounds, number.measure, node), tenths })
+}
+
+/// More than this share of a distribution cut off is told.
+const MUCH_CUT: f64 = 0.05;
+
+/// The distributions of which much lies outside what their keys allow.
+pub(crate) fn dubious(file: &Item) -> Vec<Problem> {
+    let mut found = Vec::new();
+    file.numbers(&mut |item, amount| {
+        let cut = amount.law.cut_off(amount.bounds);
+        if cut > MUCH_CUT {
+            let percent = (cut * 100.0).round();
+            let message = format!("{percent} % of this distribution lie outside what is allowed here, and are cut off");
+            found.push(Problem::at(&item.place, &item.key, message));
+        }
+    });
+    found
 }
 
 /// Low, middle and high: as the file has them, or P10, median and P90 of a distribution.

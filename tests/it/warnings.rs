@@ -113,3 +113,15 @@ fn a_date_expected_after_the_horizon_is_warned_of_and_its_verdict_says_why_it_is
     let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(", the horizon lies before that date"), "{page}");
 }
+
+#[test]
+fn a_distribution_of_which_much_is_cut_off_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let warned = |setting: &str| {
+        let words = ["trace", "my.toml", "--limit", "1", "--set", setting];
+        drawdown(folder.path(), &words)[1].contains(" % of this distribution lie outside what is allowed here")
+    };
+    assert!(warned("cost.head_per_message={ mean = '10 op', sd = '20 op' }"));
+    assert!(!warned("cost.head_per_message={ mean = '10 op', sd = '2 op' }"));
+}
