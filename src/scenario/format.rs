@@ -212,7 +212,7 @@ static POPULATION: Table = Table {
                 "deletions",
                 frequency().kind(),
                 Need::Text("0 / day"),
-                "Mailboxes deleted, of those still on the heads.",
+                "Mailboxes deleted, of all alike: moved or not.",
             ),
             or(
                 "inodes_per_mailbox",

@@ -142,7 +142,8 @@ static MOVE: Table = Table {
     what: "the copying",
     keys: &[&[
         need("stream", rate().positive(), "One copy's own limit."),
-        may("messages", frequency().positive(), "One copy's own limit in messages."),
+        // The core counts whole messages in a thousand seconds: of fewer than a hundred of them rounding would show.
+        may("messages", frequency().from(8_640.0).kind(), "One copy's own limit in messages."),
         or("setup", span().to(86_400.0).kind(), Need::Text("0 s"), "Before a copy begins."),
         or("hold_at_most", span().positive(), Need::Text("30 s"), "A switch that locks a user out longer backs out."),
         need(
