@@ -176,8 +176,8 @@ mod tests {
         let below = (0..n).filter(|i| law.quantile((f64::from(*i) + 0.5) / f64::from(n), bounds) < middle).count();
         assert!((4_999..=5_001).contains(&below) && middle > 3.0, "{below} {middle}");
         let whole = Law::Normal { mean: 10.0, sd: 1.0 };
-        assert_eq!((whole.middle(FREE), whole.cut_off(FREE)), (10.0, 0.0));
-        assert_eq!(Law::Uniform { low: 0.0, high: 9.0 }.cut_off(bounds), 0.0);
+        assert!((whole.middle(FREE) - 10.0).abs() < 1e-12 && whole.cut_off(FREE) < 1e-12);
+        assert!(Law::Uniform { low: 0.0, high: 9.0 }.cut_off(bounds).abs() < 1e-12);
     }
 
     #[test]

@@ -17,22 +17,22 @@ fn write(folder: &Path) {
         // Writing to a string cannot fail.
         let _ = writeln!(rows, "u{number}@x,head-1,35 MB");
     }
-    fs::write(folder.join("mailboxes.csv"), rows).unwrap();
+    fs::write(folder.join("mailboxes.csv"), rows).expect("a folder of its own");
     let (before, rest) = starter().split_once("[population]\n").expect("the starter has one");
     let rest = rest.split_once("[load]").expect("the starter has one").1;
     let text = format!(
         "{before}[population]\ninventory = \"mailboxes.csv\"\nskip_bad_rows = true\nmessage = {{ mean = \"75 kB\" }}\nactivity = {{ low = \"0.02 op/s\", high = \"0.04 op/s\" }}\n[load]{rest}"
     );
     let text = text.replace("within = \"inventory\"", "within = \"whole-groups\"").replace("120 days", "20 days");
-    fs::write(folder.join("my.toml"), &text).unwrap();
-    fs::write(folder.join("other.toml"), text).unwrap();
+    fs::write(folder.join("my.toml"), &text).expect("a folder of its own");
+    fs::write(folder.join("other.toml"), text).expect("a folder of its own");
 }
 
 fn drawdown(folder: &Path, words: &[&str]) -> [String; 2] {
     let mut command = Command::cargo_bin("drawdown").expect("the program");
     command.env_remove("GITHUB_STEP_SUMMARY").env_remove("CLICOLOR_FORCE").current_dir(folder).args(words);
-    let output = command.output().unwrap();
-    [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    let output = command.output().expect("it runs");
+    [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"))
 }
 
 #[test]

@@ -135,8 +135,8 @@ impl Space {
             self.notes.push("the law stays as it is, as asked for".into());
         } else {
             let aims = AIMS.iter().map(|aim| (aim * self.objective_ms * 100.0).round() / 100.0);
-            let aimd = aims.filter(|aim| *aim > 0.0).map(|latency_ms| LawChoice::Aimd { latency_ms });
-            let laws = aimd.chain(INTEGRAL_AIMS.map(|aim_percent| LawChoice::Integral { aim_percent }));
+            let chosen = aims.filter(|aim| *aim > 0.0).map(|latency_ms| LawChoice::Aimd { latency_ms });
+            let laws = chosen.chain(INTEGRAL_AIMS.map(|aim_percent| LawChoice::Integral { aim_percent }));
             // A law that aims at where a guard holds copies back never gets there.
             let (below, above): (Vec<_>, Vec<_>) = laws.partition(|law| self.aim_ms(law) < self.guarded_ms);
             if !above.is_empty() {
