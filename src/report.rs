@@ -41,6 +41,7 @@ use comparison::Comparison;
 pub use inventory::sentences as inventory;
 pub use load::{page as load_page, sentences as load, toml as load_toml};
 pub use past::Past;
+pub use warn::remarks;
 pub use wording::shown;
 
 /// What a report says besides the forecast itself.

@@ -21,6 +21,7 @@ mod format_plan;
 mod format_site;
 mod frame;
 mod frame_plan;
+mod guards;
 mod inventory;
 mod item;
 mod keys;
@@ -46,6 +47,7 @@ pub mod site;
 mod site_sql;
 mod source;
 mod spread;
+mod syntax;
 mod tree;
 
 pub use columns::column_name;

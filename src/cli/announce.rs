@@ -108,7 +108,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         refuse(earlier, from.0.middle())?;
     }
     let stop = stop_on_interrupt()?;
-    let Made { forecast, about, facts } = forecast::make_from(&asked, from, None, &stop)?;
+    // What is dubious is said as it is read, and in no post: posts are public.
+    let Made { forecast, facts, .. } = forecast::make_from(&asked, from, None, &stop)?;
     if forecast.rule.interrupted {
         writeln!(io::stderr(), "ended early: no post is made of it")?;
         return Ok(Done::Incomplete);
@@ -128,9 +129,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let files = folder.map(|folder| (folder, began.elapsed()));
     if !arguments.quiet {
         forecast::measurements(&forecast, &facts, files.as_ref());
-        for warning in &about.warnings {
-            writeln!(io::stderr(), "{warning}")?;
-        }
     }
     printed?;
     Ok(Done::Complete)

@@ -177,6 +177,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
                 (None, None) => Earlier::NotAsked,
             },
             may_not_be_later: arguments.earlier.fail_if_later,
+            warnings: &made.about.warnings,
         })
         .collect();
     publish(arguments, &gates)?;

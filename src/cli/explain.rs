@@ -134,6 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let of_forecast = forecast_arguments(arguments);
     let sources = Sources::read(&of_forecast, &arguments.inputs.vary)?;
     let work = Work::of(arguments, &sources)?;
+    progress::warn(&simulate::remarks(&sources.file));
     let stop = stop_on_interrupt()?;
     let began = progress::now();
     let found = simulate_all(arguments, work, &sources, &stop)?;

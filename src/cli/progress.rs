@@ -96,6 +96,14 @@ impl Progress {
     }
 }
 
+/// Says what is dubious in a scenario. It is no progress: whoever wants that quiet has to know this all the same.
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        // A reader that has gone away is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+}
+
 /// Says on stderr what was done, what it took, and where its files are.
 pub(super) fn say_done(what: &str, folder: Option<&Path>) {
     let cpu = cpu_s().map_or_else(String::new, |cpu_s| format!("; CPU {cpu_s:.1} s"));

@@ -68,6 +68,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let common = &arguments.common;
     let base = read(arguments, "as it is", &[])?;
+    cases::warn(std::slice::from_ref(&base));
     let middle = base.middle();
     let goal = goal::read(&arguments.objective, &arguments.subject_to, &middle).map_err(Failure::Input)?;
     let space = Space::of(&base.source, &middle, &arguments.keep);

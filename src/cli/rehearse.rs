@@ -47,6 +47,7 @@ const SECOND: Span = Span::from_secs(1);
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
+    super::progress::warn(&crate::report::remarks(&source, true));
     let mut scenario = source.middle().clone();
     let seed = arguments.scenario.seed.unwrap_or(scenario.forecast.seed);
     fewer(&mut scenario, arguments.scale);

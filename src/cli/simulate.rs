@@ -9,7 +9,7 @@ use crate::forecast::expect::Expected;
 use crate::forecast::replicate::{Amount, Watch};
 use crate::forecast::since::Dates;
 use crate::forecast::{Asked, Forecast, Inputs, forecast, replications};
-use crate::report::files::RunFacts;
+use crate::report::{self, files::RunFacts};
 use crate::scenario::{Problem, ReadSettings, Scenario, Source};
 use crate::sim::{self, Workspace};
 use crate::units::Time;
@@ -109,6 +109,11 @@ pub(super) fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure
         scenario.read_telling(watch.as_ref())
     };
     begin(arguments, &from_file)
+}
+
+/// What has to be said of a scenario whoever works with it. What was left out of an inventory a ledger has, or has not.
+pub(super) fn remarks((source, start): &(Source, Beginning)) -> Vec<String> {
+    report::remarks(source, !start.is_observed())
 }
 
 /// Reads a scenario with some settings more, and the ledger where there is one.

@@ -100,7 +100,9 @@ struct Work {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let (axes, design) = vary::design(&arguments.vary, arguments.points).map_err(Failure::Input)?;
-    let (source, start) = simulate::read(&of_forecast(arguments, Vec::new()))?;
+    let read = simulate::read(&of_forecast(arguments, Vec::new()))?;
+    progress::warn(&simulate::remarks(&read));
+    let (source, start) = read;
     let scenario = start.apply(source.middle().clone());
     let seed = arguments.scenario.seed.unwrap_or(scenario.forecast.seed);
     let replications = arguments.replications.unwrap_or(REPLICATIONS);

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Failure, ScenarioArguments};
+use super::{Done, Failure, ScenarioArguments, progress};
 use crate::forecast::draw::uniform;
+use crate::report;
 use crate::report::trace::{CSV_HEADER, TraceLine, TraceLines, csv, text};
 use crate::scenario::Scenario;
 use crate::sim::{self, RunId};
@@ -29,6 +30,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
+    progress::warn(&report::remarks(&source, true));
     let seed = arguments.scenario.seed.unwrap_or(source.middle().forecast.seed);
     let run = RunId { seed, replication: arguments.replication };
     let scenario = source.realise(&mut |key| uniform(run, key));

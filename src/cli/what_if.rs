@@ -178,6 +178,7 @@ struct Work {
 
 fn make(common: &Common, work: &Work) -> Result<Done, Failure> {
     let cases = cases::read(common, &work.asked)?;
+    cases::warn(&cases);
     let base = &cases[0];
     let seed = common.seed.unwrap_or(base.source.middle().forecast.seed);
     let replications = common.replications.unwrap_or(REPLICATIONS);

@@ -25,6 +25,8 @@ pub struct Gate<'a> {
     pub earlier: Earlier<'a>,
     /// Whether a date that has become later is a failure.
     pub may_not_be_later: bool,
+    /// What is dubious in the scenario, and what was left out of its inventory.
+    pub warnings: &'a [String],
 }
 
 /// What a forecast is held against.
@@ -125,6 +127,7 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     for gate in gates {
         let replications = replications(gate.forecast.replications.len());
         let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications}", gate.file))];
+        blocks.extend(gate.warnings.iter().map(|text| Block::Line(Tone::Doubt, format!("Warning: {text}"))));
         blocks.extend(rows::expectations(gate.forecast).blocks);
         blocks.extend(rows::answer(gate.forecast).blocks.into_iter().map(|block| match block {
             Block::Line(Tone::Strong, text) => Block::Line(Tone::Plain, text),
@@ -163,6 +166,8 @@ struct GatePart {
     replications: usize,
     /// Whether somebody ended the forecast early.
     incomplete: bool,
+    /// What is dubious in the scenario, and what was left out of its inventory.
+    warnings: Vec<String>,
     /// What is expected, and what came of it.
     expectations: Vec<ExpectationPart>,
     /// `compared`, `none was published`, `the comparison was ended early` or `not asked for`.
@@ -219,6 +224,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         scenario: gate.forecast.scenario.name.clone(),
         replications: gate.forecast.replications.len(),
         incomplete: gate.forecast.rule.interrupted,
+        warnings: gate.warnings.to_vec(),
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
         last_forecast: match gate.earlier {
             Earlier::NotAsked => "not asked for",
@@ -261,8 +267,14 @@ mod tests {
     #[test]
     fn each_form_says_the_same() {
         let forecast = forecast();
-        let gates =
-            [Gate { file: "small.toml", forecast: &forecast, earlier: Earlier::NotAsked, may_not_be_later: false }];
+        let warnings = ["small.toml:3:1: head.head-1: its users alone ask for 120 % <of it>".to_owned()];
+        let gates = [Gate {
+            file: "small.toml",
+            forecast: &forecast,
+            earlier: Earlier::NotAsked,
+            may_not_be_later: false,
+            warnings: &warnings,
+        }];
         insta::assert_snapshot!("gates_page", super::super::terminal::render(&report(&gates)).replace('\x1b', "ESC"));
         insta::assert_snapshot!("gates_markdown", markdown(&gates));
         insta::assert_snapshot!("gates_junit", junit(&gates, Doubt::Stays).unwrap());

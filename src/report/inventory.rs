@@ -27,13 +27,25 @@ pub fn sentences(inventory: &InventorySummary, scenario: &Scenario) -> Vec<Strin
         lines.push(format!("Columns that are not read: {}.", inventory.unread.join(", ")));
     }
     if inventory.skipped > 0 {
-        let reasons: Vec<String> =
-            inventory.reasons.iter().map(|(reason, times)| format!("{reason} {}", count(*times as f64))).collect();
         let rows = if inventory.skipped == 1 { "row" } else { "rows" };
-        let (skipped, reasons) = (count(inventory.skipped as f64), reasons.join(", "));
+        let (skipped, reasons) = (count(inventory.skipped as f64), reasons(inventory));
         lines.push(format!("Left out of the file, as asked for: {skipped} {rows} with problems ({reasons})."));
     }
     lines
+}
+
+/// What readers have to know of an inventory of which rows were left out.
+pub(super) fn left_out(inventory: &InventorySummary) -> Option<String> {
+    let rows = inventory.mailboxes + inventory.skipped;
+    let (skipped, rows) = (count(inventory.skipped as f64), count(rows as f64));
+    let text =
+        || format!("{}: {skipped} of {rows} rows left out, as asked for ({})", inventory.file, reasons(inventory));
+    (inventory.skipped > 0).then(text)
+}
+
+fn reasons(inventory: &InventorySummary) -> String {
+    let reason = |(reason, times): &(String, u64)| format!("{reason} {}", count(*times as f64));
+    inventory.reasons.iter().map(reason).collect::<Vec<_>>().join(", ")
 }
 
 fn column(column: &InventoryColumn) -> String {

@@ -346,6 +346,12 @@ pub(super) fn expectations(forecast: &Forecast) -> Section {
             if expected.has_passed { ":" } else { "" },
             came_out(expected),
         );
+        let is_open = expected.verdict == Verdict::Inconclusive && !expected.has_passed;
+        let text = if is_open && expected.expectation.before > forecast.scenario.horizon {
+            text + ", the horizon lies before that date"
+        } else {
+            text
+        };
         Block::Line(tone, text)
     };
     Section { title: "Expectations".into(), blocks: forecast.expectations.iter().map(line).collect() }

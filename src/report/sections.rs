@@ -126,8 +126,8 @@ pub(super) fn users(forecast: &Forecast) -> Section {
     let moved: f64 = forecast.replications.iter().map(|one| one.outcome.moved as f64).sum::<f64>() / all;
     let each = if moved > 0.0 { locked / moved } else { 0.0 };
     let text = format!(
-        "Means of a replication. min slow: minutes above the objective of {objective} ms; without: at the same instants \
-         without the migration. outages: expected. {} mailboxes are moved; a switch locks its user out for {} s.",
+        "Means of a replication. Minutes are slow above the objective of {objective} ms; those without the migration are at the \
+         same instants. Outages are as expected. {} mailboxes are moved; a switch locks its user out for {} s.",
         count(moved),
         figure(each),
     );

@@ -1,12 +1,21 @@
 //! What a reader of the forecast should be careful about.
 
-use super::About;
 use super::wording::percent;
+use super::{About, inventory};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
 use crate::migration::message::Milestone;
+use crate::scenario::{Problem, Source};
 
 /// A range narrower than this share of the time left claims more than a model can know.
 const NARROW: f64 = 0.05;
+
+/// What every command that works on a scenario says of it: what is dubious in the file, and, where its inventory says which
+/// mailboxes there are, what of that was left out.
+#[must_use]
+pub fn remarks(source: &Source, from_inventory: bool) -> Vec<String> {
+    let dubious = source.warnings().iter().map(Problem::without_folders);
+    dubious.chain(source.inventory().filter(|_| from_inventory).and_then(inventory::left_out)).collect()
+}
 
 /// The warnings, the scenario reader's last.
 pub(super) fn warnings(forecast: &Forecast, about: &About) -> Vec<String> {

@@ -123,7 +123,7 @@ fn throttle(file: &Item, plan: &Item, frame: &Frame, head: usize, reader: &mut R
         let streams = keys.number("streams", reader) as u16;
         (streams, streams)
     } else {
-        (keys.number("min", reader) as u16, keys.number("max", reader) as u16)
+        (fewest(&keys, reader), keys.number("max", reader) as u16)
     };
     let most = keys.get("max").or_else(|| keys.get("streams")).unwrap_or(chosen);
     if min > max {
@@ -150,6 +150,20 @@ fn throttle(file: &Item, plan: &Item, frame: &Frame, head: usize, reader: &mut R
     Some(throttle)
 }
 
+/// The fewest streams: as given; else 1, or 0 where a step says that nothing moves.
+fn fewest(keys: &ThrottleKeys<'_>, reader: &mut Reader<'_>) -> u16 {
+    match (keys.get("min"), keys.get("table")) {
+        (None, Some(table)) => u16::from(!steps(table, reader).iter().any(|step| step.1 == 0)),
+        (Some(_) | None, _) => keys.number("min", reader) as u16,
+    }
+}
+
+/// The rows of a table of steps.
+fn steps(table: &Item, reader: &mut Reader<'_>) -> Vec<(Level, u16)> {
+    let pairs = table.list().iter().filter_map(|pair| Some((pair.list().first()?, pair.list().get(1)?)));
+    pairs.map(|(load, streams)| (level(load, reader), reader.value(streams) as u16)).collect()
+}
+
 fn law(
     word: &str,
     keys: &ThrottleKeys<'_>,
@@ -171,11 +185,8 @@ fn law(
     };
     match word {
         "steps" => {
-            let pairs = keys.get("table").map(Item::list).unwrap_or_default();
-            let table = pairs.iter().filter_map(|pair| Some((pair.list().first()?, pair.list().get(1)?)));
-            let table = table.map(|(load, streams)| (level(load, reader), reader.value(streams) as u16));
-            let table: Vec<(Level, u16)> = table.collect();
-            check_steps(keys.get("table").unwrap_or(item), &table, reader);
+            let table = keys.get("table").map_or_else(Vec::new, |table| steps(table, reader));
+            check_steps(keys.get("table").unwrap_or(item), &table, min, reader);
             Law::Steps { table, interpolate: keys.get("interpolate").is_some_and(Item::flag) }
         }
         "aimd" => {
@@ -212,7 +223,7 @@ fn aimd_target(keys: &ThrottleKeys<'_>, item: &Item, reader: &mut Reader<'_>) ->
     }
 }
 
-fn check_steps(item: &Item, table: &[(Level, u16)], reader: &mut Reader<'_>) {
+fn check_steps(item: &Item, table: &[(Level, u16)], min: u16, reader: &mut Reader<'_>) {
     if table.is_empty() {
         reader.problem(item, "is empty, at least one step is needed");
     }
@@ -226,6 +237,11 @@ fn check_steps(item: &Item, table: &[(Level, u16)], reader: &mut Reader<'_>) {
     }
     if !table.is_empty() && table.iter().all(|step| step.1 == 0) {
         reader.problem(item, "never allows a stream: every step is 0");
+    }
+    // Above `max` a step is capped, which is gentler than it says; a floor would move more than it says.
+    for (row, step) in item.list().iter().zip(table).filter(|(_, step)| step.1 < min) {
+        let streams = row.list().get(1).unwrap_or(row);
+        reader.problem(streams, format!("is {}, below min, which is {min}", step.1));
     }
 }
 

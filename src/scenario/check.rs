@@ -202,8 +202,10 @@ impl Checker {
                 checked.push((entry.name.clone(), self.item(kind, &entry.node, &full)));
                 self.inherits = false;
             } else {
-                let problem = unknown_name(&entry.name_place, &full, "head", &entry.name, &self.heads);
-                self.problems.push(problem);
+                // Where a head is not well named, it may be the one that is meant.
+                if self.heads.iter().all(|head| is_name(head)) {
+                    self.problems.push(unknown_name(&entry.name_place, &full, "head", &entry.name, &self.heads));
+                }
                 known = false;
             }
         }

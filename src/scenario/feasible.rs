@@ -82,6 +82,7 @@ pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     windows(scenario, file, reader);
     load(scenario, file, reader);
     groups(scenario, file, reader);
+    super::guards::check(scenario, file, reader);
 }
 
 fn terabytes(bytes: f64) -> String {
@@ -238,11 +239,12 @@ fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     }
 }
 
-/// Groups that move whole need groups.
+/// Groups that are kept together need groups.
 fn groups(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let order = file.get("plan").and_then(|plan| plan.get("order"));
     let Some(within) = order.and_then(|order| order.get("within")) else { return };
-    if scenario.plan.order.within == Within::WholeGroups && scenario.model.population.groups == 0 {
+    let by_group = matches!(scenario.plan.order.within, Within::Group | Within::WholeGroups);
+    if by_group && scenario.model.population.groups == 0 {
         let none = "has no effect in a forecast without --from: no mailbox has a group; give population.groups, or an inventory with a column of them";
         reader.warning(within, none);
     }

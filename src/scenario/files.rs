@@ -8,12 +8,11 @@ use std::sync::Arc;
 use super::format::FILE;
 use super::merge::merge_files;
 use super::problems::{Place, Problem, SourceText};
+use super::syntax;
 use super::tree::{self, Data, Node};
 
 /// The largest file that is read.
 const FILE_MAX: u64 = 16_000_000;
-/// The deepest nesting of brackets; the format itself needs six.
-const NESTING_MAX: usize = 64;
 /// The longest chain of `extends`.
 const CHAIN_MAX: usize = 16;
 
@@ -206,51 +205,12 @@ fn parse(name: &str, bytes: Vec<u8>, problems: &mut Vec<Problem>) -> Option<Node
         return refuse("is empty; `drawdown new` writes a file to start from".to_owned());
     }
     let source = Arc::new(SourceText { name: name.to_owned(), text, is_override: false });
-    if let Some(at) = too_deep(&source.text) {
+    if let Some(at) = syntax::too_deep(&source.text) {
         let place = Place { source, span: at..at + 1 };
-        problems.push(Problem::at(&place, "", format!("nests brackets more than {NESTING_MAX} deep")));
+        problems.push(Problem::at(&place, "", format!("nests brackets more than {} deep", syntax::NESTING_MAX)));
         return None;
     }
     Some(tree::parse(&source, problems))
-}
-
-/// The first bracket that is nested too deep for a parser that calls itself.
-fn too_deep(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut depth, mut at) = (0_usize, 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'#' => at += bytes[at..].iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - at),
-            quote @ (b'"' | b'\'') => at = end_of_string(bytes, at, quote),
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > NESTING_MAX {
-                    return Some(at);
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// The last byte of the string that begins at `start`; a string on one line ends with the line at the latest.
-fn end_of_string(bytes: &[u8], start: usize, quote: u8) -> usize {
-    let long = bytes[start..].starts_with(&[quote; 3]);
-    let mut at = start + if long { 3 } else { 1 };
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if quote == b'"' => at += 1,
-            b'\n' if !long => return at,
-            byte if byte == quote && !long => return at,
-            byte if byte == quote && bytes[at..].starts_with(&[quote; 3]) => return at + 2,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
 }
 
 /// Takes an entry out of a table.
@@ -263,14 +223,6 @@ pub(crate) fn take(node: &mut Node, name: &str) -> Option<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn brackets_in_strings_and_comments_do_not_nest() {
-        let brackets = "[".repeat(100);
-        assert_eq!(too_deep(&format!("a = \"{brackets}\" # {brackets}\nb = '''{brackets}\n{brackets}'''\n")), None);
-        assert_eq!(too_deep(&format!("a = \"\\\"{brackets}\"")), None);
-        assert_eq!(too_deep(&format!("a = {brackets}")), Some(4 + NESTING_MAX));
-    }
 
     #[test]
     fn a_path_stays_below_the_root_or_is_refused() {

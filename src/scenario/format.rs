@@ -13,6 +13,9 @@ use super::keys::{
     unless,
 };
 
+/// The most days that a forecast looks ahead: ten years.
+pub(crate) const HORIZON_DAYS: u16 = 3_660;
+
 /// The whole file.
 pub(crate) static FILE: Table = Table {
     what: "the scenario",
@@ -24,7 +27,7 @@ pub(crate) static FILE: Table = Table {
         need("as_of", Kind::When, "When the forecast starts, local time."),
         need(
             "horizon",
-            Kind::Choice(&[span().single().positive(), Kind::When]),
+            Kind::Choice(&[span().to(HORIZON_DAYS as f64 * 86_400.0).single().positive(), Kind::When]),
             "How far the forecast looks: a time after `as_of`, or a date.",
         ),
         need("head", Kind::Named(&HEAD), "A head of the old storage, to be drained."),
@@ -209,7 +212,7 @@ static POPULATION: Table = Table {
                 "deletions",
                 frequency().kind(),
                 Need::Text("0 / day"),
-                "Mailboxes deleted, of those still on the heads.",
+                "Mailboxes deleted, of all alike: moved or not.",
             ),
             or(
                 "inodes_per_mailbox",

@@ -81,7 +81,7 @@ pub(crate) static THROTTLE: Tagged = Tagged {
     doc: "The throttle law.",
     variants: &[
         ("fixed", &Table { what: "a fixed throttle", keys: &[FIXED, GUARDS] }),
-        ("steps", &Table { what: "a throttle in steps", keys: &[STEPS, LIMITS, GUARDS] }),
+        ("steps", &Table { what: "a throttle in steps", keys: &[STEPS, GUARDS] }),
         ("aimd", &Table { what: "an aimd throttle", keys: &[AIMD, LIMITS, GUARDS] }),
         ("integral", &Table { what: "an integral throttle", keys: &[INTEGRAL, LIMITS, GUARDS] }),
     ],
@@ -90,10 +90,9 @@ pub(crate) static THROTTLE: Tagged = Tagged {
 const LEVEL: Kind = Kind::Choice(&[share().to(10.0).positive(), latency().positive()]);
 const STREAMS: Kind = count(0.0, STREAMS_MAX).kind();
 
-const LIMITS: &[Key] = &[
-    or("min", STREAMS, Need::Number(1.0), "The fewest streams that the law goes down to."),
-    need("max", STREAMS, "The most streams that the law goes up to."),
-];
+const MAX: Key = need("max", STREAMS, "The most streams that the law goes up to.");
+
+const LIMITS: &[Key] = &[or("min", STREAMS, Need::Number(1.0), "The fewest streams that the law goes down to."), MAX];
 
 const GUARDS: &[Key] = &[
     may("rate", rate().positive(), "Cap on the sum of the copies' speeds."),
@@ -115,6 +114,8 @@ const STEPS: &[Key] = &[
         "Pairs of load and streams, rising in load: [[\"0 %\", 32], [\"80 %\", 4]].",
     ),
     or("interpolate", Kind::Flag, Need::Flag(false), "Whether the pace between two steps lies on the line."),
+    may("min", STREAMS, "The fewest streams that the law goes down to; 1 when missing, or 0 where a step is 0."),
+    MAX,
 ];
 
 const AIMD: &[Key] = &[
@@ -141,7 +142,8 @@ static MOVE: Table = Table {
     what: "the copying",
     keys: &[&[
         need("stream", rate().positive(), "One copy's own limit."),
-        may("messages", frequency().positive(), "One copy's own limit in messages."),
+        // The core counts whole messages in a thousand seconds: of fewer than a hundred of them rounding would show.
+        may("messages", frequency().from(8_640.0).kind(), "One copy's own limit in messages."),
         or("setup", span().to(86_400.0).kind(), Need::Text("0 s"), "Before a copy begins."),
         or("hold_at_most", span().positive(), Need::Text("30 s"), "A switch that locks a user out longer backs out."),
         need(

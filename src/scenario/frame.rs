@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::Expectation;
 use super::calendar::{self, Stretch};
 use super::columns::{tell_apart, tell_milestones_apart};
+use super::format::HORIZON_DAYS;
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
@@ -86,7 +87,7 @@ impl Frame {
         let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
         let purges = purges.and_then(Item::text) != Some("never");
         let expectations =
-            expectations(file, &zone, as_of, Names { heads: &heads, clusters: &clusters }, purges, reader);
+            expectations(file, &zone, (as_of, horizon), Names { heads: &heads, clusters: &clusters }, purges, reader);
         let wanted: Vec<Milestone> =
             asked.into_iter().chain(expectations.iter().map(|expected| expected.milestone)).collect();
         if let Some(list) = file.get("head") {
@@ -188,7 +189,7 @@ fn horizon(file: &Item, zone: &TimeZone, as_of: Time, reader: &mut Reader<'_>) -
     };
     if horizon <= as_of {
         reader.problem(item, format!("is {}, must be after as_of", item.place.excerpt()));
-    } else if horizon > as_of + DAY.times(3_660) {
+    } else if horizon > as_of + DAY.times(i64::from(HORIZON_DAYS)) {
         reader.problem(item, format!("is {}, at most ten years after as_of", item.place.excerpt()));
     } else {
         return horizon;
@@ -311,7 +312,7 @@ fn asked(file: &Item, heads: &[String], clusters: &[String], reader: &mut Reader
 fn expectations(
     file: &Item,
     zone: &TimeZone,
-    as_of: Time,
+    (as_of, horizon): (Time, Time),
     names: Names<'_>,
     purges: bool,
     reader: &mut Reader<'_>,
@@ -329,6 +330,10 @@ fn expectations(
         reader.distrust(file.get("as_of"));
         if before <= as_of {
             reader.problem(by, format!("is {}, which lies before as_of", by.place.excerpt()));
+        } else if before > horizon {
+            let text = by.place.excerpt();
+            reader
+                .warning(by, format!("is {text}, which lies after the horizon: what comes later than that stays open"));
         }
         let probability = reader.share(item, "probability");
         if let (Some(milestone), Some(when)) = (expected, by.when()) {

@@ -54,7 +54,11 @@ pub(crate) fn order(
     for item in order.get("scheduled").map(Item::list).unwrap_or_default() {
         reader.section();
         let at = instant(zone, item.get("at"), reader, Edge::Start);
-        if let Some(mailbox) = item.get("mailbox").and_then(|item| mailboxes.find(item, reader)) {
+        let Some(named) = item.get("mailbox") else { continue };
+        if let Some(mailbox) = mailboxes.find(named, reader) {
+            if plan.scheduled.iter().any(|scheduled| scheduled.0 == mailbox) {
+                reader.problem(named, format!("is {}, which has a date of its own already", named.place.excerpt()));
+            }
             plan.scheduled.push((mailbox, at));
         }
     }

@@ -1,7 +1,7 @@
 //! Reads a number: one value, a range, or a distribution; checks each against what its key allows.
 
 use super::check::shown;
-use super::item::Amount;
+use super::item::{Amount, Item};
 use super::keys::Number;
 use super::problems::Problem;
 use super::quantity::{self, Measure};
@@ -80,6 +80,23 @@ pub(crate) fn read(number: &Number, node: &Node, key: &str, problems: &mut Vec<P
     Some(Amount { law, bounds, written: written(&law, bounds, number.measure, node), tenths })
 }
 
+/// More than this share of a distribution cut off is told.
+const MUCH_CUT: f64 = 0.05;
+
+/// The distributions of which much lies outside what their keys allow.
+pub(crate) fn dubious(file: &Item) -> Vec<Problem> {
+    let mut found = Vec::new();
+    file.numbers(&mut |item, amount| {
+        let cut = amount.law.cut_off(amount.bounds);
+        if cut > MUCH_CUT {
+            let percent = (cut * 100.0).round();
+            let message = format!("{percent} % of this distribution lie outside what is allowed here, and are cut off");
+            found.push(Problem::at(&item.place, &item.key, message));
+        }
+    });
+    found
+}
+
 /// Low, middle and high: as the file has them, or P10, median and P90 of a distribution.
 fn written(law: &Law, bounds: Bounds, measure: Measure, node: &Node) -> [String; 3] {
     let as_written = |name: &str| match node.get(name).map(|part| (&part.data, part)) {
@@ -114,15 +131,30 @@ fn bare_or_text(measure: Measure, node: &Node) -> Result<f64, String> {
     match &node.data {
         Data::Text(text) if !measure.is_bare() => quantity::parse(text, measure),
         Data::Whole(whole) if measure.is_bare() => Ok(*whole as f64),
-        Data::Float(float) if measure.is_bare() => finite(*float, node).and_then(|value| {
-            let fits = measure != Measure::Count || value.fract() == 0.0;
-            if fits { Ok(value) } else { Err(format!("is {}, needs {allowed}", shown(node))) }
-        }),
+        Data::Float(float) if measure.is_bare() => finite(*float, node)
+            .and_then(|value| if measure == Measure::Count { whole(value, node, allowed) } else { Ok(value) }),
         Data::Float(float) if !float.is_finite() => finite(*float, node),
         Data::Whole(_) | Data::Float(_) => Err(format!("is {}, a bare number; needs {allowed}", shown(node))),
         Data::Text(_) | Data::Flag(_) | Data::When(_) | Data::List(_) | Data::Table(_) => {
             Err(format!("is {}, needs {allowed}", shown(node)))
         }
+    }
+}
+
+/// A count: "50.000" is fifty to the language, and fifty thousand to those who write thousands with points.
+fn whole(value: f64, node: &Node, allowed: &str) -> Result<f64, String> {
+    let text = node.place.excerpt();
+    // A default stands in the place of its table, whose text is no number.
+    let places = text.split_once('.').filter(|_| text.parse() == Ok(value)).map_or("", |(_, places)| places);
+    let is_zeros = places.len() > 1 && places.bytes().all(|digit| digit == b'0');
+    if value.fract() != 0.0 {
+        Err(format!("is {}, needs {allowed}", shown(node)))
+    } else if is_zeros {
+        let thousands = text.replace('.', "_");
+        let or = if places.len() == 3 { format!(" or {thousands}") } else { String::new() };
+        Err(format!("is {text}, needs a whole number: {value}{or}"))
+    } else {
+        Ok(value)
     }
 }
 

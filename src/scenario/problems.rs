@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -134,7 +135,26 @@ impl Problem {
     /// The problem in one line, without the source.
     #[must_use]
     pub fn headline(&self) -> String {
-        let place = self.place.as_ref().map_or_else(|| self.file.clone(), ToString::to_string);
+        self.told_of(&self.place.as_ref().map_or_else(|| self.file.clone(), ToString::to_string))
+    }
+
+    /// The same with the file's name alone, for what is published: its folders are this machine's affair.
+    #[must_use]
+    pub fn without_folders(&self) -> String {
+        let name = |path: &str| {
+            Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+        };
+        self.told_of(&match &self.place {
+            Some(place) if place.source.is_override => place.to_string(),
+            Some(place) => {
+                let (line, column) = place.line_and_column();
+                format!("{}:{line}:{column}", name(&place.source.name))
+            }
+            None => name(&self.file),
+        })
+    }
+
+    fn told_of(&self, place: &str) -> String {
         let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
         let suggestion = self.suggestion.as_ref().map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         format!("{place}: {key}{}{suggestion}", self.message)

@@ -42,7 +42,8 @@ impl<'a> Reader<'a> {
 
     /// Reports a name that nothing has.
     pub(crate) fn unknown(&mut self, at: &Item, what: &str, name: &str, known: &[String]) {
-        if !self.tainted {
+        // Where one of them is not well named, it may be the one that is meant.
+        if !self.tainted && !known.iter().any(String::is_empty) {
             self.problems.push(unknown_name(&at.place, &at.key, what, name, known));
         }
     }

@@ -13,6 +13,7 @@ use super::item::{Amount, Item};
 use super::links::{self, LOW_END};
 use super::load::LoadSummary;
 use super::notes::{self, Note};
+use super::number;
 use super::problems::{Problem, Problems};
 use super::reader::{Reader, share};
 use super::site::Site;
@@ -263,6 +264,7 @@ impl Source {
         }
         if problems.is_empty() {
             warnings.extend(links::dubious_draws(&file, &frame));
+            warnings.extend(number::dubious(&file));
         }
         if !problems.is_empty() {
             return Err(Problems::new(problems));

@@ -28,6 +28,9 @@ pub(crate) enum Law {
     },
 }
 
+/// Of a normal distribution so little may be cut off that its mean is its middle.
+const NOTHING_CUT: f64 = 1e-6;
+
 /// The values that a key allows, ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
@@ -48,14 +51,32 @@ impl Law {
         }
     }
 
-    /// The value taken when nothing is drawn: the mode of a triangle, the mean of a uniform range, else the median.
+    /// The value taken when nothing is drawn: the mode of a triangle, the mean of a uniform range, else the median of what is drawn.
     pub(crate) fn middle(&self, bounds: Bounds) -> f64 {
         match *self {
             Self::Exact(value) => value,
             Self::Uniform { low, high } => bounds.fit(low + (high - low) / 2.0),
             Self::Triangular { mid, .. } => bounds.fit(mid),
             Self::Lognormal { median, .. } => bounds.fit(median),
+            Self::Normal { .. } if self.cut_off(bounds) > NOTHING_CUT => self.quantile(0.5, bounds),
             Self::Normal { mean, .. } => bounds.fit(mean),
+        }
+    }
+
+    /// The share of a distribution that lies outside what is allowed; nothing of a range, which is checked at its ends.
+    pub(crate) fn cut_off(&self, bounds: Bounds) -> f64 {
+        let kept = |from: f64, to: f64| Normal::standard().cdf(to) - Normal::standard().cdf(from);
+        match *self {
+            Self::Normal { mean, sd } if sd > 0.0 => 1.0 - kept((bounds.min - mean) / sd, (bounds.max - mean) / sd),
+            Self::Lognormal { median, sigma } if sigma > 0.0 => {
+                let scale = |value: f64| if value > 0.0 { (value / median).ln() / sigma } else { f64::NEG_INFINITY };
+                1.0 - kept(scale(bounds.min), scale(bounds.max))
+            }
+            Self::Exact(_)
+            | Self::Uniform { .. }
+            | Self::Triangular { .. }
+            | Self::Lognormal { .. }
+            | Self::Normal { .. } => 0.0,
         }
     }
 
@@ -144,6 +165,19 @@ mod tests {
         assert!((law.quantile(0.9, FREE) - 12.563_103).abs() < 1e-4);
         let law = Law::Lognormal { median: 10.0, sigma: 0.5 };
         assert!((law.quantile(0.9, FREE) - 10.0 * (0.5 * 1.281_551_6_f64).exp()).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_middle_of_a_normal_that_is_cut_off_is_that_of_what_is_drawn() {
+        let law = Law::Normal { mean: 1.0, sd: 4.0 };
+        let bounds = Bounds { min: 0.0, max: 1e18, whole: false };
+        assert!((law.cut_off(bounds) - 0.401_29).abs() < 1e-4, "{}", law.cut_off(bounds));
+        let (middle, n) = (law.middle(bounds), 10_000);
+        let below = (0..n).filter(|i| law.quantile((f64::from(*i) + 0.5) / f64::from(n), bounds) < middle).count();
+        assert!((4_999..=5_001).contains(&below) && middle > 3.0, "{below} {middle}");
+        let whole = Law::Normal { mean: 10.0, sd: 1.0 };
+        assert!((whole.middle(FREE) - 10.0).abs() < 1e-12 && whole.cut_off(FREE) < 1e-12);
+        assert!(Law::Uniform { low: 0.0, high: 9.0 }.cut_off(bounds).abs() < 1e-12);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
 use super::problems::{Place, Problem, SourceText};
+use super::syntax;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -101,14 +102,10 @@ impl Node {
     }
 }
 
-/// Reads a whole text; syntax errors go to `problems`, all of them.
+/// Reads a whole text; syntax errors go to `problems`.
 pub(crate) fn parse(source: &Arc<SourceText>, problems: &mut Vec<Problem>) -> Node {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let place = Place { source: Arc::clone(source), span };
-        problems.push(Problem::at(&place, "", format!("not valid TOML: {}", error.message())));
-    }
+    problems.extend(syntax::problems(source, errors));
     let span = table.span();
     convert_table(source, 0, table.into_inner(), span)
 }

@@ -157,10 +157,10 @@ fn a_forecast_shows_what_has_happened_beside_what_had_been_forecast() {
     let later = ["--set", "as_of=2012-10-04T00:00:00", "--set", "population.moved={ head-1 = '10 %' }"];
     let with_baseline = [&later[..], &["--baseline", "published"]].concat();
     fs::create_dir(stage.path("published")).unwrap();
-    assert_eq!(
-        forecast(&with_baseline).1,
-        "--baseline: nothing was published of this scenario: nothing stands beside it\n"
-    );
+    // After what is dubious in the scenario: its probes are seldom.
+    let said = forecast(&with_baseline).1;
+    let why = "\n--baseline: nothing was published of this scenario: nothing stands beside it\n";
+    assert!(said.starts_with("warning: week.toml:") && said.ends_with(why), "{said}");
     stage.publish("published", &[]);
     let (page, _) = forecast(&with_baseline);
     assert!(page.contains("BESIDE WHAT HAD BEEN FORECAST The forecast of October 1 had "), "{page}");
@@ -180,7 +180,8 @@ fn a_forecast_shows_what_has_happened_beside_what_had_been_forecast() {
     let _ = forecast(&later);
     assert!(!stage.path("new/week/past.svg").exists());
     let said = forecast(&["--baseline", "published"]).1;
-    assert_eq!(said, "--baseline: no time has passed since the forecast published last: nothing stands beside it\n");
+    let why = "\n--baseline: no time has passed since the forecast published last: nothing stands beside it\n";
+    assert!(said.ends_with(why), "{said}");
     stage.command(&["forecast", "week.toml", "--baseline", "published/week"]).assert().code(2);
 }
 

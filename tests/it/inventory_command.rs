@@ -108,6 +108,9 @@ fn exports_become_rows_and_what_is_wrong_with_them_is_told() {
     let vendor = ["inventory", "head-2=vendor.csv", "--mailbox", "User", "--bytes", "Size (kB)", "--separator", ";"];
     let assert = drawdown(folder.path(), &vendor).success();
     assert_eq!(stdout(&assert), "mailbox,head,bytes\n\"d, e\",head-2,1500\n");
+    fs::write(folder.path().join("semicolons.csv"), "mailbox;bytes\nann;5\n").unwrap();
+    let said = stderr(&drawdown(folder.path(), &["inventory", "head-1=semicolons.csv"]).code(2));
+    assert!(said.contains("say so: --separator ';'\n1 problem"), "{said}");
     fs::write(folder.path().join("bad.csv"), "mailbox,bytes\nann,-1\n,5\n").unwrap();
     let assert =
         drawdown(folder.path(), &["inventory", "head-1=bad.csv", "head-2=status.tsv", "head-3=status.tsv"]).code(2);

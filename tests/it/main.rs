@@ -62,5 +62,7 @@ mod site;
 mod site_world;
 mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod throttle;
 mod tracer;
+mod warnings;
 mod what_if;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::forecast::recommend::Point;
-use crate::migration::plan::{Law, Within};
+use crate::migration::plan::{Law, Level, ThrottlePlan, Within};
 use crate::report::shown;
 use crate::scenario::{Scenario, Source};
 
@@ -63,6 +63,8 @@ pub(super) struct Space {
     start: Option<u16>,
     fewest: u16,
     guards: toml::Table,
+    /// The lowest latency above which a guard holds copies back.
+    guarded_ms: f64,
     objective_ms: f64,
     stream_load: f64,
     pub(super) sizes: Vec<usize>,
@@ -92,6 +94,7 @@ impl Space {
             start,
             fewest: first.min.max(1),
             guards: throttle.into_iter().filter(|(key, _)| GUARDS.contains(&key.as_str())).collect(),
+            guarded_ms: guarded_ms(first),
             objective_ms,
             stream_load: stream_load(scenario),
             sizes: Vec::new(),
@@ -132,8 +135,17 @@ impl Space {
             self.notes.push("the law stays as it is, as asked for".into());
         } else {
             let aims = AIMS.iter().map(|aim| (aim * self.objective_ms * 100.0).round() / 100.0);
-            self.laws.extend(aims.filter(|aim| *aim > 0.0).map(|latency_ms| LawChoice::Aimd { latency_ms }));
-            self.laws.extend(INTEGRAL_AIMS.map(|aim_percent| LawChoice::Integral { aim_percent }));
+            let chosen = aims.filter(|aim| *aim > 0.0).map(|latency_ms| LawChoice::Aimd { latency_ms });
+            let laws = chosen.chain(INTEGRAL_AIMS.map(|aim_percent| LawChoice::Integral { aim_percent }));
+            // A law that aims at where a guard holds copies back never gets there.
+            let (below, above): (Vec<_>, Vec<_>) = laws.partition(|law| self.aim_ms(law) < self.guarded_ms);
+            if !above.is_empty() {
+                let guarded = (self.guarded_ms * 100.0).round() / 100.0;
+                self.notes.push(format!(
+                    "no law aims at {guarded} ms or more: a guard of the throttle holds copies back there"
+                ));
+            }
+            self.laws.extend(below);
             self.laws.extend([LawChoice::Steps, LawChoice::Fixed]);
         }
         if kept.contains(&Part::Pace) {
@@ -147,6 +159,14 @@ impl Space {
             if !self.paces.contains(&PACES[AS_IT_IS]) {
                 self.paces = vec![1.0];
             }
+        }
+    }
+
+    fn aim_ms(&self, law: &LawChoice) -> f64 {
+        match law {
+            LawChoice::Aimd { latency_ms } => *latency_ms,
+            LawChoice::Integral { aim_percent } => self.objective_ms * f64::from(*aim_percent) / 100.0,
+            LawChoice::AsItIs | LawChoice::Steps | LawChoice::Fixed => 0.0,
         }
     }
 
@@ -304,6 +324,16 @@ impl Space {
 
 fn window(streams: u16) -> String {
     format!("plan.window=[{{ name = \"business hours\", when = \"Mon-Fri 08:00-18:00\", streams = {streams} }}]")
+}
+
+/// The lowest latency above which a guard holds copies back; infinite where none does.
+fn guarded_ms(throttle: &ThrottlePlan) -> f64 {
+    let guards = [throttle.pause_above, throttle.abort_above].into_iter().flatten();
+    let latencies = guards.filter_map(|guard| match guard {
+        Level::Latency(latency) => Some(latency.secs() * 1e3),
+        Level::Utilisation(_) => None,
+    });
+    latencies.fold(f64::INFINITY, f64::min)
 }
 
 /// What one stream adds to the utilisation of the smallest head, by the scenario's own costs at the middle of every input.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use super::super::forecast::Arguments;
-use super::super::progress::Progress;
+use super::super::progress::{self, Progress};
 use super::super::simulate::{self, Beginning};
 use super::super::{Failure, ScenarioArguments};
 use super::Common;
@@ -12,8 +12,8 @@ use crate::forecast::cases::{self, Case, Run};
 use crate::forecast::replicate::{Batches, Watch};
 use crate::report::comparison::ChangedKey;
 use crate::report::files::sha256;
-use crate::report::shown;
 use crate::report::what_if::About;
+use crate::report::{self, shown};
 use crate::scenario::difference::Differences;
 use crate::scenario::{Scenario, Source};
 use crate::sim::{self, Workspace};
@@ -43,6 +43,19 @@ pub(super) struct Simulated {
     /// By replication and case.
     pub(super) runs: Vec<Vec<Run>>,
     pub(super) interrupted: bool,
+}
+
+/// Says of each case what is dubious in it, and of no two the same.
+pub(in super::super) fn warn(cases: &[Read]) {
+    let mut said: Vec<String> = Vec::new();
+    for case in cases {
+        for remark in report::remarks(&case.source, !case.start.is_observed()) {
+            if !said.contains(&remark) {
+                said.push(remark);
+            }
+        }
+    }
+    progress::warn(&said);
 }
 
 /// Reads all cases, and says all at once what is wrong with them.

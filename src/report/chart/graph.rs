@@ -19,6 +19,10 @@ const COLOUR_BAR: f64 = 12.0;
 /// Light to dark, by which a map says less and more; they differ in lightness, for any colour vision.
 const SCALE: [RGBColor; 3] = [RGBColor(240, 246, 252), RGBColor(107, 174, 214), RGBColor(8, 48, 107)];
 
+/// Text on the colours of the scale, which are the same by day and by night: no theme of the page's knows these two.
+const ON_DARK: RGBColor = RGBColor(254, 254, 254);
+const ON_LIGHT: RGBColor = RGBColor(32, 32, 32);
+
 /// Panels beside each other.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Graph {
@@ -251,7 +255,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             self.rectangle((left, below - high), (left + wide - 1.0, below - 1.0), colour(share), 1.0)?;
             let text = format!("{number:.digits$}");
             if width(&text, TEXT) + 6.0 <= wide && ROW <= high {
-                let ink = if share > 0.5 { RGBColor(255, 255, 255) } else { INK };
+                let ink = if share > 0.5 { ON_DARK } else { ON_LIGHT };
                 self.text(&text, (left + wide / 2.0, below - high / 2.0 - 9.0), TEXT, ink, HPos::Center)?;
             }
         }
@@ -353,6 +357,21 @@ mod tests {
         };
         assert!((0..20).all(|step| lightness(f64::from(step) / 20.0) > lightness(f64::from(step + 1) / 20.0)));
         assert_eq!([colour(-1.0), colour(2.0)], [SCALE[0], SCALE[2]]);
+    }
+
+    #[test]
+    fn numbers_on_a_map_have_colours_that_no_theme_changes() {
+        let said = |count: u32| (1..=count).map(|number| number.to_string()).collect();
+        let body = Body::Map { across: said(3), up: said(2), numbers: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
+        let panel = Panel { name: "days".into(), axes: ("across".into(), "up".into()), body };
+        let graph = Graph { title: "a map".into(), subtitle: String::new(), panels: vec![panel] };
+        let svg = super::super::canvas::svg(&graph, Paper::PAGE).unwrap();
+        let of_cells =
+            |fill: &str| svg.split("<text ").filter(|text| text.contains(&format!("fill=\"{fill}\""))).count();
+        assert_eq!((of_cells("#FEFEFE"), of_cells("#202020")), (3, 3), "{svg}");
+        let style = include_str!("../html/style.css");
+        let themed = |fill: &str| style.contains(&format!("[fill=\"{fill}\"]"));
+        assert!(themed("#FFFFFF") && !themed("#FEFEFE") && !themed("#202020"));
     }
 
     #[test]

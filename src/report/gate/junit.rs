@@ -29,6 +29,9 @@ pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::Se
         }
         suite.add_test_cases(comparison_case(gate, doubt));
         suite.add_test_cases(cut_case(gate));
+        if !gate.warnings.is_empty() {
+            suite.set_system_out(gate.warnings.join("\n"));
+        }
         report.add_test_suite(suite);
     }
     report.to_string().map(|text| without_skipped_in_all(&text, report.skipped))
@@ -111,6 +114,8 @@ mod tests {
     use crate::report::comparison::tests::compared;
     use crate::report::gate::tests::forecast;
 
+    static WARNINGS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+
     const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/junit/junit-10.xsd");
 
     /// What `xmllint` has to say against a file; none where it is not installed, unless the environment says that it is.
@@ -133,13 +138,14 @@ mod tests {
     }
 
     fn gate<'a>(forecast: &'a Forecast, earlier: Earlier<'a>) -> Gate<'a> {
-        Gate { file: "small.toml", forecast, earlier, may_not_be_later: true }
+        Gate { file: "small.toml", forecast, earlier, may_not_be_later: true, warnings: &[] }
     }
 
     /// Gates of every kind: each verdict of an expectation and of the comparison, a forecast that was ended early, none at all.
     fn all<'a>(forecast: &'a Forecast, cut: &'a Forecast, comparison: &'a Comparison) -> Vec<Gate<'a>> {
+        let warnings: &[String] = WARNINGS.get_or_init(|| vec!["one <warning>".to_owned(), "another".to_owned()]);
         vec![
-            gate(forecast, Earlier::NotAsked),
+            Gate { warnings, ..gate(forecast, Earlier::NotAsked) },
             gate(forecast, Earlier::First),
             gate(forecast, Earlier::Interrupted),
             gate(forecast, Earlier::Compared(comparison)),

@@ -74,6 +74,15 @@ fn read(path: &Path, columns: &ExportColumns, trouble: &mut Trouble) -> std::io:
         }
     }
     let Some((mut csv, names)) = header else { return Ok(found) };
+    if let ([one], Some(other)) = (&names[..], [';', '|'].iter().find(|other| names[0].contains(**other)))
+        && columns.separator != Some(*other)
+    {
+        let shown = value::shown(one);
+        trouble.of_file(format!(
+            "has a header of one column, {shown}; if it is separated otherwise, say so: --separator '{other}'"
+        ));
+        return Ok(found);
+    }
     let is_doveadm = DOVEADM[..2].iter().all(|known| names.iter().any(|name| name == known));
     let [mailbox, bytes, messages] = if is_doveadm { DOVEADM } else { OURS };
     let mailbox = find_named(Field::Mailbox, columns.mailbox.as_deref().unwrap_or(mailbox), &names, trouble);

@@ -1,0 +1,127 @@
+//! What is dubious in a scenario, and what was left out of its inventory: every command says it, and no post does.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use drawdown::scenario::starter;
+
+const DUBIOUS: &str = "my.toml:54:40: plan.order.within: has no effect in a forecast without --from";
+const LEFT_OUT: &str = "mailboxes.csv: 1 of 61 rows left out, as asked for (bytes not a size 1)";
+
+/// The starter with an inventory of which one row is bad, and with groups that no mailbox has.
+fn write(folder: &Path) {
+    let mut rows = "mailbox,head,bytes\nbad@x,head-1,35 Mb\n".to_owned();
+    for number in 0..60 {
+        // Writing to a string cannot fail.
+        let _ = writeln!(rows, "u{number}@x,head-1,35 MB");
+    }
+    fs::write(folder.join("mailboxes.csv"), rows).expect("a folder of its own");
+    let (before, rest) = starter().split_once("[population]\n").expect("the starter has one");
+    let rest = rest.split_once("[load]").expect("the starter has one").1;
+    let text = format!(
+        "{before}[population]\ninventory = \"mailboxes.csv\"\nskip_bad_rows = true\nmessage = {{ mean = \"75 kB\" }}\nactivity = {{ low = \"0.02 op/s\", high = \"0.04 op/s\" }}\n[load]{rest}"
+    );
+    let text = text.replace("within = \"inventory\"", "within = \"whole-groups\"").replace("120 days", "20 days");
+    fs::write(folder.join("my.toml"), &text).expect("a folder of its own");
+    fs::write(folder.join("other.toml"), text).expect("a folder of its own");
+}
+
+fn drawdown(folder: &Path, words: &[&str]) -> [String; 2] {
+    let mut command = Command::cargo_bin("drawdown").expect("the program");
+    command.env_remove("GITHUB_STEP_SUMMARY").env_remove("CLICOLOR_FORCE").current_dir(folder).args(words);
+    let output = command.output().expect("it runs");
+    [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"))
+}
+
+#[test]
+fn every_command_says_what_is_dubious_and_what_was_left_out_once_and_when_it_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let forecast = ["--replications", "4", "--quiet"];
+    let all: [(&[&str], &[&str]); 9] = [
+        (&["forecast", "my.toml"], &forecast),
+        (&["check", "my.toml"], &forecast),
+        (&["announce", "my.toml"], &forecast),
+        (&["what-if", "my.toml", "--set", "plan.throttle.max=20"], &forecast),
+        (&["compare", "my.toml", "other.toml"], &forecast),
+        (&["explain", "my.toml", "--no-files"], &["--replications", "8", "--quiet"]),
+        (&["sweep", "my.toml", "--vary", "plan.throttle.max=20..30:2"], &forecast),
+        (
+            &["recommend", "my.toml", "--subject-to", "mailbox_hours_at_risk <= 1e6 with 50 %", "--budget", "40"],
+            &["--quiet"],
+        ),
+        (&["trace", "my.toml", "--limit", "1"], &[]),
+    ];
+    for (words, more) in all {
+        let [_, stderr] = drawdown(folder.path(), &[words, more].concat());
+        for said in [DUBIOUS, LEFT_OUT] {
+            assert_eq!(stderr.matches(&format!("warning: {said}")).count(), 1, "{words:?}: {said}\n{stderr}");
+        }
+    }
+}
+
+#[test]
+fn gates_carry_the_warnings_in_every_form_and_posts_in_none() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let words = ["check", "my.toml", "--replications", "4", "--no-files", "--junit", "j.xml", "--summary", "s.md"];
+    let json = drawdown(folder.path(), &[&words[..], &["--json"]].concat())[0].clone();
+    let [page, _] = drawdown(folder.path(), &words);
+    let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    for text in [json, page.replace("\n  ", " "), file("j.xml"), file("s.md")] {
+        assert!(text.contains("plan.order.within: has no effect") && text.contains("1 of 61 rows left out"), "{text}");
+    }
+    let [post, _] = drawdown(folder.path(), &["announce", "my.toml", "--replications", "4"]);
+    let published = ["md", "txt", "json"].map(|ending| file(&format!("output/my-announcement/announcement.{ending}")));
+    for text in [&post, &published[0], &published[1], &published[2]] {
+        assert!(!text.contains("within") && !text.contains("left out"), "{text}");
+    }
+}
+
+#[test]
+fn reports_are_the_same_bytes_wherever_the_scenario_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = ["one", "two"].map(|name| folder.path().join(name));
+    let reports = places.map(|place| {
+        fs::create_dir(&place).unwrap();
+        write(&place);
+        let path = place.join("my.toml");
+        let output = place.join("output");
+        let words = ["forecast", path.to_str().unwrap(), "--replications", "4", "--output", output.to_str().unwrap()];
+        drawdown(folder.path(), &words);
+        ["report.md", "report.html", "forecast.json"]
+            .map(|name| fs::read_to_string(output.join("my").join(name)).unwrap())
+    });
+    assert_eq!(reports[0], reports[1]);
+    let here = folder.path().to_str().unwrap();
+    for text in &reports[0] {
+        assert!(text.contains("1 of 61 rows left out") && !text.contains(here) && !text.contains("^^^"), "{text}");
+    }
+}
+
+#[test]
+fn a_date_expected_after_the_horizon_is_warned_of_and_its_verdict_says_why_it_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    // Ten days of a pace at which nothing is through by then.
+    let words = ["check", "my.toml", "--replications", "4", "--no-files", "--quiet", "--set", "horizon=10 days"];
+    let late = "expect=[{ milestone = 'decommissioned', by = 2027-02-28, probability = '80 %' }]";
+    let [page, stderr] = drawdown(folder.path(), &[&words[..], &["--set", late]].concat());
+    assert!(stderr.contains("is 2027-02-28, which lies after the horizon"), "{stderr}");
+    let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(", the horizon lies before that date"), "{page}");
+}
+
+#[test]
+fn a_distribution_of_which_much_is_cut_off_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let warned = |setting: &str| {
+        let words = ["trace", "my.toml", "--limit", "1", "--set", setting];
+        drawdown(folder.path(), &words)[1].contains(" % of this distribution lie outside what is allowed here")
+    };
+    assert!(warned("cost.head_per_message={ mean = '10 op', sd = '20 op' }"));
+    assert!(!warned("cost.head_per_message={ mean = '10 op', sd = '2 op' }"));
+}
