@@ -124,6 +124,13 @@ impl Checks {
     fn stores(&mut self, scenario: &Scenario, site: &Site) {
         let names = scenario.heads.iter().chain(&scenario.clusters);
         let stores: Vec<_> = names.zip(site.heads.iter().chain(&site.clusters)).collect();
+        for (name, other) in store::sharing(&stores) {
+            let found = format!(
+                "is the file system of {other}, too: one of them is not mounted, or both are the same; `mount = false` in its \
+                 store says that it is meant so"
+            );
+            self.add(format!("file system of {name}"), Verdict::Bad, found);
+        }
         let looked = std::thread::scope(|scope| {
             let mut looks = Vec::with_capacity(stores.len());
             for (name, store) in stores {

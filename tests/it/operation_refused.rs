@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 
+use crate::images;
 use crate::operation::{stores, text};
 use crate::site_world::{HEADS, World, ended, entries, mail};
 
@@ -109,6 +110,28 @@ fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
         said.contains("BAD   mailboxes on head-1: ") && said.contains(" is empty, and 2 users live there"),
         "{said}"
     );
+}
+
+#[test]
+fn a_cluster_that_is_not_mounted_is_bad_where_mount_points_lie_on_a_file_system_of_their_own() {
+    if !images::can_mount() {
+        return;
+    }
+    // The second cluster is a folder of the file system at which the first one is mounted.
+    let world = World::on_images(&[2; 4], 3_000, [72, 40, 64]);
+    let root = |store: &str| format!("root = \"{}\"\n", world.path(store).display());
+    world.change("unmounted.toml", &[(&format!("{}mount = false\n", root("nas-2")), &root("nas-2"))]);
+    let output = world.plain("unmounted.toml", &["run"]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let above = world.path("nas-2").parent().unwrap().canonicalize().unwrap();
+    let bad =
+        format!("BAD   nas-2 at {}: lies on the file system of `{}`", world.path("nas-2").display(), above.display());
+    assert!(said.contains(&bad) && said.matches("BAD").count() == 1, "{said}");
+    assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has moved");
+    world.change("mounted.toml", &[(&format!("{}mount = false\n", root("nas-1")), &root("nas-1"))]);
+    let said = text(&world.plain("mounted.toml", &["preflight"]).output().unwrap().stdout);
+    assert!(said.contains("good  nas-1 at ") && !said.contains("BAD"), "{said}");
 }
 
 #[test]
