@@ -153,6 +153,8 @@ impl Mover {
         ticket: &Ticket,
     ) -> Result<Arrived, Problem> {
         let gate = &Leased { mover: self, ticket };
+        // Whatever stands there would keep the copy out at the end, with its user held for nothing.
+        maildir::is_free(target, &name.path)?;
         let mut copy = Copy::new(source, target, &name.path, arriving).numbered(self.lease.fence().number());
         let began = now();
         let bulk = copy.bulk(gate)?;
