@@ -281,7 +281,7 @@ impl Teller<'_> {
 /// The progress in a line.
 fn in_short(status: &Status) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{} of {} mailboxes left", status.left(), status.mailboxes);
+    let mut text = format!("{} of {} mailboxes left{}", status.left(), status.mailboxes, status.halt());
     for head in status.heads.iter().filter(|head| head.left > 0 || head.copying > 0) {
         let _ = write!(text, "; {}: {} left, {} copying, {}", head.name, head.left, head.copying, head.binds);
     }

@@ -230,7 +230,7 @@ impl Session<'_> {
         let (mut moving, mut finished) = (Moving::default(), true);
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-            status.stepped(machine, now, event, &mut moving);
+            status.stepped(machine, now, event, commands, &mut moving);
             // Workers tell their troubles there, and must not wait for whoever looks on.
             drop(status);
             finished &= *event != Event::Operator(Order::EndSession);
