@@ -118,7 +118,7 @@ pub(super) enum Word {
         /// The cluster
         cluster: String,
     },
-    /// Remove no old copies in a running migration until `resume-purges`; they are held as long as its session lasts
+    /// Remove no old copies in a running migration until `resume-purges`; a restart does not end it
     HoldPurges(Running),
     /// Remove old copies again whose time has come
     ResumePurges(Running),

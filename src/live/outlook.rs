@@ -16,7 +16,7 @@ use super::session::{
 };
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{
-    Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
+    Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Reason, Start, StopCause,
 };
 use crate::migration::{Migration, Phase};
 use crate::units::{Bytes, Room, Span, Time};
@@ -111,7 +111,7 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let start = Start { session: 1, version: CORE_VERSION, plan, facts };
     let (readings, unsampled) = sample(setting);
     let names: Vec<String> = names.into_iter().map(|named| named.name).collect();
-    let mut stage = Play::new(clock.now(), start, readings, openings(scenario, clock.now()), past.paused());
+    let mut stage = Play::new(clock.now(), start, readings, openings(scenario, clock.now()), past.standing());
     stage.run();
     Ok(stage.outlook(names, said.into_inner(), unsampled))
 }
@@ -160,10 +160,15 @@ struct Play {
 }
 
 impl Play {
-    fn new(now: Time, start: Start, readings: Vec<Option<Reading>>, later: Vec<(Time, Event)>, paused: bool) -> Self {
+    fn new(
+        now: Time,
+        start: Start,
+        readings: Vec<Option<Reading>>,
+        later: Vec<(Time, Event)>,
+        then: impl Iterator<Item = Event>,
+    ) -> Self {
         let start = Arc::new(start);
         let placed = vec![Room::ZERO; start.plan.placement.clusters.len()];
-        let then = paused.then_some(Event::Operator(Order::Pause));
         let mut stage = Self {
             machine: Migration::new(),
             began: now,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::command::duration;
-use super::control::{Control, Desk};
+use super::control::{Desk, Socket};
 use super::directory::{Directory, Lease};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
@@ -151,6 +151,9 @@ pub fn run(
     let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let Gathered { facts, names } = gathered;
     let plan = plan(scenario, &names, say);
+    // Whatever may fail comes before the session is in the ledger.
+    let doors = Doors::open(site, &status)?;
+    past.tell_standing(scenario, say);
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
     let program = env!("CARGO_PKG_VERSION");
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
@@ -175,7 +178,6 @@ pub fn run(
         hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
-    let then = past.paused().then_some(Event::Operator(Order::Pause));
     let later = openings(scenario, clock.now());
     let mut host = Production::new(
         Arc::clone(&recorder),
@@ -183,12 +185,26 @@ pub fn run(
         Arc::clone(&mover),
         Arc::clone(close),
         Arc::new(start),
-        then,
+        past.standing(),
         later,
     );
     let session =
         Session { setting: Setting { clock, ..setting }, host: &mut host, recorder: &recorder, lease, status: &status };
-    session.run(close, &names, look)
+    session.run(doors, close, &names, look)
+}
+
+/// Where others come to a session.
+struct Doors {
+    socket: Socket,
+    metrics: Option<Metrics>,
+}
+
+impl Doors {
+    fn open(site: &Site, status: &Arc<Mutex<Status>>) -> Result<Self, SessionError> {
+        let socket = Socket::make(&site.socket).map_err(|error| failed(site.socket.display())(&error))?;
+        let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(status)));
+        Ok(Self { socket, metrics: metrics.transpose().map_err(|error| failed("the metrics")(&error))? })
+    }
 }
 
 /// A session in which all is known.
@@ -203,6 +219,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn run(
         self,
+        doors: Doors,
         close: &Arc<AtomicBool>,
         names: &[Named],
         look: &mut dyn FnMut(&Seen<'_>),
@@ -216,15 +233,14 @@ impl Session<'_> {
             users: names.iter().zip(0..).map(|(named, row)| (named.name.clone(), MailboxId(row))).collect(),
             close: Arc::clone(close),
         };
-        let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
+        let Doors { socket, metrics } = doors;
+        let control = socket.answer(desk).map_err(|error| failed(site.socket.display())(&error))?;
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
         let lease = self.lease;
         self.recorder.leased(&lease);
         let stores = scenario.heads.iter().chain(&scenario.clusters).cloned().collect();
         let care = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
         let care = care.map_err(|error| failed("the probes")(&error))?;
-        let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
-        let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
         let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
         let mut machine = Migration::new();
         let (mut moving, mut finished) = (Moving::default(), true);

@@ -235,7 +235,11 @@ impl Reader {
         })
     }
 
-    fn read<T>(&self, doing: &str, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, LedgerError> {
+    pub(super) fn read<T>(
+        &self,
+        doing: &str,
+        read: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
         read(&self.connection).doing(&self.path, doing)
     }
 }
