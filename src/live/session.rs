@@ -42,11 +42,11 @@ use crate::scenario::site::{Site, Store};
 use crate::units::Time;
 
 pub use holds::{Released, release};
-pub use refuse::{OtherStores, same_stores};
+pub use refuse::{Accepted, OtherStores, same_stores};
 
 use holds::Holds;
 pub(super) use past::Past;
-pub(super) use refuse::{refuse_missing_groups, refuse_overlaps};
+pub(super) use refuse::{OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, refuse, refuse_other_file_systems};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -64,6 +64,8 @@ pub struct Setting<'a> {
     pub clock: Clock,
     /// Where each step is logged, if anywhere.
     pub log: Option<&'a Arc<Log>>,
+    /// What somebody has looked at.
+    pub accepted: Accepted,
 }
 
 /// What has happened in a step, for those who look on.
@@ -123,9 +125,10 @@ pub fn run(
     say: &dyn Fn(&str),
     look: &mut dyn FnMut(&Seen<'_>),
 ) -> Result<Ended, SessionError> {
-    let Setting { scenario, site, clock, .. } = setting;
+    let Setting { scenario, site, clock, accepted, .. } = setting;
     let mut ledger = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let roots = Roots::open(scenario, site)?;
+    refuse_other_file_systems(scenario, site, accepted)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
@@ -139,17 +142,15 @@ pub fn run(
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
 
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = Past::read(&site.ledger)?;
-    // Whatever the system's clock says: no event comes before one that is recorded.
-    let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
+    let mut past = Past::read(&site.ledger)?;
+    let session_clock = past.go_on(scenario, clock, accepted);
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&users, say);
-    refuse_overlaps(scenario, &users)?;
-    refuse_missing_groups(scenario, &users)?;
-    let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
-    let Gathered { facts, names } = gathered;
+    let clock = session_clock?;
+    refuse(scenario, &past, &users, accepted)?;
+    let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let plan = plan(scenario, &names, say);
     // Whatever may fail comes before the session is in the ledger.
     let doors = Doors::open(site, &status)?;
@@ -157,6 +158,7 @@ pub fn run(
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
     let program = env!("CARGO_PKG_VERSION");
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
+    ledger.note_stores(&refuse::file_systems(scenario, site)).map_err(|error| failed("the ledger")(&error))?;
     ledger.begin_session(clock.now(), &new).map_err(|error| failed("the ledger")(&error))?;
 
     if let Some(log) = setting.log {

@@ -1,5 +1,6 @@
 //! Tests of the ledger.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
@@ -370,4 +371,24 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     assert_eq!(standing(), [Order::Pause]);
     ledger.record(at(11), &Event::Operator(Order::Resume), &[]).unwrap();
     assert_eq!(standing(), []);
+}
+
+#[test]
+fn file_systems_of_the_stores_are_known_once_they_are_noted() {
+    let folder = TempDir::new().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let read = || Ledger::read(&path).unwrap();
+    assert_eq!((read().stores().unwrap(), read().last_at().unwrap()), (BTreeMap::new(), None));
+    let noted = |head: u64| BTreeMap::from([("head-1".to_owned(), head), ("nas-1".to_owned(), u64::MAX)]);
+    for head in [1, 2] {
+        ledger.note_stores(&noted(head)).unwrap();
+        assert_eq!(read().stores().unwrap(), noted(head));
+    }
+    begin(&mut ledger, 2);
+    assert_eq!(read().last_at().unwrap(), Some(at(0)));
+    ledger.record(at(7), &Event::Operator(Order::Pause), &[]).unwrap();
+    assert_eq!(read().last_at().unwrap(), Some(at(7)));
+    drop(ledger);
+    Ledger::open(&path).unwrap();
 }

@@ -209,8 +209,8 @@ mod tests {
         let (here, proc) = (folder.path(), Path::new("/proc"));
         let stores = [store(here, true), store(proc, true), store(here, false), store(here, true)];
         let names = ["a", "b", "c", "d"].map(str::to_owned);
-        let named: Vec<_> = names.iter().zip(&stores).collect();
-        assert_eq!(sharing(&named), [(&names[3], &names[0])]);
+        let site: Vec<_> = names.iter().zip(&stores).collect();
+        assert_eq!(sharing(&site), [(&names[3], &names[0])]);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{SessionError, failed};
+use super::refuse::clock_behind;
+use super::{Accepted, SessionError, failed};
 use crate::fleet::{ClusterId, MailboxId};
+use crate::live::clock::Clock;
 use crate::live::ledger::{LastKnown, Ledger, Named, Step};
 use crate::migration::message::{Event, Order};
 use crate::scenario::Scenario;
@@ -42,6 +44,26 @@ impl Past {
     /// Orders of earlier sessions that are still in force, as the next one is given them.
     pub(in crate::live) fn standing(&self) -> impl Iterator<Item = Event> {
         self.standing.iter().copied().map(Event::Operator)
+    }
+
+    /// The session's time, by which nothing lies ahead: the ledger's where the system's clock is behind it by no more than
+    /// two machines may differ, the system's own where somebody has found that right.
+    pub(in crate::live) fn go_on(
+        &mut self,
+        scenario: &Scenario,
+        clock: Clock,
+        accepted: Accepted,
+    ) -> Result<Clock, SessionError> {
+        let Some(known) = &mut self.known else { return Ok(clock) };
+        let Some(why) = clock_behind(scenario, known.at, clock.now()) else { return Ok(clock.not_before(known.at)) };
+        if !accepted.clock {
+            return Err(SessionError(why));
+        }
+        let now = clock.now();
+        for (_, switched) in &mut known.facts.unpurged {
+            *switched = now.min(*switched);
+        }
+        Ok(clock)
     }
 
     /// Says in words which orders are still in force, and what ends each.
