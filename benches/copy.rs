@@ -19,7 +19,7 @@ use drawdown::live::ledger::{Ledger, NewSession};
 use drawdown::live::maildir::{Copy, Open, Root};
 use drawdown::live::mover::arriving;
 use drawdown::live::rehearsal::{self, Wanted};
-use drawdown::live::session::{self, Setting};
+use drawdown::live::session::{self, Accepted, Setting};
 use drawdown::scenario::{ReadSettings, Source};
 use drawdown::units::{Bytes, Time};
 use rustix::fs::{Advice, fadvise, syncfs};
@@ -152,7 +152,14 @@ impl World {
         let source = Source::read(&self.folder.join("scenario.toml"), &ReadSettings::default()).unwrap();
         let site = source.site().unwrap();
         let clock = Clock::start(Time::LONG_AGO);
-        let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
+        let setting = Setting {
+            scenario: source.middle(),
+            text: source.resolved(),
+            site,
+            clock,
+            log: None,
+            accepted: Accepted::default(),
+        };
         let close = Arc::new(AtomicBool::new(false));
         let began = Instant::now();
         let mut took = 0.0;

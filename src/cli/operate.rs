@@ -118,7 +118,7 @@ pub(super) enum Word {
         /// The cluster
         cluster: String,
     },
-    /// Remove no old copies in a running migration until `resume-purges`; they are held as long as its session lasts
+    /// Remove no old copies in a running migration until `resume-purges`; a restart does not end it
     HoldPurges(Running),
     /// Remove old copies again whose time has come
     ResumePurges(Running),
@@ -272,8 +272,8 @@ fn page(status: &Status, zone: &TimeZone) -> String {
         let stamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
         stamp.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
     };
-    let paused = if status.paused { ", paused by an operator" } else { "" };
-    let _ = writeln!(page, "{}: {} of {} mailboxes left{paused}", status.name, status.left(), status.mailboxes);
+    let halt = status.halt();
+    let _ = writeln!(page, "{}: {} of {} mailboxes left{halt}", status.name, status.left(), status.mailboxes);
     let _ = writeln!(
         page,
         "session {} since {}, as of {}: {} moved ({:.1} GB), {} attempts failed",

@@ -15,7 +15,7 @@ use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
 use crate::live::rehearsal::{self, Wanted};
-use crate::live::session::Setting;
+use crate::live::session::{Accepted, Setting};
 use crate::migration::message::Facts;
 use crate::migration::plan::Within;
 use crate::scenario::Scenario;
@@ -61,7 +61,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let clock = Clock::playing_at(scenario.as_of);
     let close = super::forecast::stop_on_interrupt()?;
     let began = progress::now();
-    let setting = Setting { scenario: &scenario, text: source.resolved(), site: &site, clock, log: None };
+    let setting = Setting {
+        scenario: &scenario,
+        text: source.resolved(),
+        site: &site,
+        clock,
+        log: None,
+        accepted: Accepted::default(),
+    };
     let ended = session(setting, &close, arguments.quiet)?;
     let took = began.elapsed().as_secs_f64();
     if !ended.finished {

@@ -14,7 +14,7 @@ use crate::live::lines::Lines;
 use crate::live::log::{self, Log};
 use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
-use crate::live::session::{self, Ended, Seen, Setting};
+use crate::live::session::{self, Accepted, Ended, Seen, Setting};
 use crate::live::status::Status;
 use crate::migration::message::{Command, Milestone};
 use crate::scenario::{Scenario, Source};
@@ -49,6 +49,29 @@ pub(super) struct Arguments {
     /// Begin although nothing has been checked; the ledger keeps that it was so
     #[arg(long)]
     skip_preflight: bool,
+    #[command(flatten)]
+    accept: AcceptArguments,
+}
+
+/// What a session does not begin with before somebody has looked at it.
+#[derive(Clone, Copy, Debug, Args)]
+struct AcceptArguments {
+    /// The clock is right, although it is behind what the ledger has: the session runs by it
+    #[arg(long)]
+    accept_clock: bool,
+    /// Old copies of earlier sessions may go sooner than was planned then
+    #[arg(long)]
+    accept_plan: bool,
+    /// The stores are the right ones, although they lie on other file systems than in the last session
+    #[arg(long)]
+    accept_stores: bool,
+}
+
+impl From<AcceptArguments> for Accepted {
+    fn from(arguments: AcceptArguments) -> Self {
+        let AcceptArguments { accept_clock: clock, accept_plan: plan, accept_stores: stores } = arguments;
+        Self { clock, plan, stores }
+    }
 }
 
 /// How a log looks.
@@ -89,7 +112,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let clock = Clock::start(Time::LONG_AGO);
     let log = arguments.log.map(|format| Log::new(format.into(), source.middle(), Box::new(io::stderr())));
     let log = log.transpose()?.map(Arc::new);
-    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: log.as_ref() };
+    let setting = Setting {
+        scenario: source.middle(),
+        text: source.resolved(),
+        site,
+        clock,
+        log: log.as_ref(),
+        accepted: arguments.accept.into(),
+    };
     the_same_stores(&source, &site.ledger)?;
     if arguments.dry_run {
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
@@ -117,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
-    let checks = preflight::check(source.middle(), site);
+    let checks = preflight::check(source.middle(), site, Accepted::default());
     for check in &checks {
         writeln!(io::stdout(), "{}", line(check))?;
     }
@@ -153,7 +183,7 @@ fn free_held(setting: Setting<'_>) -> Result<(), Failure> {
 
 /// What is not as it should be is told; with what is bad nothing begins.
 fn pass_preflight(setting: Setting<'_>, quiet: bool) -> Result<(), Failure> {
-    let checks = preflight::check(setting.scenario, setting.site);
+    let checks = preflight::check(setting.scenario, setting.site, setting.accepted);
     // Neither a reader who is slow nor one who is gone keeps a migration from its beginning, or anybody held.
     let messages = Lines::new(Box::new(io::stderr()))?;
     let least = if quiet { Verdict::Bad } else { Verdict::Doubt };
@@ -175,7 +205,14 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
     let clock = Clock::start(Time::LONG_AGO);
-    let setting = Setting { scenario: source.middle(), text: source.resolved(), site, clock, log: None };
+    let setting = Setting {
+        scenario: source.middle(),
+        text: source.resolved(),
+        site,
+        clock,
+        log: None,
+        accepted: Accepted::default(),
+    };
     the_same_stores(&source, &site.ledger)?;
     let released = session::release(setting, arguments.user.as_deref(), &|_| {});
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
@@ -281,7 +318,7 @@ impl Teller<'_> {
 /// The progress in a line.
 fn in_short(status: &Status) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{} of {} mailboxes left", status.left(), status.mailboxes);
+    let mut text = format!("{} of {} mailboxes left{}", status.left(), status.mailboxes, status.halt());
     for head in status.heads.iter().filter(|head| head.left > 0 || head.copying > 0) {
         let _ = write!(text, "; {}: {} left, {} copying, {}", head.name, head.left, head.copying, head.binds);
     }

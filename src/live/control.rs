@@ -116,12 +116,20 @@ pub struct Control {
     path: PathBuf,
 }
 
-impl Control {
-    /// Opens the socket; one that nobody answers any more is replaced.
+/// A socket on which nobody is answered yet. Whoever asks meanwhile waits.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    /// Removes the file when nothing comes of it.
+    control: Control,
+}
+
+impl Socket {
+    /// Makes the socket; one that nobody answers any more is replaced.
     ///
     /// # Errors
     /// When it cannot be made, or somebody answers on it.
-    pub fn open(path: &Path, desk: Desk) -> io::Result<Self> {
+    pub fn make(path: &Path) -> io::Result<Self> {
         if UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers on it"));
         }
@@ -129,7 +137,15 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let listener = bind_for_owner(path)?;
+        Ok(Self { listener: bind_for_owner(path)?, control: Control { path: path.to_owned() } })
+    }
+
+    /// Answers from now on.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn answer(self, desk: Desk) -> io::Result<Control> {
+        let Self { listener, control } = self;
         let desk = Arc::new(desk);
         std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             for stream in listener.incoming() {
@@ -143,7 +159,7 @@ impl Control {
                 let _ = std::thread::Builder::new().name("caller".to_owned()).spawn(move || desk.serve(stream));
             }
         })?;
-        Ok(Self { path: path.to_owned() })
+        Ok(control)
     }
 }
 

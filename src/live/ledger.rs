@@ -11,6 +11,8 @@
 //! | `session` | the facts that a session starts from, as rows |
 //! | `reader` | sessions, events and commands in their order |
 //! | `known` | what is where after all that has been recorded |
+//! | `stores` | on which file systems they lay |
+//! | `orders` | which orders are still in force |
 //! | `observed` | how long copies and switches took, and what the probes said |
 //! | `replay` | the recorded events through the core once more |
 
@@ -18,9 +20,11 @@ mod error;
 mod file;
 mod known;
 mod observed;
+mod orders;
 mod reader;
 mod replay;
 mod session;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -28,11 +28,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Totals, folders_left, measure, stray};
+pub use audit::{Left, Totals, folders_left, measure, stray};
 pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
 #[cfg(test)]
 use fence::is_fenced;
 pub use fence::{Fence, fence, keep_spare, purge, unfence};
-pub use place::{discard, mark_placed, place, take_back, unmark_placed, unplace};
+pub use place::{discard, is_free, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

@@ -20,7 +20,7 @@ use super::directory::{Directory, Fence, Lease, User, overlap};
 use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
 use super::ledger::Named;
-use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
+use super::maildir::{self, Copy, Gate, Left, MailError, Root, Stopped, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
@@ -153,6 +153,8 @@ impl Mover {
         ticket: &Ticket,
     ) -> Result<Arrived, Problem> {
         let gate = &Leased { mover: self, ticket };
+        // Whatever stands there would keep the copy out at the end, with its user held for nothing.
+        maildir::is_free(target, &name.path)?;
         let mut copy = Copy::new(source, target, &name.path, arriving).numbered(self.lease.fence().number());
         let began = now();
         let bulk = copy.bulk(gate)?;
@@ -257,7 +259,8 @@ impl Mover {
         let paths: BTreeSet<PathBuf> = excused.iter().chain(gone).map(|name| name.path.clone()).collect();
         let left: Vec<&User> =
             found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
-        let folders_left = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        let mail = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        self.tell_what_is_left(store, &left, &mail);
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
         // Whoever shares a mailbox with somebody there cannot move: a person sees that the head is not empty, and why.
@@ -274,7 +277,26 @@ impl Mover {
             (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
         });
         let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
-        Ok(Audit { users_left, folders_left, strangers: strangers.collect() })
+        Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect() })
+    }
+
+    /// Names the mail on a head that belongs to none of the users there: nobody moves it, and a person has to see to it.
+    fn tell_what_is_left(&self, store: &str, users: &[&User], mail: &Left) {
+        let of_nobody = |path: &&PathBuf| !users.iter().any(|user| path.starts_with(&user.path));
+        let nobodys: Vec<String> = mail.first.iter().filter(of_nobody).map(|path| path.display().to_string()).collect();
+        if nobodys.is_empty() {
+            return;
+        }
+        let shown = nobodys.join(", ");
+        let more = if mail.first.len() < mail.folders as usize {
+            format!(", of {} in all", mail.folders)
+        } else {
+            String::new()
+        };
+        let why = format!(
+            "{store} holds mail of nobody whom the directory has there: {shown}{more}; take it away, then `resume`"
+        );
+        self.journal.trouble("audit", &why);
     }
 
     /// What the machine is told of a problem with the mailbox of somebody at a head, on these stores; people are told more.

@@ -12,11 +12,11 @@ use super::directory::{Directory, State};
 use super::facts::{self, Gathered};
 use super::probe::{Probe, ProbeError, Reading};
 use super::session::{
-    self, Past, Roots, SessionError, Setting, failed, openings, refuse_missing_groups, refuse_overlaps, same_stores,
+    self, Past, Roots, SessionError, Setting, failed, openings, refuse, refuse_other_file_systems, same_stores,
 };
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{
-    Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, Reason, Start, StopCause,
+    Binding, CORE_VERSION, Command, EffectId, Event, Fault, Limit, Milestone, Next, Reason, Start, StopCause,
 };
 use crate::migration::{Migration, Phase};
 use crate::units::{Bytes, Room, Span, Time};
@@ -91,16 +91,16 @@ pub struct Outlook {
 /// # Errors
 /// What would keep it from beginning.
 pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
-    let Setting { scenario, site, clock, .. } = setting;
+    let Setting { scenario, site, clock, accepted, .. } = setting;
     let roots = Roots::open(scenario, site)?;
+    refuse_other_file_systems(scenario, site, accepted)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = directory.map_err(|error| failed("the directory")(&error))?;
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = if site.ledger.exists() { Past::read(&site.ledger)? } else { Past::default() };
-    let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
+    let mut past = if site.ledger.exists() { Past::read(&site.ledger)? } else { Past::default() };
+    let clock = past.go_on(scenario, clock, accepted)?;
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
-    refuse_overlaps(scenario, &users)?;
-    refuse_missing_groups(scenario, &users)?;
+    refuse(scenario, &past, &users, accepted)?;
     let held = users.iter().filter(|user| user.state == State::Hold);
     let said: Vec<String> =
         held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)).collect();
@@ -111,7 +111,7 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let start = Start { session: 1, version: CORE_VERSION, plan, facts };
     let (readings, unsampled) = sample(setting);
     let names: Vec<String> = names.into_iter().map(|named| named.name).collect();
-    let mut stage = Play::new(clock.now(), start, readings, openings(scenario, clock.now()), past.paused());
+    let mut stage = Play::new(clock.now(), start, readings, openings(scenario, clock.now()), past.standing());
     stage.run();
     Ok(stage.outlook(names, said.into_inner(), unsampled))
 }
@@ -160,10 +160,15 @@ struct Play {
 }
 
 impl Play {
-    fn new(now: Time, start: Start, readings: Vec<Option<Reading>>, later: Vec<(Time, Event)>, paused: bool) -> Self {
+    fn new(
+        now: Time,
+        start: Start,
+        readings: Vec<Option<Reading>>,
+        later: Vec<(Time, Event)>,
+        then: impl Iterator<Item = Event>,
+    ) -> Self {
         let start = Arc::new(start);
         let placed = vec![Room::ZERO; start.plan.placement.clusters.len()];
-        let then = paused.then_some(Event::Operator(Order::Pause));
         let mut stage = Self {
             machine: Migration::new(),
             began: now,

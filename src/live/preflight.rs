@@ -12,8 +12,9 @@ use std::path::Path;
 
 use super::clock::Clock;
 use super::front::FrontEnds;
+use super::ledger::Ledger;
 use super::probe::Probe;
-use super::session::same_stores;
+use super::session::{Accepted, OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, same_stores};
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -48,13 +49,13 @@ pub struct Check {
     pub found: String,
 }
 
-/// Looks at everything.
+/// Looks at everything; what somebody has `accepted` is worth a look.
 #[must_use]
-pub fn check(scenario: &Scenario, site: &Site) -> Vec<Check> {
+pub fn check(scenario: &Scenario, site: &Site, accepted: Accepted) -> Vec<Check> {
     let mut checks = Checks(Vec::new());
     checks.ledger(scenario, site);
-    checks.clock(scenario);
-    checks.stores(scenario, site);
+    checks.clock(scenario, site, accepted);
+    checks.stores(scenario, site, accepted);
     let stores_are_good = !checks.failed();
     let on_heads = checks.directory(scenario, site, stores_are_good);
     checks.room(scenario, site, on_heads);
@@ -66,6 +67,11 @@ pub fn check(scenario: &Scenario, site: &Site) -> Vec<Check> {
         checks.add("test move", Verdict::Doubt, "not tried before the stores are good");
     }
     checks.0
+}
+
+/// What is bad, but for whom it was shown to.
+const fn bad_unless(accepted: bool) -> Verdict {
+    if accepted { Verdict::Doubt } else { Verdict::Bad }
 }
 
 struct Checks(Vec<Check>);
@@ -103,8 +109,13 @@ impl Checks {
     }
 
     /// The session's time is what this machine's clock says when it begins.
-    fn clock(&mut self, scenario: &Scenario) {
+    fn clock(&mut self, scenario: &Scenario, site: &Site, accepted: Accepted) {
         let now = Clock::start(Time::LONG_AGO).now();
+        // What cannot be read is told of by whoever reads the ledger next.
+        let last = Ledger::read(&site.ledger).and_then(|reader| reader.last_at()).ok().flatten();
+        if let Some(why) = last.and_then(|last| clock_behind(scenario, last, now)) {
+            return self.add("clock", bad_unless(accepted.clock), why);
+        }
         let stamp = jiff::Timestamp::from_microsecond(now.unix_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let shown = stamp.to_zoned_datetime(scenario.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
         let (verdict, found) = if now < scenario.as_of {
@@ -121,9 +132,19 @@ impl Checks {
     }
 
     /// All of them at once: some counters have to be read twice, a second apart.
-    fn stores(&mut self, scenario: &Scenario, site: &Site) {
+    fn stores(&mut self, scenario: &Scenario, site: &Site, accepted: Accepted) {
+        for name in on_other_file_systems(scenario, site) {
+            self.add(format!("file system of {name}"), bad_unless(accepted.stores), OTHER_FILE_SYSTEM);
+        }
         let names = scenario.heads.iter().chain(&scenario.clusters);
         let stores: Vec<_> = names.zip(site.heads.iter().chain(&site.clusters)).collect();
+        for (name, other) in store::sharing(&stores) {
+            let found = format!(
+                "is the file system of {other}, too: one of them is not mounted, or both are the same; `mount = false` in its \
+                 store says that it is meant so"
+            );
+            self.add(format!("file system of {name}"), Verdict::Bad, found);
+        }
         let looked = std::thread::scope(|scope| {
             let mut looks = Vec::with_capacity(stores.len());
             for (name, store) in stores {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::command::duration;
-use super::control::{Control, Desk};
+use super::control::{Desk, Socket};
 use super::directory::{Directory, Lease};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
@@ -42,11 +42,11 @@ use crate::scenario::site::{Site, Store};
 use crate::units::Time;
 
 pub use holds::{Released, release};
-pub use refuse::{OtherStores, same_stores};
+pub use refuse::{Accepted, OtherStores, same_stores};
 
 use holds::Holds;
 pub(super) use past::Past;
-pub(super) use refuse::{refuse_missing_groups, refuse_overlaps};
+pub(super) use refuse::{OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, refuse, refuse_other_file_systems};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -64,6 +64,8 @@ pub struct Setting<'a> {
     pub clock: Clock,
     /// Where each step is logged, if anywhere.
     pub log: Option<&'a Arc<Log>>,
+    /// What somebody has looked at.
+    pub accepted: Accepted,
 }
 
 /// What has happened in a step, for those who look on.
@@ -123,9 +125,10 @@ pub fn run(
     say: &dyn Fn(&str),
     look: &mut dyn FnMut(&Seen<'_>),
 ) -> Result<Ended, SessionError> {
-    let Setting { scenario, site, clock, .. } = setting;
+    let Setting { scenario, site, clock, accepted, .. } = setting;
     let mut ledger = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let roots = Roots::open(scenario, site)?;
+    refuse_other_file_systems(scenario, site, accepted)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
@@ -139,21 +142,23 @@ pub fn run(
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
 
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = Past::read(&site.ledger)?;
-    // Whatever the system's clock says: no event comes before one that is recorded.
-    let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
+    let mut past = Past::read(&site.ledger)?;
+    let session_clock = past.go_on(scenario, clock, accepted);
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&users, say);
-    refuse_overlaps(scenario, &users)?;
-    refuse_missing_groups(scenario, &users)?;
-    let gathered = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
-    let Gathered { facts, names } = gathered;
+    let clock = session_clock?;
+    refuse(scenario, &past, &users, accepted)?;
+    let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
     let plan = plan(scenario, &names, say);
+    // Whatever may fail comes before the session is in the ledger.
+    let doors = Doors::open(site, &status)?;
+    past.tell_standing(scenario, say);
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
     let program = env!("CARGO_PKG_VERSION");
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };
+    ledger.note_stores(&refuse::file_systems(scenario, site)).map_err(|error| failed("the ledger")(&error))?;
     ledger.begin_session(clock.now(), &new).map_err(|error| failed("the ledger")(&error))?;
 
     if let Some(log) = setting.log {
@@ -175,7 +180,6 @@ pub fn run(
         hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
-    let then = past.paused().then_some(Event::Operator(Order::Pause));
     let later = openings(scenario, clock.now());
     let mut host = Production::new(
         Arc::clone(&recorder),
@@ -183,12 +187,26 @@ pub fn run(
         Arc::clone(&mover),
         Arc::clone(close),
         Arc::new(start),
-        then,
+        past.standing(),
         later,
     );
     let session =
         Session { setting: Setting { clock, ..setting }, host: &mut host, recorder: &recorder, lease, status: &status };
-    session.run(close, &names, look)
+    session.run(doors, close, &names, look)
+}
+
+/// Where others come to a session.
+struct Doors {
+    socket: Socket,
+    metrics: Option<Metrics>,
+}
+
+impl Doors {
+    fn open(site: &Site, status: &Arc<Mutex<Status>>) -> Result<Self, SessionError> {
+        let socket = Socket::make(&site.socket).map_err(|error| failed(site.socket.display())(&error))?;
+        let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(status)));
+        Ok(Self { socket, metrics: metrics.transpose().map_err(|error| failed("the metrics")(&error))? })
+    }
 }
 
 /// A session in which all is known.
@@ -203,6 +221,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn run(
         self,
+        doors: Doors,
         close: &Arc<AtomicBool>,
         names: &[Named],
         look: &mut dyn FnMut(&Seen<'_>),
@@ -216,21 +235,20 @@ impl Session<'_> {
             users: names.iter().zip(0..).map(|(named, row)| (named.name.clone(), MailboxId(row))).collect(),
             close: Arc::clone(close),
         };
-        let control = Control::open(&site.socket, desk).map_err(|error| failed(site.socket.display())(&error))?;
+        let Doors { socket, metrics } = doors;
+        let control = socket.answer(desk).map_err(|error| failed(site.socket.display())(&error))?;
         let prober = probe(scenario, site, clock, self.host.door()).map_err(|error| failed("the probes")(&error))?;
         let lease = self.lease;
         self.recorder.leased(&lease);
         let stores = scenario.heads.iter().chain(&scenario.clusters).cloned().collect();
         let care = probes::look_after(prober, stores, clock, Arc::clone(self.recorder));
         let care = care.map_err(|error| failed("the probes")(&error))?;
-        let metrics = site.metrics.map(|address| Metrics::open(address, Arc::clone(self.status)));
-        let metrics = metrics.transpose().map_err(|error| failed("the metrics")(&error))?;
         let keeper = keeper::keep(Arc::clone(&lease), site.lease, clock, self.host.door(), Arc::clone(self.recorder));
         let mut machine = Migration::new();
         let (mut moving, mut finished) = (Moving::default(), true);
         let ended = host::run_observed(&mut machine, self.host, clock.now(), |machine, now, event, commands| {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-            status.stepped(machine, now, event, &mut moving);
+            status.stepped(machine, now, event, commands, &mut moving);
             // Workers tell their troubles there, and must not wait for whoever looks on.
             drop(status);
             finished &= *event != Event::Operator(Order::EndSession);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::wire;
 use crate::fleet::{ClusterId, HeadId};
 use crate::migration::Migration;
-use crate::migration::message::{Binding, Event, Fault, Order, Start};
+use crate::migration::message::{Binding, Command, Event, Fault, Milestone, Order, Start, StopCause};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Inodes, Latency, Rate, Share, Time};
 
@@ -49,8 +49,12 @@ pub struct Status {
     pub ledger: LedgerStatus,
     /// The right to change the directory.
     pub lease: LeaseStatus,
-    /// Whether an operator has paused it.
+    /// Whether an operator has paused it, in this session or an earlier one.
     pub paused: bool,
+    /// Why the migration has stopped by itself in this session, and waits for `resume`; none while it has not.
+    pub stopped: Option<String>,
+    /// Whether an operator holds the purges.
+    pub purges_held: bool,
     /// By head.
     pub heads: Vec<HeadStatus>,
     /// By cluster.
@@ -97,6 +101,8 @@ pub struct HeadStatus {
 pub struct ClusterStatus {
     /// Its name.
     pub name: String,
+    /// Whether an operator has closed it.
+    pub closed: bool,
     /// Bytes on it at the last sample; none without a sample.
     pub used: Option<u64>,
     /// Bytes on their way to it.
@@ -208,7 +214,14 @@ impl Status {
     }
 
     /// Takes in a step of the machine.
-    pub fn stepped(&mut self, machine: &Migration, now: Time, event: &Event, moving: &mut Moving) {
+    pub fn stepped(
+        &mut self,
+        machine: &Migration,
+        now: Time,
+        event: &Event,
+        commands: &[Command],
+        moving: &mut Moving,
+    ) {
         self.at_us = now.unix_micros();
         self.mailboxes = machine.mailboxes() as u64;
         match event {
@@ -234,8 +247,7 @@ impl Status {
                 (cluster.load, cluster.sampled_at_us) = sampled(*measured_at, *utilisation, *latency);
             }
             Event::ClockStepped { .. } => self.clock_steps += 1,
-            Event::Operator(Order::Pause | Order::StopCohort(_)) => self.paused = true,
-            Event::Operator(Order::Resume) => self.paused = false,
+            Event::Operator(order) => self.ordered(*order),
             Event::Wake
             | Event::ClusterOpened { .. }
             | Event::ClusterClosed { .. }
@@ -243,8 +255,12 @@ impl Status {
             | Event::MailboxFound { .. }
             | Event::MailboxGone { .. }
             | Event::MailboxChanged { .. }
-            | Event::HeadAudited { .. }
-            | Event::Operator(_) => {}
+            | Event::HeadAudited { .. } => {}
+        }
+        for command in commands {
+            if let Command::Announce { milestone: Milestone::Stopped { why }, .. } = command {
+                self.stopped = Some(self.why_stopped(*why));
+            }
         }
         for (head, status) in self.heads.iter_mut().enumerate() {
             status.stepped(machine, HeadId(head as u8), now);
@@ -255,6 +271,40 @@ impl Status {
             if let Some(inodes) = &mut status.inodes {
                 inodes.reserved = reserved.inodes.get();
             }
+        }
+    }
+
+    fn ordered(&mut self, order: Order) {
+        match order {
+            Order::Pause | Order::StopCohort(_) => self.paused = true,
+            Order::Resume => (self.paused, self.stopped) = (false, None),
+            Order::HoldPurges => self.purges_held = true,
+            Order::ResumePurges => self.purges_held = false,
+            Order::CloseCluster(cluster) => self.clusters[cluster.index()].closed = true,
+            Order::OpenCluster(cluster) => self.clusters[cluster.index()].closed = false,
+            Order::Cap { .. } | Order::Skip(_) | Order::Retry(_) | Order::MoveNow(_) | Order::EndSession => {}
+        }
+    }
+
+    fn why_stopped(&self, why: StopCause) -> String {
+        match why {
+            StopCause::FaultRate => "too many attempts failed".to_owned(),
+            StopCause::VerifyFailed => "a copy differed from its source".to_owned(),
+            StopCause::AuditFailed { head } => {
+                format!("{} should be empty and is not", self.heads[head.index()].name)
+            }
+            StopCause::WaveGo => "a wave waits for a go".to_owned(),
+        }
+    }
+
+    /// What waits for a person's word, to go on a sentence with; empty where nothing does.
+    #[must_use]
+    pub fn halt(&self) -> String {
+        let purges = if self.purges_held { ", purges held" } else { "" };
+        match (&self.stopped, self.paused) {
+            (Some(why), _) => format!("{purges}, stopped until `resume`: {why}"),
+            (None, true) => format!("{purges}, paused by an operator"),
+            (None, false) => purges.to_owned(),
         }
     }
 

@@ -58,7 +58,7 @@ static STORE: Table = Table {
             "mount",
             Kind::Flag,
             Need::Flag(true),
-            "Whether the root has to lie on another file system than `/`; the preflight looks.",
+            "Whether something has to be mounted at the root; the preflight looks.",
         ),
         need(
             "probe",

@@ -41,7 +41,8 @@ pub struct Site {
 pub struct Store {
     /// The folder below which its mailboxes lie.
     pub root: PathBuf,
-    /// Whether the root has to lie on another file system than `/`: a store that is not mounted is an empty folder there.
+    /// Whether something has to be mounted at the root: a store that is not mounted is an empty folder of another file
+    /// system.
     pub mount: bool,
     /// Where its load is read.
     pub probe: LoadProbe,

@@ -339,3 +339,39 @@ fn a_closed_cluster_takes_nothing_new_and_held_purges_wait_until_they_are_let_go
     assert_eq!(moving(), 0);
     world.check_moved();
 }
+
+#[test]
+fn orders_that_protect_mail_outlast_a_kill_and_a_start_that_fails() {
+    let world = World::new(8, 2);
+    let hour = ("purge_after = \"1 s\"", "purge_after = \"1 h\"");
+    let socket = world.path("socket").display().to_string();
+    world.change("scenario.toml", &[hour]);
+    world.change("no-socket.toml", &[(&format!("socket = \"{socket}\""), &format!("socket = \"{socket}/nowhere\""))]);
+    let mut child = world.start();
+    world.wait_until_moved(1);
+    for words in [&["pause"][..], &["hold-purges"], &["close-cluster", "nas-2"]] {
+        assert!(world.say(words).status.success(), "{words:?}");
+    }
+    let in_force = || {
+        let status = world.status();
+        status["paused"] == true && status["purges_held"] == true && status["clusters"][1]["closed"] == true
+    };
+    assert!(waits(Duration::from_secs(30), in_force), "{}", world.status());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for _ in 0..2 {
+        let output = world.command_of("no-socket.toml", &["run", "--quiet"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("socket/nowhere: "), "{output:?}");
+    }
+    let child = world.command(&["run"]).spawn().unwrap();
+    assert!(waits(Duration::from_secs(30), in_force), "{}", world.status());
+    let sessions = Ledger::read(&world.database("ledger.db")).unwrap().sessions().unwrap();
+    assert_eq!(sessions.len(), 2, "what cannot begin leaves nothing behind");
+    assert!(world.say(&["stop"]).status.success());
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(12), "{said}");
+    for words in ["until `drawdown resume-purges`", "before `drawdown resume`", "on nas-2 as before, until"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

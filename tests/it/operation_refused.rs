@@ -5,9 +5,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
 
+use drawdown::live::ledger::Ledger;
+
+use crate::images;
 use crate::operation::{stores, text};
-use crate::site_world::{HEADS, World, ended, entries, mail};
+use crate::site_world::{HEADS, World, ended, entries, mail, waits};
 
 #[test]
 fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
@@ -109,6 +113,124 @@ fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
         said.contains("BAD   mailboxes on head-1: ") && said.contains(" is empty, and 2 users live there"),
         "{said}"
     );
+}
+
+#[test]
+fn a_cluster_that_is_not_mounted_is_bad_where_mount_points_lie_on_a_file_system_of_their_own() {
+    if !images::can_mount() {
+        return;
+    }
+    // The second cluster is a folder of the file system at which the first one is mounted.
+    let world = World::on_images(&[2; 4], 3_000, [72, 40, 64]);
+    let root = |store: &str| format!("root = \"{}\"\n", world.path(store).display());
+    world.change("unmounted.toml", &[(&format!("{}mount = false\n", root("nas-2")), &root("nas-2"))]);
+    let output = world.plain("unmounted.toml", &["run"]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let above = world.path("nas-2").parent().unwrap().canonicalize().unwrap();
+    let bad =
+        format!("BAD   nas-2 at {}: lies on the file system of `{}`", world.path("nas-2").display(), above.display());
+    assert!(said.contains(&bad) && said.matches("BAD").count() == 1, "{said}");
+    assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has moved");
+    world.change("mounted.toml", &[(&format!("{}mount = false\n", root("nas-1")), &root("nas-1"))]);
+    let said = text(&world.plain("mounted.toml", &["preflight"]).output().unwrap().stdout);
+    assert!(said.contains("good  nas-1 at ") && !said.contains("BAD"), "{said}");
+}
+
+/// A ledger with a session that was stopped after somebody had moved.
+fn stopped_after_a_move(purge_after: &str) -> World {
+    let world = World::new(12, 40);
+    world.change("scenario.toml", &[("purge_after = \"1 s\"", &format!("purge_after = \"{purge_after}\""))]);
+    let child = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    world
+}
+
+/// A run with these words says no, and why.
+fn refused(world: &World, scenario: &str, words: &[&str], why: &str) {
+    let output = world.plain(scenario, words).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
+    assert!(format!("{}{}", text(&output.stdout), text(&output.stderr)).contains(why), "{words:?}: {output:?}");
+}
+
+#[test]
+fn a_clock_that_is_behind_the_ledger_is_refused_until_somebody_has_looked_at_it() {
+    let world = stopped_after_a_move("1 h");
+    let before = stores(&world);
+    // As its session would have left it, had the clock been five hours ahead.
+    let ahead = "UPDATE event SET at = at + 18000000000; UPDATE session SET started_at = started_at + 18000000000";
+    let ledger = rusqlite::Connection::open(world.database("ledger.db")).unwrap();
+    ledger.execute_batch(ahead).unwrap();
+    drop(ledger);
+    refused(&world, "scenario.toml", &["preflight"], "BAD   clock: this machine says ");
+    for words in [&["run", "--quiet"][..], &["run", "--quiet", "--skip-preflight"], &["run", "--dry-run"]] {
+        refused(&world, "scenario.toml", words, "5.0 h later: set the clock, or, where it is right");
+    }
+    assert_eq!(stores(&world), before, "nothing is touched");
+    let child = world.command(&["run", "--quiet", "--accept-clock"]).spawn().unwrap();
+    assert!(waits(Duration::from_secs(30), || world.status()["session"] == 2), "{}", world.status());
+    let since = world.status()["since_us"].as_i64().unwrap();
+    let now = jiff::Timestamp::now().as_microsecond();
+    assert!((now - since).abs() < 600_000_000, "it runs by the machine's clock: {since}, {now}");
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    // From then on the ledger and the machine agree.
+    let dry = world.plain("scenario.toml", &["run", "--dry-run"]).output().unwrap();
+    assert!(dry.status.success(), "{dry:?}");
+    let from = world.path("ledger.db").display().to_string();
+    let forecast = world
+        .plain("scenario.toml", &["forecast", "--no-files", "--replications", "20", "--from", &from])
+        .output()
+        .unwrap();
+    assert!(forecast.status.code() != Some(101) && forecast.status.code() != Some(1), "{forecast:?}");
+    // The first session's samples have kept their own dates.
+    let replayed = Ledger::read(&world.database("ledger.db")).unwrap().replay(2).unwrap();
+    assert!(replayed.differences.is_empty(), "{:?}", replayed.differences);
+}
+
+#[test]
+fn old_copies_go_no_sooner_than_was_planned_before_somebody_has_accepted_that() {
+    let world = stopped_after_a_move("1 h");
+    world.change("sooner.toml", &[("purge_after = \"1 h\"", "purge_after = \"1 s\"")]);
+    world.change("later.toml", &[("purge_after = \"1 h\"", "purge_after = \"2 h\"")]);
+    let why = "old copies are to be purged after 1.0 s, and in the ledger's last session it was after 60.0 min: ";
+    for words in [&["run", "--quiet"][..], &["run", "--quiet", "--skip-preflight"], &["run", "--dry-run"]] {
+        refused(&world, "sooner.toml", words, why);
+    }
+    for (scenario, words) in
+        [("later.toml", &["run", "--dry-run"][..]), ("sooner.toml", &["run", "--dry-run", "--accept-plan"])]
+    {
+        let output = world.plain(scenario, words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_store_on_another_file_system_than_in_the_last_session_is_refused() {
+    if !images::can_mount() {
+        return;
+    }
+    let mut world = World::on_images(&[40; 12], 3_000, [72, 40, 64]);
+    let stop = |world: &World, child| {
+        assert!(world.say(&["stop"]).status.success());
+        assert_eq!(ended(child).0, Some(12));
+    };
+    let child = world.start();
+    world.wait_until_moved(1);
+    stop(&world, child);
+    // The image at the first cluster is the last one.
+    drop(world.images.pop());
+    let before = stores(&world);
+    refused(&world, "scenario.toml", &["preflight"], "BAD   file system of nas-1: on another file system than when");
+    let why = "nas-1: on another file system than when the last session began: mount it, or";
+    refused(&world, "scenario.toml", &["run", "--quiet", "--skip-preflight"], why);
+    refused(&world, "scenario.toml", &["run", "--dry-run"], why);
+    assert_eq!(stores(&world), before, "nothing is touched");
+    let child = world.command(&["run", "--quiet", "--accept-stores"]).spawn().unwrap();
+    assert!(waits(Duration::from_secs(30), || world.status()["session"] == 2), "{}", world.status());
+    stop(&world, child);
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn the_old_copy_of_a_user_who_is_deleted_after_the_move_is_removed_by_the_next_s
     let users = world.users();
     users.execute("DELETE FROM mailbox WHERE home LIKE 'nas-%'", ()).unwrap();
     world.change("scenario.toml", &[("purge_after = \"1 h\"", "purge_after = \"1 s\"")]);
-    let (code, said) = ended(world.command(&["run"]).spawn().unwrap());
+    let (code, said) = ended(world.command(&["run", "--accept-plan"]).spawn().unwrap());
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("decommissioned") && !said.contains("set aside"), "{said}");
     // But for the fence that each head keeps for when it is full.

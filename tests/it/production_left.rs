@@ -157,20 +157,45 @@ fn held_users_are_released_before_anything_is_checked() {
 }
 
 #[test]
-fn an_automatic_stop_outlasts_a_restart() {
+fn an_automatic_stop_says_why_and_outlasts_a_restart() {
     let world = World::new(12, 5);
-    // Something that is not ours stands where a mailbox is to come: its verify fails, and that stops everything.
-    let (_, path) = head_of(&world, "user-000");
+    // The account was deleted long ago, its Maildir was not: nobody has it moved.
+    let orphan = world.path("head-1/example.com/old-user");
+    let cur = orphan.join("Maildir/cur");
+    fs::create_dir_all(&cur).unwrap();
+    fs::write(cur.join("1.x:2,S"), "a message").unwrap();
+    let mut run = world.start();
+    let stopped = || world.status()["stopped"] == "head-1 should be empty and is not";
+    assert!(waits(30 * SECOND, stopped), "{}", world.status());
+    world.wait_for_trouble("head-1 holds mail of nobody whom the directory has there: example.com/old-user/Maildir; ");
+    let page = String::from_utf8(world.say(&["status"]).stdout).unwrap();
+    assert!(page.contains("left, stopped until `resume`: head-1 should be empty and is not"), "{page}");
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let run = world.start();
+    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
+    fs::remove_dir_all(orphan).unwrap();
+    assert!(world.say(&["resume"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(0), "{said}");
+    world.check_moved();
+}
+
+#[test]
+fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_others_move() {
+    let world = World::new(12, 5);
+    let (home, path) = head_of(&world, "user-000");
     let place = world.path("nas-1").join(path);
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("file"), "somebody else's").unwrap();
-    let mut run = world.start();
-    let stopped = || world.status()["heads"][1]["binds"] == "paused";
-    assert!(waits(30 * SECOND, stopped), "{}", world.status());
-    run.kill().unwrap();
-    run.wait().unwrap();
-    let mut run = world.start();
-    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
-    run.kill().unwrap();
-    run.wait().unwrap();
+    let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains(&format!("{}: something stands there already", place.display())), "{said}");
+    assert!(said.contains("1 mailboxes are set aside") && !said.contains("stopped"), "{said}");
+    assert_eq!(head_of(&world, "user-000").0, home);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "nothing has been done about it");
+    let moved = "SELECT count(*) FROM mailbox WHERE home LIKE 'nas-%' AND state = 'ok'";
+    assert_eq!(world.users().query_row(moved, (), |row| row.get::<_, i64>(0)).unwrap(), 11);
+    let epoch = "SELECT epoch FROM mailbox WHERE name = 'user-000'";
+    assert_eq!(world.users().query_row(epoch, (), |row| row.get::<_, i64>(0)).unwrap(), 0, "nobody was held for it");
 }

@@ -110,8 +110,8 @@ impl Page {
             let why = self.silent.as_deref().unwrap_or("asking");
             return vec![Line::from(self.name.as_str()).bold(), Line::from(format!("no answer yet: {why}"))];
         };
-        let paused = if status.paused { ", paused by an operator" } else { "" };
-        let first = format!("{}: {} of {} mailboxes left{paused}", status.name, status.left(), status.mailboxes);
+        let halt = status.halt();
+        let first = format!("{}: {} of {} mailboxes left{halt}", status.name, status.left(), status.mailboxes);
         let second = match &self.silent {
             Some(why) => Line::from(format!("no answer since {}: {why}", self.time(status.at_us))).bold(),
             None => Line::from(format!(

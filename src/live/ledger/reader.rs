@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::{Doing as _, LedgerError, Trouble};
 use super::{Named, Step, file, session};
@@ -108,6 +108,19 @@ impl Reader {
                 })
             });
             Ok(rows?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// When the last event of the last session was recorded, or when that began; `None` before the first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_at(&self) -> Result<Option<Time>, LedgerError> {
+        let last = "SELECT coalesce((SELECT at FROM event WHERE session = number ORDER BY seq DESC LIMIT 1), started_at) \
+            FROM session ORDER BY number DESC LIMIT 1";
+        self.read("read its last event", |connection| {
+            let found = connection.query_row(last, (), |row| row.get(0)).optional()?;
+            Ok(found.map(Time::from_unix_micros))
         })
     }
 
@@ -235,7 +248,11 @@ impl Reader {
         })
     }
 
-    fn read<T>(&self, doing: &str, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, LedgerError> {
+    pub(super) fn read<T>(
+        &self,
+        doing: &str,
+        read: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
         read(&self.connection).doing(&self.path, doing)
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the ledger.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::fleet::{ClusterId, Fleet, HeadId};
 use crate::live::wire::arbitrary::{any_plan, any_start};
-use crate::migration::message::{Facts, Fault, Limit};
+use crate::migration::message::{Facts, Fault, Limit, Milestone, Order};
 use crate::units::{Bytes, Latency, Share, Span};
 
 fn at(seconds: i64) -> Time {
@@ -326,4 +327,68 @@ fn copies_and_switches_are_observed_with_how_long_they_took() {
     assert_eq!(known.facts.set_aside, [(MailboxId(1), Fault::Permanent)]);
     assert_eq!(known.facts.unpurged, [(MailboxId(0), at(44))]);
     assert_eq!((known.in_flight.len(), known.clean_end), (0, false));
+}
+
+/// What goes on after a session's start: its orders, and perhaps more.
+fn goes_on(ledger: &mut Ledger, orders: &[Order], samples: i64) {
+    begin(ledger, 2);
+    for order in orders {
+        ledger.record(at(1), &Event::Operator(*order), &[]).unwrap();
+    }
+    for second in 0..samples {
+        ledger.record(at(2 + second), &sample(2 + second), &[]).unwrap();
+    }
+}
+
+#[test]
+fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
+    let folder = TempDir::new().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let standing = || Ledger::read(&path).unwrap().standing_orders().unwrap();
+    assert_eq!(standing(), []);
+    let close = Order::CloseCluster(ClusterId(1));
+    let all = [Order::HoldPurges, close, Order::Pause];
+    goes_on(&mut ledger, &[Order::Pause, close, Order::Cap { head: HeadId(0), streams: 1 }, Order::HoldPurges], 3);
+    assert_eq!(standing(), all);
+    // A session that has written what it starts from, and could not go on.
+    let start = Arc::new(start(ledger.next_session().unwrap(), 2));
+    let names = names(2);
+    let new = NewSession { start: &start, mailboxes: &names, scenario: "name = \"x\"", program: "0.1.0" };
+    ledger.begin_session(at(9), &new).unwrap();
+    assert_eq!(standing(), all, "before its first event");
+    // One that was killed while it gave itself the orders.
+    goes_on(&mut ledger, &[Order::HoldPurges], 0);
+    assert_eq!(standing(), all, "before all of them");
+    goes_on(&mut ledger, &[Order::HoldPurges, close, Order::Pause, Order::Resume, Order::OpenCluster(ClusterId(1))], 1);
+    assert_eq!(standing(), [Order::HoldPurges]);
+    goes_on(&mut ledger, &[Order::HoldPurges, Order::ResumePurges], 1);
+    assert_eq!(standing(), []);
+    // It has stopped by itself.
+    let why = crate::migration::message::StopCause::VerifyFailed;
+    let stopped = Command::Announce { effect: effect(9), milestone: Milestone::Stopped { why } };
+    ledger.record(at(10), &Event::Wake, &[stopped]).unwrap();
+    assert_eq!(standing(), [Order::Pause]);
+    ledger.record(at(11), &Event::Operator(Order::Resume), &[]).unwrap();
+    assert_eq!(standing(), []);
+}
+
+#[test]
+fn file_systems_of_the_stores_are_known_once_they_are_noted() {
+    let folder = TempDir::new().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let read = || Ledger::read(&path).unwrap();
+    assert_eq!((read().stores().unwrap(), read().last_at().unwrap()), (BTreeMap::new(), None));
+    let noted = |head: u64| BTreeMap::from([("head-1".to_owned(), head), ("nas-1".to_owned(), u64::MAX)]);
+    for head in [1, 2] {
+        ledger.note_stores(&noted(head)).unwrap();
+        assert_eq!(read().stores().unwrap(), noted(head));
+    }
+    begin(&mut ledger, 2);
+    assert_eq!(read().last_at().unwrap(), Some(at(0)));
+    ledger.record(at(7), &Event::Operator(Order::Pause), &[]).unwrap();
+    assert_eq!(read().last_at().unwrap(), Some(at(7)));
+    drop(ledger);
+    Ledger::open(&path).unwrap();
 }

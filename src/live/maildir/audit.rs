@@ -69,14 +69,26 @@ pub fn stray(root: &Root, path: &Path) -> Result<u32, MailError> {
     }
 }
 
+/// Folders that hold mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many they are.
+    pub folders: u32,
+    /// The first ones that were found, below the store's root.
+    pub first: Vec<PathBuf>,
+}
+
+/// So many are told by their names.
+const NAMED: usize = 8;
+
 /// Folders with messages anywhere below a root, other than behind a fence and in the mailboxes `except`. Links are not
 /// followed.
 ///
 /// # Errors
 ///
 /// Whatever keeps a directory from being listed.
-pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<u32, MailError> {
-    let mut left = 0;
+pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, MailError> {
+    let mut left = Left::default();
     let mut waiting = vec![PathBuf::new()];
     while let Some(path) = waiting.pop() {
         let failed = |errno| Side::Source.failed(&path)(errno);
@@ -95,7 +107,12 @@ pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<u32, Mail
                 None => waiting.extend(Some(path.join(os(&entry.name))).filter(|inner| !except.contains(inner))),
             }
         }
-        left += u32::from(mail);
+        if mail {
+            left.folders = left.folders.saturating_add(1);
+            if left.first.len() < NAMED {
+                left.first.push(path);
+            }
+        }
     }
     Ok(left)
 }

@@ -56,6 +56,11 @@ pub enum MailError {
         /// What differs, and how.
         what: String,
     },
+    /// Something stands at the place of a copy on its cluster, and it is none of ours.
+    Taken {
+        /// Its path.
+        what: String,
+    },
     /// Anything else that the operating system says.
     Io {
         /// Where.
@@ -75,6 +80,7 @@ impl fmt::Display for MailError {
             Self::SourceUnreadable { what } => write!(out, "{what}: the source cannot be read"),
             Self::Special { what } => write!(out, "{what}: not a regular file or directory"),
             Self::Differs { what } => write!(out, "{what}"),
+            Self::Taken { what } => write!(out, "{what}: something stands there already; move it away, then `retry`"),
             Self::Io { what, source } => write!(out, "{what}: {source}"),
         }
     }
@@ -90,7 +96,8 @@ impl std::error::Error for MailError {
             | Self::ReadOnly
             | Self::SourceUnreadable { .. }
             | Self::Special { .. }
-            | Self::Differs { .. } => None,
+            | Self::Differs { .. }
+            | Self::Taken { .. } => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::root::Root;
 ///
 /// # Errors
 ///
-/// `Differs` when something stands at the place, `Gone` when neither is there.
+/// `Taken` when something stands at the place, `Gone` when neither is there.
 pub fn place(root: &Root, arriving: &Path, path: &Path) -> Result<(), MailError> {
     let from = root.parent(arriving, Side::Target)?;
     let to = root.parent(path, Side::Target)?;
@@ -27,16 +27,33 @@ pub fn place(root: &Root, arriving: &Path, path: &Path) -> Result<(), MailError>
     match (arrived, there) {
         (true, None) => match dir::rename_to_free(&from, names[0], &to, names[1]) {
             Ok(()) => {}
-            Err(Errno::EXIST) => return Err(taken(path)),
+            Err(Errno::EXIST) => return Err(taken(root, path)),
             Err(errno) => return Err(failed(errno)),
         },
         // It was renamed before, perhaps without time to become durable.
         (false, Some(stat)) if dir::kind(&stat) == FileType::Directory => {}
-        (_, Some(_)) => return Err(taken(path)),
+        (_, Some(_)) => return Err(taken(root, path)),
         (false, None) => return Err(MailError::Gone),
     }
     dir::settle(&to).map_err(failed)?;
     dir::settle(&from).map_err(failed)
+}
+
+/// Looks whether a place is free for a copy, or has a mark, so that what stands there may be ours and is looked at again when
+/// nothing else can come there.
+///
+/// # Errors
+///
+/// `Taken` when something stands there; whatever keeps it from being looked at.
+pub fn is_free(root: &Root, path: &Path) -> Result<(), MailError> {
+    let (parent, mark) = match mark_of(root, path) {
+        Err(MailError::Gone) => return Ok(()),
+        other => other?,
+    };
+    let failed = |errno| Side::Target.failed(path)(errno);
+    let there = dir::look(&parent, path.file_name().unwrap_or_default().as_encoded_bytes()).map_err(failed)?;
+    let free = there.is_none() || dir::look(&parent, &mark).map_err(failed)?.is_some();
+    if free { Ok(()) } else { Err(taken(root, path)) }
 }
 
 /// Takes a copy out of its place again, durably: undoes `place`.
@@ -58,14 +75,14 @@ const TEXT: &str = "drawdown: a copy of a mailbox that has not moved yet, of epo
 ///
 /// # Errors
 ///
-/// `Differs` when something stands at the place; whatever keeps the mark from being written.
+/// `Taken` when something stands at the place; whatever keeps the mark from being written.
 pub fn mark_placed(root: &Root, path: &Path, epoch: i64) -> Result<(), MailError> {
     let (parent, mark) = mark_of(root, path)?;
     let temporary = [&mark[..], b".new"].concat();
     let failed = |errno| Side::Target.failed(path)(errno);
     let there = dir::look(&parent, path.file_name().unwrap_or_default().as_encoded_bytes()).map_err(failed)?;
     if there.is_some() {
-        return Err(taken(path));
+        return Err(taken(root, path));
     }
     remove_file(&parent, &temporary).map_err(failed)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -154,6 +171,6 @@ pub fn discard(root: &Root, path: &Path) -> Result<(), MailError> {
     dir::settle(&parent).map_err(failed)
 }
 
-fn taken(path: &Path) -> MailError {
-    MailError::Differs { what: format!("{}: the place is taken", path.display()) }
+fn taken(root: &Root, path: &Path) -> MailError {
+    MailError::Taken { what: root.shown(path) }
 }

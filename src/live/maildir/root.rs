@@ -52,6 +52,11 @@ impl Root {
         matches!(rustix::fs::fsync(&*self.handle), Ok(()) | Err(Errno::ROFS | Errno::INVAL))
     }
 
+    /// A path below it, for messages.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        self.name.join(path).display().to_string()
+    }
+
     /// The handle of the root itself.
     pub(super) fn handle(&self) -> &OwnedFd {
         &self.handle

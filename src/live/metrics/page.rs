@@ -38,6 +38,12 @@ fn migration(page: &mut Page, status: &Status) {
         seconds(status.at_us),
     );
     page.one("drawdown_paused", Kind::Gauge, "1 while an operator has paused it.", u8::from(status.paused));
+    page.one(
+        "drawdown_stopped",
+        Kind::Gauge,
+        "1 while it has stopped by itself and waits for a person.",
+        u8::from(status.stopped.is_some()),
+    );
     page.one("drawdown_mailboxes", Kind::Gauge, "Mailboxes known.", status.mailboxes);
     let moved = status.moved_before + status.moved;
     page.one("drawdown_mailboxes_moved", Kind::Gauge, "Mailboxes moved, those of earlier sessions too.", moved);

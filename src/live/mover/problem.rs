@@ -17,7 +17,7 @@ pub(super) fn fault(error: &MailError) -> Fault {
         MailError::Gone => Fault::Gone,
         MailError::NoRoom => Fault::NoRoom,
         MailError::ReadOnly => Fault::Unreachable,
-        MailError::SourceUnreadable { .. } | MailError::Special { .. } => Fault::Permanent,
+        MailError::SourceUnreadable { .. } | MailError::Special { .. } | MailError::Taken { .. } => Fault::Permanent,
         MailError::Differs { .. } => Fault::VerifyFailed,
         // A cluster's has a word of its own: it is the head that has no room, not even for a fence. No mailbox is to blame.
         MailError::Io { source, .. } if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {

@@ -42,6 +42,7 @@ impl<'a> Switch<'a> {
         // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
+        maildir::is_free(target, &name.path)?;
         self.user = Some(user.clone());
         self.held = Some(now());
         self.at("holding")?;
@@ -73,7 +74,7 @@ impl<'a> Switch<'a> {
         maildir::mark_placed(target, &name.path, user.epoch)?;
         let placed = maildir::place(target, &arriving(&name.path), &name.path);
         // It may have been renamed before it failed; what already stood there is not ours.
-        self.placed = !matches!(placed, Err(MailError::Differs { .. } | MailError::Gone));
+        self.placed = !matches!(placed, Err(MailError::Taken { .. } | MailError::Gone));
         placed?;
         self.at("flipping")?;
         self.flip(&user, new_home)?;

@@ -1,10 +1,14 @@
 //! One store: what a move does there is tried, and its probe is asked.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::{Checks, Verdict};
 use crate::live::clock::Clock;
@@ -19,9 +23,14 @@ const SKEW: Span = Span::from_secs(5);
 pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks {
     let mut checks = Checks(Vec::new());
     let what = format!("{name} at {}", store.root.display());
-    if store.mount && is_on_root(&store.root).is_ok_and(|is_on_root| is_on_root) {
-        let found = "lies on the file system of `/`, so nothing is mounted there; `mount = false` in its store says that \
-                     it is meant so";
+    if store.mount
+        && let Ok(Some(folder)) = not_mounted(&store.root)
+    {
+        let found = format!(
+            "lies on the file system of `{}`, so nothing is mounted there; `mount = false` in its store says that it is \
+             meant so",
+            folder.display()
+        );
         checks.add(what, Verdict::Bad, found);
         return checks;
     }
@@ -54,9 +63,37 @@ pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks 
     checks
 }
 
-/// Whether a folder lies on the file system of `/`.
-fn is_on_root(folder: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(folder)?.dev() == fs::metadata("/")?.dev())
+/// The folder on whose file system a root lies because nothing is mounted at it; `None` for one that something is mounted at.
+fn not_mounted(root: &Path) -> io::Result<Option<PathBuf>> {
+    let root = fs::canonicalize(root)?;
+    let device = fs::metadata(&root)?.dev();
+    if device == fs::metadata("/")?.dev() {
+        return Ok(Some(PathBuf::from("/")));
+    }
+    let Some(above) = root.parent() else { return Ok(None) };
+    // A folder that is mounted at a second place has the device of the first one.
+    let is_mounted = fs::metadata(above)?.dev() != device || begins_a_mount(&root);
+    Ok((!is_mounted).then(|| above.to_owned()))
+}
+
+/// Whether the kernel says that something is mounted at this very folder (Linux 5.8; an older one says nothing).
+fn begins_a_mount(folder: &Path) -> bool {
+    let found = statx(CWD, folder, AtFlags::empty(), StatxFlags::empty());
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Stores that are to have file systems of their own, and share one: each with an earlier one.
+pub(super) fn sharing<'a>(stores: &[(&'a String, &Store)]) -> Vec<(&'a String, &'a String)> {
+    let mut first: BTreeMap<u64, &String> = BTreeMap::new();
+    let mut shared = Vec::new();
+    for (name, store) in stores.iter().filter(|(_, store)| store.mount) {
+        let Ok(found) = fs::metadata(&store.root) else { continue };
+        match first.entry(found.dev()) {
+            Entry::Vacant(free) => _ = free.insert(name),
+            Entry::Occupied(other) => shared.push((*name, *other.get())),
+        }
+    }
+    shared
 }
 
 /// Does with files of its own what a move does with others', and says by how much the store's clock is ahead of ours.
@@ -130,6 +167,7 @@ impl fmt::Display for Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::site::{FillProbe, LoadProbe};
 
     #[test]
     fn rights_are_tried_and_nothing_is_left() {
@@ -138,6 +176,41 @@ mod tests {
         assert!(skew < SKEW && Span::ZERO - skew < SKEW, "{skew}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         assert!(try_rights(&root.path().join("nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_folder_at_which_nothing_is_mounted_is_known_wherever_it_lies() {
+        let on_root = tempfile::tempdir().unwrap();
+        if fs::metadata(on_root.path()).unwrap().dev() == fs::metadata("/").unwrap().dev() {
+            assert_eq!(not_mounted(on_root.path()).unwrap(), Some(PathBuf::from("/")));
+        }
+        let memory = Path::new("/dev/shm");
+        if fs::metadata(memory).is_ok_and(|found| found.dev() != fs::metadata("/").unwrap().dev()) {
+            let folder = tempfile::tempdir_in(memory).unwrap();
+            assert_eq!(not_mounted(folder.path()).unwrap(), Some(memory.to_owned()));
+            let inner = folder.path().join("inner");
+            fs::create_dir(&inner).unwrap();
+            assert_eq!(not_mounted(&inner).unwrap(), Some(folder.path().to_owned()));
+            assert_eq!(not_mounted(memory).unwrap(), None);
+        }
+        assert_eq!(not_mounted(Path::new("/proc")).unwrap(), None);
+        assert!(not_mounted(&on_root.path().join("nowhere")).is_err());
+    }
+
+    #[test]
+    fn stores_that_share_a_file_system_are_told_unless_it_is_meant_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = |root: &Path, mount| Store {
+            root: root.to_owned(),
+            mount,
+            probe: LoadProbe::Unmeasured,
+            fill: FillProbe::FileSystem,
+        };
+        let (here, proc) = (folder.path(), Path::new("/proc"));
+        let stores = [store(here, true), store(proc, true), store(here, false), store(here, true)];
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        let site: Vec<_> = names.iter().zip(&stores).collect();
+        assert_eq!(sharing(&site), [(&names[3], &names[0])]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! What the ledger knows of earlier sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{SessionError, failed};
+use super::refuse::clock_behind;
+use super::{Accepted, SessionError, failed};
 use crate::fleet::{ClusterId, MailboxId};
-use crate::live::ledger::{LastKnown, Ledger, LedgerError, Named, Reader, Step};
-use crate::migration::message::{Command, Event, Milestone, Order};
+use crate::live::clock::Clock;
+use crate::live::ledger::{LastKnown, Ledger, Named, Step};
+use crate::migration::message::{Event, Order};
+use crate::scenario::Scenario;
 
 /// What the ledger knows of earlier sessions.
 #[derive(Debug, Default)]
@@ -18,8 +20,8 @@ pub(in crate::live) struct Past {
     pub(in crate::live) known: Option<LastKnown>,
     /// Switches that had a copy in, or on the way to, its final place.
     pub(super) placed: BTreeMap<MailboxId, ClusterId>,
-    /// Whether an operator had paused the migration, or it had stopped by itself.
-    paused: bool,
+    /// Orders of earlier sessions that are still in force.
+    standing: Vec<Order>,
 }
 
 impl Past {
@@ -34,40 +36,61 @@ impl Past {
         Ok(Self {
             names: reader.mailboxes().map_err(problem)?,
             placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
-            paused: paused(&reader, known.session).map_err(problem)?,
+            standing: reader.standing_orders().map_err(problem)?,
             known: Some(known),
         })
     }
 
-    /// Whether an operator had paused the migration.
-    pub(in crate::live) const fn paused(&self) -> bool {
-        self.paused
+    /// Orders of earlier sessions that are still in force, as the next one is given them.
+    pub(in crate::live) fn standing(&self) -> impl Iterator<Item = Event> {
+        self.standing.iter().copied().map(Event::Operator)
+    }
+
+    /// The session's time, by which nothing lies ahead: the ledger's where the system's clock is behind it by no more than
+    /// two machines may differ, the system's own where somebody has found that right.
+    pub(in crate::live) fn go_on(
+        &mut self,
+        scenario: &Scenario,
+        clock: Clock,
+        accepted: Accepted,
+    ) -> Result<Clock, SessionError> {
+        let Some(known) = &mut self.known else { return Ok(clock) };
+        let Some(why) = clock_behind(scenario, known.at, clock.now()) else { return Ok(clock.not_before(known.at)) };
+        if !accepted.clock {
+            return Err(SessionError(why));
+        }
+        let now = clock.now();
+        for (_, switched) in &mut known.facts.unpurged {
+            *switched = now.min(*switched);
+        }
+        Ok(clock)
+    }
+
+    /// Says in words which orders are still in force, and what ends each.
+    pub(super) fn tell_standing(&self, scenario: &Scenario, say: &dyn Fn(&str)) {
+        for order in &self.standing {
+            match order {
+                Order::Pause => say("paused as before: nothing begins before `drawdown resume`"),
+                Order::HoldPurges => say("old copies are kept as before, until `drawdown resume-purges`"),
+                Order::CloseCluster(cluster) => {
+                    let name = &scenario.clusters[cluster.index()];
+                    say(&format!("nothing is placed on {name} as before, until `drawdown open-cluster`"));
+                }
+                Order::Resume
+                | Order::Cap { .. }
+                | Order::Skip(_)
+                | Order::Retry(_)
+                | Order::MoveNow(_)
+                | Order::OpenCluster(_)
+                | Order::ResumePurges
+                | Order::StopCohort(_)
+                | Order::EndSession => {}
+            }
+        }
     }
 
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {
         let row = self.names.iter().position(|named| named.name == user)?;
         self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
     }
-}
-
-/// Whether an operator's last word in a session was to pause, or the machine stopped by itself since.
-fn paused(reader: &Reader, session: u16) -> Result<bool, LedgerError> {
-    let mut paused = false;
-    reader.visit(session, &mut |recorded| {
-        match recorded.event {
-            Event::Operator(Order::Pause | Order::StopCohort(_)) => paused = true,
-            Event::Operator(Order::Resume) => paused = false,
-            _ => {}
-        }
-        let announced = recorded.commands.iter().any(|command| command.contains("announce"));
-        if announced && recorded.read_commands()?.iter().any(stops) {
-            paused = true;
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(paused)
-}
-
-fn stops(command: &Command) -> bool {
-    matches!(command, Command::Announce { milestone: Milestone::Stopped { .. }, .. })
 }

@@ -1,15 +1,120 @@
 //! What no session may begin with, because it would do something else than it says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::SessionError;
+use super::{Past, SessionError};
 use crate::live::directory::{User, overlap};
 use crate::live::group;
-use crate::live::ledger::Ledger;
+use crate::live::ledger::{LastKnown, Ledger};
 use crate::scenario::Scenario;
+use crate::scenario::site::Site;
+use crate::units::{Span, Time};
+
+/// The machine's clock may be so far behind what the ledger has: machines that keep the same time are no further apart, and
+/// no window, grace or date of a plan hangs on a minute. A session's time goes on from the ledger's then.
+const BEHIND: Span = Span::from_secs(60);
+
+/// What somebody has looked at, and found right although no session begins with it otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The machine's clock, which is behind what the ledger has.
+    pub clock: bool,
+    /// A plan by which old copies of earlier sessions go sooner.
+    pub plan: bool,
+    /// Stores on other file systems than when the last session began.
+    pub stores: bool,
+}
+
+/// Says why a session may not begin at this time: it would run by the ledger's, however wrong that is.
+pub(in crate::live) fn clock_behind(scenario: &Scenario, last: Time, now: Time) -> Option<String> {
+    let shown = |time: Time| {
+        let stamp = Timestamp::from_microsecond(time.unix_micros()).unwrap_or(Timestamp::UNIX_EPOCH);
+        stamp.to_zoned_datetime(scenario.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    };
+    let behind = last.since(now);
+    (behind > BEHIND).then(|| {
+        format!(
+            "this machine says {}, and the ledger's last event is of {}, {behind} later: set the clock, or, where it is \
+             right now and was not then, begin with `--accept-clock`",
+            shown(now),
+            shown(last)
+        )
+    })
+}
+
+/// Looks whether the plan, and those whom it is about, are as a session needs them.
+pub(in crate::live) fn refuse(
+    scenario: &Scenario,
+    past: &Past,
+    users: &[User],
+    accepted: Accepted,
+) -> Result<(), SessionError> {
+    if let Some(known) = &past.known {
+        refuse_sooner_purges(scenario, known, accepted)?;
+    }
+    refuse_overlaps(scenario, users)?;
+    refuse_missing_groups(scenario, users)
+}
+
+/// Looks whether old copies that earlier sessions have left would go sooner than those had planned.
+fn refuse_sooner_purges(scenario: &Scenario, known: &LastKnown, accepted: Accepted) -> Result<(), SessionError> {
+    let (before, now) = (known.plan.copy.purge_after, scenario.plan.copy.purge_after);
+    let sooner = now.is_some_and(|now| before.is_none_or(|before| now < before));
+    let copies = known.facts.unpurged.len();
+    if accepted.plan || !sooner || copies == 0 {
+        return Ok(());
+    }
+    let shown = |after: Option<Span>| after.map_or("never".to_owned(), |after| format!("after {after}"));
+    Err(SessionError(format!(
+        "old copies are to be purged {}, and in the ledger's last session it was {}: {copies} of them would go sooner than \
+         was planned when they were left; where that is meant, begin with `--accept-plan`",
+        shown(now),
+        shown(before)
+    )))
+}
+
+/// The file system of each store, by the store's name; what cannot be asked is left out.
+pub(super) fn file_systems(scenario: &Scenario, site: &Site) -> BTreeMap<String, u64> {
+    let stores = scenario.heads.iter().chain(&scenario.clusters).zip(site.heads.iter().chain(&site.clusters));
+    let asked = stores.filter_map(|(name, store)| {
+        let state = rustix::fs::statvfs(&store.root).ok()?;
+        Some((name.clone(), state.f_fsid))
+    });
+    asked.collect()
+}
+
+/// Stores that lie on other file systems than those that the ledger has noted of them: most likely one is not mounted.
+pub(in crate::live) fn on_other_file_systems(scenario: &Scenario, site: &Site) -> Vec<String> {
+    // What cannot be read is told of by whoever reads the ledger next.
+    let noted = Ledger::read(&site.ledger).and_then(|reader| reader.stores()).unwrap_or_default();
+    let found = file_systems(scenario, site);
+    noted
+        .into_iter()
+        .filter(|(name, system)| found.get(name).is_some_and(|now| now != system))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// What to do about such a store.
+pub(in crate::live) const OTHER_FILE_SYSTEM: &str = "on another file system than when the last session began: mount it, or, \
+     where the same mail is there all the same (it was copied there, its device has another number), begin with `--accept-stores`";
+
+/// Looks whether each store lies where it lay.
+pub(in crate::live) fn refuse_other_file_systems(
+    scenario: &Scenario,
+    site: &Site,
+    accepted: Accepted,
+) -> Result<(), SessionError> {
+    match on_other_file_systems(scenario, site) {
+        others if others.is_empty() || accepted.stores => Ok(()),
+        others => Err(SessionError(format!("{}: {OTHER_FILE_SYSTEM}", others.join(", ")))),
+    }
+}
 
 /// A ledger's stores are not the scenario's. It has them by their places in the file, and would take one for the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +172,7 @@ fn compare(recorded: &Stores, heads: &[String], clusters: &[String]) -> Result<(
 }
 
 /// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one.
-pub(in crate::live) fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
+fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
     match overlap::on_one_store(users, &scenario.heads) {
         found if found.is_empty() => Ok(()),
         found => Err(SessionError(format!(
@@ -79,7 +184,7 @@ pub(in crate::live) fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> R
 }
 
 /// Groups that nobody has cannot be moved one after the other.
-pub(in crate::live) fn refuse_missing_groups(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
+fn refuse_missing_groups(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
     if group::are_missing(scenario, users) { Err(SessionError(group::MISSING.to_owned())) } else { Ok(()) }
 }
 

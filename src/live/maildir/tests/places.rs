@@ -1,6 +1,6 @@
 use super::super::{
-    discard, folders_left, is_fenced, mark_placed, measure, place, purge, stray, take_back, unfence, unmark_placed,
-    unplace,
+    discard, folders_left, is_fenced, is_free, mark_placed, measure, place, purge, stray, take_back, unfence,
+    unmark_placed, unplace,
 };
 use super::*;
 use std::collections::BTreeSet;
@@ -129,12 +129,12 @@ fn a_copy_takes_its_place_and_leaves_it_but_never_anothers() {
     }
     // A directory, even an empty one, and a fence hold the place.
     fs::create_dir(stores.new.join(PATH)).unwrap();
-    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Taken { .. })));
     fence(&stores.to, path()).unwrap();
-    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Taken { .. })));
     discard(&stores.to, arriving).unwrap();
     discard(&stores.to, arriving).unwrap();
-    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(place(&stores.to, arriving, path()), Err(MailError::Taken { .. })));
     assert!(matches!(discard(&stores.to, path()), Err(MailError::Special { .. })));
     let bob = [Path::new("example.com/alice/a"), Path::new("example.com/alice/b")];
     assert!(matches!(place(&stores.to, bob[0], bob[1]), Err(MailError::Gone)));
@@ -150,15 +150,19 @@ fn only_a_copy_in_which_nobody_lives_yet_is_removed_from_its_place() {
         mark_placed(&stores.to, path(), epoch).unwrap();
         place(&stores.to, arriving, path()).unwrap();
     };
+    is_free(&stores.to, path()).unwrap();
     put(7);
+    is_free(&stores.to, path()).expect("a mark: it may be ours");
     // The user has moved since, and lives there: the epoch is another one.
     unplace(&stores.to, path(), 8).unwrap();
     assert!(placed.join("cur/1.host:2,").exists());
     // Without a mark nobody knows whose it is.
     unplace(&stores.to, path(), 7).unwrap();
     assert!(placed.exists());
+    let taken = is_free(&stores.to, path()).unwrap_err();
+    assert!(taken.to_string().starts_with(&placed.display().to_string()), "{taken}");
     // What stands there already is never marked.
-    assert!(matches!(mark_placed(&stores.to, path(), 7), Err(MailError::Differs { .. })));
+    assert!(matches!(mark_placed(&stores.to, path(), 7), Err(MailError::Taken { .. })));
     unplace(&stores.to, path(), 7).unwrap();
     assert!(placed.exists());
     take_back(&stores.to, path(), arriving).unwrap();
@@ -211,7 +215,7 @@ fn a_purge_removes_what_is_behind_the_fence_and_goes_on_after_an_interruption() 
 #[test]
 fn an_audit_counts_folders_with_mail_that_nobody_has_moved() {
     let stores = Stores::new();
-    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap(), 0);
+    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap().folders, 0);
     stores.make_folder(".Sent");
     // A folder of this name is no fenced mailbox.
     stores.make_folder(".Work.moving");
@@ -220,9 +224,13 @@ fn an_audit_counts_folders_with_mail_that_nobody_has_moved() {
     }
     let totals = measure(&stores.from, path()).unwrap();
     assert_eq!((totals.bytes.get(), totals.messages, totals.folders), (78, 3, 3));
-    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap(), 3);
+    let left = folders_left(&stores.from, &BTreeSet::new()).unwrap();
+    let mut first: Vec<_> =
+        left.first.iter().map(|path| path.strip_prefix(PATH).unwrap().display().to_string()).collect();
+    first.sort_unstable();
+    assert_eq!((left.folders, first), (3, ["", ".Sent", ".Work.moving"].map(str::to_owned).to_vec()));
     fence(&stores.from, path()).unwrap();
-    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap(), 0);
+    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap().folders, 0);
     fs::rename(stores.old.join(MOVING), stores.old.join("example.com/alice/Maildir.purging")).unwrap();
-    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap(), 0);
+    assert_eq!(folders_left(&stores.from, &BTreeSet::new()).unwrap().folders, 0);
 }
