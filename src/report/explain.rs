@@ -109,7 +109,8 @@ impl Explain {
             Verdict::NotSure => 2,
             Verdict::TooFew => 3,
             Verdict::InNeither => 4,
-            Verdict::Same => 5,
+            Verdict::SameByHorizon => 5,
+            Verdict::Same => 6,
         };
         ranked.sort_by(|(_, one, _), (_, other, _)| {
             order(one).cmp(&order(other)).then(days(other).abs().total_cmp(&days(one).abs()))
@@ -219,7 +220,7 @@ pub(super) fn limits(explain: &Explain) -> Section {
             words::unit(limit, &explain.scenario),
             shift,
             slow,
-            words::verdict(date.verdict).to_owned(),
+            words::verdict(date, explain.explained.replications),
         ]
     };
     let ranked = explain.ranked();

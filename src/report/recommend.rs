@@ -207,7 +207,7 @@ fn headline(known: &Recommendation) -> (Tone, String) {
         Some(case) => {
             let date = known.date(case, &calendar);
             let by = known.shift(case).filter(|one| matches!(one.verdict, Sure::Less | Sure::More));
-            let by = by.map_or_else(String::new, |one| format!(", {}", what_if::words::by(&known.what_if, one)));
+            let by = by.map_or_else(String::new, |one| format!(", {}", what_if::words::moved_by(&known.what_if, one)));
             let text = format!(
                 "{}: {milestone} by {date} ({level}){by}, the earliest of {plans} plans that keeps what was asked for",
                 known.name(case)

@@ -124,7 +124,7 @@ pub(super) fn answer(what_if: &WhatIf) -> Section {
     let mut rows = vec![vec![what_if.base.clone(), base, String::new(), String::new(), String::new()]];
     for (about, variant) in what_if.cases() {
         rows.push(match variant.milestone(&main) {
-            Some(one) => row(&about.name, one, what_if, &calendar),
+            Some(one) => row(&about.name, one, what_if, &calendar.until(variant.horizon)),
             None => {
                 vec![about.name.clone(), String::new(), String::new(), String::new(), "not in it".into()]
             }
@@ -180,12 +180,13 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
     let calendar = Calendar::new(&what_if.scenario);
     let mut blocks = Vec::new();
     for (about, variant) in what_if.cases() {
+        let its_own = calendar.until(variant.horizon);
         let date = |name: &str| what_if.base_dates(name).map_or_else(String::new, |dates| cell(dates, P50, &calendar));
         let row = |one: &MilestoneShift| {
             vec![
                 one.dates.name.clone(),
                 date(&one.dates.name),
-                cell(&one.dates, P50, &calendar),
+                cell(&one.dates, P50, &its_own),
                 shift(one, what_if.compared.each),
                 earlier(one, what_if),
                 words::date_verdict(one.verdict).to_owned(),
@@ -206,7 +207,7 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
 /// What a shift does not know, where it matters.
 fn bounded(one: &MilestoneShift) -> Option<Block> {
     let dates = one.shift?.bounded;
-    let is_known = one.verdict == Verdict::InNeither || (one.verdict == Verdict::Same && one.order.unknown == 0);
+    let is_known = matches!(one.verdict, Verdict::InNeither | Verdict::Same);
     (dates > 0 && !is_known).then(|| {
         let text = format!(
             "- {}: {} of its dates, of both cases together, lie at or after the horizon, or are never reached, and count as the \
