@@ -132,6 +132,9 @@ pub struct MeasureShift {
     pub mean: f64,
     /// The mean of the differences, its `days` being of the measure's own unit; none with too few replications.
     pub difference: Option<Shift>,
+    /// Replications that the horizon cut off in either case: what users would have gone through later is in no amount, and nobody
+    /// can be sure which way the amounts differ.
+    pub unfinished: usize,
     /// What that means.
     pub verdict: Verdict,
 }
@@ -206,12 +209,13 @@ fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
     }
     milestones.sort_by_key(|(here, _)| *here);
     let without = |all: &[String], those: &[String]| all.iter().filter(|name| !those.contains(name)).cloned().collect();
+    let pairs = || base.runs.iter().zip(&other.runs);
+    let unfinished = pairs().filter(|(before, after)| !(before.is_finished && after.is_finished)).count();
     let measure = |measure: Measure| {
-        let pairs = base.runs.iter().zip(&other.runs);
         let differences: Vec<f64> =
-            pairs.map(|(before, after)| after.impact.get(measure) - before.impact.get(measure)).collect();
+            pairs().map(|(before, after)| after.impact.get(measure) - before.impact.get(measure)).collect();
         let (mean, difference) = (other.mean(measure), Shift::of(&differences));
-        MeasureShift { measure, mean, difference, verdict: Verdict::TooFew }
+        MeasureShift { measure, mean, difference, unfinished, verdict: Verdict::TooFew }
     };
     Variant {
         milestones: milestones.into_iter().map(|(_, milestone)| milestone).collect(),
@@ -295,8 +299,13 @@ fn judge(compared: &mut Compared) {
     for place in 0..Measure::COUNT {
         let all = compared.variants.iter_mut().map(|one| &mut one.impact[place]);
         let differences =
-            all.map(|one| Difference { shift: one.difference, is_open: false, verdict: &mut one.verdict });
+            all.map(|one| Difference { shift: one.difference, is_open: one.unfinished > 0, verdict: &mut one.verdict });
         judge_together(differences.collect(), alpha);
+        let unfinished =
+            compared.variants.iter_mut().map(|one| &mut one.impact[place]).filter(|one| one.unfinished > 0);
+        for one in unfinished.filter(|one| matches!(one.verdict, Verdict::More | Verdict::Less)) {
+            one.verdict = Verdict::NotSure;
+        }
     }
 }
 

@@ -37,14 +37,20 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn is_kept(&self, run: &Run) -> bool {
+    fn is_within(&self, run: &Run) -> bool {
         run.impact.get(self.measure) <= self.at_most
     }
 
-    /// In how many of some replications it is kept.
+    /// In how many of some replications it is kept to their end.
     #[must_use]
     pub fn kept(&self, runs: &[Run]) -> usize {
-        runs.iter().filter(|run| self.is_kept(run)).count()
+        runs.iter().filter(|run| run.is_finished && self.is_within(run)).count()
+    }
+
+    /// In how many it is kept as far as the horizon, which cut them off: nobody knows what would have come.
+    #[must_use]
+    pub fn unknown(&self, runs: &[Run]) -> usize {
+        runs.iter().filter(|run| !run.is_finished && self.is_within(run)).count()
     }
 }
 
@@ -270,9 +276,11 @@ pub enum Verdict {
 /// How a condition does in fresh replications.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// The replications in which it is kept, as a share.
+    /// The replications in which it is kept to their end, as a share.
     pub share: f64,
-    /// Wilson's interval of that share.
+    /// The replications that keep it as far as the horizon, which cut them off, as a share.
+    pub unknown: f64,
+    /// Wilson's interval of the share: from its low end with all that is unknown not kept to its high end with all of that kept.
     pub interval: (f64, f64),
 }
 
@@ -294,8 +302,10 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
         .conditions
         .iter()
         .map(|condition| {
-            let kept = condition.kept(runs);
-            Kept { share: kept as f64 / runs.len().max(1) as f64, interval: wilson(kept, runs.len(), each) }
+            let (kept, unknown) = (condition.kept(runs), condition.unknown(runs));
+            let share = |part: usize| part as f64 / runs.len().max(1) as f64;
+            let interval = (wilson(kept, runs.len(), each).0, wilson(kept + unknown, runs.len(), each).1);
+            Kept { share: share(kept), unknown: share(unknown), interval }
         })
         .collect();
     let bars = || goal.conditions.iter().map(|condition| condition.with.fraction()).zip(&kept);

@@ -227,6 +227,7 @@ pub(super) fn limits(explain: &Explain) -> Section {
     let bounded = ranked.iter().any(|(_, date, _)| {
         date.shift.is_some_and(|shift| shift.bounded > 0) && !matches!(date.verdict, Verdict::Same | Verdict::InNeither)
     });
+    let unfinished = ranked.iter().map(|(_, _, slow)| slow.unfinished).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = ranked.into_iter().map(row).collect();
     if rows.is_empty() {
         return section("", Vec::new());
@@ -246,6 +247,13 @@ pub(super) fn limits(explain: &Explain) -> Section {
             "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts may be larger."
                 .into(),
         ));
+    }
+    if unfinished > 0 {
+        let text = format!(
+            "- {} of a limit, with the unit or without, not finished by the horizon: minutes slow that come later are not counted.",
+            replications(unfinished)
+        );
+        blocks.push(Block::Line(Tone::Doubt, text));
     }
     section("What one unit more is worth", blocks)
 }

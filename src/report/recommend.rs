@@ -141,6 +141,7 @@ pub(super) fn answer(known: &Recommendation) -> Section {
             condition.with
         )));
     }
+    blocks.extend(known.shown().filter_map(|case| cut_off(known, case)).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.extend(cost(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.push(plain(format!(
         "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
@@ -149,6 +150,19 @@ pub(super) fn answer(known: &Recommendation) -> Section {
         known.what_if.compared.confidence
     )));
     Section { title: String::new(), blocks }
+}
+
+/// In how many replications nobody knows whether a plan keeps a condition, where there are some.
+fn cut_off(known: &Recommendation, case: usize) -> Option<String> {
+    let unknown = known.judged[case].kept.iter().map(|kept| kept.unknown).fold(0.0, f64::max);
+    (unknown > 0.0).then(|| {
+        format!(
+            "{}: {} of the replications are not finished by the horizon, and keep a condition only so far; nobody knows whether they \
+             would have kept it.",
+            known.name(case),
+            percent(unknown)
+        )
+    })
 }
 
 /// What the recommended plan surely takes more of, and nothing bounds.

@@ -267,6 +267,7 @@ pub(super) fn users(what_if: &WhatIf) -> Section {
         let rows = variant.impact.iter().zip(&what_if.compared.base_impact).map(row).collect();
         blocks
             .push(Block::Table { header: header(&[&about.name, "before", "with it", "difference", "verdict"]), rows });
+        blocks.extend(cut_off(&about.name, variant));
     }
     let objective = what_if.scenario.model.objective.secs() * 1e3;
     blocks.push(plain(format!(
@@ -276,6 +277,18 @@ pub(super) fn users(what_if: &WhatIf) -> Section {
          has less chance in it. Held: locked out by switches. k: thousands, M: millions."
     )));
     section("What users notice", blocks)
+}
+
+/// That amounts are not whole, where they are not.
+fn cut_off(name: &str, variant: &Variant) -> Option<Block> {
+    let unfinished = variant.impact.iter().map(|one| one.unfinished).max().filter(|cut| *cut > 0)?;
+    let text = format!(
+        "- {name}: {}, with it or without, {} not finished by the horizon: what users would go through later is in no amount, and \
+         none of the differences is sure.",
+        replications(unfinished),
+        if unfinished == 1 { "is" } else { "are" }
+    );
+    Some(Block::Line(Tone::Doubt, text))
 }
 
 fn difference(shift: &Shift, each: Share) -> String {

@@ -146,6 +146,27 @@ fn what_one_of_two_horizons_alone_shows_moves_nothing() {
 }
 
 #[test]
+fn what_users_go_through_is_not_judged_where_the_horizon_cut_it_off() {
+    let minutes = |more: f64, cut: u32| {
+        move |r: u32| {
+            let mut outcome = base(r);
+            outcome.heads[0].minutes_above += more + f64::from(r % 3) * more;
+            outcome.unfinished = (r < cut).then_some(Binding::Throttle);
+            outcome
+        }
+    };
+    let verdict = |more: f64, cut: u32| {
+        let compared = compared(60, &[&minutes(0.0, 0), &minutes(more, cut)]);
+        let of = |one: &&MeasureShift| one.measure == Measure::MinutesAbove;
+        let one = *compared.variants[0].impact.iter().find(of).unwrap();
+        assert_eq!(one.unfinished, cut as usize);
+        one.verdict
+    };
+    assert_eq!((verdict(-5.0, 0), verdict(-5.0, 1)), (Verdict::Less, Verdict::NotSure));
+    assert_eq!((verdict(0.0, 0), verdict(0.0, 1)), (Verdict::Same, Verdict::SameByHorizon));
+}
+
+#[test]
 fn milestones_of_one_case_alone_are_named() {
     let (scenario, mut other) = (scenario(), scenario());
     other.milestones.swap(0, 1);

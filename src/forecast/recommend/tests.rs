@@ -31,6 +31,7 @@ fn run(point: &[usize], replication: u32) -> Run {
     Run {
         dates: vec![When::At(Time::default() + Span::from_secs_f64(days * 86_400.0))],
         impact: Impact::with(Measure::MinutesAboveCaused, minutes),
+        is_finished: true,
     }
 }
 
@@ -106,6 +107,25 @@ fn a_plan_is_judged_with_the_doubt_that_its_replications_leave() {
         run.dates[0] = When::AfterHorizon;
     }
     assert_eq!(judge(&goal(39.0, 900_000), 0, &late, 3, SURE).verdict, Verdict::NotReached);
+}
+
+#[test]
+fn a_replication_that_the_horizon_cut_off_keeps_nothing_for_sure_and_may_break_what_it_keeps() {
+    let judged = |unfinished: usize, at_most: f64, with: u32| {
+        let mut runs: Vec<Run> = (0..200).map(|r| run(&[3, 0, 0], r)).collect();
+        for run in &mut runs[..unfinished] {
+            (run.is_finished, run.dates[0]) = (false, When::AfterHorizon);
+            run.impact = Impact::with(Measure::MinutesAboveCaused, 1.0);
+        }
+        judge(&goal(at_most, with), 0, &runs, 3, SURE)
+    };
+    assert_eq!(judged(0, 39.0, 950_000).verdict, Verdict::Keeps);
+    let some = judged(22, 39.0, 950_000);
+    assert_eq!(some.verdict, Verdict::NotSure);
+    assert!((some.kept[0].share - 0.89).abs() < 1e-9 && (some.kept[0].unknown - 0.11).abs() < 1e-9, "{some:?}");
+    // What is over the limit before the horizon is over it for good.
+    assert_eq!(judged(22, 0.5, 500_000).verdict, Verdict::Breaks);
+    assert_eq!(judged(22, 39.0, 800_000).verdict, Verdict::Keeps, "89 % do, whatever becomes of the others");
 }
 
 #[test]

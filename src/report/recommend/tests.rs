@@ -10,7 +10,8 @@ use crate::units::Share;
 /// Three plans of which the first ones break the condition until one keeps it, where one does.
 fn known(verdicts: [Verdict; 3]) -> Recommendation {
     let condition = Condition { measure: Measure::MailboxHoursOut, at_most: 5_000.0, with: Share::from_ppm(900_000) };
-    let judged = |verdict: Verdict| Judged { kept: vec![Kept { share: 0.93, interval: (0.88, 0.96) }], verdict };
+    let judged =
+        |verdict: Verdict| Judged { kept: vec![Kept { share: 0.93, unknown: 0.0, interval: (0.88, 0.96) }], verdict };
     let chosen = verdicts.iter().position(|verdict| *verdict == Verdict::Keeps).map(|at| [1, 2, 0][at]);
     Recommendation {
         what_if: what_if(&[("aimd at 6 ms", 0.7), ("<b>fixed</b>", -1.5)]),

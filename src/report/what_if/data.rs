@@ -179,6 +179,8 @@ struct ImpactPart {
     low: Option<f64>,
     /// Upper end of its interval.
     high: Option<f64>,
+    /// Replications that the horizon cut off in either case: the amounts are not whole, and no verdict is `less` or `more`.
+    unfinished: usize,
     /// `less`, `more`, `same`, `same by horizon`, `not sure` or `too few`.
     verdict: &'static str,
 }
@@ -301,6 +303,7 @@ fn impact(one: &MeasureShift, each: Share) -> ImpactPart {
         difference: one.difference.map(|shift| shift.days),
         low,
         high,
+        unfinished: one.unfinished,
         verdict: match one.verdict {
             Verdict::Less => "less",
             Verdict::More => "more",
