@@ -134,10 +134,36 @@ fn the_fewest_replications_that_can_tell_are_just_enough() {
         let goal = goal(39.0, with);
         let fewest = fewest(&goal, SURE);
         let verdict = |count: u32| {
-            judge(&goal, 0, &(0..count).map(|r| run(&[3, 0, 0], r)).collect::<Vec<_>>(), FINALISTS, SURE).verdict
+            judge(&goal, 0, &(0..count).map(|r| run(&[3, 0, 0], r)).collect::<Vec<_>>(), FINALISTS + 1, SURE).verdict
         };
         assert_eq!((verdict(fewest), verdict(fewest - 1)), (Verdict::Keeps, Verdict::NotSure), "{with}: {fewest}");
     }
+}
+
+#[test]
+fn a_plan_that_keeps_the_conditions_is_changed_only_for_an_earlier_date_at_the_level() {
+    use crate::forecast::compare::compare;
+    use crate::forecast::testing::{days_of, outcome, scenario};
+    let scenario = scenario();
+    // The first half of a day earlier in the mean, and later at P80; the second a day earlier throughout.
+    let case = |by: fn(f64) -> f64| move |r: u32| Run::of(&outcome(r, by(days_of(r))));
+    let cases =
+        [case(|days| days), case(|days| if days > 28.0 { days + 0.1 } else { days - 2.0 }), case(|days| days - 1.0)];
+    let runs: Vec<Vec<Run>> = (0..100).map(|r| cases.iter().map(|case| case(r)).collect()).collect();
+    let compared = compare(&[&scenario; 3], &runs, SURE);
+    let chosen = |verdicts: [Verdict; 3], order: &[usize]| {
+        let judged = verdicts.map(|verdict| Judged { kept: Vec::new(), verdict });
+        choose(&goal(1.0, 900_000), "all emptied", &judged, order, &compared)
+    };
+    let (keeps, breaks) = (Verdict::Keeps, Verdict::Breaks);
+    assert_eq!(chosen([keeps; 3], &[1, 2]), Some(2), "the first one is later at P80");
+    assert_eq!(
+        chosen([keeps, keeps, breaks], &[1, 2]),
+        Some(0),
+        "the plan as it is, though the search has better ones"
+    );
+    assert_eq!(chosen([breaks, keeps, keeps], &[1, 2]), Some(1));
+    assert_eq!(chosen([breaks; 3], &[1, 2]), None);
 }
 
 #[test]
