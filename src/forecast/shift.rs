@@ -157,7 +157,7 @@ impl Shift {
 
 /// Whether surely fewer replications are done by the bound than were done by the margin before it: then the date has surely become
 /// later, by more than the margin at some level, however far beyond the bound it lies. `are_pairs` where replications have the same
-/// random numbers: then those that differ decide (McNemar, exact), else Wilson's intervals.
+/// random numbers: then those that differ decide (`McNemar`, exact), else Wilson's intervals.
 #[must_use]
 pub fn fewer_reach(
     before: &[Option<Time>],
