@@ -18,7 +18,7 @@ use super::{Done, Failure};
 use crate::forecast::cases::Run;
 use crate::forecast::compare::compare;
 use crate::forecast::draw::uniform;
-use crate::forecast::recommend::{self as search, Found, Goal, Judged, Point, Search, Verdict};
+use crate::forecast::recommend::{self as search, Found, Goal, Judged, Point, Search};
 use crate::forecast::replicate::Watch;
 use crate::report::files::sha256;
 use crate::report::recommend::{self as report, Recommendation, SearchFacts};
@@ -200,14 +200,15 @@ impl Plans<'_> {
         let place = search::place(&scenarios[0], goal).unwrap_or_default();
         let of_case = |at: usize| -> Vec<Run> { runs.done.iter().map(|row| row[at].clone()).collect() };
         let judged: Vec<Judged> =
-            (0..cases.len()).map(|at| search::judge(goal, place, &of_case(at), order.len(), confidence)).collect();
-        let chosen = order.iter().copied().find(|at| judged[*at].verdict == Verdict::Keeps);
+            (0..cases.len()).map(|at| search::judge(goal, place, &of_case(at), cases.len(), confidence)).collect();
+        let compared = compare(&all, &runs.done, confidence);
+        let milestone = scenarios[0].milestone_name(&goal.milestone);
+        let chosen = search::choose(goal, &milestone, &judged, &order, &compared);
         let mut about = Vec::new();
         for case in &cases[1..] {
             about.push(cases::about(base, case, None)?);
         }
         let plan = chosen.map(|at| report::plan(cases[at].source.resolved()));
-        let compared = compare(&all, &runs.done, confidence);
         let what_if = WhatIf {
             kind: "recommend",
             base: base.name.clone(),

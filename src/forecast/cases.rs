@@ -28,6 +28,8 @@ pub struct Run {
     pub dates: Vec<When>,
     /// What users went through.
     pub impact: Impact,
+    /// Whether it came to its end; else the horizon cut it off, and `impact` is the least that users go through.
+    pub is_finished: bool,
 }
 
 /// What is measured of what users go through, in one replication and over all heads.
@@ -142,7 +144,11 @@ impl Run {
             (None, Some(_)) => When::AfterHorizon,
             (None, None) => When::Never,
         };
-        Self { dates: outcome.reached.iter().map(when).collect(), impact: Impact::of(outcome) }
+        Self {
+            dates: outcome.reached.iter().map(when).collect(),
+            impact: Impact::of(outcome),
+            is_finished: outcome.unfinished.is_none(),
+        }
     }
 }
 

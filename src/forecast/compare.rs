@@ -59,6 +59,8 @@ pub struct Variant {
     pub added: Vec<String>,
     /// What users go through, by `Measure::ALL`.
     pub impact: Vec<MeasureShift>,
+    /// Where its own replications end: what is not reached by then is later.
+    pub horizon: Time,
 }
 
 impl Variant {
@@ -78,6 +80,8 @@ pub enum Verdict {
     Less,
     /// Not one replication differs.
     Same,
+    /// Not one replication is known to differ, and what lies beyond the horizon may.
+    SameByHorizon,
     /// It can be chance.
     NotSure,
     /// No replication of either reaches it by the horizon.
@@ -128,6 +132,9 @@ pub struct MeasureShift {
     pub mean: f64,
     /// The mean of the differences, its `days` being of the measure's own unit; none with too few replications.
     pub difference: Option<Shift>,
+    /// Replications that the horizon cut off in either case: what users would have gone through later is in no amount, and nobody
+    /// can be sure which way the amounts differ.
+    pub unfinished: usize,
     /// What that means.
     pub verdict: Verdict,
 }
@@ -191,33 +198,35 @@ impl Side<'_> {
 
 fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
     let (known, names) = (base.names(), other.names());
+    let bound = base.scenario.horizon.min(other.scenario.horizon);
     let mut milestones = Vec::new();
     for dates in other.dated() {
         let place = |names: &[String]| names.iter().position(|name| *name == dates.name);
         if let (Some(here), Some(there)) = (place(&known), place(&names)) {
-            let bound = base.scenario.horizon.min(other.scenario.horizon);
-            let pair = Pair { before: base.dates(here), after: other.dates(there), bound };
+            let pair = Pair::of(&base.dates(here), &other.dates(there), bound);
             milestones.push((here, pair.milestone(dates, settings)));
         }
     }
     milestones.sort_by_key(|(here, _)| *here);
     let without = |all: &[String], those: &[String]| all.iter().filter(|name| !those.contains(name)).cloned().collect();
+    let pairs = || base.runs.iter().zip(&other.runs);
+    let unfinished = pairs().filter(|(before, after)| !(before.is_finished && after.is_finished)).count();
     let measure = |measure: Measure| {
-        let pairs = base.runs.iter().zip(&other.runs);
         let differences: Vec<f64> =
-            pairs.map(|(before, after)| after.impact.get(measure) - before.impact.get(measure)).collect();
+            pairs().map(|(before, after)| after.impact.get(measure) - before.impact.get(measure)).collect();
         let (mean, difference) = (other.mean(measure), Shift::of(&differences));
-        MeasureShift { measure, mean, difference, verdict: Verdict::TooFew }
+        MeasureShift { measure, mean, difference, unfinished, verdict: Verdict::TooFew }
     };
     Variant {
         milestones: milestones.into_iter().map(|(_, milestone)| milestone).collect(),
         missing: without(&known, &names),
         added: without(&names, &known),
         impact: Measure::ALL.into_iter().map(measure).collect(),
+        horizon: other.scenario.horizon,
     }
 }
 
-/// The dates of one milestone in two cases, replication by replication.
+/// The dates of one milestone in two cases, replication by replication, as far as both cases look.
 struct Pair {
     before: Vec<When>,
     after: Vec<When>,
@@ -225,12 +234,21 @@ struct Pair {
 }
 
 impl Pair {
+    /// Of two horizons the earlier one ends both: a date that only one of the cases could see says nothing of the other.
+    fn of(before: &[When], after: &[When], bound: Time) -> Self {
+        let cut = |when: &When| match when {
+            When::At(time) if *time >= bound => When::AfterHorizon,
+            When::At(_) | When::AfterHorizon | When::Never => *when,
+        };
+        Self { before: before.iter().map(cut).collect(), after: after.iter().map(cut).collect(), bound }
+    }
+
     fn milestone(&self, dates: Dated, settings: &Settings) -> MilestoneShift {
         let times = |side: &[When]| side.iter().map(|when| when.time()).collect::<Vec<Option<Time>>>();
         let (before, after) = (times(&self.before), times(&self.after));
         let shift = Shift::paired(&before, &after, self.bound);
-        let is_beyond = |date: &Option<Time>| date.is_none_or(|date| date >= self.bound);
-        let verdict = if before.iter().chain(&after).all(is_beyond) { Verdict::InNeither } else { Verdict::TooFew };
+        let verdict =
+            if before.iter().chain(&after).all(Option::is_none) { Verdict::InNeither } else { Verdict::TooFew };
         MilestoneShift {
             dates,
             verdict,
@@ -238,7 +256,7 @@ impl Pair {
             effective: shift
                 .and_then(|shift| effective(&shift, Shift::unpaired(&before, &after, self.bound)?, before.len())),
             shift,
-            levels: at_levels(&self.before, &self.after, self.bound, settings.each, &settings.resamples),
+            levels: at_levels(&self.before, &self.after, settings.each, &settings.resamples),
         }
     }
 
@@ -274,21 +292,38 @@ fn judge(compared: &mut Compared) {
     for name in names {
         let all = compared.variants.iter_mut().flat_map(|one| &mut one.milestones);
         let those = all.filter(|one| one.dates.name == name && one.verdict != Verdict::InNeither);
-        judge_together(those.map(|one| (one.shift, &mut one.verdict)).collect(), alpha);
+        let differences =
+            those.map(|one| Difference { shift: one.shift, is_open: one.order.unknown > 0, verdict: &mut one.verdict });
+        judge_together(differences.collect(), alpha);
     }
     for place in 0..Measure::COUNT {
         let all = compared.variants.iter_mut().map(|one| &mut one.impact[place]);
-        judge_together(all.map(|one| (one.difference, &mut one.verdict)).collect(), alpha);
+        let differences =
+            all.map(|one| Difference { shift: one.difference, is_open: one.unfinished > 0, verdict: &mut one.verdict });
+        judge_together(differences.collect(), alpha);
+        let unfinished =
+            compared.variants.iter_mut().map(|one| &mut one.impact[place]).filter(|one| one.unfinished > 0);
+        for one in unfinished.filter(|one| matches!(one.verdict, Verdict::More | Verdict::Less)) {
+            one.verdict = Verdict::NotSure;
+        }
     }
 }
 
-fn judge_together(differences: Vec<(Option<Shift>, &mut Verdict)>, alpha: f64) {
-    let known: Vec<(Shift, &mut Verdict)> =
-        differences.into_iter().filter_map(|(shift, verdict)| Some((shift?, verdict))).collect();
+/// What is judged together with others.
+struct Difference<'a> {
+    shift: Option<Shift>,
+    /// Whether some pairs are not known to be the same or not.
+    is_open: bool,
+    verdict: &'a mut Verdict,
+}
+
+fn judge_together(differences: Vec<Difference<'_>>, alpha: f64) {
+    let known: Vec<(Shift, Difference<'_>)> =
+        differences.into_iter().filter_map(|one| Some((one.shift?, one))).collect();
     let p_values: Vec<f64> = known.iter().map(|(shift, _)| shift.p_value()).collect();
-    for ((shift, verdict), p) in known.into_iter().zip(holm(&p_values)) {
-        *verdict = if shift.is_exactly_none() {
-            Verdict::Same
+    for ((shift, one), p) in known.into_iter().zip(holm(&p_values)) {
+        *one.verdict = if shift.is_exactly_none() {
+            if one.is_open { Verdict::SameByHorizon } else { Verdict::Same }
         } else if p > alpha {
             Verdict::NotSure
         } else if shift.days > 0.0 {

@@ -8,6 +8,7 @@
 
 use super::Draw;
 use super::cases::{Measure, Run};
+use super::compare::Compared;
 use super::multiple::bonferroni;
 use super::quantile::{When, wilson};
 use crate::migration::message::Milestone;
@@ -37,14 +38,20 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn is_kept(&self, run: &Run) -> bool {
+    fn is_within(&self, run: &Run) -> bool {
         run.impact.get(self.measure) <= self.at_most
     }
 
-    /// In how many of some replications it is kept.
+    /// In how many of some replications it is kept to their end.
     #[must_use]
     pub fn kept(&self, runs: &[Run]) -> usize {
-        runs.iter().filter(|run| self.is_kept(run)).count()
+        runs.iter().filter(|run| run.is_finished && self.is_within(run)).count()
+    }
+
+    /// In how many it is kept as far as the horizon, which cut them off: nobody knows what would have come.
+    #[must_use]
+    pub fn unknown(&self, runs: &[Run]) -> usize {
+        runs.iter().filter(|run| !run.is_finished && self.is_within(run)).count()
     }
 }
 
@@ -270,9 +277,11 @@ pub enum Verdict {
 /// How a condition does in fresh replications.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// The replications in which it is kept, as a share.
+    /// The replications in which it is kept to their end, as a share.
     pub share: f64,
-    /// Wilson's interval of that share.
+    /// The replications that keep it as far as the horizon, which cut them off, as a share.
+    pub unknown: f64,
+    /// Wilson's interval of the share: from its low end with all that is unknown not kept to its high end with all of that kept.
     pub interval: (f64, f64),
 }
 
@@ -294,8 +303,10 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
         .conditions
         .iter()
         .map(|condition| {
-            let kept = condition.kept(runs);
-            Kept { share: kept as f64 / runs.len().max(1) as f64, interval: wilson(kept, runs.len(), each) }
+            let (kept, unknown) = (condition.kept(runs), condition.unknown(runs));
+            let share = |part: usize| part as f64 / runs.len().max(1) as f64;
+            let interval = (wilson(kept, runs.len(), each).0, wilson(kept + unknown, runs.len(), each).1);
+            Kept { share: share(kept), unknown: share(unknown), interval }
         })
         .collect();
     let bars = || goal.conditions.iter().map(|condition| condition.with.fraction()).zip(&kept);
@@ -314,6 +325,30 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
     Judged { kept, verdict }
 }
 
+/// The case to recommend: the first, in the search's `order`, that surely keeps the conditions. Where the plan as it is, case 0, keeps
+/// them, another one has to be surely earlier at the goal's level: nobody changes a plan for nothing.
+#[must_use]
+pub fn choose(goal: &Goal, milestone: &str, judged: &[Judged], order: &[usize], compared: &Compared) -> Option<usize> {
+    let keeps = |case: usize| judged.get(case).is_some_and(|one| one.verdict == Verdict::Keeps);
+    let is_worth_it = |case: usize| !keeps(0) || is_earlier(goal, milestone, case, compared);
+    let found = order.iter().copied().filter(|case| *case > 0).find(|case| keeps(*case) && is_worth_it(*case));
+    found.or_else(|| keeps(0).then_some(0))
+}
+
+/// Whether a case is surely earlier than the first at the goal's level; by the quantiles themselves at a level without an interval.
+fn is_earlier(goal: &Goal, milestone: &str, case: usize, compared: &Compared) -> bool {
+    let Some(one) = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone)) else {
+        return false;
+    };
+    if let Some(at) = one.levels.iter().find(|at| at.level == goal.level) {
+        return at.interval.is_some_and(|(_, high)| high < 0.0);
+    }
+    let base = compared.base.iter().find(|dated| dated.name == milestone);
+    let before = base.and_then(|dated| dated.at(goal.level)).and_then(|it| it.value.time());
+    let after = one.dates.at(goal.level).and_then(|it| it.value.time());
+    before.zip(after).is_some_and(|(before, after)| after < before)
+}
+
 fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {
     let all = plans.max(1) * goal.conditions.len().max(1);
     Share::from_ppm((bonferroni(confidence, all) * 1e6).round().min(999_999.0) as u32)
@@ -322,7 +357,8 @@ fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {
 /// The fewest fresh replications that could say for sure that the conditions are kept: all of them would have to keep them.
 #[must_use]
 pub fn fewest(goal: &Goal, confidence: Share) -> u32 {
-    let each = each(goal, FINALISTS, confidence);
+    // The plan as it is is judged beside the best.
+    let each = each(goal, FINALISTS + 1, confidence);
     let strictest = goal.conditions.iter().map(|condition| condition.with).max().unwrap_or(Share::ZERO);
     let tells = |count: u32| wilson(count as usize, count as usize, each).0 >= strictest.fraction();
     let mut most = 1_u32;

@@ -196,6 +196,11 @@ pub struct Trend {
     pub direction: Direction,
     /// Days that the two weeks share in the median replication: they make a change look smaller than it is.
     pub shared_days: u32,
+    /// Replications of which all this is told: the head was emptied in them, and had two different weeks.
+    pub compared: usize,
+    /// Replications in which the head was not empty at the horizon: nobody knows their last week, and there is no direction where
+    /// they could change it.
+    pub not_emptied: usize,
 }
 
 /// Days in a week: load repeats itself by the week, so only whole weeks can be compared.
@@ -228,7 +233,14 @@ pub fn trend(
         change if change > STEADY => Direction::Rises,
         _ => Direction::Stays,
     };
-    let (low, high) = (way(change.low), way(change.high));
+    let not_emptied = emptied.iter().filter(|emptied| emptied.is_none()).count();
+    let with_unknown = |unknown: f64| {
+        let changes = weeks.iter().map(|weeks| weeks.last / weeks.first - 1.0);
+        let mut sample: Vec<f64> = changes.chain(std::iter::repeat_n(unknown, not_emptied)).collect();
+        sample.sort_unstable_by(f64::total_cmp);
+        estimate(&sample, P50, confidence)
+    };
+    let (low, high) = (way(with_unknown(f64::NEG_INFINITY)?.low), way(with_unknown(f64::INFINITY)?.high));
     Some(Trend {
         series,
         first_week: median(|weeks| weeks.first)?.value,
@@ -236,6 +248,8 @@ pub fn trend(
         change,
         direction: if low == high { low } else { Direction::Unclear },
         shared_days: median(|weeks| weeks.shared_days)?.value as u32,
+        compared: weeks.len(),
+        not_emptied,
     })
 }
 
@@ -299,6 +313,21 @@ mod tests {
         assert!((falls.change.value - (0.20 / 0.85 - 1.0)).abs() < 1e-6, "{falls:?}");
         let stays = trend(HeadSeries::Hazard, &replications, 0, &emptied, SURE).unwrap();
         assert_eq!((stays.direction, stays.shared_days), (Direction::Stays, 0));
+    }
+
+    #[test]
+    fn a_head_that_the_horizon_finds_full_may_turn_a_direction_around() {
+        let direction = |late: usize| {
+            let mut emptied = vec![Some(Span::from_secs(20 * 86_400)); 40];
+            emptied[..late].fill(None);
+            let found = trend(HeadSeries::Utilisation, &replications(40, 20), 0, &emptied, SURE).unwrap();
+            assert_eq!((found.compared, found.not_emptied), (40 - late, late));
+            found.direction
+        };
+        assert_eq!(
+            (direction(0), direction(5), direction(20)),
+            (Direction::Falls, Direction::Falls, Direction::Unclear)
+        );
     }
 
     #[test]

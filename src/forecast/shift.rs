@@ -4,8 +4,9 @@
 //! after a bound, or is never reached, counts as the bound. Where no date does, it is the shift of the plain means. It adds up
 //! over steps from one set to the next, which a shift of quantiles does not; the intervals are Student's.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF as _, StudentsT};
 
+use super::quantile::wilson;
 use crate::units::{Share, Span, Time};
 
 /// With fewer replications there is no interval.
@@ -35,6 +36,8 @@ pub enum Change {
     Unchanged,
     /// None of these: it can be noise, or lies about the margin.
     WithinNoise,
+    /// None of these, and some dates lie beyond the horizon: nobody knows how far.
+    Open,
 }
 
 impl Change {
@@ -46,6 +49,7 @@ impl Change {
             Self::Earlier => "earlier",
             Self::Unchanged => "unchanged",
             Self::WithinNoise => "unchanged within noise",
+            Self::Open => "not known beyond the horizon",
         }
     }
 }
@@ -143,10 +147,38 @@ impl Shift {
         } else if low >= -margin && high <= margin && (self.bounded == 0 || self.is_exactly_none()) {
             // What lies beyond the bound may have moved.
             Change::Unchanged
+        } else if self.bounded > 0 {
+            Change::Open
         } else {
             Change::WithinNoise
         }
     }
+}
+
+/// Whether surely fewer replications are done by the bound than were done by the margin before it: then the date has surely become
+/// later, by more than the margin at some level, however far beyond the bound it lies. `are_pairs` where replications have the same
+/// random numbers: then those that differ decide (`McNemar`, exact), else Wilson's intervals.
+#[must_use]
+pub fn fewer_reach(
+    before: &[Option<Time>],
+    after: &[Option<Time>],
+    bound: Time,
+    confidence: Share,
+    margin: Span,
+    are_pairs: bool,
+) -> bool {
+    let was = |date: &Option<Time>| date.is_some_and(|date| date < bound && bound.since(date) >= margin);
+    let is = |date: &Option<Time>| date.is_some_and(|date| date < bound);
+    if !are_pairs {
+        let (were, are) =
+            (before.iter().filter(|date| was(date)).count(), after.iter().filter(|date| is(date)).count());
+        return wilson(are, after.len(), confidence).1 < wilson(were, before.len(), confidence).0;
+    }
+    let pairs = || before.iter().zip(after).map(|(before, after)| (was(before), is(after)));
+    let lost = pairs().filter(|pair| *pair == (true, false)).count() as u64;
+    let won = pairs().filter(|pair| *pair == (false, true)).count() as u64;
+    let law = Binomial::new(0.5, lost + won);
+    lost > 0 && law.is_ok_and(|law| law.sf(lost - 1) <= (1.0 - confidence.fraction()) / 2.0)
 }
 
 /// By how many days each date comes later than before, as far as both go; dates from the bound on count as the bound.

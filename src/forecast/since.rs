@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Replication;
-use super::shift::{Change, Shift, differences};
+use super::shift::{Change, Shift, differences, fewer_reach};
 use crate::scenario::Scenario;
 use crate::units::{Share, Span, Time};
 
@@ -111,6 +111,8 @@ pub struct Moved {
     pub shift: Shift,
     /// What that means.
     pub change: Change,
+    /// Replications that do not reach it by the horizon, of so many, earlier and now.
+    pub not_done: [(usize, usize); 2],
     /// Of it, what comes from the program's version and the progress made meanwhile.
     pub program_and_state: Shift,
     /// Of it, what comes from each changed input alone; none where it cannot be put back alone.
@@ -221,8 +223,13 @@ fn moved(steps: Steps<'_>, name: &str, bound: Time, confidence: Share, margin: S
     // One change alone is all there is: nothing is left but what sums of numbers leave.
     let together = if matches!(inputs[..], [] | [Some(_)]) { Shift::NONE } else { Shift::of(&rest)? };
     let other_seed = (!steps.same_seed).then(|| Shift::unpaired(repeated, earlier, bound)).flatten();
-    let change = shift.change(confidence, margin);
-    Some(Moved { shift, change, program_and_state, inputs, together, other_seed })
+    let is_beyond = |date: &&Option<Time>| date.is_none_or(|date| date >= bound);
+    let not_done = [recorded, now].map(|dates| (dates.iter().filter(is_beyond).count(), dates.len()));
+    let change = match shift.change(confidence, margin) {
+        Change::Open if fewer_reach(recorded, now, bound, confidence, margin, pairs) => Change::Later,
+        change => change,
+    };
+    Some(Moved { shift, change, not_done, program_and_state, inputs, together, other_seed })
 }
 
 #[cfg(test)]
@@ -313,6 +320,30 @@ mod tests {
         // The same dates, from the same start: they are dates like any other.
         let same = Since::of(Steps { recorded: &now, ..steps }, SURE, MARGIN);
         assert!(matches!(found(&same, "all"), Found::Moved(moved) if moved.change == Change::Unchanged), "{same:?}");
+    }
+
+    /// Of 200 replications the first ones, so many, lie beyond the horizon.
+    fn cut(beyond: usize) -> Dates {
+        let mut dates = dates(&[("all", 0.0)]);
+        let column = (0..200).map(|r| (r >= beyond).then(|| after(20.0 + r as f64 / 50.0))).collect();
+        dates.by_milestone.insert("all".into(), column);
+        dates
+    }
+
+    #[test]
+    fn more_that_never_comes_is_later_and_what_lies_beyond_the_horizon_is_not_unchanged() {
+        let change = |recorded: &Dates, now: &Dates, same_draws: bool| {
+            let steps = Steps { recorded, repeated: now, earlier: now, now, without: &[], same_draws, same_seed: true };
+            let since = Since::of(steps, SURE, Span::from_secs(20 * 86_400));
+            let Found::Moved(moved) = found(&since, "all") else { panic!("{since:?}") };
+            (moved.change, moved.not_done)
+        };
+        for pairs in [true, false] {
+            assert_eq!(change(&cut(30), &cut(90), pairs), (Change::Later, [(30, 200), (90, 200)]), "{pairs}");
+            assert_eq!(change(&cut(30), &cut(32), pairs).0, Change::Open, "{pairs}");
+            assert_eq!(change(&cut(90), &cut(30), pairs).0, Change::Open, "{pairs}");
+        }
+        assert_eq!(change(&cut(30), &cut(30), true).0, Change::Unchanged, "exactly the same");
     }
 
     #[test]

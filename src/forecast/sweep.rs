@@ -36,7 +36,7 @@ pub struct Point {
     pub bounded: usize,
     /// What users go through, by `Measure::ALL`.
     pub impact: [Mean; Measure::COUNT],
-    /// Whether no other point is done earlier without costing users more.
+    /// Whether no other point is done earlier without costing users more, and all of its replications are done.
     pub is_on_frontier: bool,
 }
 
@@ -83,7 +83,7 @@ impl Mean {
 pub struct Swept {
     /// The points, in the design's order.
     pub points: Vec<Point>,
-    /// The points on the frontier, the earliest first.
+    /// The points on the frontier, the earliest first; of those whose replications are all done by the horizon.
     pub frontier: Vec<usize>,
     /// Where the frontier bends most.
     pub knee: Option<usize>,
@@ -94,7 +94,10 @@ pub struct Swept {
 pub fn swept(scenario: &Scenario, milestone: usize, simulated: &[Simulated]) -> Swept {
     let mut points: Vec<Point> = simulated.iter().map(|one| point(scenario, milestone, one)).collect();
     let costs: Vec<(f64, f64)> = points.iter().map(|point| (point.days.value, point.minutes().value)).collect();
-    let frontier = frontier(&costs);
+    // What the horizon cut off costs users, and lasts, longer than is known: nobody can exchange it for anything.
+    let known: Vec<usize> = (0..points.len()).filter(|place| points[*place].bounded == 0).collect();
+    let of_known: Vec<(f64, f64)> = known.iter().map(|place| costs[*place]).collect();
+    let frontier: Vec<usize> = frontier(&of_known).into_iter().map(|place| known[place]).collect();
     for place in &frontier {
         points[*place].is_on_frontier = true;
     }
@@ -200,6 +203,12 @@ mod tests {
         runs[0].dates[place] = When::AfterHorizon;
         let found = all(&runs);
         assert!(found.points[0].bounded == 1 && found.points[0].days.value > mean);
+        assert!(found.frontier.is_empty() && found.knee.is_none(), "what is not done is exchanged for nothing");
+        let whole: Vec<Run> = (0..10).map(|r| Run::of(&outcome(r, days_of(r)))).collect();
+        let simulated = [runs.clone(), whole].map(|runs| Simulated { values: vec![1.0], runs });
+        let found = swept(&scenario, place, &simulated);
+        assert_eq!(found.frontier, [1]);
+        assert!(!found.points[0].is_on_frontier && found.points[1].is_on_frontier);
         assert_eq!(all(&runs[..3]).points[0].days.interval, None);
         assert_eq!(Mean::of(&[], Share::from_ppm(950_000)).value, 0.0);
     }

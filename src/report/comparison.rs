@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub use data::{ComparisonPart, document};
 
-use super::wording::{Calendar, count};
+use super::wording::{Calendar, count, percent};
 use super::{About, Block, Section, Tone};
 use crate::forecast::Forecast;
 use crate::forecast::quantile::{P50, When};
@@ -85,6 +85,12 @@ impl Comparison {
         main.is_none_or(|one| matches!(one.found, Found::InNeither | Found::NotComparable | Found::New))
     }
 
+    /// Whether a date that people wait for may have become later beyond the horizon, where nobody knows.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.since.that(Change::Open).any(|(name, _)| self.is_counted(name))
+    }
+
     fn is_counted(&self, name: &str) -> bool {
         self.counted.iter().any(|counted| counted == name)
     }
@@ -113,7 +119,7 @@ impl Comparison {
 pub fn tone(comparison: &Comparison) -> Tone {
     if comparison.later().next().is_some() {
         Tone::Bad
-    } else if comparison.is_open() {
+    } else if comparison.is_open() || comparison.is_cut_off() {
         Tone::Doubt
     } else if comparison.since.is_unchanged() || comparison.foremost(Change::Earlier).is_some() {
         Tone::Good
@@ -151,7 +157,10 @@ pub fn line(comparison: &Comparison) -> String {
         };
         Some(format!("{name} {}{more}", shifted(moved, since)))
     };
+    let open = comparison.foremost(Change::Open);
+    let open = open.map(|(name, moved)| format!("of {name} nobody knows: {}", not_done(moved)));
     let mut parts: Vec<String> = [Change::Later, Change::Earlier].into_iter().filter_map(said).collect();
+    parts.extend(open);
     if parts.is_empty() {
         parts.push(match comparison.of_main().map(|moved| moved.change) {
             Some(Change::Unchanged) => format!("{main} is where it was"),
@@ -164,14 +173,30 @@ pub fn line(comparison: &Comparison) -> String {
 fn shifted(moved: &Moved, since: &Since) -> String {
     let (low, high) = moved.shift.interval(since.confidence);
     let side = moved.change.name();
+    if moved.change == Change::Later && low <= 0.0 {
+        return format!("{side} beyond the horizon: {}", not_done(moved));
+    }
+    let beyond =
+        if moved.shift.bounded > 0 { format!(", as far as the horizon; {}", not_done(moved)) } else { String::new() };
     // The smaller number first, whichever way it has moved.
     let (least, most) = if low.abs() <= high.abs() { (low, high) } else { (high, low) };
     format!(
-        "{side} by {} ({}: {} to {})",
+        "{side} by {} ({}: {} to {}){beyond}",
         span(moved.shift.days.abs()),
         since.confidence,
         span(least.abs()),
         span(most.abs())
+    )
+}
+
+/// How many do not reach a date by the horizon.
+fn not_done(moved: &Moved) -> String {
+    let [(were, of), (are, all)] = moved.not_done;
+    let share = |part: usize, all: usize| percent(part as f64 / all.max(1) as f64);
+    format!(
+        "{} of the replications are not done by the horizon, {} in the last forecast",
+        share(are, all),
+        share(were, of)
     )
 }
 

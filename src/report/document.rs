@@ -204,6 +204,8 @@ fn trend(one: &Trend) -> TrendPart {
         change_high: one.change.high,
         direction: one.direction.name(),
         shared_days: one.shared_days,
+        compared: one.compared,
+        not_emptied: one.not_emptied,
     }
 }
 

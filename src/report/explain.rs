@@ -109,7 +109,8 @@ impl Explain {
             Verdict::NotSure => 2,
             Verdict::TooFew => 3,
             Verdict::InNeither => 4,
-            Verdict::Same => 5,
+            Verdict::SameByHorizon => 5,
+            Verdict::Same => 6,
         };
         ranked.sort_by(|(_, one, _), (_, other, _)| {
             order(one).cmp(&order(other)).then(days(other).abs().total_cmp(&days(one).abs()))
@@ -219,13 +220,14 @@ pub(super) fn limits(explain: &Explain) -> Section {
             words::unit(limit, &explain.scenario),
             shift,
             slow,
-            words::verdict(date.verdict).to_owned(),
+            words::verdict(date, explain.explained.replications),
         ]
     };
     let ranked = explain.ranked();
     let bounded = ranked.iter().any(|(_, date, _)| {
         date.shift.is_some_and(|shift| shift.bounded > 0) && !matches!(date.verdict, Verdict::Same | Verdict::InNeither)
     });
+    let unfinished = ranked.iter().map(|(_, _, slow)| slow.unfinished).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = ranked.into_iter().map(row).collect();
     if rows.is_empty() {
         return section("", Vec::new());
@@ -245,6 +247,13 @@ pub(super) fn limits(explain: &Explain) -> Section {
             "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts may be larger."
                 .into(),
         ));
+    }
+    if unfinished > 0 {
+        let text = format!(
+            "- {} of a limit, with the unit or without, not finished by the horizon: minutes slow that come later are not counted.",
+            replications(unfinished)
+        );
+        blocks.push(Block::Line(Tone::Doubt, text));
     }
     section("What one unit more is worth", blocks)
 }

@@ -58,7 +58,7 @@ impl<'a> Gate<'a> {
         let comparison = self.comparison().filter(|_| self.may_not_be_later)?;
         Some(if comparison.later().next().is_some() {
             Verdict::Fail
-        } else if comparison.is_open() {
+        } else if comparison.is_open() || comparison.is_cut_off() {
             Verdict::Inconclusive
         } else {
             Verdict::Pass

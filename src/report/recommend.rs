@@ -12,7 +12,8 @@ use super::files::write_folder;
 use super::what_if::{self, WhatIf};
 use super::wording::{Calendar, count, percent};
 use super::{Block, Report, Section, Tone, html, markdown};
-use crate::forecast::compare::{MilestoneShift, Verdict as Sure};
+use crate::forecast::compare::{Dated, MilestoneShift, Verdict as Sure};
+use crate::forecast::quantile::When;
 use crate::forecast::recommend::{Goal, Judged, Verdict};
 
 /// What a search for a plan came to.
@@ -85,11 +86,30 @@ impl Recommendation {
         self.what_if.compared.variants.get(case.checked_sub(1)?)?.milestone(&self.milestone())
     }
 
-    fn date(&self, case: usize, calendar: &Calendar<'_>) -> String {
+    fn dates(&self, case: usize) -> Option<&Dated> {
         let name = self.milestone();
         let of_base = || self.what_if.compared.base.iter().find(|one| one.name == name);
-        let dates = if case == 0 { of_base() } else { self.shift(case).map(|one| &one.dates) };
-        dates.map_or_else(String::new, |dates| calendar.cell(dates.at(self.goal.level), false))
+        if case == 0 { of_base() } else { self.shift(case).map(|one| &one.dates) }
+    }
+
+    fn date(&self, case: usize, calendar: &Calendar<'_>) -> String {
+        self.dates(case).map_or_else(String::new, |dates| calendar.cell(dates.at(self.goal.level), false))
+    }
+
+    /// "all emptied by Nov 8 (P80)".
+    fn said(&self, case: usize) -> String {
+        let (calendar, milestone, level) = (Calendar::new(&self.what_if.scenario), self.milestone(), self.level());
+        match self.dates(case).and_then(|dates| dates.at(self.goal.level)).map(|it| it.value) {
+            None => format!("{milestone} at a {level} that too few replications do not tell"),
+            Some(When::At(time)) if calendar.already(time) => format!("{milestone} already"),
+            Some(When::At(time)) => format!("{milestone} by {} ({level})", calendar.short(time)),
+            Some(when @ (When::AfterHorizon | When::Never)) => format!("{milestone} {} ({level})", calendar.when(when)),
+        }
+    }
+
+    /// Whether none of the plans that were checked is done by the horizon in so many replications as the goal's level is.
+    fn is_never_done(&self) -> bool {
+        self.shown().all(|case| self.judged[case].verdict == Verdict::NotReached)
     }
 }
 
@@ -141,6 +161,7 @@ pub(super) fn answer(known: &Recommendation) -> Section {
             condition.with
         )));
     }
+    blocks.extend(known.shown().filter_map(|case| cut_off(known, case)).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.extend(cost(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.push(plain(format!(
         "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
@@ -149,6 +170,19 @@ pub(super) fn answer(known: &Recommendation) -> Section {
         known.what_if.compared.confidence
     )));
     Section { title: String::new(), blocks }
+}
+
+/// In how many replications nobody knows whether a plan keeps a condition, where there are some.
+fn cut_off(known: &Recommendation, case: usize) -> Option<String> {
+    let unknown = known.judged[case].kept.iter().map(|kept| kept.unknown).fold(0.0, f64::max);
+    (unknown > 0.0).then(|| {
+        format!(
+            "{}: {} of the replications are not finished by the horizon, and keep a condition only so far; nobody knows whether they \
+             would have kept it.",
+            known.name(case),
+            percent(unknown)
+        )
+    })
 }
 
 /// What the recommended plan surely takes more of, and nothing bounds.
@@ -192,27 +226,38 @@ const fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 fn headline(known: &Recommendation) -> (Tone, String) {
-    let calendar = Calendar::new(&known.what_if.scenario);
-    let (milestone, level) = (known.milestone(), known.level());
     let plans = count(f64::from(known.search.looked_at));
     match known.chosen {
         Some(0) => (
             Tone::Strong,
             format!(
-                "The plan as it is keeps what was asked for, and nothing earlier was found among {plans} plans: {milestone} by {} \
-                 ({level})",
-                known.date(0, &calendar)
+                "The plan as it is keeps what was asked for, and nothing surely earlier that surely keeps it was found among {plans} \
+                 plans: {}",
+                known.said(0)
             ),
         ),
         Some(case) => {
-            let date = known.date(case, &calendar);
             let by = known.shift(case).filter(|one| matches!(one.verdict, Sure::Less | Sure::More));
-            let by = by.map_or_else(String::new, |one| format!(", {}", what_if::words::by(&known.what_if, one)));
+            let by = by.map_or_else(String::new, |one| {
+                format!(", the mean date {}", what_if::words::moved_by(&known.what_if, one))
+            });
+            let checked = known.order.len();
+            let which = if checked == 1 { "the best".into() } else { format!("the first of the {checked} best") };
             let text = format!(
-                "{}: {milestone} by {date} ({level}){by}, the earliest of {plans} plans that keeps what was asked for",
-                known.name(case)
+                "{}: {}{by}; of {plans} plans {which} by the search that surely keeps what was asked for",
+                known.name(case),
+                known.said(case)
             );
             (Tone::Strong, text)
+        }
+        None if known.is_never_done() => {
+            let horizon = Calendar::new(&known.what_if.scenario).long(known.what_if.scenario.horizon);
+            let text = format!(
+                "With no plan that was checked is {} reached by {horizon} in {} of the replications: give a longer horizon",
+                known.milestone(),
+                percent(known.goal.level.fraction())
+            );
+            (Tone::Bad, text)
         }
         None if known.may_be() => (
             Tone::Doubt,

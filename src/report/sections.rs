@@ -92,6 +92,14 @@ pub(super) fn trends(forecast: &Forecast) -> Section {
         ));
     }
     for (name, head) in by_head(forecast) {
+        if let Some(trend) = head.trends.first().filter(|trend| trend.not_emptied > 0) {
+            let text = format!(
+                "{name}: of {} of {} replications, those emptied by the horizon; the others could change what is unclear.",
+                count(trend.compared as f64),
+                count(forecast.replications.len() as f64)
+            );
+            blocks.push(Block::Line(Tone::Doubt, text));
+        }
         match head.trends.first() {
             None => blocks.push(plain(format!("{name}: no two full weeks to compare in enough replications."))),
             Some(trend) if trend.shared_days > 0 => blocks.push(plain(format!(

@@ -96,8 +96,14 @@ pub(super) fn answer(sweep: &Sweep) -> Section {
         let minutes = amount(point.minutes().value);
         format!("{}: {}, {minutes} minutes slow by the migration", sweep.said(point), sweep.date(point))
     };
+    let horizon = || Calendar::new(&sweep.scenario).long(sweep.scenario.horizon);
     let (Some(first), Some(last)) = (swept.frontier.first(), swept.frontier.last()) else {
-        blocks.push(Block::Line(Tone::Doubt, "No point was completed".into()));
+        let text = if swept.points.is_empty() {
+            "No point was completed".to_owned()
+        } else {
+            format!("At no point are all replications done by {}: give a longer horizon", horizon())
+        };
+        blocks.push(Block::Line(Tone::Doubt, text));
         return section("", blocks);
     };
     blocks.push(Block::Line(Tone::Strong, format!("Earliest with {}", said(*first))));
@@ -114,10 +120,11 @@ pub(super) fn answer(sweep: &Sweep) -> Section {
     let beyond = swept.points.iter().filter(|point| point.bounded > 0).count();
     if beyond > 0 {
         let text = format!(
-            "{} of {} points have replications that are not done by the horizon, {}: these count as the horizon, and the points may be later",
+            "{} of {} points have replications that are not done by the horizon, {}: nobody knows when they are, nor what users go \
+             through until then, and the points are left out of this",
             count(beyond as f64),
             count(swept.points.len() as f64),
-            Calendar::new(&sweep.scenario).long(sweep.scenario.horizon)
+            horizon()
         );
         blocks.push(Block::Line(Tone::Doubt, text));
     }

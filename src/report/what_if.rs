@@ -124,7 +124,7 @@ pub(super) fn answer(what_if: &WhatIf) -> Section {
     let mut rows = vec![vec![what_if.base.clone(), base, String::new(), String::new(), String::new()]];
     for (about, variant) in what_if.cases() {
         rows.push(match variant.milestone(&main) {
-            Some(one) => row(&about.name, one, what_if, &calendar),
+            Some(one) => row(&about.name, one, what_if, &calendar.until(variant.horizon)),
             None => {
                 vec![about.name.clone(), String::new(), String::new(), String::new(), "not in it".into()]
             }
@@ -180,12 +180,13 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
     let calendar = Calendar::new(&what_if.scenario);
     let mut blocks = Vec::new();
     for (about, variant) in what_if.cases() {
+        let its_own = calendar.until(variant.horizon);
         let date = |name: &str| what_if.base_dates(name).map_or_else(String::new, |dates| cell(dates, P50, &calendar));
         let row = |one: &MilestoneShift| {
             vec![
                 one.dates.name.clone(),
                 date(&one.dates.name),
-                cell(&one.dates, P50, &calendar),
+                cell(&one.dates, P50, &its_own),
                 shift(one, what_if.compared.each),
                 earlier(one, what_if),
                 words::date_verdict(one.verdict).to_owned(),
@@ -206,7 +207,7 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
 /// What a shift does not know, where it matters.
 fn bounded(one: &MilestoneShift) -> Option<Block> {
     let dates = one.shift?.bounded;
-    let is_known = one.verdict == Verdict::InNeither || (one.verdict == Verdict::Same && one.order.unknown == 0);
+    let is_known = matches!(one.verdict, Verdict::InNeither | Verdict::Same);
     (dates > 0 && !is_known).then(|| {
         let text = format!(
             "- {}: {} of its dates, of both cases together, lie at or after the horizon, or are never reached, and count as the \
@@ -266,6 +267,7 @@ pub(super) fn users(what_if: &WhatIf) -> Section {
         let rows = variant.impact.iter().zip(&what_if.compared.base_impact).map(row).collect();
         blocks
             .push(Block::Table { header: header(&[&about.name, "before", "with it", "difference", "verdict"]), rows });
+        blocks.extend(cut_off(&about.name, variant));
     }
     let objective = what_if.scenario.model.objective.secs() * 1e3;
     blocks.push(plain(format!(
@@ -275,6 +277,18 @@ pub(super) fn users(what_if: &WhatIf) -> Section {
          has less chance in it. Held: locked out by switches. k: thousands, M: millions."
     )));
     section("What users notice", blocks)
+}
+
+/// That amounts are not whole, where they are not.
+fn cut_off(name: &str, variant: &Variant) -> Option<Block> {
+    let unfinished = variant.impact.iter().map(|one| one.unfinished).max().filter(|cut| *cut > 0)?;
+    let text = format!(
+        "- {name}: {}, with it or without, {} not finished by the horizon: what users would go through later is in no amount, and \
+         none of the differences is sure.",
+        replications(unfinished),
+        if unfinished == 1 { "is" } else { "are" }
+    );
+    Some(Block::Line(Tone::Doubt, text))
 }
 
 fn difference(shift: &Shift, each: Share) -> String {

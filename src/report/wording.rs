@@ -24,6 +24,11 @@ impl<'a> Calendar<'a> {
         Self { zone: &scenario.time_zone, year, started: moved.then_some(scenario.as_of), horizon: scenario.horizon }
     }
 
+    /// The same for replications that end at another horizon.
+    pub(super) fn until(&self, horizon: Time) -> Self {
+        Self { horizon, ..*self }
+    }
+
     /// "October 19", with the year when it is not the one the forecast starts in.
     pub(super) fn long(&self, time: Time) -> String {
         let day = self.local(time);

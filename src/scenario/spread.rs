@@ -84,6 +84,8 @@ impl Law {
     pub(crate) fn quantile(&self, u: f64, bounds: Bounds) -> f64 {
         let value = match *self {
             Self::Exact(value) => return value,
+            // Rounding would leave either end half as likely as what lies between.
+            Self::Uniform { low, high } if bounds.whole => (low + (high - low + 1.0) * u).floor().min(high),
             Self::Uniform { low, high } => low + (high - low) * u,
             Self::Triangular { low, mid, high } => triangular(low, mid, high, u),
             Self::Lognormal { median, sigma } if sigma > 0.0 => {
@@ -183,7 +185,19 @@ mod tests {
     #[test]
     fn a_whole_number_is_drawn_whole() {
         let bounds = Bounds { min: 1.0, max: 9.0, whole: true };
-        let drawn = Law::Uniform { low: 1.0, high: 9.0 }.quantile(0.33, bounds);
+        let drawn = Law::Uniform { low: 1.0, high: 9.0 }.quantile(0.34, bounds);
         assert!((drawn - 4.0).abs() < 1e-12, "{drawn}");
+    }
+
+    #[test]
+    fn every_whole_number_of_a_range_is_as_likely() {
+        let (law, bounds) = (Law::Uniform { low: 2.0, high: 5.0 }, Bounds { min: 1.0, max: 9.0, whole: true });
+        let mut drawn = [0; 10];
+        for step in 0..4_000 {
+            drawn[law.quantile((f64::from(step) + 0.5) / 4_000.0, bounds) as usize] += 1;
+        }
+        assert_eq!(drawn, [0, 0, 1_000, 1_000, 1_000, 1_000, 0, 0, 0, 0]);
+        let ends = [0.0, 1.0].map(|u| law.quantile(u, bounds) as u32);
+        assert_eq!(ends, [2, 5]);
     }
 }

@@ -32,6 +32,7 @@ struct Line {
 struct RunLine {
     dates: Vec<DateLine>,
     impact: Vec<f64>,
+    is_finished: bool,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -119,7 +120,11 @@ impl RunLine {
             When::AfterHorizon => DateLine::AfterHorizon,
             When::Never => DateLine::Never,
         };
-        Self { dates: run.dates.iter().map(date).collect(), impact: run.impact.all().to_vec() }
+        Self {
+            dates: run.dates.iter().map(date).collect(),
+            impact: run.impact.all().to_vec(),
+            is_finished: run.is_finished,
+        }
     }
 
     fn read(&self) -> Option<Run> {
@@ -129,7 +134,7 @@ impl RunLine {
             DateLine::Never => When::Never,
         };
         let impact = Impact::from_all(self.impact.as_slice().try_into().ok()?);
-        Some(Run { dates: self.dates.iter().map(when).collect(), impact })
+        Some(Run { dates: self.dates.iter().map(when).collect(), impact, is_finished: self.is_finished })
     }
 }
 
@@ -144,6 +149,7 @@ mod tests {
         let mut runs: Vec<Run> = (0..3).map(|r| Run::of(&outcome(r, days_of(r) + f64::from(of) / 3.0))).collect();
         runs[1].dates[0] = When::Never;
         runs[2].dates[1] = When::AfterHorizon;
+        runs[2].is_finished = false;
         runs
     }
 

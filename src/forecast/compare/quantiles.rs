@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Dxsm;
 
 use crate::forecast::quantile::{Estimate, P10, P50, P80, P90, When, estimable, estimate};
-use crate::units::{Share, Time};
+use crate::units::Share;
 
 /// The levels at which dates are compared.
 pub const COMPARED: [Share; 4] = [P10, P50, P80, P90];
@@ -53,20 +53,10 @@ impl Resamples {
     }
 }
 
-/// Compares two sets of dates, replication by replication, at `COMPARED`.
+/// Compares two sets of dates that end at one horizon, replication by replication, at `COMPARED`.
 #[must_use]
-pub fn at_levels(
-    before: &[When],
-    after: &[When],
-    bound: Time,
-    confidence: Share,
-    resamples: &Resamples,
-) -> Vec<AtLevel> {
-    let cut = |when: &When| match when {
-        When::At(time) if *time >= bound => When::AfterHorizon,
-        When::At(_) | When::AfterHorizon | When::Never => *when,
-    };
-    let sides = [before, after].map(|side| Side::new(side.iter().map(cut).collect()));
+pub fn at_levels(before: &[When], after: &[When], confidence: Share, resamples: &Resamples) -> Vec<AtLevel> {
+    let sides = [before, after].map(|side| Side::new(side.to_vec()));
     let possible = Possible::of(&sides);
     let differences = sides[0].dates.iter().zip(&sides[1].dates).all(|(before, after)| before == after);
     let one = |level: Share| {

@@ -6,6 +6,7 @@ use rand_pcg::Pcg64Dxsm;
 use super::*;
 use crate::forecast::quantile::{P50, P80};
 use crate::forecast::testing::{after, days_of, outcome, scenario};
+use crate::migration::message::Binding;
 use crate::sim::Outcome;
 use crate::units::Span;
 
@@ -99,7 +100,7 @@ fn what_lies_beyond_the_horizon_is_told_and_no_number_is_made_of_it() {
             let mut outcome = base(r);
             if r.is_multiple_of(every) {
                 *outcome.reached.last_mut().unwrap() = None;
-                outcome.unfinished = Some(crate::migration::message::Binding::NoRoom);
+                outcome.unfinished = Some(Binding::NoRoom);
             }
             outcome
         }
@@ -118,7 +119,51 @@ fn what_lies_beyond_the_horizon_is_told_and_no_number_is_made_of_it() {
     let compared = self::compared(60, &[&wide, &wide]);
     let level = all(&compared, 0).levels[1];
     assert_eq!(level.quantile_of_differences.map(|it| (it.low, it.value, it.high)), Some((0.0, 0.0, 0.0)));
-    assert_eq!(all(&compared, 0).order.unknown, 6);
+    assert_eq!((all(&compared, 0).order.unknown, all(&compared, 0).verdict), (6, Verdict::SameByHorizon));
+}
+
+#[test]
+fn what_one_of_two_horizons_alone_shows_moves_nothing() {
+    let (long, mut short) = (scenario(), scenario());
+    short.horizon = after(28.0);
+    let cut = |r: u32| {
+        let mut outcome = base(r);
+        outcome.reached = outcome.reached.iter().map(|date| date.filter(|date| *date < after(28.0))).collect();
+        outcome.unfinished = outcome.reached.last().unwrap().is_none().then_some(Binding::Throttle);
+        outcome
+    };
+    let beyond = (0..60).filter(|r| days_of(*r) >= 28.0).count();
+    assert!((10..50).contains(&beyond), "{beyond}");
+    for (scenarios, runs) in [([&short, &long], runs(60, &[&cut, &base])), ([&long, &short], runs(60, &[&base, &cut]))]
+    {
+        let compared = compare(&scenarios, &runs, SURE);
+        let one = all(&compared, 0);
+        let order = (one.order.earlier, one.order.later, one.order.same, one.order.unknown);
+        assert_eq!(order, (0, 0, 60 - beyond, beyond));
+        assert_eq!(one.verdict, Verdict::SameByHorizon);
+        assert_eq!(compared.variants[0].horizon, scenarios[1].horizon);
+    }
+}
+
+#[test]
+fn what_users_go_through_is_not_judged_where_the_horizon_cut_it_off() {
+    let minutes = |more: f64, cut: u32| {
+        move |r: u32| {
+            let mut outcome = base(r);
+            outcome.heads[0].minutes_above += more + f64::from(r % 3) * more;
+            outcome.unfinished = (r < cut).then_some(Binding::Throttle);
+            outcome
+        }
+    };
+    let verdict = |more: f64, cut: u32| {
+        let compared = compared(60, &[&minutes(0.0, 0), &minutes(more, cut)]);
+        let of = |one: &&MeasureShift| one.measure == Measure::MinutesAbove;
+        let one = *compared.variants[0].impact.iter().find(of).unwrap();
+        assert_eq!(one.unfinished, cut as usize);
+        one.verdict
+    };
+    assert_eq!((verdict(-5.0, 0), verdict(-5.0, 1)), (Verdict::Less, Verdict::NotSure));
+    assert_eq!((verdict(0.0, 0), verdict(0.0, 1)), (Verdict::Same, Verdict::SameByHorizon));
 }
 
 #[test]
@@ -162,7 +207,7 @@ fn bootstrap_intervals_hold_what_they_say() {
             .collect();
         let when = |days: f64| When::At(after(20.0) + Span::from_secs_f64(days * 86_400.0));
         let (before, later): (Vec<When>, Vec<When>) = pairs.iter().map(|(a, b)| (when(*a), when(*b + 1.0))).unzip();
-        let at = at_levels(&before, &later, after(900.0), Share::from_ppm(900_000), &resamples);
+        let at = at_levels(&before, &later, Share::from_ppm(900_000), &resamples);
         let (low, high) = at.iter().find(|at| at.level == P50).unwrap().interval.unwrap();
         // Both medians are 6 by symmetry: the true difference of the P50s is the one day that was added.
         held += u32::from(low <= 1.0 && 1.0 <= high);

@@ -31,6 +31,7 @@ fn run(point: &[usize], replication: u32) -> Run {
     Run {
         dates: vec![When::At(Time::default() + Span::from_secs_f64(days * 86_400.0))],
         impact: Impact::with(Measure::MinutesAboveCaused, minutes),
+        is_finished: true,
     }
 }
 
@@ -109,15 +110,60 @@ fn a_plan_is_judged_with_the_doubt_that_its_replications_leave() {
 }
 
 #[test]
+fn a_replication_that_the_horizon_cut_off_keeps_nothing_for_sure_and_may_break_what_it_keeps() {
+    let judged = |unfinished: usize, at_most: f64, with: u32| {
+        let mut runs: Vec<Run> = (0..200).map(|r| run(&[3, 0, 0], r)).collect();
+        for run in &mut runs[..unfinished] {
+            (run.is_finished, run.dates[0]) = (false, When::AfterHorizon);
+            run.impact = Impact::with(Measure::MinutesAboveCaused, 1.0);
+        }
+        judge(&goal(at_most, with), 0, &runs, 3, SURE)
+    };
+    assert_eq!(judged(0, 39.0, 950_000).verdict, Verdict::Keeps);
+    let some = judged(22, 39.0, 950_000);
+    assert_eq!(some.verdict, Verdict::NotSure);
+    assert!((some.kept[0].share - 0.89).abs() < 1e-9 && (some.kept[0].unknown - 0.11).abs() < 1e-9, "{some:?}");
+    // What is over the limit before the horizon is over it for good.
+    assert_eq!(judged(22, 0.5, 500_000).verdict, Verdict::Breaks);
+    assert_eq!(judged(22, 39.0, 800_000).verdict, Verdict::Keeps, "89 % do, whatever becomes of the others");
+}
+
+#[test]
 fn the_fewest_replications_that_can_tell_are_just_enough() {
     for with in [500_000, 900_000, 950_000, 990_000] {
         let goal = goal(39.0, with);
         let fewest = fewest(&goal, SURE);
         let verdict = |count: u32| {
-            judge(&goal, 0, &(0..count).map(|r| run(&[3, 0, 0], r)).collect::<Vec<_>>(), FINALISTS, SURE).verdict
+            judge(&goal, 0, &(0..count).map(|r| run(&[3, 0, 0], r)).collect::<Vec<_>>(), FINALISTS + 1, SURE).verdict
         };
         assert_eq!((verdict(fewest), verdict(fewest - 1)), (Verdict::Keeps, Verdict::NotSure), "{with}: {fewest}");
     }
+}
+
+#[test]
+fn a_plan_that_keeps_the_conditions_is_changed_only_for_an_earlier_date_at_the_level() {
+    use crate::forecast::compare::compare;
+    use crate::forecast::testing::{days_of, outcome, scenario};
+    let scenario = scenario();
+    // The first half of a day earlier in the mean, and later at P80; the second a day earlier throughout.
+    let case = |by: fn(f64) -> f64| move |r: u32| Run::of(&outcome(r, by(days_of(r))));
+    let cases =
+        [case(|days| days), case(|days| if days > 28.0 { days + 0.1 } else { days - 2.0 }), case(|days| days - 1.0)];
+    let runs: Vec<Vec<Run>> = (0..100).map(|r| cases.iter().map(|case| case(r)).collect()).collect();
+    let compared = compare(&[&scenario; 3], &runs, SURE);
+    let chosen = |verdicts: [Verdict; 3], order: &[usize]| {
+        let judged = verdicts.map(|verdict| Judged { kept: Vec::new(), verdict });
+        choose(&goal(1.0, 900_000), "all emptied", &judged, order, &compared)
+    };
+    let (keeps, breaks) = (Verdict::Keeps, Verdict::Breaks);
+    assert_eq!(chosen([keeps; 3], &[1, 2]), Some(2), "the first one is later at P80");
+    assert_eq!(
+        chosen([keeps, keeps, breaks], &[1, 2]),
+        Some(0),
+        "the plan as it is, though the search has better ones"
+    );
+    assert_eq!(chosen([breaks, keeps, keeps], &[1, 2]), Some(1));
+    assert_eq!(chosen([breaks; 3], &[1, 2]), None);
 }
 
 #[test]

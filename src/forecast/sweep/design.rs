@@ -31,6 +31,15 @@ impl Axis {
         format!("{value:.5e}").parse().unwrap_or(value)
     }
 
+    /// The value of a sequence's number between 0 and 1: every whole value is as likely.
+    fn drawn(&self, number: f64) -> f64 {
+        if !self.is_whole {
+            return self.at(number);
+        }
+        let (low, high) = (self.from.min(self.to), self.from.max(self.to));
+        (low + (high - low + 1.0) * number).floor().min(high)
+    }
+
     /// Its values on a grid; whole ones only once.
     #[must_use]
     pub fn values(&self) -> Vec<f64> {
@@ -105,7 +114,7 @@ impl Design {
                 let seed = (seed ^ (seed >> 32)) as u32;
                 let share = |number: u32, axis: usize| f64::from(sample(number, axis as u32, seed));
                 let point =
-                    |number: u32| axes.iter().enumerate().map(|(at, axis)| axis.at(share(number, at))).collect();
+                    |number: u32| axes.iter().enumerate().map(|(at, axis)| axis.drawn(share(number, at))).collect();
                 (0..count).map(point).collect()
             }
         }
@@ -116,6 +125,16 @@ impl Design {
 #[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sequence_has_every_whole_value_as_often() {
+        let axis = Axis { key: "k".into(), from: 2.0, to: 5.0, steps: 2, unit: String::new(), is_whole: true };
+        let mut drawn = [0; 8];
+        for point in Design::Sobol(4_096).points(&[axis], 3) {
+            drawn[point[0] as usize] += 1;
+        }
+        assert_eq!(drawn, [0, 0, 1_024, 1_024, 1_024, 1_024, 0, 0]);
+    }
 
     fn axis(from: f64, to: f64, steps: u32, unit: &str) -> Axis {
         Axis { key: "a.b".into(), from, to, steps, unit: unit.into(), is_whole: unit.is_empty() }

@@ -38,8 +38,8 @@ struct InputPart {
 struct MilestonePart {
     /// Its name.
     name: String,
-    /// `later`, `earlier`, `unchanged`, `unchanged within noise`, `new`, `removed`,
-    /// `reached since`, `not reached in either` or `not comparable`.
+    /// `later`, `earlier`, `unchanged`, `unchanged within noise`, `not known beyond the horizon` (some dates lie there, and
+    /// those before it do not tell), `new`, `removed`, `reached since`, `not reached in either` or `not comparable`.
     found: &'static str,
     /// By how much it comes later: all parts but that of another seed.
     shift: Option<ShiftPart>,

@@ -269,6 +269,10 @@ pub(super) struct TrendPart {
     pub(super) direction: &'static str,
     /// Days that the two weeks have in common.
     pub(super) shared_days: u32,
+    /// Replications of which it is told: those in which the head was emptied, and had two different weeks.
+    pub(super) compared: usize,
+    /// Replications in which the head was not empty at the horizon: `unclear` where they could change the direction.
+    pub(super) not_emptied: usize,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

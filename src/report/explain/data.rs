@@ -130,7 +130,8 @@ struct LimitPart {
     unit: String,
     /// The causes that it belongs to.
     causes: Vec<&'static str>,
-    /// `earlier`, `later`, `does not bind` (not one replication differs), `not sure`, `not reached` or `too few`.
+    /// `earlier`, `later`, `does not bind` (not one replication differs), `same by horizon` (not one is known to
+    /// differ, and some reach it by the horizon neither with the unit nor without), `not sure`, `not reached` or `too few`.
     verdict: &'static str,
     /// By how much the date comes later; null where nothing is known.
     shift: Option<MovedPart>,
@@ -166,7 +167,7 @@ struct EndPart {
     level: f64,
     /// What the input is there.
     value: String,
-    /// `earlier`, `later`, `does not bind`, `not sure`, `not reached` or `too few`.
+    /// `earlier`, `later`, `does not bind`, `same by horizon`, `not sure`, `not reached` or `too few`.
     verdict: &'static str,
     /// Against the date with the input's own draw.
     shift: Option<MovedPart>,
@@ -238,7 +239,7 @@ fn limit_part(explain: &Explain, limit: Limit, date: &MilestoneShift, slow: &Mea
         store: limit.store(&explain.scenario).map(str::to_owned),
         unit: words::unit(limit, &explain.scenario),
         causes: limit.causes().iter().map(|cause| cause.name()).collect(),
-        verdict: words::verdict(date.verdict),
+        verdict: words::verdict_name(date.verdict),
         shift: moved(date, explain.explained.values.each),
         minutes_above_objective_by_migration: slow.difference.map(|shift| shift.days),
     }
@@ -250,7 +251,7 @@ fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
     let end = |((level, value), one): ((f64, String), &&MilestoneShift)| EndPart {
         level,
         value,
-        verdict: words::verdict(one.verdict),
+        verdict: words::verdict_name(one.verdict),
         shift: moved(one, each),
     };
     let ends = swing.input.levels.into_iter().zip(values).zip(&swing.ends).map(end).collect();

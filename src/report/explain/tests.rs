@@ -177,6 +177,21 @@ fn without_uncertain_inputs_there_is_no_tornado() {
 }
 
 #[test]
+fn a_limit_that_may_hold_what_lies_beyond_the_horizon_is_not_said_not_to_bind() {
+    let mut known = known(false);
+    let main = known.main();
+    for variant in &mut known.explained.values.variants {
+        let all = variant.milestones.iter_mut().filter(|one| one.dates.name == main);
+        for one in all.filter(|one| one.verdict == Verdict::Same) {
+            one.verdict = Verdict::SameByHorizon;
+            one.order.unknown = 14;
+        }
+    }
+    let text = markdown::render(&report(&known));
+    assert!(text.contains("| not reached in 35 % |") && !text.contains("| does not bind |"), "{text}");
+}
+
+#[test]
 fn replications_that_are_not_done_are_told_with_what_held_them() {
     let mut known = known(false);
     known.explained.unfinished = vec![(Binding::NoRoom, 10)];

@@ -96,12 +96,21 @@ fn target(scenario: &Scenario) -> &'static str {
     }
 }
 
-/// What a verdict says about a limit.
-pub(super) const fn verdict(verdict: Verdict) -> &'static str {
+/// What a verdict says about a limit, of so many replications.
+pub(super) fn verdict(one: &MilestoneShift, replications: usize) -> String {
+    if one.verdict == Verdict::SameByHorizon {
+        return format!("not reached in {}", percent(one.order.unknown as f64 / replications.max(1) as f64));
+    }
+    verdict_name(one.verdict).to_owned()
+}
+
+/// The same in data files.
+pub(super) const fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Less => "earlier",
         Verdict::More => "later",
         Verdict::Same => "does not bind",
+        Verdict::SameByHorizon => "same by horizon",
         Verdict::NotSure => "not sure",
         Verdict::InNeither => "not reached",
         Verdict::TooFew => "too few",

@@ -110,6 +110,8 @@ mod tests {
 
     use super::*;
     use crate::forecast::Forecast;
+    use crate::forecast::shift::Change;
+    use crate::forecast::since::Found;
     use crate::report::comparison::Comparison;
     use crate::report::comparison::tests::compared;
     use crate::report::gate::tests::forecast;
@@ -190,6 +192,16 @@ mod tests {
         assert!(interrupted.contains("<error message=\"INCOMPLETE: the comparison "), "{interrupted}");
         let later = case_of(gate(&forecast, Earlier::Compared(&comparison)), NOT_LATER).unwrap();
         assert!(later.contains("<failure message=\"Since the last forecast "), "{later}");
+        let mut open = comparison.clone();
+        for one in &mut open.since.milestones {
+            if let Found::Moved(moved) = &mut one.found {
+                (moved.change, moved.shift.bounded, moved.not_done) = (Change::Open, 8, [(2, 60), (6, 60)]);
+            }
+        }
+        let gate_of_open = gate(&forecast, Earlier::Compared(&open));
+        assert_eq!(gate_of_open.not_later(), Some(Verdict::Inconclusive));
+        let line = comparison::line(&open);
+        assert!(line.contains("of all emptied nobody knows: 10 % of the replications"), "{line}");
         let only_told = Gate { may_not_be_later: false, ..gate(&forecast, Earlier::Compared(&comparison)) };
         let only_told = case_of(only_told, NOT_LATER).unwrap();
         assert!(!only_told.contains("message="), "{only_told}");

@@ -62,8 +62,10 @@ struct PlanPart {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct KeptPart {
-    /// The share of the replications in which it is kept.
+    /// The share of the replications in which it is kept to their end.
     share: f64,
+    /// The share that keeps it as far as the horizon, which cut them off.
+    unknown: f64,
     /// Lower end of its interval; all plans and conditions together.
     low: f64,
     /// Upper end.
@@ -129,6 +131,7 @@ pub fn json(known: &Recommendation) -> serde_json::Result<String> {
 fn plan(name: &str, judged: &Judged) -> PlanPart {
     let kept = |one: &crate::forecast::recommend::Kept| KeptPart {
         share: one.share,
+        unknown: one.unknown,
         low: one.interval.0,
         high: one.interval.1,
     };

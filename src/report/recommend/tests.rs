@@ -10,7 +10,8 @@ use crate::units::Share;
 /// Three plans of which the first ones break the condition until one keeps it, where one does.
 fn known(verdicts: [Verdict; 3]) -> Recommendation {
     let condition = Condition { measure: Measure::MailboxHoursOut, at_most: 5_000.0, with: Share::from_ppm(900_000) };
-    let judged = |verdict: Verdict| Judged { kept: vec![Kept { share: 0.93, interval: (0.88, 0.96) }], verdict };
+    let judged =
+        |verdict: Verdict| Judged { kept: vec![Kept { share: 0.93, unknown: 0.0, interval: (0.88, 0.96) }], verdict };
     let chosen = verdicts.iter().position(|verdict| *verdict == Verdict::Keeps).map(|at| [1, 2, 0][at]);
     Recommendation {
         what_if: what_if(&[("aimd at 6 ms", 0.7), ("<b>fixed</b>", -1.5)]),
@@ -48,8 +49,17 @@ fn where_nothing_is_sure_nothing_is_recommended() {
     assert!(first([Verdict::Breaks; 3]).starts_with("None of 21 plans was found"));
     assert!(first([Verdict::Breaks, Verdict::NotSure, Verdict::Breaks]).contains("none surely keeps"));
     assert!(first([Verdict::Breaks, Verdict::Breaks, Verdict::Keeps]).starts_with("The plan as it is keeps"));
+    assert!(first([Verdict::NotReached; 3]).contains("in 80 % of the replications: give a longer horizon"));
     assert!(known([Verdict::Breaks, Verdict::NotSure, Verdict::Breaks]).may_be());
     assert!(!known([Verdict::Breaks, Verdict::NotReached, Verdict::Breaks]).may_be());
+}
+
+#[test]
+fn what_has_no_date_is_said_as_it_is() {
+    let mut known = known([Verdict::Breaks, Verdict::Breaks, Verdict::Keeps]);
+    assert!(headline(&known).1.ends_with("all emptied by Nov 9 (P80)"), "{}", headline(&known).1);
+    known.what_if.compared.base.last_mut().unwrap().quantiles = [None; 8];
+    assert!(headline(&known).1.ends_with("all emptied at a P80 that too few replications do not tell"));
 }
 
 #[test]

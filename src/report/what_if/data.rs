@@ -102,7 +102,8 @@ struct VariantPart {
 struct ShiftedPart {
     /// The milestone.
     name: String,
-    /// `earlier`, `later`, `same` (not one replication differs), `not sure`, `in neither` or `too few`.
+    /// `earlier`, `later`, `same` (not one replication differs), `same by horizon` (not one is known to differ, and some
+    /// reach it by the horizon in neither case), `not sure`, `in neither` or `too few`.
     verdict: &'static str,
     /// The paired shift of means; null with too few replications.
     shift: Option<ShiftPart>,
@@ -178,7 +179,9 @@ struct ImpactPart {
     low: Option<f64>,
     /// Upper end of its interval.
     high: Option<f64>,
-    /// `less`, `more`, `same`, `not sure` or `too few`.
+    /// Replications that the horizon cut off in either case: the amounts are not whole, and no verdict is `less` or `more`.
+    unfinished: usize,
+    /// `less`, `more`, `same`, `same by horizon`, `not sure` or `too few`.
     verdict: &'static str,
 }
 
@@ -259,6 +262,7 @@ fn shifted(one: &MilestoneShift, scenario: &Scenario, each: Share) -> ShiftedPar
             Verdict::Less => "earlier",
             Verdict::More => "later",
             Verdict::Same => "same",
+            Verdict::SameByHorizon => "same by horizon",
             Verdict::NotSure => "not sure",
             Verdict::InNeither => "in neither",
             Verdict::TooFew => "too few",
@@ -299,10 +303,12 @@ fn impact(one: &MeasureShift, each: Share) -> ImpactPart {
         difference: one.difference.map(|shift| shift.days),
         low,
         high,
+        unfinished: one.unfinished,
         verdict: match one.verdict {
             Verdict::Less => "less",
             Verdict::More => "more",
             Verdict::Same => "same",
+            Verdict::SameByHorizon => "same by horizon",
             Verdict::NotSure | Verdict::InNeither => "not sure",
             Verdict::TooFew => "too few",
         },

@@ -1,8 +1,10 @@
 use super::*;
 use crate::forecast::cases::Run;
 use crate::forecast::compare::compare;
-use crate::forecast::testing::{days_of, outcome, scenario};
+use crate::forecast::testing::{after, days_of, outcome, scenario};
+use crate::migration::message::Binding;
 use crate::report::{chart, html, markdown, terminal};
+use crate::units::Time;
 
 pub(in crate::report) fn what_if(names: &[(&str, f64)]) -> WhatIf {
     let scenario = scenario();
@@ -56,6 +58,30 @@ fn one_variant_is_told_in_a_sentence() {
         headline(0.0),
         "x moves nothing: everything is off the old storage at the same instant in every replication"
     );
+}
+
+/// The same dates, of which each case sees those before its own horizon.
+#[test]
+fn each_case_has_its_own_horizon_and_what_lies_beyond_it_is_not_said_to_be_the_same() {
+    let mut known = what_if(&[("x", 0.0)]);
+    let (long, mut short) = (scenario(), scenario());
+    short.horizon = after(28.0);
+    let run = |r: u32, horizon: Time| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached = outcome.reached.iter().map(|date| date.filter(|date| *date < horizon)).collect();
+        outcome.unfinished = outcome.reached.last().unwrap().is_none().then_some(Binding::Throttle);
+        Run::of(&outcome)
+    };
+    let runs: Vec<Vec<Run>> = (0..60).map(|r| vec![run(r, long.horizon), run(r, short.horizon)]).collect();
+    known.compared = compare(&[&long, &short], &runs, long.forecast.confidence);
+    let page = terminal::render(&report(&known));
+    let first = page.split("MILESTONES").next().unwrap();
+    assert!(first.contains("x moves nothing before November 7, and nobody knows"), "{first}");
+    assert!(first.contains("> Nov 7") && first.contains("same by horizon"), "{first}");
+    assert!(!page.contains("at the same instant in every replication"), "{page}");
+    let written = serde_json::to_value(document(&known)).unwrap();
+    let verdict = written["variants"][0]["milestones"].as_array().unwrap().last().unwrap()["verdict"].clone();
+    assert_eq!(verdict, "same by horizon");
 }
 
 #[test]

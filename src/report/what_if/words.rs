@@ -1,10 +1,11 @@
 //! Verdicts, measures and amounts of a what-if in words.
 
-use super::{Tone, Variant, WhatIf, signed};
+use super::{About, Tone, Variant, WhatIf, signed};
 use crate::forecast::cases::Measure;
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::report::comparison::span;
-use crate::report::wording::{Calendar, figure};
+use crate::report::wording::{Calendar, figure, percent};
+use crate::units::Time;
 
 /// What a verdict says about a date.
 pub(super) const fn date_verdict(verdict: Verdict) -> &'static str {
@@ -12,6 +13,7 @@ pub(super) const fn date_verdict(verdict: Verdict) -> &'static str {
         Verdict::More => "later",
         Verdict::Less => "earlier",
         Verdict::Same => "the same",
+        Verdict::SameByHorizon => "same by horizon",
         Verdict::NotSure => "not sure",
         Verdict::InNeither => "in neither",
         Verdict::TooFew => "too few",
@@ -24,6 +26,7 @@ pub(super) const fn measure_verdict(verdict: Verdict) -> &'static str {
         Verdict::More => "more",
         Verdict::Less => "less",
         Verdict::Same => "the same",
+        Verdict::SameByHorizon => "same by horizon",
         Verdict::NotSure => "not sure",
         Verdict::InNeither => "in neither",
         Verdict::TooFew => "too few",
@@ -76,13 +79,15 @@ pub(in crate::report) fn days(days: f64, interval: Option<(f64, f64)>) -> String
 /// The answer in a sentence, and how it is meant.
 pub(super) fn headline(what_if: &WhatIf) -> (Tone, String) {
     let main = what_if.main();
-    let shifts: Vec<(&str, &MilestoneShift)> = what_if
+    let shifts: Vec<(&str, &MilestoneShift, Time)> = what_if
         .cases()
-        .filter_map(|(about, variant): (_, &Variant)| Some((about.name.as_str(), variant.milestone(&main)?)))
+        .filter_map(|(about, variant): (&About, &Variant)| {
+            Some((about.name.as_str(), variant.milestone(&main)?, variant.horizon))
+        })
         .collect();
     match &shifts[..] {
         [] => (Tone::Doubt, format!("No variant has the milestone \"{main}\"")),
-        [(name, one)] => (tone(one.verdict), of_one(what_if, name, one)),
+        [(name, one, horizon)] => (tone(one.verdict), of_one(what_if, name, one, *horizon)),
         several => of_several(what_if, several),
     }
 }
@@ -90,30 +95,39 @@ pub(super) fn headline(what_if: &WhatIf) -> (Tone, String) {
 const fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Less | Verdict::More | Verdict::Same => Tone::Strong,
-        Verdict::NotSure | Verdict::InNeither | Verdict::TooFew => Tone::Doubt,
+        Verdict::SameByHorizon | Verdict::NotSure | Verdict::InNeither | Verdict::TooFew => Tone::Doubt,
     }
 }
 
 const OFF: &str = "everything is off the old storage";
 
-fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift) -> String {
+/// What a variant does whose own replications end at `horizon`.
+fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift, horizon: Time) -> String {
+    let by = || Calendar::new(&what_if.scenario).long(what_if.scenario.horizon.min(horizon));
     match one.verdict {
-        Verdict::Less | Verdict::More => format!("With {name} {OFF} {}", by(what_if, one)),
+        Verdict::Less | Verdict::More => format!("With {name} {OFF} {}", moved_by(what_if, one)),
         Verdict::Same => format!("{name} moves nothing: {OFF} at the same instant in every replication"),
+        Verdict::SameByHorizon => {
+            let share = percent(one.order.unknown as f64 / what_if.compared.replications.max(1) as f64);
+            format!(
+                "{name} moves nothing before {}, and nobody knows what it does later: {share} of the replications are not done by \
+                 then, with it or without",
+                by()
+            )
+        }
         Verdict::NotSure => {
             let replications = what_if.compared.replications;
             format!("{name}: {replications} replications do not tell whether it moves the date when {OFF}")
         }
         Verdict::InNeither => {
-            let horizon = Calendar::new(&what_if.scenario).long(what_if.scenario.horizon);
-            format!("{name}: in no replication {OFF} by {horizon}, with it or without")
+            format!("{name}: in no replication {OFF} by {}, with it or without", by())
         }
         Verdict::TooFew => format!("{name}: too few replications to say anything"),
     }
 }
 
 /// "1.8 d earlier (95 %: 1.5 d to 2.1 d)".
-pub(in super::super) fn by(what_if: &WhatIf, one: &MilestoneShift) -> String {
+pub(in super::super) fn moved_by(what_if: &WhatIf, one: &MilestoneShift) -> String {
     let Some(shift) = one.shift else { return String::new() };
     let (low, high) = shift.interval(what_if.compared.each);
     let (least, most) = if low.abs() <= high.abs() { (low, high) } else { (high, low) };
@@ -124,10 +138,10 @@ pub(in super::super) fn by(what_if: &WhatIf, one: &MilestoneShift) -> String {
     format!("{} {side} ({}: {least} to {most})", span(shift.days.abs()), what_if.confidence())
 }
 
-fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift)]) -> (Tone, String) {
-    let that = |wanted: Verdict| several.iter().filter(move |(_, one)| one.verdict == wanted);
+fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift, Time)]) -> (Tone, String) {
+    let that = |wanted: Verdict| several.iter().filter(move |(_, one, _)| one.verdict == wanted);
     let size = |one: &MilestoneShift| one.shift.map_or(0.0, |shift| shift.days);
-    let first = that(Verdict::Less).min_by(|(_, a), (_, b)| size(a).total_cmp(&size(b)));
+    let first = that(Verdict::Less).min_by(|(_, a, _), (_, b, _)| size(a).total_cmp(&size(b)));
     let counted = |verdict: Verdict, said: &str| match that(verdict).count() {
         0 => None,
         some => Some(format!("{some} {said}")),
@@ -136,6 +150,7 @@ fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift)]) -> (Tone, S
         counted(Verdict::Less, "surely earlier"),
         counted(Verdict::More, "surely later"),
         counted(Verdict::Same, "exactly the same"),
+        counted(Verdict::SameByHorizon, "the same as far as the horizon"),
         counted(Verdict::NotSure, "not sure"),
         counted(Verdict::InNeither, "not reached by the horizon"),
         counted(Verdict::TooFew, "with too few replications"),
@@ -145,7 +160,9 @@ fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift)]) -> (Tone, S
     .collect();
     let counts = format!("{} variants: {}", several.len(), counts.join(", "));
     match first {
-        Some((name, one)) => (Tone::Strong, format!("Soonest with {name}: {OFF} {}. {counts}", by(what_if, one))),
+        Some((name, one, _)) => {
+            (Tone::Strong, format!("Soonest with {name}: {OFF} {}. {counts}", moved_by(what_if, one)))
+        }
         None => (Tone::Doubt, format!("No variant is surely earlier. {counts}")),
     }
 }
