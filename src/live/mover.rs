@@ -5,6 +5,7 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod problem;
+mod purge;
 mod switch;
 mod watch;
 
@@ -26,6 +27,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::{Bytes, Span};
 use problem::{Problem, fault};
+pub use purge::Moved;
 use switch::Switch;
 pub use watch::{Hangs, SwitchWatch};
 
@@ -66,6 +68,8 @@ pub struct Mover {
     pub front_ends: FrontEnds,
     /// What has been done in the world.
     pub journal: Arc<dyn Journal>,
+    /// How many messages each mailbox held when it moved.
+    pub moved: Moved,
     /// A user may be held for so long.
     pub hold_at_most: Duration,
     /// Sessions and deliveries may take so long to end.
@@ -218,28 +222,6 @@ impl Mover {
             return Err(fault);
         }
         Ok(())
-    }
-
-    /// Removes the old copy of a mailbox, and looks whether mail has come to the old place since.
-    ///
-    /// # Errors
-    /// What went wrong; it can be asked for again.
-    pub fn purge(&self, effect: EffectId, mailbox: MailboxId, from: HeadId) -> Result<(), Fault> {
-        let name = self.name(mailbox).ok_or(Fault::Gone)?;
-        let root = &self.heads[from.index()].1;
-        let purge = || {
-            if !self.has_lease() {
-                return Err(Problem::LeaseLost);
-            }
-            let stray = maildir::stray(root, &name.path)?;
-            if stray > 0 {
-                let what = format!("{stray} messages have come to the old place since it moved");
-                return Err(MailError::Differs { what }.into());
-            }
-            let totals = maildir::purge(root, &name.path)?;
-            Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
-        };
-        purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &[root]))
     }
 
     /// What is left on a head, other than what is `excused`, and other than what those have left there who are `gone`: whom

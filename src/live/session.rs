@@ -27,7 +27,7 @@ use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
 use super::maildir::{self, Root};
 use super::metrics::Metrics;
-use super::mover::{Mover, Name};
+use super::mover::{Moved, Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -140,6 +140,8 @@ pub fn run(
 
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
+    let moved = Ledger::read(&site.ledger).and_then(|reader| reader.moved_with());
+    let moved = moved.map_err(|error| failed("the ledger")(&error))?;
     // Whatever the system's clock says: no event comes before one that is recorded.
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
@@ -170,6 +172,7 @@ pub fn run(
         clock,
         front_ends,
         journal: Arc::clone(&recorder) as _,
+        moved: Moved::known(moved),
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
         hangs_after: HANGS_AFTER,

@@ -136,11 +136,13 @@ pub(super) fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
 }
 
 /// Removes the mailbox behind a fence and then the fence. Fine when both are gone; may be interrupted and called again.
+/// `moved` is how many messages it held when it moved, where that is known.
 ///
 /// # Errors
 ///
-/// `Differs` when a mailbox stands at the place: nothing is removed then. Whatever keeps an entry from being removed.
-pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
+/// `Differs` when a mailbox stands at the place, or mail has come behind the fence since: nothing is removed then.
+/// Whatever keeps an entry from being removed.
+pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, MailError> {
     let site = match Site::new(root, path) {
         Err(MailError::Gone) => return Ok(Totals::default()),
         other => other?,
@@ -157,6 +159,7 @@ pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
     }
     let mut removed = site.remove_purging()?;
     if moving == Stand::Mailbox {
+        site.refuse_late_mail(moved)?;
         // From here on nobody can mistake what is left for a mailbox.
         dir::rename_to_free(&site.parent, &site.moving, &site.parent, &site.purging)
             .map_err(|errno| site.failed(errno))?;
@@ -288,14 +291,28 @@ impl<'p> Site<'p> {
         unlinkat(&self.parent, os(name), AtFlags::empty()).map_err(|errno| self.failed(errno))
     }
 
+    /// Who had the mailbox's directory open before the fence, or cached as an NFS client does, delivers behind it.
+    fn refuse_late_mail(&self, moved: Option<u32>) -> Result<(), MailError> {
+        let Some(moved) = moved else { return Ok(()) };
+        let found = self.totals_of(&self.moving)?.messages;
+        if found <= moved {
+            return Ok(());
+        }
+        let late = found - moved;
+        Err(MailError::Differs { what: format!("{late} messages have come behind its fence since it moved") })
+    }
+
+    fn totals_of(&self, name: &[u8]) -> Result<Totals, MailError> {
+        totals(&dir::open(&self.parent, Path::new(os(name))).map_err(|errno| self.failed(errno))?)
+    }
+
     fn remove_purging(&self) -> Result<Totals, MailError> {
         match self.stand(&self.purging)? {
             Stand::Nothing => return Ok(Totals::default()),
             Stand::Mailbox => {}
             Stand::Fence | Stand::Other => return Err(self.foreign()),
         }
-        let mailbox = dir::open(&self.parent, Path::new(os(&self.purging))).map_err(|errno| self.failed(errno))?;
-        let there = totals(&mailbox)?;
+        let there = self.totals_of(&self.purging)?;
         dir::remove(&self.parent, &self.purging).map_err(|errno| self.failed(errno))?;
         Ok(there)
     }
