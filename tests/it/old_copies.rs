@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::site_world::{World, ended};
+use crate::site_world::{World, ended, mail};
 
 /// Old copies are kept for so long.
 fn keep_for(world: &World, grace: &str) {
@@ -51,4 +51,18 @@ fn mail_that_comes_behind_the_fence_after_the_move_is_not_purged() {
         assert!(said.contains("1 messages have come behind its fence since it moved"), "{said}");
         assert!(!old_place(&world, 1, ".moving").exists(), "the others are purged: {said}");
     }
+}
+
+#[test]
+fn the_old_copy_of_one_whom_the_directory_has_at_the_head_again_is_not_purged() {
+    let world = World::new(4, 3);
+    keep_for(&world, "6 s");
+    let run = world.start();
+    world.wait_until_moved(4);
+    world.users().execute("UPDATE mailbox SET home = 'head-1', epoch = epoch + 1 WHERE name = 'user-000'", ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(mail(&[old_place(&world, 0, ".moving")]).len(), 3, "{said}");
+    assert!(!old_place(&world, 1, ".moving").exists(), "the others are purged: {said}");
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("purge of user-000: the directory has the user at head-1 again"), "{said}");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::Mover;
 use super::problem::Problem;
+use super::{Mover, Name};
 use crate::fleet::{HeadId, MailboxId};
 use crate::live::journal::Step;
 use crate::live::maildir::{self, MailError};
@@ -31,7 +31,8 @@ impl Moved {
 }
 
 impl Mover {
-    /// Removes the old copy of a mailbox, unless mail has come to the old place, or behind its fence, since.
+    /// Removes the old copy of a mailbox, unless its user is back there, or mail has come there since, to the place or behind
+    /// the fence.
     ///
     /// # Errors
     /// What went wrong; it can be asked for again.
@@ -42,6 +43,7 @@ impl Mover {
             if !self.has_lease() {
                 return Err(Problem::LeaseLost);
             }
+            self.refuse_old_home(&name, from)?;
             let stray = maildir::stray(root, &name.path)?;
             if stray > 0 {
                 let what = format!("{stray} messages have come to the old place since it moved");
@@ -51,5 +53,18 @@ impl Mover {
             Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
         };
         purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &[root]))
+    }
+
+    /// Whom somebody has moved back in the directory, or a database that was restored, may have nothing but the old copy.
+    fn refuse_old_home(&self, name: &Name, from: HeadId) -> Result<(), Problem> {
+        let store = &self.heads[from.index()].0;
+        match self.directory.user(&name.user)? {
+            Some(user) if user.home == *store => {
+                let what = format!("the directory has the user at {store} again, so that its old copy there stays");
+                Err(MailError::Differs { what }.into())
+            }
+            // Of one who is deleted the old copy goes, too.
+            Some(_) | None => Ok(()),
+        }
     }
 }
