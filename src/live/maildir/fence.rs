@@ -140,15 +140,18 @@ pub(super) fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
 ///
 /// # Errors
 ///
-/// `Differs` when a mailbox stands at the place, or mail has come behind the fence since: nothing is removed then.
-/// Whatever keeps an entry from being removed.
+/// `Differs` when a mailbox stands at the place, or mail has come behind the fence since: nothing is removed then; and when
+/// not even the folder is there in which both were, as where the store is not mounted. Whatever keeps an entry from being
+/// removed.
 pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, MailError> {
     let site = match Site::new(root, path) {
-        Err(MailError::Gone) => return Ok(Totals::default()),
+        // A purge leaves the folder in which it has been.
+        Err(MailError::Gone) => return Err(nowhere(path)),
         other => other?,
     };
     let (plain, moving) = site.stands()?;
     match (plain, moving) {
+        (Stand::Nothing, Stand::Nothing) if root.is_bare()? => return Err(nowhere(path)),
         (Stand::Mailbox, Stand::Mailbox) => return Err(site.twice()),
         // A fence goes after its mailbox: without one, this is no mailbox whose time is over.
         (Stand::Mailbox, _) | (Stand::Nothing, Stand::Mailbox) => {
@@ -176,6 +179,21 @@ pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, Mai
     Ok(removed)
 }
 
+/// Whether a mailbox stands behind a fence, or is half removed there.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen; `Gone` where nothing at all is on the store, which may not be mounted.
+pub fn has_old_copy(root: &Root, path: &Path) -> Result<bool, MailError> {
+    let site = match Site::new(root, path) {
+        Err(MailError::Gone) if root.is_bare()? => return Err(MailError::Gone),
+        Err(MailError::Gone) => return Ok(false),
+        other => other?,
+    };
+    let stands = site.stand(&site.moving)? == Stand::Mailbox || site.stand(&site.purging)? == Stand::Mailbox;
+    if !stands && root.is_bare()? { Err(MailError::Gone) } else { Ok(stands) }
+}
+
 /// Whether one of our fences stands under a name.
 pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool> {
     let Some(stat) = dir::look(parent, name)? else { return Ok(false) };
@@ -189,6 +207,12 @@ pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool
         Err(Errno::ACCESS) => Ok(true),
         Err(errno) => Err(errno),
     }
+}
+
+/// That nothing is there does not say that it was removed.
+fn nowhere(path: &Path) -> MailError {
+    let what = format!("{}: neither the old copy nor its folder is there: is the store mounted?", path.display());
+    MailError::Differs { what }
 }
 
 /// Removes what an interruption may have left under a temporary name.

@@ -12,6 +12,9 @@ use rustix::io::Errno;
 use super::dir;
 use super::error::{MailError, Side};
 
+/// Begins the names of what this program puts at a root.
+const OURS: &[u8] = b".drawdown-";
+
 /// A store's root, as a directory handle. Nothing below is ever reached by a path that could leave it.
 #[derive(Clone)]
 pub struct Root {
@@ -50,6 +53,18 @@ impl Root {
     #[must_use]
     pub fn works(&self) -> bool {
         matches!(rustix::fs::fsync(&*self.handle), Ok(()) | Err(Errno::ROFS | Errno::INVAL))
+    }
+
+    /// Whether nothing is there but what this program or the making of a file system leaves, as at a mount point at which
+    /// nothing is mounted.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the root from being listed.
+    pub fn is_bare(&self) -> Result<bool, MailError> {
+        let listed = dir::open(&self.handle, Path::new("")).and_then(|handle| dir::list(&handle));
+        let entries = listed.map_err(Side::Source.failed(&self.name))?;
+        Ok(entries.iter().all(|entry| entry.name.starts_with(OURS) || entry.name == b"lost+found"))
     }
 
     /// The handle of the root itself.

@@ -468,6 +468,7 @@ fn a_new_session_goes_on_from_facts() {
         set_aside: vec![aside(1), aside(2), aside(2)],
         attempts: vec![(MailboxId(3), 2)],
         unpurged: vec![(MailboxId(0), at(-50))],
+        kept: Vec::new(),
         open: vec![A, B],
     };
     let mut desk = Desk::started(plan, facts);
@@ -488,6 +489,25 @@ fn a_new_session_goes_on_from_facts() {
     let late = EffectId::new(0, 7, 0);
     desk.tell(62, Event::SwitchEnded { effect: late });
     assert!(desk.said.is_empty(), "an effect of another session");
+}
+
+#[test]
+fn a_head_on_which_an_earlier_session_has_kept_old_copies_is_not_purged() {
+    for kept in [vec![], vec![MailboxId(1)]] {
+        let mut fleet = fleet(&[(0, 10), (0, 10)]);
+        fleet.home.fill(Home::cluster(A));
+        let mut plan = plain(1);
+        plan.copy.purge_after = Some(crate::units::Span::from_secs(100));
+        let count = kept.len() as u32;
+        let facts = Facts { fleet: Arc::new(fleet), kept, open: vec![A, B], ..Facts::default() };
+        let mut desk = Desk::started(plan, facts);
+        assert_eq!(desk.machine.kept(HEAD), count);
+        desk.sample(1, 10);
+        let emptied = Event::HeadAudited { head: HEAD, users_left: 0, folders_left: 0 };
+        desk.tell(2, emptied);
+        let purged = desk.announced(Milestone::HeadPurged { head: HEAD });
+        assert_eq!(purged, count == 0, "{:?}", desk.said);
+    }
 }
 
 #[test]

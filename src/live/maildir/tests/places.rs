@@ -1,6 +1,6 @@
 use super::super::{
-    discard, folders_left, is_fenced, mark_placed, measure, place, purge, stray, take_back, unfence, unmark_placed,
-    unplace,
+    discard, folders_left, has_old_copy, is_fenced, keep_spare, mark_placed, measure, place, purge, stray, take_back,
+    unfence, unmark_placed, unplace,
 };
 use super::*;
 use std::collections::BTreeSet;
@@ -105,6 +105,23 @@ fn mail_that_came_behind_the_fence_is_never_removed() {
 }
 
 #[test]
+fn where_nothing_at_all_is_there_no_old_copy_counts_as_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    // What a session makes at a mount point at which nothing is mounted.
+    keep_spare(&root).unwrap();
+    fs::create_dir(folder.path().join("lost+found")).unwrap();
+    for path in ["example.com/alice/Maildir", "alice"] {
+        let told = purge(&root, Path::new(path), None).unwrap_err().to_string();
+        assert!(told.ends_with("is the store mounted?"), "{told}");
+        assert!(has_old_copy(&root, Path::new(path)).is_err());
+    }
+    fs::create_dir(folder.path().join("bob")).unwrap();
+    assert_eq!(purge(&root, Path::new("alice"), None).unwrap(), Totals::default());
+    assert!(!has_old_copy(&root, Path::new("alice")).unwrap());
+}
+
+#[test]
 fn a_file_that_is_not_our_fence_is_never_removed() {
     let stores = Stores::new();
     fence(&stores.from, path()).unwrap();
@@ -125,7 +142,10 @@ fn a_mailbox_that_is_nowhere_cannot_be_fenced() {
         assert!(matches!(fence(&stores.from, missing), Err(MailError::Gone)));
         assert!(matches!(unfence(&stores.from, missing), Err(MailError::Gone)));
         assert!(!is_fenced(&stores.from, missing).unwrap());
-        assert_eq!(purge(&stores.from, missing, None).unwrap(), Totals::default());
+        // Nothing that says that anything was ever removed there.
+        let purged = purge(&stores.from, missing, None);
+        assert_eq!(purged.is_ok(), missing.starts_with("example.com/alice"), "{purged:?}");
+        assert!(!has_old_copy(&stores.from, missing).unwrap());
         assert_eq!(stray(&stores.from, missing).unwrap(), 0);
         assert!(matches!(measure(&stores.from, missing), Err(MailError::Gone)));
         discard(&stores.from, missing).unwrap();
