@@ -147,6 +147,9 @@ impl Rows {
 
     /// Looks at the Maildirs of which nobody knows the size.
     fn measure(&mut self, roots: &Roots, say: &dyn Fn(&str)) {
+        // The next session will, where a store is out of service.
+        let is_there = |head: HeadId| roots.heads.get(head.index()).is_some_and(|(_, root)| !root.is_absent());
+        self.unknown.retain(|row| is_there(self.fleet.origin[*row]));
         if self.unknown.is_empty() {
             return;
         }

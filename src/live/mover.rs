@@ -334,8 +334,14 @@ pub struct Places<'a> {
 pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places<'_>) -> Result<(), String> {
     let path = Path::new(&user.path);
     let Places { home, at_head, placed, clusters } = places;
+    // It may stand behind a fence there.
+    let home = home.ok_or_else(|| format!("its home {} is none of this scenario's stores", user.home))?;
+    if home.is_absent() {
+        return Err(format!("its home {} is out of service", user.home));
+    }
     if at_head {
-        for (_, cluster) in clusters {
+        // On one that is out of service a mark still says that nobody lives there: the next switch to it looks.
+        for (_, cluster) in clusters.iter().filter(|(_, cluster)| !cluster.is_absent()) {
             maildir::unplace(cluster, path, user.epoch).map_err(|error| error.to_string())?;
         }
         if let Some(target) = placed {
@@ -349,12 +355,15 @@ pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places
         }
     }
     // On a cluster, too: the way back of preflight's test mailbox may have been interrupted.
-    if let Some(home) = home {
-        match maildir::unfence(home, path) {
-            // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
-            Ok(()) | Err(MailError::Gone) => {}
-            Err(error) => return Err(error.to_string()),
+    match maildir::unfence(home, path) {
+        Ok(()) => {}
+        // A mailbox behind its fence on a store that is not mounted looks like this, too.
+        Err(MailError::Gone) if home.is_bare().map_err(|error| error.to_string())? => {
+            return Err(format!("there is nothing at all at {}: is it mounted?", user.home));
         }
+        // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
+        Err(MailError::Gone) => {}
+        Err(error) => return Err(error.to_string()),
     }
     directory.release(user, fence).map_err(|error| error.to_string())
 }

@@ -58,14 +58,15 @@ struct Site<'p> {
 /// Whatever keeps it from being made: then a store that becomes full keeps its mailboxes until it has room.
 pub fn keep_spare(root: &Root) -> Result<(), MailError> {
     let failed = |errno| Side::Source.failed(Path::new(SPARE))(errno);
-    if is_fence(root.handle(), SPARE.as_bytes()).map_err(failed)? {
+    let top = root.handle().map_err(failed)?;
+    if is_fence(top, SPARE.as_bytes()).map_err(failed)? {
         return Ok(());
     }
     let temporary = format!("{SPARE}.new").into_bytes();
-    free(root.handle(), &temporary)
-        .and_then(|()| write_fence(root.handle(), &temporary))
-        .and_then(|()| dir::rename_to_free(root.handle(), &temporary, root.handle(), SPARE.as_bytes()))
-        .and_then(|()| dir::settle(root.handle()))
+    free(top, &temporary)
+        .and_then(|()| write_fence(top, &temporary))
+        .and_then(|()| dir::rename_to_free(top, &temporary, top, SPARE.as_bytes()))
+        .and_then(|()| dir::settle(top))
         .map_err(failed)
 }
 
@@ -179,6 +180,19 @@ pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, Mai
     Ok(removed)
 }
 
+/// Whether a fence stands at a mailbox's place and the mailbox behind it.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen.
+pub fn is_behind_fence(root: &Root, path: &Path) -> Result<bool, MailError> {
+    match Site::new(root, path) {
+        Ok(site) => Ok(site.stands()? == (Stand::Fence, Stand::Mailbox)),
+        Err(MailError::Gone) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a mailbox stands behind a fence, or is half removed there.
 ///
 /// # Errors
@@ -272,10 +286,11 @@ impl<'p> Site<'p> {
 
     fn link_spare(&self, name: &[u8]) -> rustix::io::Result<()> {
         free(&self.parent, name)?;
-        if !is_fence(self.root.handle(), SPARE.as_bytes())? {
+        let top = self.root.handle()?;
+        if !is_fence(top, SPARE.as_bytes())? {
             return Err(Errno::NOENT);
         }
-        linkat(self.root.handle(), SPARE, &self.parent, os(name), AtFlags::empty())
+        linkat(top, SPARE, &self.parent, os(name), AtFlags::empty())
     }
 
     /// Lets the place and what stands behind the fence change places.

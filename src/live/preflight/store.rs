@@ -10,6 +10,7 @@ use super::{Checks, Verdict};
 use crate::live::clock::Clock;
 use crate::live::maildir::Root;
 use crate::live::probe::{Probe, ProbeError};
+use crate::live::session::is_on_root;
 use crate::scenario::site::Store;
 use crate::units::{Span, Time};
 
@@ -52,11 +53,6 @@ pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks 
         Err(error) => checks.add(format!("probe of {name}"), Verdict::Bad, error),
     }
     checks
-}
-
-/// Whether a folder lies on the file system of `/`.
-fn is_on_root(folder: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(folder)?.dev() == fs::metadata("/")?.dev())
 }
 
 /// Does with files of its own what a move does with others', and says by how much the store's clock is ahead of ours.

@@ -44,6 +44,13 @@ impl Past {
         self.paused
     }
 
+    /// Who lives on a cluster, as the ledger knows.
+    pub(super) fn moved(&self) -> BTreeSet<&str> {
+        let homes = self.known.iter().flat_map(|known| &known.facts.fleet.home);
+        let moved = self.names.iter().zip(homes).filter(|(_, home)| home.is_cluster());
+        moved.map(|(named, _)| named.name.as_str()).collect()
+    }
+
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {
         let row = self.names.iter().position(|named| named.name == user)?;
         self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
