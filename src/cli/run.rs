@@ -1,5 +1,6 @@
 //! `drawdown run`: the migration itself.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -122,7 +123,10 @@ fn judge(ended: &Ended) -> Result<Done, Failure> {
     if kept > 0 {
         let why = "a stopped cohort's, or such as could not be removed";
         writeln!(io::stderr(), "{kept} old copies are still on the heads, and wait for a person: {why}")?;
-        for trouble in ended.status.troubles.iter().filter(|trouble| trouble.starts_with("purge of ")) {
+        // One is tried with others, and then by itself.
+        let troubles: BTreeSet<&String> =
+            ended.status.troubles.iter().filter(|trouble| trouble.starts_with("purge of ")).collect();
+        for trouble in troubles {
             writeln!(io::stderr(), "{trouble}")?;
         }
     }

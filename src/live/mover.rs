@@ -356,13 +356,12 @@ pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places
     }
     // On a cluster, too: the way back of preflight's test mailbox may have been interrupted.
     match maildir::unfence(home, path) {
-        Ok(()) => {}
         // A mailbox behind its fence on a store that is not mounted looks like this, too.
         Err(MailError::Gone) if home.is_bare().map_err(|error| error.to_string())? => {
             return Err(format!("there is nothing at all at {}: is it mounted?", user.home));
         }
         // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
-        Err(MailError::Gone) => {}
+        Ok(()) | Err(MailError::Gone) => {}
         Err(error) => return Err(error.to_string()),
     }
     directory.release(user, fence).map_err(|error| error.to_string())

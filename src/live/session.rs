@@ -141,9 +141,7 @@ pub fn run(
     let status = Arc::new(Mutex::new(Status::new(scenario, number, clock.now())));
 
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = Past::read(&site.ledger)?;
-    let moved = Ledger::read(&site.ledger).and_then(|reader| reader.moved_with());
-    let moved = moved.map_err(|error| failed("the ledger")(&error))?;
+    let mut past = Past::read(&site.ledger)?;
     // Whatever the system's clock says: no event comes before one that is recorded.
     let clock = past.known.as_ref().map_or(clock, |known| clock.not_before(known.at));
     let users = directory.list().map_err(|error| failed("the directory")(&error))?;
@@ -175,7 +173,7 @@ pub fn run(
         clock,
         front_ends,
         journal: Arc::clone(&recorder) as _,
-        moved: Moved::known(moved),
+        moved: Moved::known(std::mem::take(&mut past.switched)),
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
         hangs_after: HANGS_AFTER,

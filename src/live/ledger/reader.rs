@@ -236,21 +236,24 @@ impl Reader {
         })
     }
 
-    /// How many messages each mailbox held when its copy last came to its place, in any session.
+    /// How many messages each mailbox held when its copy came to its place, in any session, unless it was put back since.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn moved_with(&self) -> Result<BTreeMap<MailboxId, u32>, LedgerError> {
         self.read("read what has moved", |connection| {
             // An older program's `placed` does not say it; its `flip` does.
-            let columns = "SELECT mailbox, json_extract(detail, '$.messages') FROM job \
-                           WHERE step IN ('placed', 'flip') AND detail IS NOT NULL ORDER BY rowid";
+            let columns = "SELECT mailbox, step = 'backed_out', json_extract(detail, '$.messages') FROM job \
+                           WHERE step IN ('placed', 'flip', 'backed_out') ORDER BY rowid";
             let mut select = connection.prepare(columns)?;
             let mut rows = select.query(())?;
             let mut moved = BTreeMap::new();
             while let Some(row) = rows.next()? {
-                if let Some(messages) = row.get::<_, Option<u32>>(1)? {
-                    moved.insert(MailboxId(row.get(0)?), messages);
+                let mailbox = MailboxId(row.get(0)?);
+                if row.get(1)? {
+                    moved.remove(&mailbox);
+                } else if let Some(messages) = row.get::<_, Option<u32>>(2)? {
+                    moved.insert(mailbox, messages);
                 }
             }
             Ok(moved)

@@ -18,6 +18,8 @@ pub(in crate::live) struct Past {
     pub(in crate::live) known: Option<LastKnown>,
     /// Switches that had a copy in, or on the way to, its final place.
     pub(super) placed: BTreeMap<MailboxId, ClusterId>,
+    /// How many messages each mailbox held that was switched and not put back.
+    pub(super) switched: BTreeMap<MailboxId, u32>,
     /// Whether an operator had paused the migration, or it had stopped by itself.
     paused: bool,
 }
@@ -34,6 +36,7 @@ impl Past {
         Ok(Self {
             names: reader.mailboxes().map_err(problem)?,
             placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
+            switched: reader.moved_with().map_err(problem)?,
             paused: paused(&reader, known.session).map_err(problem)?,
             known: Some(known),
         })
@@ -44,11 +47,9 @@ impl Past {
         self.paused
     }
 
-    /// Who lives on a cluster, as the ledger knows.
+    /// Whose mailbox has moved, as the ledger knows, wherever the directory has them now.
     pub(super) fn moved(&self) -> BTreeSet<&str> {
-        let homes = self.known.iter().flat_map(|known| &known.facts.fleet.home);
-        let moved = self.names.iter().zip(homes).filter(|(_, home)| home.is_cluster());
-        moved.map(|(named, _)| named.name.as_str()).collect()
+        self.switched.keys().filter_map(|mailbox| self.names.get(mailbox.index())).map(|named| &*named.name).collect()
     }
 
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {
