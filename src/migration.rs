@@ -206,6 +206,12 @@ impl Migration {
         self.lane(head).map_or(0, |lane| lane.purges.left())
     }
 
+    /// Old copies on a head that stay there for a person: a stopped cohort's, and those that could not be purged.
+    #[must_use]
+    pub fn kept(&self, head: HeadId) -> u32 {
+        self.lane(head).map_or(0, |lane| lane.purges.kept)
+    }
+
     /// The pace last asked for on a head: copies that may progress, and the cap on the sum of their speeds.
     #[must_use]
     pub fn pace(&self, head: HeadId) -> Option<(u16, Rate)> {

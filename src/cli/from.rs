@@ -243,7 +243,8 @@ fn still_reached(reached: &BTreeMap<Milestone, Time>, facts: &Facts, excluded: &
     let rows = (0..).map(MailboxId).zip(&facts.fleet.home).filter(|(mailbox, _)| !stays.contains(mailbox));
     let left: BTreeSet<HeadId> = rows.filter_map(|(_, home)| home.as_head()).collect();
     let origin = |mailbox: MailboxId| facts.fleet.origin[mailbox.index()];
-    let unpurged: BTreeSet<HeadId> = facts.unpurged.iter().map(|(mailbox, _)| origin(*mailbox)).collect();
+    let old = facts.unpurged.iter().map(|(mailbox, _)| mailbox).chain(&facts.kept);
+    let unpurged: BTreeSet<HeadId> = old.map(|mailbox| origin(*mailbox)).collect();
     let is_still = |milestone: &Milestone| match milestone {
         Milestone::HeadEmptied { head, .. } => !left.contains(head),
         Milestone::HeadPurged { head } => !left.contains(head) && !unpurged.contains(head),

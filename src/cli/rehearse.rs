@@ -14,7 +14,7 @@ use super::{Done, Failure, ScenarioArguments, progress};
 use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
-use crate::live::rehearsal::{self, Wanted};
+use crate::live::rehearsal::{self, Content, Wanted};
 use crate::live::session::{Accepted, Setting};
 use crate::migration::message::Facts;
 use crate::migration::plan::Within;
@@ -200,21 +200,20 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
     })
 }
 
-/// Every message below the stores: how often each name is there, and its content's size.
-fn messages(stores: &[Store]) -> io::Result<BTreeMap<String, Vec<u64>>> {
-    let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+/// Every message below the stores: each one that is there under a name, with its content and date.
+fn messages(stores: &[Store]) -> io::Result<BTreeMap<String, Vec<Content>>> {
+    let mut found: BTreeMap<String, Vec<Content>> = BTreeMap::new();
     let mut folders: Vec<(PathBuf, PathBuf)> =
         stores.iter().map(|store| (store.root.clone(), PathBuf::new())).collect();
     while let Some((root, below)) = folders.pop() {
         for entry in fs::read_dir(root.join(&below))? {
             let entry = entry?;
             let inner = below.join(entry.file_name());
-            let kind = entry.metadata()?;
             let in_mail = below.file_name().is_some_and(|name| name == "cur" || name == "new");
-            if kind.is_dir() {
+            if entry.file_type()?.is_dir() {
                 folders.push((root.clone(), inner));
             } else if in_mail {
-                found.entry(inner.to_string_lossy().into_owned()).or_default().push(kind.len());
+                found.entry(inner.to_string_lossy().into_owned()).or_default().push(Content::of(&entry.path())?);
             }
         }
     }
@@ -223,13 +222,13 @@ fn messages(stores: &[Store]) -> io::Result<BTreeMap<String, Vec<u64>>> {
 
 fn report(
     site: &Site,
-    before: &BTreeMap<String, Vec<u64>>,
-    after: &BTreeMap<String, Vec<u64>>,
-    left: &BTreeMap<String, Vec<u64>>,
+    before: &BTreeMap<String, Vec<Content>>,
+    after: &BTreeMap<String, Vec<Content>>,
+    left: &BTreeMap<String, Vec<Content>>,
     took: f64,
 ) -> Result<Done, Failure> {
     let lost = before.keys().filter(|name| !after.contains_key(*name)).count();
-    let changed = before.iter().filter(|(name, sizes)| after.get(*name).is_some_and(|found| found != *sizes)).count();
+    let changed = before.iter().filter(|(name, was)| after.get(*name).is_some_and(|found| found != *was)).count();
     let strange = after.keys().filter(|name| !before.contains_key(*name)).count();
     let reader = Ledger::read(&site.ledger).map_err(|error| Failure::Run(error.to_string()))?;
     let (mut held, mut copies) = (Vec::new(), 0);

@@ -1,5 +1,6 @@
 //! `drawdown run`: the migration itself.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,7 @@ Examples:
   drawdown run my.toml --quiet --log json 2>> /var/log/drawdown.json
 
 It begins with the checks of `drawdown preflight`, and with none of them failed. It ends with 0 when everything is off
-the heads and purged, 12 when it was stopped or mailboxes that were set aside are left, 1 when it cannot begin or go on.";
+the heads and purged, 12 when it was stopped, or when mailboxes that were set aside or old copies are left, 1 when it cannot begin or go on.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -137,11 +138,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     // The ledger keeps it with the scenario, as a comment.
     let text = format!("# preflight: {preflight}\n{}", source.resolved());
     let ended = session(Setting { text: &text, ..setting }, &close, arguments.quiet)?;
-    let aside = ended.status.set_aside();
-    if ended.finished && aside > 0 {
+    judge(&ended)
+}
+
+/// Whether nothing is left on the heads; what is, is told.
+fn judge(ended: &Ended) -> Result<Done, Failure> {
+    let (aside, kept) = (ended.status.set_aside(), ended.status.kept());
+    if !ended.finished {
+        return Ok(Done::Incomplete);
+    }
+    if aside > 0 {
         writeln!(io::stderr(), "{aside} mailboxes are set aside: they are still on the heads, and served there")?;
     }
-    Ok(if ended.finished && aside == 0 { Done::Complete } else { Done::Incomplete })
+    if kept > 0 {
+        let why = "a stopped cohort's, or such as could not be removed";
+        writeln!(io::stderr(), "{kept} old copies are still on the heads, and wait for a person: {why}")?;
+        // One is tried with others, and then by itself.
+        let troubles: BTreeSet<&String> =
+            ended.status.troubles.iter().filter(|trouble| trouble.starts_with("purge of ")).collect();
+        for trouble in troubles {
+            writeln!(io::stderr(), "{trouble}")?;
+        }
+    }
+    Ok(if aside + kept == 0 { Done::Complete } else { Done::Incomplete })
 }
 
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {

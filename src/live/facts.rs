@@ -37,6 +37,7 @@ pub(super) fn gather(
 ) -> Gathered {
     let mut rows = Rows::new(scenario, past, users, now);
     rows.measure(roots, say);
+    rows.forget_removed(roots);
     // Anew in each session: what the ledger has are numbers.
     rows.fleet.group = group::column(scenario.plan.order.within, users, &rows.names);
     let open = (0..).map(ClusterId).zip(&scenario.model.clusters);
@@ -115,9 +116,11 @@ impl Rows {
         };
         self.fleet.home[row] = home;
         let moved_unseen = home.is_cluster() && !was.is_cluster();
+        // Flipped just before an interruption: its old copy is kept as long as any other.
         if moved_unseen && now < cohort {
-            // Flipped just before an interruption: its old copy is kept as long as any other.
             self.facts.unpurged.push((mailbox, now));
+        } else if moved_unseen {
+            self.facts.kept.push(mailbox);
         }
         if let Some(head) = home.as_head() {
             self.fleet.origin[row] = head;
@@ -144,6 +147,9 @@ impl Rows {
 
     /// Looks at the Maildirs of which nobody knows the size.
     fn measure(&mut self, roots: &Roots, say: &dyn Fn(&str)) {
+        // The next session will, where a store is out of service.
+        let is_there = |head: HeadId| roots.heads.get(head.index()).is_some_and(|(_, root)| !root.is_absent());
+        self.unknown.retain(|row| is_there(self.fleet.origin[*row]));
         if self.unknown.is_empty() {
             return;
         }
@@ -174,10 +180,22 @@ impl Rows {
         }
     }
 
+    /// Forgets old copies that were kept for a person, and that a person has removed.
+    fn forget_removed(&mut self, roots: &Roots) {
+        let Self { names, fleet, facts, .. } = self;
+        facts.kept.retain(|mailbox| {
+            let root = roots.heads.get(fleet.origin[mailbox.index()].index());
+            let path = Path::new(&names[mailbox.index()].path);
+            // What cannot be looked at may still be there.
+            root.is_none_or(|(_, root)| maildir::has_old_copy(root, path).unwrap_or(true))
+        });
+    }
+
     fn finish(self, open: Vec<ClusterId>) -> Gathered {
         let set_aside = self.set_aside.into_iter().collect();
         let mut facts = Facts { fleet: Arc::new(self.fleet), open, set_aside, ..self.facts };
         facts.unpurged.retain(|(mailbox, _)| !self.back.contains(mailbox));
+        facts.kept.retain(|mailbox| !self.back.contains(mailbox));
         facts.attempts.retain(|(mailbox, _)| facts.fleet.home[mailbox.index()].as_head().is_some());
         Gathered { facts, names: self.names }
     }

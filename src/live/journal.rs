@@ -48,7 +48,10 @@ pub enum Step {
     /// The source is fenced.
     Fence,
     /// The copy goes to its final place now.
-    Placed,
+    Placed {
+        /// What it holds, as the source does behind its fence.
+        totals: Totals,
+    },
     /// The user lives at the new place.
     Flip {
         /// The user was held for so long.
@@ -77,7 +80,7 @@ impl Step {
             Self::Arrived { .. } => ledger::Step::Delta,
             Self::Hold => ledger::Step::Hold,
             Self::Fence => ledger::Step::Fence,
-            Self::Placed => ledger::Step::Placed,
+            Self::Placed { .. } => ledger::Step::Placed,
             Self::Flip { .. } => ledger::Step::Flip,
             Self::BackedOut { .. } => ledger::Step::BackedOut,
             Self::Purged { .. } => ledger::Step::Purged,
@@ -96,12 +99,14 @@ impl Step {
                 "worked_s": seconds(*worked), "took_s": seconds(*took),
                 "bytes": totals.bytes.get(), "messages": totals.messages, "folders": totals.folders,
             }),
-            Self::Hold | Self::Fence | Self::Placed => Value::Null,
+            Self::Hold | Self::Fence => Value::Null,
             Self::Flip { held, totals } => json!({
                 "held_s": seconds(*held), "bytes": totals.bytes.get(), "messages": totals.messages,
             }),
             Self::BackedOut { held } => json!({ "held_s": seconds(*held) }),
-            Self::Purged { totals } => json!({ "bytes": totals.bytes.get(), "messages": totals.messages }),
+            Self::Placed { totals } | Self::Purged { totals } => {
+                json!({ "bytes": totals.bytes.get(), "messages": totals.messages })
+            }
         }
     }
 }

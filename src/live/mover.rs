@@ -5,6 +5,7 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod problem;
+mod purge;
 mod switch;
 mod watch;
 
@@ -26,6 +27,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::{Bytes, Span};
 use problem::{Problem, fault};
+pub use purge::Moved;
 use switch::Switch;
 pub use watch::{Hangs, SwitchWatch};
 
@@ -66,6 +68,8 @@ pub struct Mover {
     pub front_ends: FrontEnds,
     /// What has been done in the world.
     pub journal: Arc<dyn Journal>,
+    /// How many messages each mailbox held when it moved.
+    pub moved: Moved,
     /// A user may be held for so long.
     pub hold_at_most: Duration,
     /// Sessions and deliveries may take so long to end.
@@ -222,28 +226,6 @@ impl Mover {
         Ok(())
     }
 
-    /// Removes the old copy of a mailbox, and looks whether mail has come to the old place since.
-    ///
-    /// # Errors
-    /// What went wrong; it can be asked for again.
-    pub fn purge(&self, effect: EffectId, mailbox: MailboxId, from: HeadId) -> Result<(), Fault> {
-        let name = self.name(mailbox).ok_or(Fault::Gone)?;
-        let root = &self.heads[from.index()].1;
-        let purge = || {
-            if !self.has_lease() {
-                return Err(Problem::LeaseLost);
-            }
-            let stray = maildir::stray(root, &name.path)?;
-            if stray > 0 {
-                let what = format!("{stray} messages have come to the old place since it moved");
-                return Err(MailError::Differs { what }.into());
-            }
-            let totals = maildir::purge(root, &name.path)?;
-            Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
-        };
-        purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &[root]))
-    }
-
     /// What is left on a head, other than what is `excused`, and other than what those have left there who are `gone`: whom
     /// the directory has there again is not.
     ///
@@ -374,8 +356,14 @@ pub struct Places<'a> {
 pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places<'_>) -> Result<(), String> {
     let path = Path::new(&user.path);
     let Places { home, at_head, placed, clusters } = places;
+    // It may stand behind a fence there.
+    let home = home.ok_or_else(|| format!("its home {} is none of this scenario's stores", user.home))?;
+    if home.is_absent() {
+        return Err(format!("its home {} is out of service", user.home));
+    }
     if at_head {
-        for (_, cluster) in clusters {
+        // On one that is out of service a mark still says that nobody lives there: the next switch to it looks.
+        for (_, cluster) in clusters.iter().filter(|(_, cluster)| !cluster.is_absent()) {
             maildir::unplace(cluster, path, user.epoch).map_err(|error| error.to_string())?;
         }
         if let Some(target) = placed {
@@ -389,12 +377,14 @@ pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places
         }
     }
     // On a cluster, too: the way back of preflight's test mailbox may have been interrupted.
-    if let Some(home) = home {
-        match maildir::unfence(home, path) {
-            // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
-            Ok(()) | Err(MailError::Gone) => {}
-            Err(error) => return Err(error.to_string()),
+    match maildir::unfence(home, path) {
+        // A mailbox behind its fence on a store that is not mounted looks like this, too.
+        Err(MailError::Gone) if home.is_bare().map_err(|error| error.to_string())? => {
+            return Err(format!("there is nothing at all at {}: is it mounted?", user.home));
         }
+        // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
+        Ok(()) | Err(MailError::Gone) => {}
+        Err(error) => return Err(error.to_string()),
     }
     directory.release(user, fence).map_err(|error| error.to_string())
 }

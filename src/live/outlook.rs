@@ -92,7 +92,6 @@ pub struct Outlook {
 /// What would keep it from beginning.
 pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let Setting { scenario, site, clock, accepted, .. } = setting;
-    let roots = Roots::open(scenario, site)?;
     refuse_other_file_systems(scenario, site, accepted)?;
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = directory.map_err(|error| failed("the directory")(&error))?;
@@ -105,6 +104,7 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let said: Vec<String> =
         held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)).collect();
     let said = std::cell::RefCell::new(said);
+    let roots = Roots::open(scenario, site, &|text| said.borrow_mut().push(text.to_owned()));
     let say = |text: &str| said.borrow_mut().push(text.to_owned());
     let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), &say);
     let plan = session::plan(scenario, &names, &say);

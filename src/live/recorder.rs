@@ -97,7 +97,7 @@ impl Journal for Recorder {
             | Step::Arrived { .. }
             | Step::Hold
             | Step::Fence
-            | Step::Placed
+            | Step::Placed { .. }
             | Step::Purged { .. } => {}
         }
         let now = self.clock.now();

@@ -98,6 +98,26 @@ pub fn make_directory(file: &Path, users: impl Iterator<Item = (String, String, 
     made().map_err(|error: rusqlite::Error| io::Error::other(error.to_string()))
 }
 
+/// What a message was, and has to be after its move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Of its bytes.
+    hash: blake3::Hash,
+    /// What a client is told as the message's date.
+    modified: SystemTime,
+}
+
+impl Content {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub fn of(message: &Path) -> io::Result<Self> {
+        let modified = fs::metadata(message)?.modified()?;
+        Ok(Self { hash: blake3::hash(&fs::read(message)?), modified })
+    }
+}
+
 /// A message of about so many bytes.
 fn fill(text: &mut Vec<u8>, user: &str, number: u32, bytes: u64) {
     text.clear();
@@ -114,6 +134,21 @@ fn fill(text: &mut Vec<u8>, user: &str, number: u32, bytes: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_with_other_bytes_or_another_date_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, date) = (folder.path().join("1.host"), SystemTime::UNIX_EPOCH + Duration::from_secs(1_300_000_000));
+        let of = |text: &str, date: SystemTime| {
+            fs::write(&path, text).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+            Content::of(&path).unwrap()
+        };
+        let first = of("mail", date);
+        assert_eq!(first, of("mail", date));
+        assert_ne!(first, of("mall", date));
+        assert_ne!(first, of("mail", date + Duration::from_secs(1)));
+    }
 
     #[test]
     fn a_mailbox_has_as_many_messages_and_bytes_as_wanted() {

@@ -7,6 +7,7 @@ mod keeper;
 mod past;
 mod probes;
 mod refuse;
+mod roots;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,9 +26,9 @@ use super::facts::{self, Gathered};
 use super::front::FrontEnds;
 use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
-use super::maildir::{self, Root};
+use super::maildir;
 use super::metrics::Metrics;
-use super::mover::{Mover, Name};
+use super::mover::{Moved, Mover, Name};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -47,6 +48,7 @@ pub use refuse::{Accepted, OtherStores, same_stores};
 use holds::Holds;
 pub(super) use past::Past;
 pub(super) use refuse::{OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, refuse, refuse_other_file_systems};
+pub(super) use roots::{Roots, not_mounted};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
 pub(super) const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -127,12 +129,12 @@ pub fn run(
 ) -> Result<Ended, SessionError> {
     let Setting { scenario, site, clock, accepted, .. } = setting;
     let mut ledger = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let roots = Roots::open(scenario, site)?;
     refuse_other_file_systems(scenario, site, accepted)?;
+    let roots = Roots::open(scenario, site, say);
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
-    for (name, root) in &roots.heads {
+    for (name, root) in roots.heads.iter().filter(|(_, root)| !root.is_absent()) {
         if let Err(error) = maildir::keep_spare(root) {
             say(&format!("{name}: {error}: it has no spare fence, for when it is full"));
         }
@@ -148,6 +150,7 @@ pub fn run(
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&users, say);
+    hold.unfence_free(&users, say);
     let clock = session_clock?;
     refuse(scenario, &past, &users, accepted)?;
     let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
@@ -175,6 +178,7 @@ pub fn run(
         clock,
         front_ends,
         journal: Arc::clone(&recorder) as _,
+        moved: Moved::known(std::mem::take(&mut past.switched)),
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
         hangs_after: HANGS_AFTER,
@@ -274,25 +278,6 @@ impl Session<'_> {
                 })
             }
         }
-    }
-}
-
-/// The stores' roots, by name.
-#[derive(Debug)]
-pub(super) struct Roots {
-    pub(super) heads: Vec<(String, Root)>,
-    pub(super) clusters: Vec<(String, Root)>,
-}
-
-impl Roots {
-    pub(super) fn open(scenario: &Scenario, site: &Site) -> Result<Self, SessionError> {
-        let open = |(name, store): (&String, &Store)| {
-            let root = Root::open(&store.root);
-            root.map(|root| (name.clone(), root)).map_err(|error| failed(store.root.display())(&error))
-        };
-        let heads = scenario.heads.iter().zip(&site.heads).map(open).collect::<Result<_, _>>()?;
-        let clusters = scenario.clusters.iter().zip(&site.clusters).map(open).collect::<Result<_, _>>()?;
-        Ok(Self { heads, clusters })
     }
 }
 

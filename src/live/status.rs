@@ -81,6 +81,8 @@ pub struct HeadStatus {
     pub switching: u32,
     /// Moved mailboxes whose old copies are still there and will be removed.
     pub unpurged: u64,
+    /// Old copies that stay there for a person: a stopped cohort's, and those that could not be removed.
+    pub kept: u32,
     /// Copies that may progress; none before the first pace.
     pub streams: Option<u16>,
     /// Cap on the sum of their speeds in bytes a second; none without one.
@@ -327,6 +329,12 @@ impl Status {
         self.heads.iter().map(|head| u64::from(head.set_aside)).sum()
     }
 
+    /// Old copies that stay on the old storage for a person.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.heads.iter().map(|head| u64::from(head.kept)).sum()
+    }
+
     /// Mailboxes that are still to leave the old storage.
     #[must_use]
     pub fn left(&self) -> u64 {
@@ -342,6 +350,7 @@ impl HeadStatus {
         self.copying = machine.copying(head);
         self.switching = self.left - self.waiting - u32::from(self.copying);
         self.unpurged = machine.unpurged(head);
+        self.kept = machine.kept(head);
         let pace = machine.pace(head);
         self.streams = pace.map(|(streams, _)| streams);
         self.rate = pace.map(|(_, rate)| rate).filter(|rate| *rate != Rate::UNLIMITED).map(Rate::bytes_per_second);

@@ -146,11 +146,11 @@ pub fn check_start(start: &Start) -> Result<(), WireError> {
     let attempts = facts.attempts.iter().map(|(mailbox, _)| mailbox);
     let unpurged = facts.unpurged.iter().map(|(mailbox, _)| mailbox);
     let unknown = |mailbox: &&MailboxId| mailbox.index() >= rows;
-    if let Some(mailbox) = set_aside.chain(attempts).chain(unpurged).find(unknown) {
+    if let Some(mailbox) = set_aside.chain(attempts).chain(unpurged).chain(&facts.kept).find(unknown) {
         return wrong(format!("it names mailbox {}, where there are {rows}", mailbox.0));
     }
-    let homeless = facts.unpurged.iter().find(|(mailbox, _)| fleet.origin[mailbox.index()].index() >= heads);
-    if let Some((mailbox, _)) = homeless {
+    let mut old = facts.unpurged.iter().map(|(mailbox, _)| mailbox).chain(&facts.kept);
+    if let Some(mailbox) = old.find(|mailbox| fleet.origin[mailbox.index()].index() >= heads) {
         return wrong(format!("the old copy of mailbox {} is on no head that there is", mailbox.0));
     }
     if let Some(cluster) = facts.open.iter().find(|cluster| cluster.index() >= clusters) {

@@ -50,6 +50,9 @@ pub struct Facts {
     pub attempts: Vec<(MailboxId, u8)>,
     /// Moved mailboxes whose old copy still has to be purged, with the instant of their switch, in order of time.
     pub unpurged: Vec<(MailboxId, Time)>,
+    /// Moved mailboxes whose old copy is there and stays: their cohort was stopped in an earlier session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<MailboxId>,
     /// Clusters that are in service.
     pub open: Vec<ClusterId>,
 }

@@ -92,6 +92,9 @@ impl Session {
                 let origin = start.facts.fleet.origin[mailbox.index()];
                 self.lanes[origin.index()].purges.push(switched + purge_after, mailbox);
             }
+            for mailbox in &start.facts.kept {
+                self.lanes[start.facts.fleet.origin[mailbox.index()].index()].purges.kept += 1;
+            }
         }
         if let Some(&first) = self.plan.order.heads.first() {
             self.lanes[first.index()].turn = true;

@@ -70,6 +70,7 @@ impl World {
             fleet: Arc::new(fleet),
             set_aside: vec![(MailboxId(8), Fault::Permanent)],
             attempts: vec![(MailboxId(9), 2)],
+            kept: Vec::new(),
             unpurged: vec![(MailboxId(4), now - Span::from_secs(60)), (MailboxId(1), now)],
             open: vec![ClusterId(0)],
         };

@@ -32,6 +32,8 @@ mod lost_lease;
 #[cfg(target_os = "linux")]
 mod moment;
 #[cfg(target_os = "linux")]
+mod old_copies;
+#[cfg(target_os = "linux")]
 mod operation;
 #[cfg(target_os = "linux")]
 mod operation_refused;

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
+use drawdown::live::maildir::Root;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::site_world::{World, ended, waits};
@@ -198,4 +200,110 @@ fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_other
     assert_eq!(world.users().query_row(moved, (), |row| row.get::<_, i64>(0)).unwrap(), 11);
     let epoch = "SELECT epoch FROM mailbox WHERE name = 'user-000'";
     assert_eq!(world.users().query_row(epoch, (), |row| row.get::<_, i64>(0)).unwrap(), 0, "nobody was held for it");
+}
+
+/// Killed while somebody is held whose mailbox stands behind its fence; who that is, at head-1.
+fn killed_behind_a_fence(world: &World) -> String {
+    hold_for(world, "1");
+    let user = killed_in_a_hold(world)[0].clone();
+    let maildir = maildir(world, &user);
+    if maildir.is_dir() {
+        let (home, path) = head_of(world, &user);
+        drawdown::live::maildir::fence(&Root::open(&world.path(&home)).unwrap(), path.as_ref()).unwrap();
+    }
+    assert!(maildir.is_file());
+    user
+}
+
+fn maildir(world: &World, user: &str) -> PathBuf {
+    let (home, path) = head_of(world, user);
+    world.path(&home).join(path)
+}
+
+#[test]
+fn who_is_held_on_a_head_that_is_not_there_stays_held_and_keeps_nobody_else_held() {
+    // Its mount point with nothing mounted, and nothing at all.
+    for is_empty in [true, false] {
+        let world = World::new(12, 5);
+        let user = killed_behind_a_fence(&world);
+        let (home, _) = head_of(&world, &user);
+        let other = if home == "head-1" { "user-011" } else { "user-010" };
+        world.users().execute("UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = ?1", [other]).unwrap();
+        fs::rename(world.path(&home), world.path("away")).unwrap();
+        if is_empty {
+            fs::create_dir(world.path(&home)).unwrap();
+        }
+        let released = world.say(&["release"]);
+        assert_eq!(released.status.code(), Some(1), "{released:?}");
+        let why =
+            if is_empty { format!("there is nothing at all at {home}") } else { format!("its home {home} is out") };
+        let said = String::from_utf8_lossy(&released.stderr).into_owned();
+        assert!(said.contains(&format!("{user} is still held: {why}")), "{said}");
+        let held = world.held();
+        assert!(held.contains(&user) && !held.iter().any(|held| held == other), "{held:?}");
+        if is_empty {
+            fs::remove_dir_all(world.path(&home)).unwrap();
+        }
+        fs::rename(world.path("away"), world.path(&home)).unwrap();
+        assert!(world.say(&["release"]).status.success());
+        assert_eq!(world.held(), Vec::<String>::new());
+        assert!(maildir(&world, &user).is_dir());
+    }
+}
+
+#[test]
+fn a_head_that_is_not_there_keeps_no_other_one_from_being_emptied() {
+    let world = World::new(6, 3);
+    fs::rename(world.path("head-2"), world.path("away")).unwrap();
+    let mut run = world.start();
+    world.wait_until_moved(3);
+    assert!(run.try_wait().unwrap().is_none(), "it waits for the other one");
+    assert!(world.say(&["stop"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    fs::rename(world.path("away"), world.path("head-2")).unwrap();
+    world.finish();
+    world.check_moved();
+}
+
+#[test]
+fn who_is_held_at_a_store_that_the_scenario_does_not_name_stays_held() {
+    let world = World::new(6, 3);
+    let elsewhere = "UPDATE mailbox SET state = 'hold', fence = 0, home = 'head-9' WHERE name = 'user-000'";
+    world.users().execute(elsewhere, ()).unwrap();
+    let released = world.say(&["release"]);
+    let said = String::from_utf8_lossy(&released.stderr).into_owned();
+    assert!(said.contains("user-000 is still held: its home head-9 is none of this scenario's stores"), "{said}");
+    let run = world.start();
+    // Its files keep its head from being empty.
+    world.wait_until_moved(2);
+    assert!(world.say(&["stop"]).status.success());
+    ended(run);
+    assert_eq!(world.held(), ["user-000"]);
+}
+
+#[test]
+fn who_is_free_and_stands_behind_a_fence_is_put_back_unless_the_mailbox_has_moved() {
+    let world = World::new(6, 3);
+    let (home, path) = head_of(&world, "user-000");
+    drawdown::live::maildir::fence(&Root::open(&world.path(&home)).unwrap(), path.as_ref()).unwrap();
+    let released = world.say(&["release"]);
+    assert!(String::from_utf8_lossy(&released.stdout).contains("user-000: released"), "{released:?}");
+    assert!(maildir(&world, "user-000").is_dir());
+    // Its newer mailbox is on a cluster, whatever the directory says.
+    world.change("scenario.toml", &[("purge_after = \"1 s\"", "purge_after = \"1 h\"")]);
+    let run = world.start();
+    world.wait_until_moved(6);
+    assert!(world.say(&["stop"]).status.success());
+    ended(run);
+    world.users().execute("UPDATE mailbox SET home = 'head-1', epoch = 2 WHERE name = 'user-000'", ()).unwrap();
+    for _ in 0..2 {
+        assert!(world.say(&["release"]).status.success());
+        assert!(maildir(&world, "user-000").is_file());
+        // It takes the directory's word for where the user lives.
+        let run = world.start();
+        assert!(waits(30 * SECOND, || world.path("socket").exists() && world.say(&["stop"]).status.success()));
+        ended(run);
+        assert!(maildir(&world, "user-000").is_file());
+    }
 }

@@ -26,7 +26,7 @@ pub struct LastKnown {
     pub clean_end: bool,
     /// The plan that it ran.
     pub plan: Arc<Plan>,
-    /// Facts for a session to start from. Old copies of a stopped cohort are not among them: nobody purges them. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
+    /// Facts for a session to start from. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
     pub facts: Facts,
     /// Old copies of what was switched from then on are kept; never where no cohort was stopped.
     pub cohort: Time,
@@ -78,6 +78,8 @@ pub struct Known {
     /// Old copies in the order of their switches; `None` once they are purged.
     old: Vec<Option<(MailboxId, Time)>>,
     old_place: BTreeMap<MailboxId, usize>,
+    /// Old copies that an earlier session has kept for good.
+    kept: Vec<MailboxId>,
     open: BTreeSet<ClusterId>,
     jobs: BTreeMap<EffectId, (InFlight, Copied)>,
     purges: BTreeMap<EffectId, Batch>,
@@ -126,6 +128,7 @@ impl Known {
             gone: facts.set_aside.iter().filter_map(gone).collect(),
             old_place: facts.unpurged.iter().enumerate().map(|(place, (mailbox, _))| (*mailbox, place)).collect(),
             old,
+            kept: facts.kept.clone(),
             open: facts.open.iter().copied().collect(),
             jobs: BTreeMap::new(),
             purges: BTreeMap::new(),
@@ -163,6 +166,10 @@ impl Known {
         let gone = self.gone.iter().filter(on_head).map(|mailbox| (*mailbox, Fault::Gone));
         let mut set_aside: Vec<_> = self.set_aside.into_iter().chain(gone).collect();
         set_aside.sort_unstable();
+        let (unpurged, stopped): (Vec<_>, Vec<_>) =
+            self.old.into_iter().flatten().partition(|(_, switched)| *switched < self.cohort);
+        let mut kept = self.kept;
+        kept.extend(stopped.into_iter().map(|(mailbox, _)| mailbox));
         LastKnown {
             session: self.session,
             at: self.at,
@@ -172,7 +179,8 @@ impl Known {
                 fleet: Arc::new(self.fleet),
                 set_aside,
                 attempts: self.attempts.into_iter().filter(|(_, attempts)| *attempts > 0).collect(),
-                unpurged: self.old.into_iter().flatten().filter(|(_, switched)| *switched < self.cohort).collect(),
+                unpurged,
+                kept,
                 open: self.open.into_iter().collect(),
             },
             cohort: self.cohort,

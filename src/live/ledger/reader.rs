@@ -1,5 +1,6 @@
 //! What has been recorded, in its order.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -245,6 +246,30 @@ impl Reader {
                 });
             }
             Ok(steps)
+        })
+    }
+
+    /// How many messages each mailbox held when its copy came to its place, in any session, unless it was put back since.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn moved_with(&self) -> Result<BTreeMap<MailboxId, u32>, LedgerError> {
+        self.read("read what has moved", |connection| {
+            // An older program's `placed` does not say it; its `flip` does.
+            let columns = "SELECT mailbox, step = 'backed_out', json_extract(detail, '$.messages') FROM job \
+                           WHERE step IN ('placed', 'flip', 'backed_out') ORDER BY rowid";
+            let mut select = connection.prepare(columns)?;
+            let mut rows = select.query(())?;
+            let mut moved = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let mailbox = MailboxId(row.get(0)?);
+                if row.get(1)? {
+                    moved.remove(&mailbox);
+                } else if let Some(messages) = row.get::<_, Option<u32>>(2)? {
+                    moved.insert(mailbox, messages);
+                }
+            }
+            Ok(moved)
         })
     }
 

@@ -1,6 +1,6 @@
 //! The facts that a session starts from, as rows, and from rows again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::live::wire::{self, FORM};
 use crate::migration::message::{Event, Facts, Fault, Start};
 use crate::units::{Bytes, Time};
+
+/// The place in the order of purges of an old copy that is never purged.
+const KEPT: i64 = -1;
 
 /// What stands for `Event::Started` among the events: its facts have a table of their own.
 #[derive(Deserialize, Serialize)]
@@ -73,6 +76,7 @@ pub(super) fn write(connection: &mut Connection, now: Time, new: &NewSession<'_>
     let places = facts.unpurged.iter().enumerate();
     let unpurged: BTreeMap<MailboxId, (i64, i64)> =
         places.map(|(place, (mailbox, at))| (*mailbox, (at.unix_micros(), place as i64))).collect();
+    let kept: BTreeSet<MailboxId> = facts.kept.iter().copied().collect();
     {
         let mut insert = transaction
             .prepare("INSERT INTO session_mailbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
@@ -91,7 +95,7 @@ pub(super) fn write(connection: &mut Connection, now: Time, new: &NewSession<'_>
                 attempts.get(&mailbox).copied().unwrap_or(0),
                 set_aside.get(&mailbox).map(|fault| fault_text(*fault)),
                 waits.map(|(at, _)| at),
-                waits.map(|(_, place)| place),
+                waits.map(|(_, place)| *place).or(kept.contains(&mailbox).then_some(KEPT)),
             ])?;
         }
     }
@@ -183,8 +187,10 @@ fn read_facts(connection: &Connection, session: u16, groups: bool) -> Result<Fac
         if let Some(fault) = row.get::<_, Option<String>>(8)? {
             facts.set_aside.push((mailbox, read_fault(&fault)?));
         }
-        if let (Some(at), Some(place)) = (row.get(9)?, row.get::<_, Option<i64>>(10)?) {
-            unpurged.push((place, (mailbox, Time::from_unix_micros(at))));
+        match (row.get(9)?, row.get::<_, Option<i64>>(10)?) {
+            (Some(at), Some(place)) => unpurged.push((place, (mailbox, Time::from_unix_micros(at)))),
+            (None, Some(KEPT)) => facts.kept.push(mailbox),
+            (None | Some(_), _) => {}
         }
     }
     unpurged.sort_unstable_by_key(|(place, _)| *place);

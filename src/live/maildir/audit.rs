@@ -89,10 +89,11 @@ const NAMED: usize = 8;
 /// Whatever keeps a directory from being listed.
 pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, MailError> {
     let mut left = Left::default();
+    let top = root.handle().map_err(Side::Source.failed(""))?;
     let mut waiting = vec![PathBuf::new()];
     while let Some(path) = waiting.pop() {
         let failed = |errno| Side::Source.failed(&path)(errno);
-        let entries = match dir::open(root.handle(), &path).and_then(|handle| Ok((dir::list(&handle)?, handle))) {
+        let entries = match dir::open(top, &path).and_then(|handle| Ok((dir::list(&handle)?, handle))) {
             Ok(entries) => entries,
             Err(errno) if is_gone(errno) => continue,
             Err(errno) => return Err(failed(errno)),
@@ -102,7 +103,7 @@ pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, Mai
         for entry in entries.iter().filter(|entry| entry.kind == FileType::Directory) {
             match Part::named(&entry.name) {
                 Some(Part::Tmp) => {}
-                Some(part) => mail |= has_mail(root.handle(), &part_of(&path, part))?,
+                Some(part) => mail |= has_mail(top, &part_of(&path, part))?,
                 None if is_fenced_off(&handle, &entry.name).map_err(failed)? => {}
                 None => waiting.extend(Some(path.join(os(&entry.name))).filter(|inner| !except.contains(inner))),
             }

@@ -224,7 +224,7 @@ impl Copy {
         checked(&self.arriving)?;
         let failed = |errno| Side::Target.failed(&self.arriving)(errno);
         let alike = self.path.components().count() == self.arriving.components().count();
-        let mut at = dir::open(self.to.handle(), Path::new("")).map_err(failed)?;
+        let mut at = self.to.handle().and_then(|top| dir::open(top, Path::new(""))).map_err(failed)?;
         let mut above = PathBuf::new();
         for (step, model) in
             self.arriving.components().zip(self.path.components().map(Some).chain(std::iter::repeat(None)))
@@ -232,7 +232,7 @@ impl Copy {
             above.extend(model);
             let name = step.as_os_str().as_encoded_bytes();
             if dir::look(&at, name).map_err(failed)?.is_none() {
-                let like = if alike { dir::open(self.from.handle(), &above).ok() } else { None };
+                let like = if alike { self.from.handle().and_then(|top| dir::open(top, &above)).ok() } else { None };
                 let attr = Attr::of(&fstat(like.as_ref().unwrap_or(source)).map_err(failed)?);
                 gate.pass(0)?;
                 dir::make(&at, name, attr).map_err(failed)?;

@@ -58,14 +58,15 @@ struct Site<'p> {
 /// Whatever keeps it from being made: then a store that becomes full keeps its mailboxes until it has room.
 pub fn keep_spare(root: &Root) -> Result<(), MailError> {
     let failed = |errno| Side::Source.failed(Path::new(SPARE))(errno);
-    if is_fence(root.handle(), SPARE.as_bytes()).map_err(failed)? {
+    let top = root.handle().map_err(failed)?;
+    if is_fence(top, SPARE.as_bytes()).map_err(failed)? {
         return Ok(());
     }
     let temporary = format!("{SPARE}.new").into_bytes();
-    free(root.handle(), &temporary)
-        .and_then(|()| write_fence(root.handle(), &temporary))
-        .and_then(|()| dir::rename_to_free(root.handle(), &temporary, root.handle(), SPARE.as_bytes()))
-        .and_then(|()| dir::settle(root.handle()))
+    free(top, &temporary)
+        .and_then(|()| write_fence(top, &temporary))
+        .and_then(|()| dir::rename_to_free(top, &temporary, top, SPARE.as_bytes()))
+        .and_then(|()| dir::settle(top))
         .map_err(failed)
 }
 
@@ -136,17 +137,22 @@ pub(super) fn is_fenced(root: &Root, path: &Path) -> Result<bool, MailError> {
 }
 
 /// Removes the mailbox behind a fence and then the fence. Fine when both are gone; may be interrupted and called again.
+/// `moved` is how many messages it held when it moved, where that is known.
 ///
 /// # Errors
 ///
-/// `Differs` when a mailbox stands at the place: nothing is removed then. Whatever keeps an entry from being removed.
-pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
+/// `Differs` when a mailbox stands at the place, or mail has come behind the fence since: nothing is removed then; and when
+/// not even the folder is there in which both were, as where the store is not mounted. Whatever keeps an entry from being
+/// removed.
+pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, MailError> {
     let site = match Site::new(root, path) {
-        Err(MailError::Gone) => return Ok(Totals::default()),
+        // A purge leaves the folder in which it has been.
+        Err(MailError::Gone) => return Err(nowhere(path)),
         other => other?,
     };
     let (plain, moving) = site.stands()?;
     match (plain, moving) {
+        (Stand::Nothing, Stand::Nothing) if root.is_bare()? => return Err(nowhere(path)),
         (Stand::Mailbox, Stand::Mailbox) => return Err(site.twice()),
         // A fence goes after its mailbox: without one, this is no mailbox whose time is over.
         (Stand::Mailbox, _) | (Stand::Nothing, Stand::Mailbox) => {
@@ -157,6 +163,7 @@ pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
     }
     let mut removed = site.remove_purging()?;
     if moving == Stand::Mailbox {
+        site.refuse_late_mail(moved)?;
         // From here on nobody can mistake what is left for a mailbox.
         dir::rename_to_free(&site.parent, &site.moving, &site.parent, &site.purging)
             .map_err(|errno| site.failed(errno))?;
@@ -173,6 +180,34 @@ pub fn purge(root: &Root, path: &Path) -> Result<Totals, MailError> {
     Ok(removed)
 }
 
+/// Whether a fence stands at a mailbox's place and the mailbox behind it.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen.
+pub fn is_behind_fence(root: &Root, path: &Path) -> Result<bool, MailError> {
+    match Site::new(root, path) {
+        Ok(site) => Ok(site.stands()? == (Stand::Fence, Stand::Mailbox)),
+        Err(MailError::Gone) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a mailbox stands behind a fence, or is half removed there.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen; `Gone` where nothing at all is on the store, which may not be mounted.
+pub fn has_old_copy(root: &Root, path: &Path) -> Result<bool, MailError> {
+    let site = match Site::new(root, path) {
+        Err(MailError::Gone) if root.is_bare()? => return Err(MailError::Gone),
+        Err(MailError::Gone) => return Ok(false),
+        other => other?,
+    };
+    let stands = site.stand(&site.moving)? == Stand::Mailbox || site.stand(&site.purging)? == Stand::Mailbox;
+    if !stands && root.is_bare()? { Err(MailError::Gone) } else { Ok(stands) }
+}
+
 /// Whether one of our fences stands under a name.
 pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool> {
     let Some(stat) = dir::look(parent, name)? else { return Ok(false) };
@@ -186,6 +221,12 @@ pub(super) fn is_fence(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<bool
         Err(Errno::ACCESS) => Ok(true),
         Err(errno) => Err(errno),
     }
+}
+
+/// That nothing is there does not say that it was removed.
+fn nowhere(path: &Path) -> MailError {
+    let what = format!("{}: neither the old copy nor its folder is there: is the store mounted?", path.display());
+    MailError::Differs { what }
 }
 
 /// Removes what an interruption may have left under a temporary name.
@@ -245,10 +286,11 @@ impl<'p> Site<'p> {
 
     fn link_spare(&self, name: &[u8]) -> rustix::io::Result<()> {
         free(&self.parent, name)?;
-        if !is_fence(self.root.handle(), SPARE.as_bytes())? {
+        let top = self.root.handle()?;
+        if !is_fence(top, SPARE.as_bytes())? {
             return Err(Errno::NOENT);
         }
-        linkat(self.root.handle(), SPARE, &self.parent, os(name), AtFlags::empty())
+        linkat(top, SPARE, &self.parent, os(name), AtFlags::empty())
     }
 
     /// Lets the place and what stands behind the fence change places.
@@ -288,14 +330,28 @@ impl<'p> Site<'p> {
         unlinkat(&self.parent, os(name), AtFlags::empty()).map_err(|errno| self.failed(errno))
     }
 
+    /// Who had the mailbox's directory open before the fence, or cached as an NFS client does, delivers behind it.
+    fn refuse_late_mail(&self, moved: Option<u32>) -> Result<(), MailError> {
+        let Some(moved) = moved else { return Ok(()) };
+        let found = self.totals_of(&self.moving)?.messages;
+        if found <= moved {
+            return Ok(());
+        }
+        let late = found - moved;
+        Err(MailError::Differs { what: format!("{late} messages have come behind its fence since it moved") })
+    }
+
+    fn totals_of(&self, name: &[u8]) -> Result<Totals, MailError> {
+        totals(&dir::open(&self.parent, Path::new(os(name))).map_err(|errno| self.failed(errno))?)
+    }
+
     fn remove_purging(&self) -> Result<Totals, MailError> {
         match self.stand(&self.purging)? {
             Stand::Nothing => return Ok(Totals::default()),
             Stand::Mailbox => {}
             Stand::Fence | Stand::Other => return Err(self.foreign()),
         }
-        let mailbox = dir::open(&self.parent, Path::new(os(&self.purging))).map_err(|errno| self.failed(errno))?;
-        let there = totals(&mailbox)?;
+        let there = self.totals_of(&self.purging)?;
         dir::remove(&self.parent, &self.purging).map_err(|errno| self.failed(errno))?;
         Ok(there)
     }

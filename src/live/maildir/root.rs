@@ -12,10 +12,14 @@ use rustix::io::Errno;
 use super::dir;
 use super::error::{MailError, Side};
 
+/// Begins the names of what this program puts at a root.
+const OURS: &[u8] = b".drawdown-";
+
 /// A store's root, as a directory handle. Nothing below is ever reached by a path that could leave it.
 #[derive(Clone)]
 pub struct Root {
-    handle: Arc<OwnedFd>,
+    /// None of a store that is out of service.
+    handle: Option<Arc<OwnedFd>>,
     /// For messages alone.
     name: PathBuf,
 }
@@ -36,7 +40,7 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = openat(rustix::fs::CWD, path, flags, Mode::empty())?;
         match dir::open(&handle, Path::new("")) {
-            Ok(_) => Ok(Self { handle: Arc::new(handle), name: path.to_owned() }),
+            Ok(_) => Ok(Self { handle: Some(Arc::new(handle)), name: path.to_owned() }),
             Err(Errno::NOSYS) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "the kernel has no openat2 (Linux 5.6): no path can be kept below a root",
@@ -45,11 +49,23 @@ impl Root {
         }
     }
 
+    /// The root of a store that is out of service for as long as this program runs: nothing can be reached below it.
+    #[must_use]
+    pub fn absent(path: &Path) -> Self {
+        Self { handle: None, name: path.to_owned() }
+    }
+
+    /// Whether the store is out of service.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.handle.is_none()
+    }
+
     /// Whether the store as a whole still works: a file system that has been shut down by its errors, or whose device is
     /// gone, cannot make anything durable, while one with a bad block can.
     #[must_use]
     pub fn works(&self) -> bool {
-        matches!(rustix::fs::fsync(&*self.handle), Ok(()) | Err(Errno::ROFS | Errno::INVAL))
+        matches!(self.handle().and_then(rustix::fs::fsync), Ok(()) | Err(Errno::ROFS | Errno::INVAL))
     }
 
     /// A path below it, for messages.
@@ -57,15 +73,28 @@ impl Root {
         self.name.join(path).display().to_string()
     }
 
-    /// The handle of the root itself.
-    pub(super) fn handle(&self) -> &OwnedFd {
-        &self.handle
+    /// Whether nothing is there but what this program or the making of a file system leaves, as at a mount point at which
+    /// nothing is mounted.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the root from being listed.
+    pub fn is_bare(&self) -> Result<bool, MailError> {
+        let listed =
+            self.handle().and_then(|handle| dir::open(handle, Path::new(""))).and_then(|handle| dir::list(&handle));
+        let entries = listed.map_err(Side::Source.failed(&self.name))?;
+        Ok(entries.iter().all(|entry| entry.name.starts_with(OURS) || entry.name == b"lost+found"))
+    }
+
+    /// The handle of the root itself; `NODEV` where the store is out of service.
+    pub(super) fn handle(&self) -> rustix::io::Result<&OwnedFd> {
+        self.handle.as_deref().ok_or(Errno::NODEV)
     }
 
     /// Opens a directory below the root; a mailbox that is not there is `Gone`.
     pub(super) fn mailbox(&self, path: &Path, side: Side) -> Result<OwnedFd, MailError> {
         checked(path)?;
-        dir::open(&self.handle, path).map_err(|errno| match errno {
+        self.handle().and_then(|handle| dir::open(handle, path)).map_err(|errno| match errno {
             Errno::NOENT => MailError::Gone,
             other => side.failed(path)(other),
         })
@@ -75,7 +104,7 @@ impl Root {
     pub(super) fn parent(&self, path: &Path, side: Side) -> Result<OwnedFd, MailError> {
         checked(path)?;
         let parent = path.parent().unwrap_or(Path::new(""));
-        dir::open(&self.handle, parent).map_err(|errno| match errno {
+        self.handle().and_then(|handle| dir::open(handle, parent)).map_err(|errno| match errno {
             Errno::NOENT => MailError::Gone,
             other => side.failed(parent)(other),
         })

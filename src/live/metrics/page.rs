@@ -64,6 +64,7 @@ fn heads(page: &mut Page, heads: &[HeadStatus]) {
             ("switching", u64::from(head.switching)),
             ("set_aside", u64::from(head.set_aside)),
             ("moved_unpurged", head.unpurged),
+            ("moved_kept", u64::from(head.kept)),
         ];
         for (state, count) in states {
             page.sample("drawdown_head_mailboxes", &[("head", &head.name), ("state", state)], count);

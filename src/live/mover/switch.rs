@@ -69,7 +69,9 @@ impl<'a> Switch<'a> {
         }
         // Written before it is done: the next session must know that what stands there is ours, and so must one that has
         // another ledger.
-        self.note(Step::Placed)?;
+        let totals = self.arrived.copy.totals();
+        self.note(Step::Placed { totals })?;
+        mover.moved.note(self.arrived.mailbox, totals.messages);
         self.marked = true;
         maildir::mark_placed(target, &name.path, user.epoch)?;
         let placed = maildir::place(target, &arriving(&name.path), &name.path);

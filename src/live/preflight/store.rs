@@ -6,14 +6,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use std::path::Path;
 
 use super::{Checks, Verdict};
 use crate::live::clock::Clock;
 use crate::live::maildir::Root;
 use crate::live::probe::{Probe, ProbeError};
+use crate::live::session::not_mounted;
 use crate::scenario::site::Store;
 use crate::units::{Span, Time};
 
@@ -61,25 +60,6 @@ pub(super) fn look_at_store(name: &str, store: &Store, timeout: Span) -> Checks 
         Err(error) => checks.add(format!("probe of {name}"), Verdict::Bad, error),
     }
     checks
-}
-
-/// The folder on whose file system a root lies because nothing is mounted at it; `None` for one that something is mounted at.
-fn not_mounted(root: &Path) -> io::Result<Option<PathBuf>> {
-    let root = fs::canonicalize(root)?;
-    let device = fs::metadata(&root)?.dev();
-    if device == fs::metadata("/")?.dev() {
-        return Ok(Some(PathBuf::from("/")));
-    }
-    let Some(above) = root.parent() else { return Ok(None) };
-    // A folder that is mounted at a second place has the device of the first one.
-    let is_mounted = fs::metadata(above)?.dev() != device || begins_a_mount(&root);
-    Ok((!is_mounted).then(|| above.to_owned()))
-}
-
-/// Whether the kernel says that something is mounted at this very folder (Linux 5.8; an older one says nothing).
-fn begins_a_mount(folder: &Path) -> bool {
-    let found = statx(CWD, folder, AtFlags::empty(), StatxFlags::empty());
-    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Stores that are to have file systems of their own, and share one: each with an earlier one.
@@ -176,25 +156,6 @@ mod tests {
         assert!(skew < SKEW && Span::ZERO - skew < SKEW, "{skew}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         assert!(try_rights(&root.path().join("nowhere")).is_err());
-    }
-
-    #[test]
-    fn a_folder_at_which_nothing_is_mounted_is_known_wherever_it_lies() {
-        let on_root = tempfile::tempdir().unwrap();
-        if fs::metadata(on_root.path()).unwrap().dev() == fs::metadata("/").unwrap().dev() {
-            assert_eq!(not_mounted(on_root.path()).unwrap(), Some(PathBuf::from("/")));
-        }
-        let memory = Path::new("/dev/shm");
-        if fs::metadata(memory).is_ok_and(|found| found.dev() != fs::metadata("/").unwrap().dev()) {
-            let folder = tempfile::tempdir_in(memory).unwrap();
-            assert_eq!(not_mounted(folder.path()).unwrap(), Some(memory.to_owned()));
-            let inner = folder.path().join("inner");
-            fs::create_dir(&inner).unwrap();
-            assert_eq!(not_mounted(&inner).unwrap(), Some(folder.path().to_owned()));
-            assert_eq!(not_mounted(memory).unwrap(), None);
-        }
-        assert_eq!(not_mounted(Path::new("/proc")).unwrap(), None);
-        assert!(not_mounted(&on_root.path().join("nowhere")).is_err());
     }
 
     #[test]

@@ -7,8 +7,11 @@ use super::{Past, Roots, SessionError, Setting, failed, same_stores, take_lease}
 use crate::live::directory::{Directory, Lease, State, User};
 use crate::live::front::FrontEnds;
 use crate::live::ledger::Ledger;
-use crate::live::maildir;
+use crate::live::maildir::{self, Root};
 use crate::live::mover::{self, Places};
+
+/// Mailboxes are looked at by so many at once.
+const LOOKERS: usize = 8;
 
 /// Everything that is needed to end holds that were left.
 pub(super) struct Holds<'a> {
@@ -61,6 +64,34 @@ impl Holds<'_> {
         released
     }
 
+    /// Gives those their mailboxes back who are free at a head and stand behind a fence there all the same: released while
+    /// their store was not there. Whose mailbox has moved is another matter: the newer one is elsewhere.
+    pub(super) fn unfence_free(&self, users: &[User], say: &dyn Fn(&str)) -> Vec<String> {
+        let moved = self.past.moved();
+        let free: Vec<(&User, &Root)> = users
+            .iter()
+            .filter(|user| user.state == State::Ok && !moved.contains(user.name.as_str()))
+            .filter_map(|user| Some((user, &self.roots.heads.iter().find(|(store, _)| *store == user.home)?.1)))
+            .filter(|(_, root)| !root.is_absent())
+            .collect();
+        let look = |part: &[(&User, &Root)]| -> Vec<String> {
+            let fenced = part.iter().filter(|(user, root)| {
+                let path = Path::new(&user.path);
+                maildir::is_behind_fence(root, path).unwrap_or(false) && maildir::unfence(root, path).is_ok()
+            });
+            fenced.map(|(user, _)| user.name.clone()).collect()
+        };
+        let parts = free.chunks(free.len().div_ceil(LOOKERS).max(1));
+        let back: Vec<String> = std::thread::scope(|scope| {
+            let lookers: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
+            lookers.into_iter().flat_map(|looker| looker.join().unwrap_or_default()).collect()
+        });
+        for name in &back {
+            say(&format!("{name} was free, and its mailbox behind a fence: put back"));
+        }
+        back
+    }
+
     /// Removes what says of a copy that nobody lives in it yet where its user has moved there just before an interruption.
     fn clear_marks(&self, users: &[User]) {
         for (mailbox, cluster) in &self.past.placed {
@@ -81,7 +112,7 @@ impl Holds<'_> {
 pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
     let Setting { scenario, site, clock, .. } = setting;
     let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let roots = Roots::open(scenario, site)?;
+    let roots = Roots::open(scenario, site, say);
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = take_lease(&directory, site, clock.latest())?;
@@ -89,9 +120,10 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
     let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
-    users.retain(|user| user.state == State::Hold && only.is_none_or(|name| user.name == name));
+    users.retain(|user| only.is_none_or(|name| user.name == name));
     let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
-    let ended = holds.end_all(&users, say);
+    let mut ended = holds.end_all(&users, say);
+    ended.users.extend(holds.unfence_free(&users, say));
     // Otherwise it runs out by itself.
     let _ = lease.end();
     Ok(ended)

@@ -22,6 +22,8 @@ pub(in crate::live) struct Past {
     pub(super) placed: BTreeMap<MailboxId, ClusterId>,
     /// Orders of earlier sessions that are still in force.
     standing: Vec<Order>,
+    /// How many messages each mailbox held that was switched and not put back.
+    pub(super) switched: BTreeMap<MailboxId, u32>,
 }
 
 impl Past {
@@ -37,6 +39,7 @@ impl Past {
             names: reader.mailboxes().map_err(problem)?,
             placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
             standing: reader.standing_orders().map_err(problem)?,
+            switched: reader.moved_with().map_err(problem)?,
             known: Some(known),
         })
     }
@@ -87,6 +90,11 @@ impl Past {
                 | Order::EndSession => {}
             }
         }
+    }
+
+    /// Whose mailbox has moved, as the ledger knows, wherever the directory has them now.
+    pub(super) fn moved(&self) -> BTreeSet<&str> {
+        self.switched.keys().filter_map(|mailbox| self.names.get(mailbox.index())).map(|named| &*named.name).collect()
     }
 
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {

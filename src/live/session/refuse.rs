@@ -7,12 +7,12 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Past, SessionError};
+use super::{Past, SessionError, not_mounted};
 use crate::live::directory::{User, overlap};
 use crate::live::group;
 use crate::live::ledger::{LastKnown, Ledger};
 use crate::scenario::Scenario;
-use crate::scenario::site::Site;
+use crate::scenario::site::{self, Site};
 use crate::units::{Span, Time};
 
 /// The machine's clock may be so far behind what the ledger has: machines that keep the same time are no further apart, and
@@ -78,10 +78,12 @@ fn refuse_sooner_purges(scenario: &Scenario, known: &LastKnown, accepted: Accept
     )))
 }
 
-/// The file system of each store, by the store's name; what cannot be asked is left out.
+/// The file system of each store, by the store's name. What cannot be asked is left out, and so is a store at whose root
+/// nothing is mounted: that one is out of service.
 pub(super) fn file_systems(scenario: &Scenario, site: &Site) -> BTreeMap<String, u64> {
     let stores = scenario.heads.iter().chain(&scenario.clusters).zip(site.heads.iter().chain(&site.clusters));
-    let asked = stores.filter_map(|(name, store)| {
+    let is_there = |store: &site::Store| !store.mount || not_mounted(&store.root).is_ok_and(|above| above.is_none());
+    let asked = stores.filter(|(_, store)| is_there(store)).filter_map(|(name, store)| {
         let state = rustix::fs::statvfs(&store.root).ok()?;
         Some((name.clone(), state.f_fsid))
     });

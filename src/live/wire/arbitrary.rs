@@ -284,7 +284,8 @@ pub(crate) fn any_start() -> impl Strategy<Value = Start> {
                 fleet: Arc::new(fleet),
                 set_aside: ids.clone().zip(rows.iter().map(|row| row.4)).step_by(2).collect(),
                 attempts: ids.clone().map(|id| (id, id.0 as u8 + 1)).step_by(3).collect(),
-                unpurged: ids.zip(rows.iter().map(|row| row.5)).step_by(2).collect(),
+                unpurged: ids.clone().zip(rows.iter().map(|row| row.5)).step_by(2).collect(),
+                kept: ids.skip(1).step_by(2).collect(),
                 open: vec![ClusterId(2), ClusterId(0)],
             };
             Start { session, version, plan: Arc::new(plan), facts }

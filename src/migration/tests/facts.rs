@@ -23,6 +23,7 @@ fn a_new_session_goes_on_from_facts() {
         set_aside: vec![aside(1), aside(2), aside(2)],
         attempts: vec![(MailboxId(3), 2)],
         unpurged: vec![(MailboxId(0), at(-50))],
+        kept: Vec::new(),
         open: vec![A, B],
     };
     let mut desk = Desk::started(plan, facts);
@@ -144,5 +145,24 @@ fn who_was_deleted_before_the_start_has_left_as_who_is_deleted_later() {
         assert!(desk.announced(share(Share::ONE)), "{:?}", desk.said);
         desk.audited(5);
         assert!(desk.announced(Milestone::HeadEmptied { head: HEAD, set_aside: 0 }));
+    }
+}
+
+#[test]
+fn a_head_on_which_an_earlier_session_has_kept_old_copies_is_not_purged() {
+    for kept in [vec![], vec![MailboxId(1)]] {
+        let mut fleet = fleet(&[(0, 10), (0, 10)]);
+        fleet.home.fill(Home::cluster(A));
+        let mut plan = plain(1);
+        plan.copy.purge_after = Some(Span::from_secs(100));
+        let count = kept.len() as u32;
+        let facts = Facts { fleet: Arc::new(fleet), kept, open: vec![A, B], ..Facts::default() };
+        let mut desk = Desk::started(plan, facts);
+        assert_eq!(desk.machine.kept(HEAD), count);
+        desk.sample(1, 10);
+        let emptied = Event::HeadAudited { head: HEAD, users_left: 0, folders_left: 0 };
+        desk.tell(2, emptied);
+        let purged = desk.announced(Milestone::HeadPurged { head: HEAD });
+        assert_eq!(purged, count == 0, "{:?}", desk.said);
     }
 }

@@ -272,7 +272,7 @@ impl Oracle {
                 assert!(heads >= world.plan.heads.len(), "all are announced empty after {heads}");
             }
             Milestone::HeadPurged { head } => {
-                let left: Vec<_> = world.old.iter().filter(|(id, (at, _))| *at == head && !world.keeps(**id)).collect();
+                let left: Vec<_> = world.old.iter().filter(|(_, (at, _))| *at == head).collect();
                 assert!(left.is_empty(), "{head:?} is announced purged with {left:?} on it");
             }
             Milestone::WaveMoved { wave } => {

@@ -214,6 +214,7 @@ impl World {
             set_aside: aside.map(|(id, _)| (*id, Fault::Permanent)).collect(),
             attempts: Vec::new(),
             unpurged,
+            kept: self.old.keys().copied().filter(|id| self.oracle.kept.contains(id)).collect(),
             open: self.in_service.iter().copied().collect(),
             fleet: Arc::new(fleet),
         };

@@ -91,7 +91,7 @@ fn a_link_at_the_old_place_is_no_mailbox_and_no_fence() {
     let link = Path::new("example.com/alice/link");
     assert!(fence(&stores.from, link).is_err());
     assert!(super::super::unfence(&stores.from, link).is_err());
-    assert!(super::super::purge(&stores.from, link).is_err());
+    assert!(super::super::purge(&stores.from, link, None).is_err());
     assert!(!super::super::is_fenced(&stores.from, link).unwrap());
     assert_eq!(stray(&stores.from, link).unwrap(), 0);
     assert!(stores.source().join("cur").exists());

@@ -1,6 +1,6 @@
 use super::super::{
-    discard, folders_left, is_fenced, is_free, mark_placed, measure, place, purge, stray, take_back, unfence,
-    unmark_placed, unplace,
+    discard, folders_left, has_old_copy, is_fenced, is_free, keep_spare, mark_placed, measure, place, purge, stray,
+    take_back, unfence, unmark_placed, unplace,
 };
 use super::*;
 use std::collections::BTreeSet;
@@ -80,8 +80,45 @@ fn a_mailbox_made_again_at_the_old_place_is_never_touched() {
     assert_eq!(stray(&stores.from, path()).unwrap(), 2);
     assert!(matches!(fence(&stores.from, path()), Err(MailError::Differs { .. })));
     assert!(matches!(unfence(&stores.from, path()), Err(MailError::Differs { .. })));
-    assert!(matches!(purge(&stores.from, path()), Err(MailError::Differs { .. })));
+    assert!(matches!(purge(&stores.from, path(), None), Err(MailError::Differs { .. })));
     assert_eq!((tree(&stores.source()), tree(&stores.old.join(MOVING))), (here, there));
+}
+
+#[test]
+fn mail_that_came_behind_the_fence_is_never_removed() {
+    let stores = Stores::new();
+    stores.make_folder(".Sent");
+    stores.write("cur/1.host:2,", b"mail");
+    stores.write(".Sent/cur/2.host:2,", b"mail");
+    fence(&stores.from, path()).unwrap();
+    let moving = stores.old.join(MOVING);
+    fs::write(moving.join("new/3.host"), b"late").unwrap();
+    let before = tree(&moving);
+    let told = purge(&stores.from, path(), Some(2)).unwrap_err().to_string();
+    assert!(told.starts_with("1 messages have come behind its fence"), "{told}");
+    assert!(is_fenced(&stores.from, path()).unwrap());
+    assert_eq!(tree(&moving), before);
+    // Somebody has seen to it.
+    fs::remove_file(moving.join("new/3.host")).unwrap();
+    assert_eq!(purge(&stores.from, path(), Some(2)).unwrap().messages, 2);
+    assert!(!moving.exists() && !stores.source().exists());
+}
+
+#[test]
+fn where_nothing_at_all_is_there_no_old_copy_counts_as_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    // What a session makes at a mount point at which nothing is mounted.
+    keep_spare(&root).unwrap();
+    fs::create_dir(folder.path().join("lost+found")).unwrap();
+    for path in ["example.com/alice/Maildir", "alice"] {
+        let told = purge(&root, Path::new(path), None).unwrap_err().to_string();
+        assert!(told.ends_with("is the store mounted?"), "{told}");
+        assert!(has_old_copy(&root, Path::new(path)).is_err());
+    }
+    fs::create_dir(folder.path().join("bob")).unwrap();
+    assert_eq!(purge(&root, Path::new("alice"), None).unwrap(), Totals::default());
+    assert!(!has_old_copy(&root, Path::new("alice")).unwrap());
 }
 
 #[test]
@@ -93,7 +130,7 @@ fn a_file_that_is_not_our_fence_is_never_removed() {
     assert!(!is_fenced(&stores.from, path()).unwrap());
     assert!(fence(&stores.from, path()).is_err());
     assert!(unfence(&stores.from, path()).is_err());
-    assert!(purge(&stores.from, path()).is_err());
+    assert!(purge(&stores.from, path(), None).is_err());
     assert!(fs::read(stores.source()).is_ok() && stores.old.join(MOVING).is_dir());
 }
 
@@ -105,7 +142,10 @@ fn a_mailbox_that_is_nowhere_cannot_be_fenced() {
         assert!(matches!(fence(&stores.from, missing), Err(MailError::Gone)));
         assert!(matches!(unfence(&stores.from, missing), Err(MailError::Gone)));
         assert!(!is_fenced(&stores.from, missing).unwrap());
-        assert_eq!(purge(&stores.from, missing).unwrap(), Totals::default());
+        // Nothing that says that anything was ever removed there.
+        let purged = purge(&stores.from, missing, None);
+        assert_eq!(purged.is_ok(), missing.starts_with("example.com/alice"), "{purged:?}");
+        assert!(!has_old_copy(&stores.from, missing).unwrap());
         assert_eq!(stray(&stores.from, missing).unwrap(), 0);
         assert!(matches!(measure(&stores.from, missing), Err(MailError::Gone)));
         discard(&stores.from, missing).unwrap();
@@ -191,7 +231,7 @@ fn a_purge_removes_what_is_behind_the_fence_and_goes_on_after_an_interruption() 
         stores.write("cur/1.host,S=1000:2,", b"mail");
         stores.write(".Sent/new/2.host", b"mail");
         fs::create_dir(stores.old.join("example.com/alice/sieve")).unwrap();
-        assert!(matches!(purge(&stores.from, path()), Err(MailError::Differs { .. })));
+        assert!(matches!(purge(&stores.from, path(), None), Err(MailError::Differs { .. })));
         fence(&stores.from, path()).unwrap();
         let (moving, purging) = (stores.old.join(MOVING), stores.old.join("example.com/alice/Maildir.purging"));
         match interrupted {
@@ -203,10 +243,10 @@ fn a_purge_removes_what_is_behind_the_fence_and_goes_on_after_an_interruption() 
             }
             _ => fs::remove_dir_all(&moving).unwrap(),
         }
-        let removed = purge(&stores.from, path()).unwrap();
+        let removed = purge(&stores.from, path(), None).unwrap();
         assert_eq!(removed.messages, [2, 2, 1, 0][interrupted]);
         assert_eq!(removed.bytes.get(), [1004, 1004, 4, 0][interrupted]);
-        assert_eq!(purge(&stores.from, path()).unwrap(), Totals::default());
+        assert_eq!(purge(&stores.from, path(), None).unwrap(), Totals::default());
         let left: Vec<_> = fs::read_dir(stores.old.join("example.com/alice")).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
     }
