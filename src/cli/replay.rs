@@ -110,10 +110,12 @@ mod tests {
             given: None,
         };
         let text = told(&Replayed { version: 0, events: 4, differences: vec![difference], ..replayed() });
-        let expected = "session 1: differs within the first 4 events\n  \
-            recorded by version 0 of the core; this one is version 2\n  \
+        let expected = format!(
+            "session 1: differs within the first 4 events\n  \
+            recorded by version 0 of the core; this one is version {CORE_VERSION}\n  \
             event 4 at 2012-10-10T13:00:00Z: \"wake\"\n    \
-            recorded: {\"switch\":{\"effect\":1}}\n    given:    nothing\n";
+            recorded: {{\"switch\":{{\"effect\":1}}}}\n    given:    nothing\n"
+        );
         assert_eq!(text, expected);
     }
 }

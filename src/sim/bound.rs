@@ -94,7 +94,7 @@ mod tests {
         let work = day(&[(mover, 1_000), (window, 440)]);
         // It ends on a day of rest, after an hour of it; what was long before says nothing.
         let mut days = vec![day(&[(Binding::Outage, 1_440)]); 20];
-        days.extend(vec![work.clone(); 7]);
+        days.extend(vec![work; 7]);
         days.push(day(&[(window, 60)]));
         assert_eq!(lately(&days), Some(mover));
         // One that has its turn since yesterday.

@@ -42,7 +42,7 @@ fn mail_that_comes_behind_the_fence_after_the_move_is_not_purged() {
     for later in [false, true] {
         let world = if later { all_moved(4) } else { World::new(4, 3) };
         keep_for(&world, "6 s");
-        let run = world.command(&["run"]).spawn().unwrap();
+        let run = world.command(&["run", "--accept-plan"]).spawn().unwrap();
         world.wait_until_moved(4);
         let late = old_place(&world, 0, ".moving/new/late.M1.host");
         fs::write(&late, "a customer's mail").unwrap();
@@ -121,7 +121,7 @@ fn old_copies_on_a_head_that_is_not_there_do_not_count_as_purged() {
     // Its mount point, when nothing is mounted there.
     fs::rename(world.path("head-1"), world.path("away")).unwrap();
     fs::create_dir(world.path("head-1")).unwrap();
-    let (code, said) = ended(world.start());
+    let (code, said) = ended(world.command(&["run", "--accept-plan"]).spawn().unwrap());
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("2 old copies are still on the heads") && said.contains("is the store mounted?"), "{said}");
     assert!(!said.contains("head-1 purged") && !said.contains("decommissioned"), "{said}");
