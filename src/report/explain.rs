@@ -173,7 +173,7 @@ pub(super) fn answer(explain: &Explain) -> Section {
         let horizon = explain.calendar().long(explain.scenario.horizon);
         blocks.push(Block::Line(
             Tone::Bad,
-            format!("{share} of the replications are not done by {horizon}: {}", words::cause(*cause)),
+            format!("{share} of the replications are not done by {horizon}: {}", words::unfinished(*cause)),
         ));
     }
     if explained.set_aside > 0.0 {

@@ -250,8 +250,14 @@ fn rule(forecast: &Forecast) -> Vec<Block> {
     let mut blocks = vec![Block::Line(tone, text)];
     for (cause, number) in &forecast.unfinished {
         let share = in_of(*number, forecast);
-        let text = format!("Not finished by the horizon {share}, held by: {}.", cause.name());
-        blocks.push(Block::Line(Tone::Bad, text));
+        blocks.push(if *cause == Binding::NotItsTurn {
+            // Only then: nothing is left that could have its turn.
+            let text = format!("All is moved, and not all old copies are removed by the horizon {share}.");
+            Block::Line(Tone::Doubt, text)
+        } else {
+            let text = format!("Not finished by the horizon {share}, held by: {}.", cause.name());
+            Block::Line(Tone::Bad, text)
+        });
     }
     blocks.extend(waits_for_person(forecast).map(|text| Block::Line(Tone::Bad, text)));
     blocks

@@ -102,6 +102,18 @@ fn censored_and_interrupted_is_said_at_the_top() {
 }
 
 #[test]
+fn old_copies_that_are_left_when_all_is_moved_are_told_as_that() {
+    let simulate = |r: u32| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.unfinished = r.is_multiple_of(2).then_some(Binding::NotItsTurn);
+        outcome
+    };
+    let page = page(&made(120, &simulate), &About::default());
+    assert!(page.contains("All is moved, and not all old copies are removed by the horizon in 50 %"), "{page}");
+    assert!(!page.contains("not its turn") && !page.contains("later than every date"), "{page}");
+}
+
+#[test]
 fn the_document_keeps_its_shape() {
     let text = document::json(&uncertain(), &about()).unwrap();
     let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();

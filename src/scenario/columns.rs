@@ -35,6 +35,21 @@ pub(crate) fn tell_apart(stores: &Item, kind: &str, reader: &mut Reader<'_>) {
     }
 }
 
+/// Refuses clusters that are called as heads are: nobody could tell which of the two is full, and what is drawn for one by its
+/// name would be drawn for the other.
+pub(crate) fn tell_kinds_apart(clusters: &Item, heads: &[String], reader: &mut Reader<'_>) {
+    for name in clusters.list().iter().filter_map(|cluster| cluster.get("name")) {
+        let Some(text) = name.text() else { continue };
+        let alike = |head: &&String| !head.is_empty() && column_name(head) == column_name(text);
+        if let Some(head) = heads.iter().find(alike) {
+            reader.problem(
+                name,
+                format!("is \"{text}\", and there is a head \"{head}\": stores need names of their own"),
+            );
+        }
+    }
+}
+
 /// Refuses milestones of heads whose names give one column only together with their shares: `a 99.5 % moved` and
 /// `a-99 5 % moved`.
 pub(crate) fn tell_milestones_apart(wanted: &[Milestone], heads: &[String], at: &Item, reader: &mut Reader<'_>) {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::Expectation;
 use super::calendar::{self, Stretch};
-use super::columns::{tell_apart, tell_milestones_apart};
+use super::columns::{tell_apart, tell_kinds_apart, tell_milestones_apart};
 use super::format::HORIZON_DAYS;
 use super::frame_plan::{order, windows};
 use super::inventory::{Fixed, Inventory};
@@ -69,6 +69,9 @@ impl Frame {
         let calendar_end = horizon + DAY.times(366);
         let heads = names(file, "head", reader);
         let clusters = names(file, "cluster", reader);
+        if let Some(list) = file.get("cluster") {
+            tell_kinds_apart(list, &heads, reader);
+        }
         let in_service = in_service(file, &zone, as_of, horizon, reader);
         let links = links::read(file, &zone, (as_of, calendar_end), (&heads, &clusters), reader);
         let fixed = Fixed { heads: &heads, clusters: &clusters, in_service: &in_service, zone: &zone, as_of };

@@ -176,7 +176,12 @@ fn stores_that_the_data_files_could_not_tell_apart_are_refused_where_they_stand(
     assert!(refused(&second("head", "head--1")).contains("cannot tell from head \"head-1\""));
     assert!(refused(&second("head", "all")).contains("is \"all\": \"all emptied\" is the milestone of all heads"));
     assert!(refused(&second("head", "--")).contains("is \"--\", must have a letter or a digit"));
-    // Of one name is said once, and stores of two kinds have columns of their own.
+    // One called as a store of the other kind would have its draws, too.
+    for name in ["head-1", "head_1"] {
+        let said = refused(&second("cluster", name));
+        assert!(said.contains("and there is a head \"head-1\": stores need names of their own"), "{said}");
+    }
+    // Of one name is said once.
     let same = refused(&second("cluster", "nas-1"));
     assert!(same.contains("which another cluster is called already") && !same.contains("data files"), "{same}");
     let (mut heads, share) =

@@ -29,6 +29,15 @@ pub(super) const fn cause(cause: Binding) -> &'static str {
     }
 }
 
+/// Why a replication is not done by the horizon.
+pub(super) const fn unfinished(why: Binding) -> &'static str {
+    match why {
+        // Nothing is left that could have its turn.
+        Binding::NotItsTurn => "all is moved, and old copies are still to be removed",
+        _ => cause(why),
+    }
+}
+
 /// What a limit is called.
 pub(super) fn limit(limit: Limit, scenario: &Scenario) -> String {
     let what = match limit {
