@@ -14,6 +14,7 @@ mod head;
 mod health;
 mod job;
 mod load;
+mod marks;
 mod number;
 mod population;
 mod queue;

@@ -51,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) cluster: ClusterId,
     /// The place of the pair of both.
     pub(crate) pair: u16,
+    /// The place of its mark there, while its work is under way.
+    pub(crate) place: u16,
     /// Which attempt, from 1.
     pub(crate) attempt: u8,
     /// What is happening.
@@ -72,6 +74,7 @@ impl Job {
         head: HeadId(0),
         cluster: ClusterId(0),
         pair: 0,
+        place: 0,
         attempt: 0,
         phase: Phase::Free,
         allowed: false,

@@ -34,10 +34,9 @@ impl Key {
 /// A new key moves past so many one by one.
 const FEW: usize = 16;
 
-/// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place, which for some
-/// hundreds of keys costs less than keeping a heap. Mostly that is near the end, where it is looked for one by one: most
-/// mailboxes are small, and what has been going on for long is large.
-#[derive(Clone, Debug, Default)]
+/// Keys in order, the greatest first: the least is taken from the end. A new one is moved into its place. That is mostly near
+/// the end, where it is looked for one by one: few things are waited for at once, and nearly all of them for about as long.
+#[derive(Clone, Debug)]
 pub(crate) struct SortedKeys {
     keys: Vec<Key>,
 }
@@ -54,25 +53,18 @@ impl SortedKeys {
         self.keys.len()
     }
 
-    /// Whether there is none.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// The least key.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Option<Key> {
         if let [.., least] = self.keys[..] { Some(least) } else { None }
     }
 
-    /// Adds a key; says whether it is the least now.
+    /// Adds a key.
     #[inline(always)]
-    pub(crate) fn push(&mut self, key: Key) -> bool {
+    pub(crate) fn push(&mut self, key: Key) {
         let last = self.keys.len();
         if last > FEW && self.keys[last - FEW] < key {
-            self.insert_far(key);
-            return false;
+            return self.insert_far(key);
         }
         self.keys.push(key);
         // As cells, neighbours can be written without a check of any index.
@@ -85,7 +77,6 @@ impl SortedKeys {
             pair[0].set(key);
             pair[1].set(before);
         }
-        self.peek() == Some(key)
     }
 
     #[inline(never)]
@@ -104,14 +95,6 @@ impl SortedKeys {
     pub(crate) fn remove(&mut self, slot: u16) -> Option<Key> {
         let place = self.keys.iter().position(|key| key.slot() == slot)?;
         Some(self.keys.remove(place))
-    }
-
-    /// Takes the same amount, a multiple of the slot's range, from all keys.
-    pub(crate) fn rebase(&mut self, by: u64) {
-        assert!(by & SLOT_MASK == 0, "rebasing by {by} would change slots");
-        for key in &mut self.keys {
-            key.0 -= by;
-        }
     }
 }
 
@@ -293,8 +276,7 @@ mod tests {
                     }
                     _ => {
                         let key = Key::new(order, number as u16);
-                        let least = sorted.push(key);
-                        prop_assert_eq!(least, list.iter().all(|other| *other > key));
+                        sorted.push(key);
                         list.push(key);
                         list.sort_unstable();
                     }
@@ -339,15 +321,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn rebasing_keeps_order_and_slots() {
-        let mut keys = SortedKeys::default();
-        keys.push(Key::new(9, 3));
-        keys.push(Key::new(7, 5));
-        keys.rebase(7 << SLOT_BITS);
-        assert_eq!(keys.pop(), Some(Key::new(0, 5)));
-        assert_eq!(keys.pop(), Some(Key::new(2, 3)));
     }
 }

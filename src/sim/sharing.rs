@@ -9,7 +9,7 @@ use super::head::{Mover, Station};
 use super::job::Job;
 use super::queue::{Dues, NEVER};
 use super::transfer::{Flow, Pair};
-use crate::fleet::{ClusterId, HeadId, at_mut};
+use crate::fleet::{self, ClusterId, HeadId, at_mut};
 use crate::migration::message::Limit;
 use crate::scenario::model::Model;
 use crate::units::{Rate, Time};
@@ -141,21 +141,23 @@ impl Sharing {
         }
     }
 
-    /// The work of a copy that has entered begins, or goes on.
+    /// The work of a copy that has entered begins, or goes on; gives the place of its mark.
     #[inline(always)]
-    pub(crate) fn join(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &Flow) {
+    pub(crate) fn join(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &Flow) -> u16 {
         let pair = at_mut(&mut self.pairs, usize::from(at));
         self.copies += 1;
-        if pair.join(now, slot, flow) {
+        let (place, first) = pair.join(now, slot, flow);
+        if first {
             self.due.set(usize::from(at), pair.due());
         }
         self.weigh_caps(head);
+        place
     }
 
     /// The work of a copy is broken off; what remains of it stays in `flow`. `quit` has to follow.
-    pub(crate) fn leave(&mut self, now: Time, head: HeadId, at: u16, slot: u16, flow: &mut Flow) {
+    pub(crate) fn leave(&mut self, now: Time, head: HeadId, at: u16, place: u16, flow: &mut Flow) {
         let pair = at_mut(&mut self.pairs, usize::from(at));
-        pair.leave(now, slot, flow);
+        pair.leave(now, place, flow);
         self.copies -= 1;
         self.due.set(usize::from(at), pair.due());
         self.weigh_caps(head);
@@ -167,14 +169,19 @@ impl Sharing {
         self.due.first()
     }
 
-    /// Takes out the copy that ends now on the pair, with what it had asked for, as `job` has it; says what held the pair.
+    /// The slot of the copy that ends first on a pair, if there is any.
     #[inline(always)]
-    pub(crate) fn end_first(&mut self, now: Time, at: usize, job: impl FnOnce(u16) -> Job) -> Option<(Job, Limit)> {
+    pub(crate) fn first(&self, at: usize) -> Option<u16> {
+        fleet::at(&self.pairs, at).first()
+    }
+
+    /// The first copy of a pair ends now; says what held the pair.
+    #[inline(always)]
+    pub(crate) fn end_first(&mut self, now: Time, at: usize, job: &Job) -> Limit {
         let pair = at_mut(&mut self.pairs, at);
-        let job = job(pair.pop(now)?);
-        let Job { head, cluster, flow, .. } = &job;
+        let Job { head, cluster, place, flow, .. } = job;
+        pair.end(now, *place, flow);
         self.copies -= 1;
-        pair.bytes_s -= flow.bytes_s;
         let limit = pair.limit;
         let asked = at_mut(&mut self.heads, head.index()).quit(pair, *cluster, flow);
         self.dirty |= u64::from(asked) << head.0;
@@ -185,7 +192,7 @@ impl Sharing {
             self.due.set(at, pair.due());
         }
         self.weigh_caps(*head);
-        Some((job, limit))
+        limit
     }
 
     /// Work has begun or is over: where caps may bind, speeds have to be found anew. Elsewhere they hang on what copies

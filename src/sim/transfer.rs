@@ -5,8 +5,9 @@
 //! Progress is work: the time that the copy would take alone on idle stores, in 2^-20 microseconds. It is integral and
 //! only the real end is rounded, up, so nothing drifts.
 
+use super::marks::Marks;
 use super::number::{whole, whole_of_positive};
-use super::queue::{Key, NEVER, SLOT_BITS, SortedKeys};
+use super::queue::{Key, NEVER, SLOT_BITS};
 use crate::migration::message::Limit;
 use crate::units::Time;
 
@@ -86,7 +87,7 @@ pub(crate) struct Pair {
     clock: u64,
     at: i64,
     speed: Speed,
-    marks: SortedKeys,
+    marks: Marks,
     /// Copies that ask for operations: those whose work is under way, and those being set up.
     pub(crate) copies: u32,
     /// Sum over its copies, as in `Flow`.
@@ -110,7 +111,7 @@ impl Pair {
             clock: 0,
             at: 0,
             speed: Speed::FULL,
-            marks: SortedKeys::with_capacity(copies),
+            marks: Marks::with_capacity(copies),
             copies: 0,
             head_milli_op_s: 0,
             cluster_milli_op_s: 0,
@@ -148,9 +149,9 @@ impl Pair {
         self.cluster_milli_op_s -= flow.cluster_milli_op_s;
     }
 
-    /// The work of a copy begins, or goes on; says whether it will be the first to end.
+    /// The work of a copy begins, or goes on; gives the place of its mark, and says whether it will be the first to end.
     #[inline(always)]
-    pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) -> bool {
+    pub(crate) fn join(&mut self, now: Time, slot: u16, flow: &Flow) -> (u16, bool) {
         if self.marks.is_empty() {
             // Nobody depends on the clock: starting again at zero keeps it small.
             self.clock = 0;
@@ -159,25 +160,30 @@ impl Pair {
             self.advance(now);
         }
         self.bytes_s += flow.bytes_s;
-        self.marks.push(Key::new((self.clock + flow.work.0).div_ceil(1 << SLOT_BITS), slot))
+        self.marks.add(Key::new((self.clock + flow.work.0).div_ceil(1 << SLOT_BITS), slot))
     }
 
-    /// The work of a copy is broken off: takes it out and leaves in `flow` what was still to be done.
-    pub(crate) fn leave(&mut self, now: Time, slot: u16, flow: &mut Flow) {
+    /// The work of a copy is broken off: takes its mark from its place and leaves in `flow` what was still to be done.
+    pub(crate) fn leave(&mut self, now: Time, place: u16, flow: &mut Flow) {
         self.advance(now);
-        let key = self.marks.remove(slot);
-        let mark = key.map_or(self.clock, |key| key.order() << SLOT_BITS);
-        assert!(key.is_some(), "the copy in slot {slot} is not under way");
+        let mark = self.marks.take(place).order() << SLOT_BITS;
         // Real ends are rounded up, so the clock may have passed a mark within the microsecond.
         flow.work = Work(mark.saturating_sub(self.clock));
         self.bytes_s -= flow.bytes_s;
     }
 
-    /// The copy that ends at `now`, whose instant `due` has told; its bytes have to be taken from the sum.
+    /// The copy that ends first, if there is any.
     #[inline(always)]
-    pub(crate) fn pop(&mut self, now: Time) -> Option<u16> {
+    pub(crate) fn first(&self) -> Option<u16> {
+        self.marks.first().map(Key::slot)
+    }
+
+    /// The first copy ends at `now`, as `due` has told.
+    #[inline(always)]
+    pub(crate) fn end(&mut self, now: Time, place: u16, flow: &Flow) {
         self.advance(now);
-        self.marks.pop().map(Key::slot)
+        self.marks.take(place);
+        self.bytes_s -= flow.bytes_s;
     }
 
     /// Whether the copies, alone on their head, ask for what they asked for when their speed was last found.
@@ -220,7 +226,7 @@ impl Pair {
     /// The first instant, in microseconds, at which a copy has ended; `NEVER` without copies, or while they stand still.
     #[inline(always)]
     pub(crate) fn due(&self) -> i64 {
-        let Some(first) = self.marks.peek() else { return NEVER };
+        let Some(first) = self.marks.first() else { return NEVER };
         let left = (first.order() << SLOT_BITS).saturating_sub(self.clock);
         if left == 0 {
             return self.at;
@@ -249,7 +255,7 @@ impl Pair {
 
     #[cold]
     fn rebase(&mut self) {
-        let Some(first) = self.marks.peek() else {
+        let Some(first) = self.marks.first() else {
             self.clock = 0;
             return;
         };
@@ -317,7 +323,8 @@ mod tests {
             steps in prop::collection::vec((0_u8..6, 0_u64..3_000, 0_u64..128, 0_i64..700), 1..200),
         ) {
             let (mut pair, mut twin) = (Pair::new(4), Twin { speed: 1 << FRACTION, ..Twin::default() });
-            let mut flows = Vec::<Flow>::new();
+            // By slot, with the place of its mark.
+            let mut flows = Vec::<(Flow, u16)>::new();
             let mut now = 0;
             for (kind, size, part, gap) in steps {
                 // Everything that ends before the next step ends at the same microsecond in both.
@@ -325,8 +332,9 @@ mod tests {
                 while twin.due() <= next {
                     prop_assert_eq!(pair.due(), twin.due());
                     now = twin.due();
-                    let ended = pair.pop(time(now)).unwrap();
-                    pair.bytes_s -= flows[usize::from(ended)].bytes_s;
+                    let ended = pair.first().unwrap();
+                    let (flow, place) = flows[usize::from(ended)];
+                    pair.end(time(now), place, &flow);
                     let first = twin.pop(now);
                     if first != ended {
                         // A tie within the microsecond: take the same one out of the twin.
@@ -346,23 +354,23 @@ mod tests {
                     }
                     1 if !twin.copies.is_empty() => {
                         let (slot, left) = twin.copies.swap_remove(part as usize % twin.copies.len());
-                        pair.leave(time(now), slot, &mut flows[usize::from(slot)]);
-                        let kept = flows[usize::from(slot)].work.0;
-                        prop_assert_eq!(kept, left);
+                        let (flow, place) = &mut flows[usize::from(slot)];
+                        pair.leave(time(now), *place, flow);
+                        prop_assert_eq!(flow.work.0, left);
                     }
                     _ => {
                         let slot = flows.len() as u16;
-                        flows.push(flow(whole(size, part)));
+                        let flow = flow(whole(size, part));
                         // Between marks the clock is rounded up to what a mark can hold; align both.
                         pair.advance(time(now));
                         let start = if pair.marks.is_empty() { 0 } else { pair.clock };
-                        let mark = (start + flows[usize::from(slot)].work.0).div_ceil(1 << SLOT_BITS) << SLOT_BITS;
-                        pair.join(time(now), slot, &flows[usize::from(slot)]);
+                        let mark = (start + flow.work.0).div_ceil(1 << SLOT_BITS) << SLOT_BITS;
+                        flows.push((flow, pair.join(time(now), slot, &flow).0));
                         twin.copies.push((slot, mark - start));
                     }
                 }
                 prop_assert_eq!(pair.marks.len(), twin.copies.len());
-                let sum: u64 = twin.copies.iter().map(|(slot, _)| flows[usize::from(*slot)].bytes_s).sum();
+                let sum: u64 = twin.copies.iter().map(|(slot, _)| flows[usize::from(*slot)].0.bytes_s).sum();
                 prop_assert_eq!(pair.bytes_s, sum);
             }
         }
@@ -371,12 +379,11 @@ mod tests {
     #[test]
     fn copies_that_end_within_the_same_microsecond_end_in_order_of_marks_then_slots() {
         let mut pair = Pair::new(4);
-        pair.join(time(0), 4, &flow(whole(9, 100)));
-        pair.join(time(0), 2, &flow(whole(9, 100)));
-        pair.join(time(0), 1, &flow(whole(9, 101)));
-        for slot in [2, 4, 1] {
-            assert_eq!(pair.due(), 10);
-            assert_eq!(pair.pop(time(10)), Some(slot));
+        let copies = [(4, 100), (2, 100), (1, 101)].map(|(slot, part)| (slot, flow(whole(9, part))));
+        let places = copies.map(|(slot, flow)| pair.join(time(0), slot, &flow).0);
+        for next in [1, 0, 2] {
+            assert_eq!((pair.due(), pair.first()), (10, Some(copies[next].0)));
+            pair.end(time(10), places[next], &copies[next].1);
         }
     }
 
@@ -408,7 +415,8 @@ mod tests {
         pair.join(time(0), 0, &flow(REBASE_ABOVE));
         pair.join(time(long as i64 - 10), 1, &flow(REBASE_ABOVE));
         assert_eq!(pair.due(), long as i64);
-        assert_eq!(pair.pop(time(long as i64)), Some(0));
+        assert_eq!(pair.first(), Some(0));
+        pair.end(time(long as i64), 0, &flow(REBASE_ABOVE));
         pair.set_speed(time(long as i64 + 5), Speed::from_share(0.5));
         assert!(pair.clock < REBASE_ABOVE, "the clock stands at {}", pair.clock);
         let left = long as i64 - 15;

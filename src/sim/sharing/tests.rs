@@ -52,8 +52,8 @@ fn a_copy_like_the_one_it_follows_changes_no_speed_and_any_other_does() {
 fn a_copy_that_asks_for_nothing_is_not_as_slow_as_those_before_it() {
     let (mut sharing, before) = busy(&[900_000; 2]);
     assert!(before < 0.9, "{before}");
-    for slot in 0..2 {
-        sharing.leave(Time::from_unix_micros(10), HEAD, AT, slot, &mut flow(900_000));
+    for place in 0..2 {
+        sharing.leave(Time::from_unix_micros(10), HEAD, AT, place, &mut flow(900_000));
         sharing.quit(HEAD, CLUSTER, AT, &flow(900_000));
     }
     sharing.settle(Time::from_unix_micros(10));
@@ -155,21 +155,22 @@ proptest! {
                     }
                 }
                 1 if !going.is_empty() => {
-                    let (head, cluster, slot, flow) = going.swap_remove(asking as usize % going.len());
+                    let (head, cluster, place, flow) = going.swap_remove(asking as usize % going.len());
                     for sharing in [&mut with, &mut without] {
                         let at = sharing.pair(HeadId(head), ClusterId(cluster));
-                        sharing.leave(now, HeadId(head), at, slot, &mut flow.clone());
+                        sharing.leave(now, HeadId(head), at, place, &mut flow.clone());
                         sharing.quit(HeadId(head), ClusterId(cluster), at, &flow);
                     }
                 }
                 2 => with.set_link(0, Rate::per_second(64 + asking % 16)),
                 3 | 4 if !set_up.is_empty() => {
                     let (head, cluster, slot, flow) = set_up.swap_remove(asking as usize % set_up.len());
-                    for sharing in [&mut with, &mut without] {
+                    let [place, other] = [&mut with, &mut without].map(|sharing| {
                         let at = sharing.pair(HeadId(head), ClusterId(cluster));
-                        sharing.join(now, HeadId(head), at, slot, &flow);
-                    }
-                    going.push((head, cluster, slot, flow));
+                        sharing.join(now, HeadId(head), at, slot, &flow)
+                    });
+                    prop_assert_eq!(place, other);
+                    going.push((head, cluster, place, flow));
                 }
                 _ if set_up.len() + going.len() < 8 => {
                     let flow = Flow { work: Work::from_micros(1e9), bytes_s, ..flow(asking) };

@@ -31,14 +31,15 @@ impl<O: Outcomes> World<'_, O> {
     /// Ends a job now, whatever it is doing; the machine is told unless it waits for nothing. `take_turns` has to follow.
     #[cold]
     pub(super) fn break_off(&mut self, slot: u16, fault: Fault) {
-        let Job { effect, head, cluster, pair, bytes, messages, phase, allowed, .. } = self.jobs[usize::from(slot)];
+        let Job { effect, head, cluster, pair, place, bytes, messages, phase, allowed, .. } =
+            self.jobs[usize::from(slot)];
         let event = match phase {
             Phase::Free => return,
             Phase::Recorded => unreachable!("a recording says when slot {slot} ends"),
             Phase::SettingUp | Phase::Flowing | Phase::Suspended => {
                 let flow = &mut self.jobs[usize::from(slot)].flow;
                 if phase == Phase::Flowing {
-                    self.sharing.leave(self.now, head, pair, slot, flow);
+                    self.sharing.leave(self.now, head, pair, place, flow);
                 }
                 if allowed {
                     self.sharing.quit(head, cluster, pair, flow);

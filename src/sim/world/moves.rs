@@ -62,6 +62,7 @@ impl<O: Outcomes> World<'_, O> {
             head,
             cluster,
             pair,
+            place: 0,
             attempt,
             phase: Phase::SettingUp,
             allowed,
@@ -82,7 +83,7 @@ impl<O: Outcomes> World<'_, O> {
         }
         if job.allowed {
             job.phase = Phase::Flowing;
-            self.sharing.join(self.now, job.head, job.pair, slot, &job.flow);
+            job.place = self.sharing.join(self.now, job.head, job.pair, slot, &job.flow);
         } else {
             job.phase = Phase::Suspended;
         }
@@ -90,14 +91,11 @@ impl<O: Outcomes> World<'_, O> {
 
     #[inline(always)]
     pub(super) fn end_copy(&mut self, pair: usize) -> Option<Event> {
-        let jobs = &mut self.jobs;
-        let copied = |slot| {
-            let job = at_mut(jobs, usize::from(slot));
-            job.phase = Phase::Copied;
-            *job
-        };
-        let (job, limit) = self.sharing.end_first(self.now, pair, copied)?;
-        let Job { effect, head, cluster, bytes, messages, fault, .. } = job;
+        let job = at_mut(&mut self.jobs, usize::from(self.sharing.first(pair)?));
+        let limit = self.sharing.end_first(self.now, pair, job);
+        // Read before the phase is written: a processor cannot read at once what it has just written a part of.
+        let Job { effect, head, cluster, bytes, messages, fault, .. } = *job;
+        job.phase = Phase::Copied;
         let lane = &mut at_mut(&mut self.heads, head.index()).lane;
         lane.end(effect, true);
         if lane.has_suspended() {

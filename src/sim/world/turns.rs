@@ -34,7 +34,7 @@ impl<O: Outcomes> World<'_, O> {
             // A set-up goes on; what it may do then is asked at its end.
             if job.phase == Phase::Flowing {
                 job.phase = Phase::Suspended;
-                self.sharing.leave(self.now, head, job.pair, effect.slot(), &mut job.flow);
+                self.sharing.leave(self.now, head, job.pair, job.place, &mut job.flow);
             }
             self.sharing.quit(head, job.cluster, job.pair, &job.flow);
         }
@@ -50,7 +50,7 @@ impl<O: Outcomes> World<'_, O> {
             self.sharing.enter(head, job.cluster, job.pair, &job.flow);
             if job.phase == Phase::Suspended {
                 job.phase = Phase::Flowing;
-                self.sharing.join(self.now, head, job.pair, effect.slot(), &job.flow);
+                job.place = self.sharing.join(self.now, head, job.pair, effect.slot(), &job.flow);
             }
         }
         self.changed |= 1 << head.0;
