@@ -190,6 +190,16 @@ impl Cluster {
         with.of(self.limits.threshold)
     }
 
+    /// Whether it is open, has room for `need` whatever the sample's age, and would at the least be filled to `share` with it:
+    /// what nearly every cluster is that another one is preferred to, without its estimate and without a division.
+    #[inline]
+    pub(super) fn is_amply_open_and_fuller(&self, now: Time, need: Room, share: Share) -> bool {
+        let at_least = self.living + self.reserved + need;
+        now <= self.open_until
+            && at_least.is_below(self.limits.ample_below)
+            && !at_least.is_less_of(self.limits.threshold, share)
+    }
+
     /// Whether this much is within its threshold.
     #[inline]
     pub(super) fn allows(&self, with: Room) -> bool {

@@ -145,6 +145,9 @@ impl Clusters {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
         for (place, cluster) in self.list.iter_mut().enumerate() {
+            if best.is_some_and(|(least, _)| cluster.is_amply_open_and_fuller(now, need, least)) {
+                continue;
+            }
             if !cluster.takes() || !cluster.could_take(need) {
                 continue;
             }

@@ -48,6 +48,13 @@ impl Inodes {
         if whole.0 == u64::MAX { Share::ZERO } else { Bytes::new(self.0).of(Bytes::new(whole.0)) }
     }
 
+    /// Whether `self.of(whole)` is less than a share.
+    #[must_use]
+    #[inline]
+    pub const fn is_less_of(self, whole: Self, share: Share) -> bool {
+        if whole.0 == u64::MAX { share.ppm() > 0 } else { Bytes::new(self.0).is_less_of(Bytes::new(whole.0), share) }
+    }
+
     /// What comes in `span` at so many a day, rounded up; nothing in a negative span.
     #[must_use]
     #[inline]
@@ -166,6 +173,13 @@ impl Room {
     #[inline]
     pub fn of(self, whole: Self) -> Share {
         self.bytes.of(whole.bytes).max(self.inodes.of(whole.inodes))
+    }
+
+    /// Whether `self.of(whole)` is less than a share.
+    #[must_use]
+    #[inline]
+    pub fn is_less_of(self, whole: Self, share: Share) -> bool {
+        self.bytes.is_less_of(whole.bytes, share) && self.inodes.is_less_of(whole.inodes, share)
     }
 }
 
