@@ -334,18 +334,21 @@ fn new(path: &PathBuf) -> Result<Done, Failure> {
 }
 
 fn schema(of: Shape) -> Result<Done, Failure> {
-    let schema = match of {
-        Shape::Scenario => scenario::schema(),
-        Shape::Forecast => report::document::schema(),
-        Shape::Check => report::gate::schema(),
-        Shape::WhatIf => report::what_if::schema(),
-        Shape::Recommend => report::recommend::schema(),
-        Shape::Announcement => report::announcement::schema(),
-        Shape::Explain => report::explain::schema(),
-        Shape::Sweep => report::sweep::schema(),
+    let published = match of {
+        Shape::Scenario => {
+            let text = serde_json::to_string_pretty(&scenario::schema());
+            writeln!(io::stdout(), "{}", text.map_err(|error| Failure::Run(error.to_string()))?)?;
+            return Ok(Done::Complete);
+        }
+        Shape::Forecast => report::schema::FORECAST,
+        Shape::Check => report::schema::CHECK,
+        Shape::WhatIf => report::schema::WHAT_IF,
+        Shape::Recommend => report::schema::RECOMMEND,
+        Shape::Announcement => report::schema::ANNOUNCEMENT,
+        Shape::Explain => report::schema::EXPLAIN,
+        Shape::Sweep => report::schema::SWEEP,
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Run(error.to_string()))?;
-    writeln!(io::stdout(), "{text}")?;
+    io::stdout().write_all(published.as_bytes())?;
     Ok(Done::Complete)
 }
 

@@ -237,10 +237,10 @@ pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, asked: Asked, watch: 
     let own = Amount { minimum: settings.minimum, batch: settings.batch, maximum: settings.maximum };
     let amount = asked.amount.unwrap_or(own);
     let uncertain = !inputs.uncertain.is_empty();
-    let main = run(inputs, uncertain, amount, watch, |done| holds(scenario, done));
+    let main = run(inputs, uncertain, amount, watch, &|done| holds(scenario, done));
     let widths = if uncertain {
         let count = settings.chance_only.min(amount.maximum);
-        let chance = run(inputs, false, Amount::exactly(count), watch, |_| true);
+        let chance = run(inputs, false, Amount::exactly(count), watch, &|_| true);
         let interrupted = chance.interrupted;
         Widths::Both {
             replications: chance.done.len() as u32,
@@ -265,7 +265,7 @@ pub fn forecast<W: Default + Send>(inputs: &Inputs<'_, W>, asked: Asked, watch: 
 /// As many replications as are asked for, and nothing made of them.
 #[must_use]
 pub fn replications<W: Default + Send>(inputs: &Inputs<'_, W>, count: u32, watch: Watch<'_>) -> Batches<Replication> {
-    run(inputs, !inputs.uncertain.is_empty(), Amount::exactly(count), watch, |_| true)
+    run(inputs, !inputs.uncertain.is_empty(), Amount::exactly(count), watch, &|_| true)
 }
 
 fn run<W: Default + Send>(
@@ -273,7 +273,7 @@ fn run<W: Default + Send>(
     draw: bool,
     amount: Amount,
     watch: Watch<'_>,
-    enough: impl Fn(&[Replication]) -> bool,
+    enough: &dyn Fn(&[Replication]) -> bool,
 ) -> Batches<Replication> {
     let one = |replication: u32, kept: &mut W| {
         let run = RunId { seed: inputs.middle.forecast.seed, replication };
@@ -287,7 +287,7 @@ fn run<W: Default + Send>(
         let inode_thresholds = clusters.iter().map(|cluster| cluster.inodes.map(inode_threshold)).collect();
         Replication { outcome, thresholds, inode_thresholds }
     };
-    replicate(amount, watch, one, enough)
+    replicate(amount, watch, &one, enough)
 }
 
 fn holds(scenario: &Scenario, done: &[Replication]) -> bool {

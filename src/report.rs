@@ -20,6 +20,7 @@ mod past;
 pub mod published;
 pub mod recommend;
 mod rows;
+pub mod schema;
 mod sections;
 mod shares;
 mod spoken;

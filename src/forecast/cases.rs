@@ -197,5 +197,5 @@ pub fn simulate_keeping<W: Default + Send, T: Send>(
         };
         cases.iter().enumerate().map(of_case).collect()
     };
-    replicate(Amount::exactly(replications), watch, one, |_| true)
+    replicate(Amount::exactly(replications), watch, &one, &|_| true)
 }

@@ -49,8 +49,8 @@ pub struct Batches<T> {
 pub fn replicate<W, T>(
     amount: Amount,
     watch: Watch<'_>,
-    one: impl Fn(u32, &mut W) -> T + Sync,
-    enough: impl Fn(&[T]) -> bool,
+    one: &(dyn Fn(u32, &mut W) -> T + Sync),
+    enough: &dyn Fn(&[T]) -> bool,
 ) -> Batches<T>
 where
     W: Default,
@@ -74,10 +74,14 @@ where
             }
             mine
         });
-        let mut batch: Vec<(u64, T)> = by_thread.into_iter().flatten().collect();
-        batch.sort_unstable_by_key(|(number, _)| *number);
+        let mut batch: Vec<Option<T>> = Vec::new();
+        for (number, result) in by_thread.into_iter().flatten() {
+            let place = (number - u64::from(from)) as usize;
+            batch.resize_with(batch.len().max(place + 1), || None);
+            batch[place] = Some(result);
+        }
         let interrupted = batch.len() < (to - from) as usize;
-        done.extend(batch.into_iter().map(|(_, result)| result));
+        done.extend(batch.into_iter().flatten());
         let enough = !interrupted && enough(&done);
         if interrupted || enough || to >= amount.maximum {
             return Batches { done, enough, interrupted };
@@ -102,7 +106,7 @@ mod tests {
     fn the_order_is_the_same_for_any_number_of_threads() {
         let stop = AtomicBool::new(false);
         let amount = Amount { minimum: 20, batch: 7, maximum: 41 };
-        let run = || replicate(amount, quiet(&stop), |r, (): &mut ()| r, |done| done.len() > 30);
+        let run = || replicate(amount, quiet(&stop), &|r, (): &mut ()| r, &|done| done.len() > 30);
         let (one, many) = (pool(1).install(run), pool(5).install(run));
         assert_eq!(one, many);
         assert_eq!(one.done, (0..34).collect::<Vec<_>>());
@@ -113,7 +117,7 @@ mod tests {
     fn the_cap_ends_a_rule_that_never_holds() {
         let stop = AtomicBool::new(false);
         let amount = Amount { minimum: 10, batch: 10, maximum: 25 };
-        let all = replicate(amount, quiet(&stop), |r, (): &mut ()| r, |_| false);
+        let all = replicate(amount, quiet(&stop), &|r, (): &mut ()| r, &|_| false);
         assert_eq!((all.done.len(), all.enough, all.interrupted), (25, false, false));
     }
 
@@ -121,7 +125,7 @@ mod tests {
     fn a_maximum_below_the_minimum_wins() {
         let stop = AtomicBool::new(false);
         let amount = Amount { minimum: 10, batch: 10, maximum: 3 };
-        assert_eq!(replicate(amount, quiet(&stop), |r, (): &mut ()| r, |_| true).done.len(), 3);
+        assert_eq!(replicate(amount, quiet(&stop), &|r, (): &mut ()| r, &|_| true).done.len(), 3);
     }
 
     #[test]
@@ -131,7 +135,7 @@ mod tests {
             stop.store(r == 4, Ordering::Relaxed);
             r
         };
-        let some = pool(1).install(|| replicate(Amount::exactly(100), quiet(&stop), one, |_| true));
+        let some = pool(1).install(|| replicate(Amount::exactly(100), quiet(&stop), &one, &|_| true));
         assert!(some.interrupted && !some.enough);
         assert_eq!(some.done, [0, 1, 2, 3, 4]);
         // What has begun is completed: with several threads too, the numbers that are done have no gap.
@@ -144,7 +148,7 @@ mod tests {
             }
             r
         };
-        let some = pool(4).install(|| replicate(Amount::exactly(100_000), quiet(&stop), one, |_| true));
+        let some = pool(4).install(|| replicate(Amount::exactly(100_000), quiet(&stop), &one, &|_| true));
         assert!(some.interrupted && some.done.len() > 40);
         assert!(some.done.iter().zip(0..).all(|(done, number)| *done == number));
     }
@@ -158,7 +162,7 @@ mod tests {
                 sum.fetch_add(done, Ordering::Relaxed);
             },
         };
-        replicate(Amount::exactly(10), watch, |r, (): &mut ()| r, |_| false);
+        replicate(Amount::exactly(10), watch, &|r, (): &mut ()| r, &|_| false);
         assert_eq!(sum.into_inner(), 55);
     }
 }

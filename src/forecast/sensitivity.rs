@@ -107,7 +107,7 @@ pub fn screen<W: Default + Send>(inputs: &Inputs<'_, W>, trajectories: u32, watc
         days.extend(walk.points.last().map(|last| at(last, number + SECOND, kept)));
         days
     };
-    let done = replicate(Amount::exactly(trajectories), watch, one, |_| true);
+    let done = replicate(Amount::exactly(trajectories), watch, &one, &|_| true);
     let many = done.done.len();
     let found = if many < morris::FEWEST as usize {
         Err(NotEstimable::TooFew)
@@ -158,7 +158,7 @@ pub fn indices<W: Default + Send>(inputs: &Inputs<'_, W>, rows: u32, watch: Watc
         let mixed = (0..=groups).map(|cause| at(&|known| known == cause)).collect();
         sobol::Row { first: of_first, second: at(&|_| true), mixed }
     };
-    let done = replicate(Amount::exactly(rows), watch, one, |_| true);
+    let done = replicate(Amount::exactly(rows), watch, &one, &|_| true);
     let found = sobol::indices(&done.done, settings.seed, settings.confidence);
     let causes = inputs.uncertain.iter().cloned().map(Cause::Inputs).chain([Cause::Chance]);
     let share = |(cause, (alone, in_all))| CauseShare { cause, alone, in_all };

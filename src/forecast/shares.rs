@@ -106,7 +106,7 @@ pub(super) fn shares<W: Default + Send>(
         dates(&(inputs.simulate)(&drawn, run(of_second(causes - 1)), kept))
     };
     let extra = rows * samples;
-    let done = replicate(Amount::exactly(extra), watch, one, |_| true);
+    let done = replicate(Amount::exactly(extra), watch, &one, &|_| true);
     if done.interrupted {
         return None;
     }

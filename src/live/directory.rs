@@ -139,7 +139,7 @@ impl Directory {
     /// If that succeeds the flip has not happened and cannot any more; if it is refused, the user tells.
     pub fn flip(&self, user: &User, to: &str, fence: Fence) -> Result<(), DirectoryError> {
         let mut values = values(user, fence);
-        values.insert(Parameter::To, text(to));
+        values.push((Parameter::To, text(to)));
         self.change(Which::Flip, Some(user), &values)
     }
 

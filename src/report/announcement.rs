@@ -10,12 +10,12 @@ mod record;
 pub mod template;
 
 use jiff::civil::Date;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::change::{Changes, changes};
 use self::earlier::Earlier;
-pub use self::record::schema;
+#[cfg(test)]
+pub(super) use self::record::schema;
 use self::record::{DateRecord, Record, SCHEMA_VERSION};
 use super::spoken::{Speaker, Spoken};
 use super::standing::{self, Standing};
@@ -43,7 +43,8 @@ enum Told {
 }
 
 /// A date in words.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Line {
     /// Whose: the head's or cluster's name, or "all mailboxes".
     name: String,
@@ -58,7 +59,8 @@ struct Line {
 }
 
 /// How many mailboxes have moved, of all or of those of a head.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Progress {
     /// "about 20 %", "all", "none".
     share: String,
@@ -71,7 +73,8 @@ struct Progress {
 }
 
 /// One head.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Head {
     /// Its name.
     name: String,
@@ -83,7 +86,8 @@ struct Head {
 }
 
 /// When the next post is due.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct NextUpdate {
     /// "Saturday, October 20".
     by: String,
@@ -92,7 +96,8 @@ struct NextUpdate {
 }
 
 /// Everything that a template can say.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Announcement {
     /// The scenario's title.
     title: String,

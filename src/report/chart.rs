@@ -11,6 +11,7 @@ mod forest;
 mod graph;
 mod past;
 mod plot;
+mod print;
 mod sheet;
 mod stores;
 mod strips;
@@ -29,6 +30,7 @@ use crate::forecast::series::DayQuantiles;
 use crate::scenario::Scenario;
 use crate::units::Time;
 use burndown::Burndown;
+use canvas::Draw;
 pub(super) use canvas::Paper;
 pub(super) use explain::pictures as of_explain;
 use forest::Forest;
@@ -145,13 +147,7 @@ impl Picture {
     /// # Errors
     /// When it cannot be drawn: the font is missing.
     pub(super) fn svg(&self, paper: Paper) -> io::Result<String> {
-        match &self.drawing {
-            Drawing::Burndown(burndown) => canvas::svg(burndown, paper),
-            Drawing::Sheet(sheet) => canvas::svg(sheet, paper),
-            Drawing::Tornado(tornado) => canvas::svg(tornado, paper),
-            Drawing::Graph(graph) => canvas::svg(graph, paper),
-            Drawing::Forest(forest) => canvas::svg(forest, paper),
-        }
+        print::svg(self.drawn(), paper)
     }
 
     /// The same in parts, one below the other, between which a page of paper may end.
@@ -160,12 +156,13 @@ impl Picture {
     /// When it cannot be drawn: the font is missing.
     pub(super) fn svg_in_parts(&self, paper: Paper) -> io::Result<Vec<String>> {
         match &self.drawing {
-            Drawing::Burndown(burndown) => Ok(vec![canvas::svg(burndown, paper)?]),
             Drawing::Sheet(sheet) => {
                 let parts = sheet.parts(paper, paper.width() * PART_HIGHEST);
-                parts.iter().map(|part| canvas::svg(part, paper)).collect()
+                parts.iter().map(|part| print::svg(part, paper)).collect()
             }
-            Drawing::Tornado(_) | Drawing::Graph(_) | Drawing::Forest(_) => Ok(vec![self.svg(paper)?]),
+            Drawing::Burndown(_) | Drawing::Tornado(_) | Drawing::Graph(_) | Drawing::Forest(_) => {
+                Ok(vec![self.svg(paper)?])
+            }
         }
     }
 
@@ -174,12 +171,16 @@ impl Picture {
     /// # Errors
     /// When it cannot be drawn: the font is missing.
     pub(super) fn png(&self) -> io::Result<Vec<u8>> {
+        print::png(self.drawn(), Paper::FILE)
+    }
+
+    fn drawn(&self) -> &dyn Draw {
         match &self.drawing {
-            Drawing::Burndown(burndown) => canvas::png(burndown, Paper::FILE),
-            Drawing::Sheet(sheet) => canvas::png(sheet, Paper::FILE),
-            Drawing::Tornado(tornado) => canvas::png(tornado, Paper::FILE),
-            Drawing::Graph(graph) => canvas::png(graph, Paper::FILE),
-            Drawing::Forest(forest) => canvas::png(forest, Paper::FILE),
+            Drawing::Burndown(burndown) => burndown,
+            Drawing::Sheet(sheet) => sheet,
+            Drawing::Tornado(tornado) => tornado,
+            Drawing::Graph(graph) => graph,
+            Drawing::Forest(forest) => forest,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 mod data;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use data::{ComparisonPart, document};
@@ -50,7 +49,8 @@ pub struct ChangedInput {
 }
 
 /// One changed key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangedKey {
     /// The full key.
     pub key: String,

@@ -10,8 +10,6 @@ use shape::{
     MilestonePart, NotePart, PastPart, RulePart, SaidPart, ScenarioPart, SharePart, TrendPart, WhenPart,
 };
 
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 pub use shape::Document;
 pub(super) use shape::QuantilePart;
 
@@ -75,20 +73,9 @@ pub fn document(forecast: &Forecast, about: &About) -> Document {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("A forecast of drawdown", SCHEMA_VERSION)
-}
-
-/// The JSON Schema of what is written as JSON.
-pub(super) fn schema_of<T: JsonSchema>(title: &str, version: u32) -> serde_json::Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>();
-    schema.insert("title".to_owned(), title.into());
-    if let Some(known) = schema.pointer_mut("/properties/schema_version").and_then(serde_json::Value::as_object_mut) {
-        known.insert("const".to_owned(), version.into());
-    }
-    schema.to_value()
+#[cfg(test)]
+pub(super) fn schema() -> serde_json::Value {
+    super::schema::of::<Document>("A forecast of drawdown", SCHEMA_VERSION)
 }
 
 /// The document as text, indented, with a newline at its end.

@@ -1,6 +1,5 @@
 //! How it ends: what the last 1 % is made of, and what the old storage has cost by then.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::{count, figure, percent};
@@ -13,7 +12,8 @@ use crate::sim::{LAST_PART_FROM, LastPart};
 use crate::units::{Share, Span};
 
 /// Means over the replications in which 99 % moved.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct LastPartMeans {
     /// Mailboxes that are left then.
     mailboxes: f64,
@@ -80,7 +80,8 @@ pub(super) fn last_part(forecast: &Forecast) -> Section {
 }
 
 /// What is paid until the old storage is gone, by `LEVELS` of the date.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct PricePart {
     currency: String,
     a_day: f64,

@@ -5,7 +5,9 @@ mod files;
 mod inputs;
 mod words;
 
-pub use data::{document, json, schema};
+#[cfg(test)]
+pub(super) use data::schema;
+pub use data::{document, json};
 pub use files::write;
 pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
 pub(super) use words::{Scale, bar_name};

@@ -2,13 +2,11 @@
 
 mod junit;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use junit::junit;
 
 use super::comparison::Comparison;
-use super::document::schema_of;
 use super::wording::replications;
 use super::{Block, Report, Section, Tone, comparison, markdown, rows};
 use crate::forecast::Forecast;
@@ -146,7 +144,8 @@ pub fn markdown(gates: &[Gate<'_>]) -> String {
 }
 
 /// The gates as JSON.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     /// Version of this shape: fields are only ever added while it stays the same.
     schema_version: u32,
@@ -156,7 +155,8 @@ pub struct Document {
     gates: Vec<GatePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct GatePart {
     /// The scenario's file, without folders.
     file: String,
@@ -177,7 +177,8 @@ struct GatePart {
     since_last_forecast: Option<comparison::ComparisonPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ExpectationPart {
     /// Which milestone.
     milestone: String,
@@ -201,9 +202,9 @@ struct ExpectationPart {
 const SCHEMA_VERSION: u32 = 1;
 
 /// The JSON Schema of the gates' document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("Gates of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document>("Gates of drawdown", SCHEMA_VERSION)
 }
 
 /// The gates as a document.

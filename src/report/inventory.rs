@@ -1,6 +1,5 @@
 //! What an inventory has told, in words and as a part of documents.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::count;
@@ -75,8 +74,8 @@ fn instead(missing: &str, inventory: &InventorySummary, scenario: &Scenario) -> 
 }
 
 /// An inventory as documents have it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "InventoryPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "InventoryPart"))]
 pub(super) struct Part {
     file: String,
     sha256: String,
@@ -89,15 +88,15 @@ pub(super) struct Part {
     missing: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "InventoryReasonPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "InventoryReasonPart"))]
 struct ReasonPart {
     reason: String,
     times: u64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "InventoryHeadPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "InventoryHeadPart"))]
 struct HeadPart {
     name: String,
     mailboxes: u64,
@@ -105,8 +104,8 @@ struct HeadPart {
     moved: u64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "InventoryColumnPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "InventoryColumnPart"))]
 struct ColumnPart {
     name: &'static str,
     header: String,

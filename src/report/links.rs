@@ -1,6 +1,5 @@
 //! Links between the stores: how long each held copies.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Block;
@@ -9,7 +8,8 @@ use super::wording::percent;
 use crate::forecast::Forecast;
 
 /// A link in the document.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct LinkPart {
     /// Its name.
     name: String,

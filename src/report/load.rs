@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wording::{count, figure, local, percent, utc};
@@ -306,8 +305,8 @@ fn span(span: Span) -> String {
 }
 
 /// A file of samples as documents have it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "LoadPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LoadPart"))]
 pub(super) struct Part {
     file: String,
     sha256: String,
@@ -319,8 +318,8 @@ pub(super) struct Part {
     columns: Vec<ColumnPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "LoadColumnPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LoadColumnPart"))]
 struct ColumnPart {
     name: String,
     header: String,

@@ -2,7 +2,9 @@
 
 mod data;
 
-pub use data::{json, schema};
+pub use data::json;
+#[cfg(test)]
+pub(super) use data::schema;
 
 use std::fmt::Write as _;
 use std::io;

@@ -1,6 +1,5 @@
 //! What causes the spread of the dates, for the page and for the document.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Block, Section, Tone};
@@ -73,7 +72,8 @@ fn interval(part: Part) -> String {
 }
 
 /// The same in the document: for every date by which something is empty, and as estimated.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SharesPart {
     /// Rows of the samples.
     rows: u32,
@@ -81,8 +81,8 @@ pub(super) struct SharesPart {
     milestones: Vec<MilestonePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SpreadMilestonePart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SpreadMilestonePart"))]
 struct MilestonePart {
     /// Its name.
     name: String,
@@ -94,8 +94,8 @@ struct MilestonePart {
     causes: Vec<CausePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SpreadCausePart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SpreadCausePart"))]
 pub(super) struct CausePart {
     /// Empty for chance.
     inputs: Vec<String>,
@@ -105,8 +105,8 @@ pub(super) struct CausePart {
     in_all: IndexPart,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SpreadSharePart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SpreadSharePart"))]
 pub(super) struct IndexPart {
     /// A share of 1, as estimated: it may lie a little outside.
     value: f64,

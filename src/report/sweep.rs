@@ -4,7 +4,9 @@ mod data;
 mod files;
 mod table;
 
-pub use data::{document, json, schema};
+#[cfg(test)]
+pub(super) use data::schema;
+pub use data::{document, json};
 pub use files::write;
 
 use super::what_if::words::amount;

@@ -4,7 +4,9 @@ mod data;
 mod files;
 pub(super) mod words;
 
-pub use data::{Document, document, json, schema};
+#[cfg(test)]
+pub(super) use data::schema;
+pub use data::{Document, document, json};
 pub use files::write;
 
 use super::comparison::{ChangedKey, shifted_by, signed};

@@ -109,7 +109,7 @@ fn stopping_by_the_width_costs_little_of_the_coverage() {
                     .is_some_and(|found| (found.value - found.low).max(found.high - found.value) <= 0.05)
             };
             let amount = Amount { minimum, batch, maximum: 2_000 };
-            let done = replicate(amount, watch, one, narrow).done;
+            let done = replicate(amount, watch, &one, &narrow).done;
             used += done.len();
             let found = estimate(&sorted(&done), level, CONFIDENCE).unwrap();
             held += u32::from(found.low <= 0.8 && 0.8 <= found.high);

@@ -83,7 +83,7 @@ impl Lease {
     pub fn keep(&self, now: Time) -> Result<(), DirectoryError> {
         let until = now + self.length;
         let mut values = self.values();
-        values.insert(Parameter::Until, Value::Whole(seconds_up(until)));
+        values.push((Parameter::Until, Value::Whole(seconds_up(until))));
         let kept = self.directory.change(Which::KeepLease, None, &values);
         match &kept {
             // Not the later of both: a clock that was set forward by mistake, and back, must not leave us sure of it for long.

@@ -206,7 +206,8 @@ fn bound(
     parameters: &[Parameter],
 ) -> Result<Vec<value::Encoded>, DirectoryError> {
     let one = |(parameter, of): (&Parameter, &postgres::types::Type)| {
-        let value = values.get(parameter).expect("what a statement may ask for is given");
+        let known = values.iter().find(|(known, _)| known == parameter);
+        let (_, value) = known.expect("what a statement may ask for is given");
         encoded(value, of).map_err(|why| DirectoryError::Failed { statement: which.name(), why })
     };
     parameters.iter().zip(statement.params()).map(one).collect()

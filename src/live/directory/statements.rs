@@ -3,8 +3,6 @@
 //! It knows no database, except that PostgreSQL numbers its parameters: a small reader replaces `:name` there, and leaves
 //! alone what is text, a quoted name, a comment or a cast.
 
-use std::collections::BTreeMap;
-
 use super::error::DirectoryError;
 use crate::scenario::site::Statements;
 
@@ -42,8 +40,8 @@ pub(super) enum Value {
     Whole(i64),
 }
 
-/// The values of one call.
-pub(super) type Values = BTreeMap<Parameter, Value>;
+/// The values of one call, each parameter once. They are eight at most.
+pub(super) type Values = Vec<(Parameter, Value)>;
 
 /// What a change has done.
 #[derive(Clone, Debug, PartialEq, Eq)]

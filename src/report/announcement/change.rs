@@ -1,6 +1,5 @@
 //! What has changed since an earlier post, as its readers would ask.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::earlier::Earlier;
@@ -10,7 +9,8 @@ use crate::report::wording::percent;
 use crate::units::Time;
 
 /// Since the earlier post.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Changes {
     /// Its day: "October 3".
     since: String,
@@ -23,7 +23,8 @@ pub(super) struct Changes {
 }
 
 /// One date.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Change {
     /// The head's name, or "all mailboxes".
     name: String,
@@ -39,7 +40,8 @@ struct Change {
     sentence: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     /// Reached since.

@@ -1,16 +1,15 @@
 //! The shape of `announcement.json`: what a later post is held against, and all that a template is given.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Announcement;
-use crate::report::document::schema_of;
 
 /// Version of the shape.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// What a later post has to know of this one.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Record {
     /// Version of this shape: fields are only ever added while it stays the same.
     pub(super) schema_version: u32,
@@ -29,7 +28,8 @@ pub(super) struct Record {
 }
 
 /// What was told of a milestone.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct DateRecord {
     /// Its name, as scenarios have it.
     pub(super) milestone: String,
@@ -46,7 +46,8 @@ pub(super) struct DateRecord {
 }
 
 /// The whole document.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document<'a> {
     #[serde(flatten)]
     record: &'a Record,
@@ -55,9 +56,9 @@ struct Document<'a> {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document<'_>>("A post of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document<'_>>("A post of drawdown", SCHEMA_VERSION)
 }
 
 impl Announcement {

@@ -1,15 +1,11 @@
-//! What charts are drawn with: plotters' backends, the embedded font, colours, and texts that keep within their place.
+//! What charts are drawn on: shapes in their order, colours, the embedded font, and texts that keep within their place.
 //!
-//! All places are in pixels of the SVG; the PNG is that times a scale.
+//! All places are in pixels of the SVG. What becomes of the shapes in a file is not known here.
 
 use std::io;
 
-use plotters::coord::Shift;
-use plotters::prelude::{
-    BitMapBackend, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, PathElement, Polygon, RGBColor,
-    Rectangle, SVGBackend, Text, TextStyle, TriangleMarker, WHITE,
-};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::prelude::{IntoFont, RGBColor, WHITE};
+use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, register_font};
 
 use super::super::wording::shown;
@@ -33,11 +29,6 @@ pub(super) const HEADING: f64 = 16.0;
 pub(super) const TEXT: f64 = 14.5;
 /// Height of a line of text.
 pub(super) const ROW: f64 = 20.0;
-
-/// A PNG is twice as large as the SVG, since bitmap text is uneven at its own size, unless that takes more pixels than this.
-const PIXELS: f64 = 16e6;
-
-pub(super) type Outcome<E> = Result<(), plotters::prelude::DrawingAreaErrorKind<E>>;
 
 /// What a chart is drawn on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,140 +55,99 @@ impl Paper {
 /// Something that knows how high it gets on a paper.
 pub(super) trait Draw {
     fn height(&self, paper: Paper) -> f64;
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType>;
+    fn draw(&self, canvas: &mut Canvas);
 }
 
-/// The drawing as SVG.
-pub(super) fn svg(drawing: &impl Draw, paper: Paper) -> io::Result<String> {
-    register()?;
-    let mut text = String::new();
-    {
-        let size = (paper.width, drawing.height(paper).ceil() as u32);
-        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        paint(drawing, &Canvas { area: &area, scale: 1.0, paper })?;
-    }
-    Ok(text)
-}
-
-/// The drawing as PNG.
-pub(super) fn png(drawing: &impl Draw, paper: Paper) -> io::Result<Vec<u8>> {
-    register()?;
-    let height = drawing.height(paper).ceil();
-    let scale = if paper.width() * height * 4.0 <= PIXELS { 2_u32 } else { 1 };
-    let (width, height) = (paper.width * scale, height as u32 * scale);
-    let mut pixels = vec![0; (width * height * 3) as usize];
-    {
-        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        paint(drawing, &Canvas { area: &area, scale: f64::from(scale), paper })?;
-    }
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // Charts are mostly white: what takes ten times as long makes them hardly any smaller.
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().map_err(io::Error::other)?;
-    writer.write_image_data(&pixels).map_err(io::Error::other)?;
-    writer.finish().map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
-fn paint<DB: DrawingBackend>(drawing: &impl Draw, canvas: &Canvas<'_, DB>) -> io::Result<()> {
-    let all = || {
-        canvas.area.fill(&WHITE)?;
-        drawing.draw(canvas)?;
-        canvas.area.present()
-    };
-    all().map_err(|error: plotters::prelude::DrawingAreaErrorKind<DB::ErrorType>| io::Error::other(error.to_string()))
-}
-
-/// A backend, and how its pixels relate to places.
-pub(super) struct Canvas<'a, DB: DrawingBackend> {
-    pub(super) area: &'a DrawingArea<DB, Shift>,
-    pub(super) scale: f64,
+/// What has been drawn on a paper: later shapes lie on earlier ones.
+pub(super) struct Canvas {
     pub(super) paper: Paper,
+    pub(super) shapes: Vec<Shape>,
 }
 
-impl<DB: DrawingBackend> Canvas<'_, DB> {
-    /// A label that interrupts any line behind it.
-    pub(super) fn label(&self, text: &str, (x, y): (f64, f64)) -> Outcome<DB::ErrorType> {
-        self.blank((x - 2.0, y - 1.0), (x + width(text, TEXT) + 2.0, y + ROW - 3.0))?;
-        self.text(text, (x, y), TEXT, INK, HPos::Left)
-    }
-
-    pub(super) fn blank(&self, from: (f64, f64), to: (f64, f64)) -> Outcome<DB::ErrorType> {
-        self.rectangle(from, to, WHITE, 1.0)
-    }
-
-    pub(super) fn rectangle(
-        &self,
-        from: (f64, f64),
-        to: (f64, f64),
+/// One of what all charts are made of.
+pub(super) enum Shape {
+    Rectangle {
+        corners: [(f64, f64); 2],
         colour: RGBColor,
         opacity: f64,
-    ) -> Outcome<DB::ErrorType> {
-        self.area.draw(&Rectangle::new([self.place(from), self.place(to)], colour.mix(opacity).filled()))
-    }
-
-    pub(super) fn triangle(&self, place: (f64, f64)) -> Outcome<DB::ErrorType> {
-        self.area.draw(&TriangleMarker::new(self.place(place), (6.0 * self.scale) as i32, INK.filled()))
-    }
-
-    pub(super) fn polygon(&self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) -> Outcome<DB::ErrorType> {
-        let edge: Vec<(i32, i32)> = edge.map(|place| self.place(place)).collect();
-        self.area.draw(&Polygon::new(edge, colour.mix(0.22)))
-    }
-
-    /// The same, opaque.
-    pub(super) fn filled(&self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) -> Outcome<DB::ErrorType> {
-        let edge: Vec<(i32, i32)> = edge.map(|place| self.place(place)).collect();
-        self.area.draw(&Polygon::new(edge, colour.filled()))
-    }
-
-    pub(super) fn path(&self, points: &[(f64, f64)], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
-        let points: Vec<(i32, i32)> = points.iter().map(|place| self.place(*place)).collect();
-        self.area.draw(&PathElement::new(points, colour.stroke_width((width * self.scale).round() as u32)))
-    }
-
-    /// A level line, in dashes.
-    pub(super) fn dashes(&self, from: f64, to: f64, y: f64) -> Outcome<DB::ErrorType> {
-        let mut x = from;
-        while x < to {
-            self.path(&[(x, y), ((x + 9.0).min(to), y)], INK, 1.5)?;
-            x += 15.0;
-        }
-        Ok(())
-    }
-
-    pub(super) fn text(
-        &self,
-        text: &str,
+    },
+    /// A small triangle that points to a place.
+    Triangle {
+        place: (f64, f64),
+    },
+    Polygon {
+        edge: Vec<(f64, f64)>,
+        colour: RGBColor,
+        opacity: f64,
+    },
+    Path {
+        points: Vec<(f64, f64)>,
+        colour: RGBColor,
+        width: f64,
+    },
+    Text {
+        text: String,
         place: (f64, f64),
         size: f64,
         colour: RGBColor,
         anchor: HPos,
-    ) -> Outcome<DB::ErrorType> {
-        let style: TextStyle<'_> = ("sans-serif", size * self.scale).into_font().into();
-        let style = style.color(&colour).pos(Pos::new(anchor, VPos::Top));
-        self.area.draw(&Text::new(shown(text), self.place(place), style))
+    },
+}
+
+impl Canvas {
+    pub(super) fn new(paper: Paper) -> Self {
+        Self { paper, shapes: Vec::new() }
+    }
+
+    /// A label that interrupts any line behind it.
+    pub(super) fn label(&mut self, text: &str, (x, y): (f64, f64)) {
+        self.blank((x - 2.0, y - 1.0), (x + width(text, TEXT) + 2.0, y + ROW - 3.0));
+        self.text(text, (x, y), TEXT, INK, HPos::Left);
+    }
+
+    pub(super) fn blank(&mut self, from: (f64, f64), to: (f64, f64)) {
+        self.rectangle(from, to, WHITE, 1.0);
+    }
+
+    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBColor, opacity: f64) {
+        self.shapes.push(Shape::Rectangle { corners: [from, to], colour, opacity });
+    }
+
+    pub(super) fn triangle(&mut self, place: (f64, f64)) {
+        self.shapes.push(Shape::Triangle { place });
+    }
+
+    pub(super) fn polygon(&mut self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) {
+        self.shapes.push(Shape::Polygon { edge: edge.collect(), colour, opacity: 0.22 });
+    }
+
+    /// The same, opaque.
+    pub(super) fn filled(&mut self, edge: impl Iterator<Item = (f64, f64)>, colour: RGBColor) {
+        self.shapes.push(Shape::Polygon { edge: edge.collect(), colour, opacity: 1.0 });
+    }
+
+    pub(super) fn path(&mut self, points: &[(f64, f64)], colour: RGBColor, width: f64) {
+        self.shapes.push(Shape::Path { points: points.to_vec(), colour, width });
+    }
+
+    /// A level line, in dashes.
+    pub(super) fn dashes(&mut self, from: f64, to: f64, y: f64) {
+        let mut x = from;
+        while x < to {
+            self.path(&[(x, y), ((x + 9.0).min(to), y)], INK, 1.5);
+            x += 15.0;
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str, place: (f64, f64), size: f64, colour: RGBColor, anchor: HPos) {
+        self.shapes.push(Shape::Text { text: shown(text), place, size, colour, anchor });
     }
 
     /// Lines of text below each other.
-    pub(super) fn lines(
-        &self,
-        lines: &[String],
-        (x, y): (f64, f64),
-        size: f64,
-        colour: RGBColor,
-    ) -> Outcome<DB::ErrorType> {
+    pub(super) fn lines(&mut self, lines: &[String], (x, y): (f64, f64), size: f64, colour: RGBColor) {
         for (number, line) in lines.iter().enumerate() {
-            self.text(line, (x, y + number as f64 * height(size)), size, colour, HPos::Left)?;
+            self.text(line, (x, y + number as f64 * height(size)), size, colour, HPos::Left);
         }
-        Ok(())
-    }
-
-    fn place(&self, (x, y): (f64, f64)) -> (i32, i32) {
-        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
     }
 }
 

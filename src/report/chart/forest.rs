@@ -1,9 +1,8 @@
 //! A forest: a dot within its interval for each of several shifts, below each other on one axis.
 
-use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{COLOURS, Canvas, Draw, GREY, INK, Outcome, Paper, TEXT};
+use super::canvas::{COLOURS, Canvas, Draw, GREY, INK, Paper, TEXT};
 use super::strips::{EDGE, Scale, Strips};
 
 /// More shifts than these are not drawn; the subtitle says so.
@@ -43,23 +42,22 @@ impl Draw for Forest {
         self.layout(paper).height
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+    fn draw(&self, canvas: &mut Canvas) {
         let strips = self.layout(canvas.paper);
-        strips.head(canvas)?;
-        canvas.text(&self.unit, (EDGE, strips.above), TEXT, GREY, HPos::Left)?;
+        strips.head(canvas);
+        canvas.text(&self.unit, (EDGE, strips.above), TEXT, GREY, HPos::Left);
         let all = self.rows.iter().flat_map(|row| [row.shift, row.interval.0, row.interval.1]);
         let scale = Scale::new(canvas.paper, all);
-        strips.axis(canvas, &scale, true)?;
+        strips.axis(canvas, &scale, true);
         for (place, row) in self.rows.iter().enumerate() {
-            strips.name(canvas, place)?;
+            strips.name(canvas, place);
             let (x, middle) = (scale.at(row.shift), strips.marks(place) + DOT / 2.0);
             let ends = [row.interval.0, row.interval.1].map(|end| scale.at(end));
-            canvas.path(&ends.map(|end| (end, middle)), INK, 2.0)?;
+            canvas.path(&ends.map(|end| (end, middle)), INK, 2.0);
             for end in ends {
-                canvas.path(&[(end, middle - HALF), (end, middle + HALF)], INK, 1.0)?;
+                canvas.path(&[(end, middle - HALF), (end, middle + HALF)], INK, 1.0);
             }
-            canvas.rectangle((x - HALF, middle - HALF), (x + HALF, middle + HALF), COLOURS[0], 1.0)?;
+            canvas.rectangle((x - HALF, middle - HALF), (x + HALF, middle + HALF), COLOURS[0], 1.0);
         }
-        Ok(())
     }
 }

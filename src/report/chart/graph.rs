@@ -1,11 +1,10 @@
 //! Panels over numbers in place of days: lines over one varied key, a map over two, and a frontier.
 
-use plotters::prelude::{DrawingBackend, RGBColor};
+use plotters::prelude::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{
-    COLOURS, Canvas, Draw, GREY, HEADING, INK, Outcome, PALE, Paper, ROW, TEXT, TITLE, fit, height, round_step, width,
-    wrapped,
+    COLOURS, Canvas, Draw, GREY, HEADING, INK, PALE, Paper, ROW, TEXT, TITLE, fit, height, round_step, width, wrapped,
 };
 
 const EDGE: f64 = 10.0;
@@ -124,38 +123,31 @@ impl Draw for Graph {
         layout.top + self.panels.len().div_ceil(layout.columns) as f64 * layout.panel + EDGE
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+    fn draw(&self, canvas: &mut Canvas) {
         let layout = self.layout(canvas.paper);
-        canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
-        canvas.lines(&layout.subtitle, (EDGE, EDGE + layout.title.len() as f64 * height(TITLE)), TEXT, GREY)?;
+        canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK);
+        canvas.lines(&layout.subtitle, (EDGE, EDGE + layout.title.len() as f64 * height(TITLE)), TEXT, GREY);
         for (number, panel) in self.panels.iter().enumerate() {
             let x = EDGE + (number % layout.columns) as f64 * (layout.column + GAP);
             let y = layout.top + (number / layout.columns) as f64 * layout.panel + 12.0;
-            canvas.text(&fit(&panel.name, HEADING, layout.column), (x, y), HEADING, INK, HPos::Left)?;
+            canvas.text(&fit(&panel.name, HEADING, layout.column), (x, y), HEADING, INK, HPos::Left);
             let y = y + height(HEADING);
-            canvas.text(&fit(&panel.axes.1, TEXT, layout.column), (x, y), TEXT, GREY, HPos::Left)?;
+            canvas.text(&fit(&panel.axes.1, TEXT, layout.column), (x, y), TEXT, GREY, HPos::Left);
             let place = (x, y + ROW + 4.0);
             match &panel.body {
-                Body::Line(points) => canvas.means(panel, points, place, layout.column)?,
+                Body::Line(points) => canvas.means(panel, points, place, layout.column),
                 Body::Frontier { points, frontier, knee } => {
-                    canvas.frontier(panel, (points, frontier, *knee), place, layout.column)?;
+                    canvas.frontier(panel, (points, frontier, *knee), place, layout.column);
                 }
-                Body::Map { across, up, numbers } => canvas.map(panel, (across, up, numbers), place, layout.column)?,
+                Body::Map { across, up, numbers } => canvas.map(panel, (across, up, numbers), place, layout.column),
             }
         }
-        Ok(())
     }
 }
 
-impl<DB: DrawingBackend> Canvas<'_, DB> {
+impl Canvas {
     /// Draws the axes around some points and returns where these lie.
-    fn axes(
-        &self,
-        panel: &Panel,
-        points: &[(f64, f64)],
-        (x, y): (f64, f64),
-        column: f64,
-    ) -> Result<Frame, plotters::prelude::DrawingAreaErrorKind<DB::ErrorType>> {
+    fn axes(&mut self, panel: &Panel, points: &[(f64, f64)], (x, y): (f64, f64), column: f64) -> Frame {
         let range = |of: fn(&(f64, f64)) -> f64| spread(points.iter().map(of));
         let (across, up) = (range(|point| point.0), range(|point| point.1));
         let labels = ticks(up, 5.0);
@@ -170,75 +162,78 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         };
         for (value, text) in &labels {
             let (_, height) = frame.at((across.0, *value));
-            self.path(&[(frame.left, height), (frame.right, height)], PALE, 1.0)?;
-            self.text(text, (frame.left - 8.0, height - 8.0), TEXT, GREY, HPos::Right)?;
+            self.path(&[(frame.left, height), (frame.right, height)], PALE, 1.0);
+            self.text(text, (frame.left - 8.0, height - 8.0), TEXT, GREY, HPos::Right);
         }
         let most = ((frame.right - frame.left) / 80.0).max(2.0);
         for (value, text) in ticks(across, most) {
             let (place, _) = frame.at((value, up.0));
-            self.path(&[(place, frame.bottom), (place, frame.bottom + 5.0)], INK, 1.0)?;
+            self.path(&[(place, frame.bottom), (place, frame.bottom + 5.0)], INK, 1.0);
             let half = width(&text, TEXT) / 2.0;
             let middle = place.min(frame.right + 6.0 - half).max(frame.left - 8.0 + half);
-            self.text(&text, (middle, frame.bottom + 8.0), TEXT, GREY, HPos::Center)?;
+            self.text(&text, (middle, frame.bottom + 8.0), TEXT, GREY, HPos::Center);
         }
-        self.path(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], INK, 1.0)?;
-        self.below(panel, &frame)?;
-        Ok(frame)
+        self.path(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], INK, 1.0);
+        self.below(panel, &frame);
+        frame
     }
 
-    fn below(&self, panel: &Panel, frame: &Frame) -> Outcome<DB::ErrorType> {
+    fn below(&mut self, panel: &Panel, frame: &Frame) {
         let text = fit(&panel.axes.0, TEXT, frame.right - frame.left);
-        self.text(&text, (f64::midpoint(frame.left, frame.right), frame.bottom + 8.0 + ROW), TEXT, GREY, HPos::Center)
+        self.text(&text, (f64::midpoint(frame.left, frame.right), frame.bottom + 8.0 + ROW), TEXT, GREY, HPos::Center);
     }
 
-    fn means(&self, panel: &Panel, points: &[Over], place: (f64, f64), column: f64) -> Outcome<DB::ErrorType> {
+    fn means(&mut self, panel: &Panel, points: &[Over], place: (f64, f64), column: f64) {
         let all: Vec<(f64, f64)> = points.iter().flat_map(Over::ends).collect();
-        let frame = self.axes(panel, &all, place, column)?;
+        let frame = self.axes(panel, &all, place, column);
         if points.len() > 1 {
             let upper = points.iter().map(|point| frame.at(point.ends()[1]));
             let lower = points.iter().rev().map(|point| frame.at(point.ends()[0]));
-            self.polygon(upper.chain(lower), COLOURS[0])?;
+            self.polygon(upper.chain(lower), COLOURS[0]);
         }
         let line: Vec<(f64, f64)> = points.iter().map(|point| frame.at((point.number, point.mean))).collect();
         if line.len() > 1 {
-            self.path(&line, COLOURS[0], 2.5)?;
+            self.path(&line, COLOURS[0], 2.5);
         }
-        line.iter().try_for_each(|place| self.dot(*place, 3.5, COLOURS[0]))
+        for place in line {
+            self.dot(place, 3.5, COLOURS[0]);
+        }
     }
 
     fn frontier(
-        &self,
+        &mut self,
         panel: &Panel,
         (points, frontier, knee): (&[(f64, f64)], &[usize], Option<usize>),
         place: (f64, f64),
         column: f64,
-    ) -> Outcome<DB::ErrorType> {
-        let frame = self.axes(panel, points, place, column)?;
+    ) {
+        let frame = self.axes(panel, points, place, column);
         for point in points {
-            self.dot(frame.at(*point), 3.0, GREY)?;
+            self.dot(frame.at(*point), 3.0, GREY);
         }
         let line: Vec<(f64, f64)> = frontier.iter().map(|place| frame.at(points[*place])).collect();
         if line.len() > 1 {
-            self.path(&line, COLOURS[0], 2.0)?;
+            self.path(&line, COLOURS[0], 2.0);
         }
-        line.iter().try_for_each(|place| self.dot(*place, 4.5, COLOURS[0]))?;
+        for place in line {
+            self.dot(place, 4.5, COLOURS[0]);
+        }
         if let Some(knee) = knee {
             let (x, y) = frame.at(points[knee]);
-            self.dot((x, y), 8.0, COLOURS[1])?;
+            self.dot((x, y), 8.0, COLOURS[1]);
             let right = x + 12.0 + width("knee", TEXT) < frame.right;
             let from = if right { x + 12.0 } else { x - 14.0 - width("knee", TEXT) };
-            self.label("knee", (from, (y - ROW).max(frame.top)))?;
+            self.label("knee", (from, (y - ROW).max(frame.top)));
         }
-        Ok(())
     }
 
     fn map(
-        &self,
+        &mut self,
         panel: &Panel,
         (across, up, numbers): (&[String], &[String], &[f64]),
         (x, y): (f64, f64),
         column: f64,
-    ) -> Outcome<DB::ErrorType> {
+    ) {
         let widest = up.iter().map(|text| width(text, TEXT)).fold(0.0, f64::max).min(column * 0.3);
         let bottom = y + plot_height(column) - ROW;
         let frame =
@@ -252,40 +247,40 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             let (at, above) = (place / up.len(), place % up.len());
             let (left, below) = (frame.left + at as f64 * wide, frame.bottom - above as f64 * high);
             let share = if most > least { (number - least) / (most - least) } else { 0.0 };
-            self.rectangle((left, below - high), (left + wide - 1.0, below - 1.0), colour(share), 1.0)?;
+            self.rectangle((left, below - high), (left + wide - 1.0, below - 1.0), colour(share), 1.0);
             let text = format!("{number:.digits$}");
             if width(&text, TEXT) + 6.0 <= wide && ROW <= high {
                 let ink = if share > 0.5 { ON_DARK } else { ON_LIGHT };
-                self.text(&text, (left + wide / 2.0, below - high / 2.0 - 9.0), TEXT, ink, HPos::Center)?;
+                self.text(&text, (left + wide / 2.0, below - high / 2.0 - 9.0), TEXT, ink, HPos::Center);
             }
         }
         // As many labels as there is room for.
         let each = |room: f64, needed: f64| (needed / room).ceil().max(1.0) as usize;
         for (place, text) in up.iter().enumerate().step_by(each(high, ROW)) {
             let middle = frame.bottom - (place as f64 + 0.5) * high;
-            self.text(&fit(text, TEXT, widest), (frame.left - 8.0, middle - 9.0), TEXT, GREY, HPos::Right)?;
+            self.text(&fit(text, TEXT, widest), (frame.left - 8.0, middle - 9.0), TEXT, GREY, HPos::Right);
         }
         let widest = across.iter().map(|text| width(text, TEXT)).fold(0.0, f64::max) + 10.0;
         for (place, text) in across.iter().enumerate().step_by(each(wide, widest)) {
             let middle = frame.left + (place as f64 + 0.5) * wide;
-            self.text(text, (middle, frame.bottom + 8.0), TEXT, GREY, HPos::Center)?;
+            self.text(text, (middle, frame.bottom + 8.0), TEXT, GREY, HPos::Center);
         }
-        self.below(panel, &frame)?;
+        self.below(panel, &frame);
         self.scale(
             (least, most),
             digits,
             (frame.left, frame.bottom + 12.0 + 2.0 * ROW),
             (frame.right - frame.left).min(260.0),
-        )
+        );
     }
 
     /// What the colours say.
-    fn scale(&self, (least, most): (f64, f64), digits: usize, (x, y): (f64, f64), room: f64) -> Outcome<DB::ErrorType> {
+    fn scale(&mut self, (least, most): (f64, f64), digits: usize, (x, y): (f64, f64), room: f64) {
         const STEPS: u32 = 40;
         let (low, high) = (format!("{least:.digits$}"), format!("{most:.digits$}"));
         let from = x + width(&low, TEXT) + 8.0;
         let to = from + room - width(&low, TEXT) - width(&high, TEXT) - 16.0;
-        self.text(&low, (x, y), TEXT, GREY, HPos::Left)?;
+        self.text(&low, (x, y), TEXT, GREY, HPos::Left);
         for step in 0..STEPS {
             let at = |step: u32| from + (to - from) * f64::from(step) / f64::from(STEPS);
             self.rectangle(
@@ -293,17 +288,17 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
                 (at(step + 1), y + 3.0 + COLOUR_BAR),
                 colour(f64::from(step) / f64::from(STEPS - 1)),
                 1.0,
-            )?;
+            );
         }
-        self.text(&high, (to + 8.0, y), TEXT, GREY, HPos::Left)
+        self.text(&high, (to + 8.0, y), TEXT, GREY, HPos::Left);
     }
 
-    fn dot(&self, (x, y): (f64, f64), radius: f64, colour: RGBColor) -> Outcome<DB::ErrorType> {
+    fn dot(&mut self, (x, y): (f64, f64), radius: f64, colour: RGBColor) {
         let edge = (0..16).map(|step| {
             let (sin, cos) = (f64::from(step) * std::f64::consts::TAU / 16.0).sin_cos();
             (x + radius * cos, y + radius * sin)
         });
-        self.filled(edge, colour)
+        self.filled(edge, colour);
     }
 }
 
@@ -365,7 +360,7 @@ mod tests {
         let body = Body::Map { across: said(3), up: said(2), numbers: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
         let panel = Panel { name: "days".into(), axes: ("across".into(), "up".into()), body };
         let graph = Graph { title: "a map".into(), subtitle: String::new(), panels: vec![panel] };
-        let svg = super::super::canvas::svg(&graph, Paper::PAGE).unwrap();
+        let svg = super::super::print::svg(&graph, Paper::PAGE).unwrap();
         let of_cells =
             |fill: &str| svg.split("<text ").filter(|text| text.contains(&format!("fill=\"{fill}\""))).count();
         assert_eq!((of_cells("#FEFEFE"), of_cells("#202020")), (3, 3), "{svg}");

@@ -1,10 +1,10 @@
 //! What a panel's plot shows, and how it is drawn.
 
-use plotters::prelude::{DrawingBackend, RGBColor};
+use plotters::prelude::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::super::wording::{count, percent};
-use super::canvas::{COLOURS, Canvas, GREY, INK, Outcome, PALE, ROW, TEXT, fit, round_step, width, wrapped};
+use super::canvas::{COLOURS, Canvas, GREY, INK, PALE, ROW, TEXT, fit, round_step, width, wrapped};
 use super::sheet::{SAMPLE, Sheet, Sign};
 use super::{Mark, Point};
 
@@ -88,13 +88,7 @@ impl Frame {
 }
 
 impl Sheet {
-    pub(super) fn plot<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<'_, DB>,
-        plot: &Plot,
-        (x, y): (f64, f64),
-        column: f64,
-    ) -> Outcome<DB::ErrorType> {
+    pub(super) fn plot(&self, canvas: &mut Canvas, plot: &Plot, (x, y): (f64, f64), column: f64) {
         let labels = steps(plot.most);
         let widest = labels.iter().map(|(_, text)| width(text, TEXT)).fold(0.0, f64::max);
         let top = y + ABOVE;
@@ -106,56 +100,54 @@ impl Sheet {
             days: self.days,
             most: plot.most,
         };
-        canvas.text(&fit(&plot.unit, TEXT, column), (x, y + 2.0), TEXT, GREY, HPos::Left)?;
+        canvas.text(&fit(&plot.unit, TEXT, column), (x, y + 2.0), TEXT, GREY, HPos::Left);
         for (value, text) in &labels {
             let height = frame.y(*value);
-            canvas.path(&[(frame.left, height), (frame.right, height)], if *value > 0.0 { PALE } else { INK }, 1.0)?;
-            canvas.text(text, (frame.left - 8.0, height - 8.0), TEXT, GREY, HPos::Right)?;
+            canvas.path(&[(frame.left, height), (frame.right, height)], if *value > 0.0 { PALE } else { INK }, 1.0);
+            canvas.text(text, (frame.left - 8.0, height - 8.0), TEXT, GREY, HPos::Right);
         }
-        self.ticks(canvas, &frame)?;
+        self.ticks(canvas, &frame);
         for upright in &plot.uprights {
-            canvas.path(&[(frame.x(*upright), frame.top), (frame.x(*upright), frame.bottom)], GREY, 1.0)?;
+            canvas.path(&[(frame.x(*upright), frame.top), (frame.x(*upright), frame.bottom)], GREY, 1.0);
         }
         for bar in &plot.bars {
             let (left, right) = (frame.x(bar.from) + 0.5, (frame.x(bar.to) - 0.5).max(frame.x(bar.from) + 1.5));
             let opacity = if bar.is_full { 1.0 } else { 0.4 };
-            canvas.rectangle((left, frame.y(bar.value)), (right, frame.bottom), COLOURS[0], opacity)?;
+            canvas.rectangle((left, frame.y(bar.value)), (right, frame.bottom), COLOURS[0], opacity);
         }
         for (day, stack) in plot.stacks.iter().enumerate() {
-            canvas.stack(&frame, day as f64, stack)?;
+            canvas.stack(&frame, day as f64, stack);
         }
         if let Some(level) = plot.level {
-            canvas.dashes(frame.left, frame.right, frame.y(level))?;
+            canvas.dashes(frame.left, frame.right, frame.y(level));
         }
-        canvas.line(&frame, &plot.thin, GREY, 1.0)?;
+        canvas.line(&frame, &plot.thin, GREY, 1.0);
         if let [point] = plot.band[..] {
             let (left, right) = frame.day(point);
-            canvas.rectangle((left, frame.y(point.high)), (right, frame.y(point.low)), COLOURS[0], 0.22)?;
+            canvas.rectangle((left, frame.y(point.high)), (right, frame.y(point.low)), COLOURS[0], 0.22);
         } else if !plot.band.is_empty() {
             let upper = plot.band.iter().map(|point| (frame.x(point.day), frame.y(point.high)));
             let lower = plot.band.iter().rev().map(|point| (frame.x(point.day), frame.y(point.low)));
-            canvas.polygon(upper.chain(lower), COLOURS[0])?;
+            canvas.polygon(upper.chain(lower), COLOURS[0]);
         }
-        canvas.line(&frame, &plot.band, COLOURS[0], 2.5)?;
+        canvas.line(&frame, &plot.band, COLOURS[0], 2.5);
         if let Some(day) = plot.triangle {
-            canvas.triangle((frame.x(day), frame.bottom + 5.0))?;
+            canvas.triangle((frame.x(day), frame.bottom + 5.0));
         }
-        Ok(())
     }
 
     /// The dates below a panel: those at its edges stay within it.
-    fn ticks<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, frame: &Frame) -> Outcome<DB::ErrorType> {
+    fn ticks(&self, canvas: &mut Canvas, frame: &Frame) {
         let (from, to) = self.days;
         let each = width("Oct 29", TEXT) + 14.0;
         let most = ((frame.right - frame.left) / each).floor().max(1.0) as usize;
         for Mark { day, text } in self.dates.ticks(from, to, most, false) {
             let x = frame.x(day);
-            canvas.path(&[(x, frame.bottom), (x, frame.bottom + 5.0)], INK, 1.0)?;
+            canvas.path(&[(x, frame.bottom), (x, frame.bottom + 5.0)], INK, 1.0);
             let half = width(&text, TEXT) / 2.0;
             let middle = x.min(frame.right + 6.0 - half).max(frame.left - 8.0 + half);
-            canvas.text(&text, (middle, frame.bottom + 11.0), TEXT, GREY, HPos::Center)?;
+            canvas.text(&text, (middle, frame.bottom + 11.0), TEXT, GREY, HPos::Center);
         }
-        Ok(())
     }
 }
 
@@ -174,49 +166,45 @@ fn steps(most: f64) -> Vec<(f64, String)> {
     values.filter(|value| *value <= most * 1.000_001).map(|value| (value, text(value))).collect()
 }
 
-impl<DB: DrawingBackend> Canvas<'_, DB> {
-    fn line(&self, frame: &Frame, points: &[Point], colour: RGBColor, width: f64) -> Outcome<DB::ErrorType> {
+impl Canvas {
+    fn line(&mut self, frame: &Frame, points: &[Point], colour: RGBColor, width: f64) {
         match *points {
-            [] => Ok(()),
+            [] => {}
             // A line needs two ends: those of the day.
             [point] => {
                 let ((left, right), height) = (frame.day(point), frame.y(point.middle));
-                self.path(&[(left, height), (right, height)], colour, width)
+                self.path(&[(left, height), (right, height)], colour, width);
             }
             _ => {
                 let places: Vec<_> = points.iter().map(|point| (frame.x(point.day), frame.y(point.middle))).collect();
-                self.path(&places, colour, width)
+                self.path(&places, colour, width);
             }
         }
     }
 
     /// Draws a sign of the key and returns the room that it takes.
-    pub(super) fn sign(
-        &self,
-        sign: Sign,
-        (x, y): (f64, f64),
-    ) -> Result<f64, plotters::prelude::DrawingAreaErrorKind<DB::ErrorType>> {
+    pub(super) fn sign(&mut self, sign: Sign, (x, y): (f64, f64)) -> f64 {
         let (middle, end) = (y + 8.0, x + SAMPLE);
         match sign {
-            Sign::Nothing => return Ok(0.0),
+            Sign::Nothing => return 0.0,
             Sign::Band => {
-                self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 0.22)?;
-                self.path(&[(x, middle), (end, middle)], COLOURS[0], 2.5)?;
+                self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 0.22);
+                self.path(&[(x, middle), (end, middle)], COLOURS[0], 2.5);
             }
-            Sign::Thin => self.path(&[(x, middle), (end, middle)], GREY, 1.0)?,
-            Sign::Level => self.dashes(x, end, middle)?,
+            Sign::Thin => self.path(&[(x, middle), (end, middle)], GREY, 1.0),
+            Sign::Level => self.dashes(x, end, middle),
             Sign::Upright => {
-                self.path(&[(x + SAMPLE / 2.0, middle - 7.0), (x + SAMPLE / 2.0, middle + 7.0)], GREY, 1.0)?;
+                self.path(&[(x + SAMPLE / 2.0, middle - 7.0), (x + SAMPLE / 2.0, middle + 7.0)], GREY, 1.0);
             }
-            Sign::Full => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 1.0)?,
-            Sign::Faint => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 0.4)?,
-            Sign::Triangle => self.triangle((x + SAMPLE / 2.0, middle))?,
+            Sign::Full => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 1.0),
+            Sign::Faint => self.rectangle((x, middle - 6.0), (end, middle + 6.0), COLOURS[0], 0.4),
+            Sign::Triangle => self.triangle((x + SAMPLE / 2.0, middle)),
         }
-        Ok(SAMPLE + 6.0)
+        SAMPLE + 6.0
     }
 
     /// A day's values one above the other.
-    fn stack(&self, frame: &Frame, day: f64, stack: &[(f64, usize)]) -> Outcome<DB::ErrorType> {
+    fn stack(&mut self, frame: &Frame, day: f64, stack: &[(f64, usize)]) {
         let (left, right) = (frame.x(day), frame.x(day + 1.0));
         // Columns that are wide enough stand apart.
         let right = if right - left > 5.0 { right - 1.0 } else { right };
@@ -227,30 +215,24 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             if bottom - top >= 0.5 {
                 let (colour, opacity) = part_colour(*number);
                 let gap = if bottom - top > 4.0 { 1.0 } else { 0.0 };
-                self.rectangle((left, top + gap), (right, bottom), colour, opacity)?;
+                self.rectangle((left, top + gap), (right, bottom), colour, opacity);
             }
         }
-        Ok(())
     }
 
     /// One bar, cut into its parts, and their names in the same order.
-    pub(super) fn parts(
-        &self,
-        parts: &[(String, f64, usize)],
-        (x, y): (f64, f64),
-        column: f64,
-    ) -> Outcome<DB::ErrorType> {
+    pub(super) fn parts(&mut self, parts: &[(String, f64, usize)], (x, y): (f64, f64), column: f64) {
         let mut from = x;
         for (_, share, number) in parts {
             let to = (from + column * share).min(x + column);
             // White lines tell neighbours apart without colour.
             let (colour, opacity) = part_colour(*number);
             if to - from >= 1.0 {
-                self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), colour, opacity)?;
+                self.rectangle((from, y + 6.0), ((to - 1.5).max(from + 1.0), y + 26.0), colour, opacity);
             }
             from = to;
         }
-        self.lines(&part_lines(parts, column), (x, y + 32.0), TEXT, INK)
+        self.lines(&part_lines(parts, column), (x, y + 32.0), TEXT, INK);
     }
 }
 

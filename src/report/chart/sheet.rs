@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{Canvas, Draw, GREY, HEADING, INK, Outcome, Paper, ROW, TEXT, TITLE, fit, height, width, wrapped};
+use super::canvas::{Canvas, Draw, GREY, HEADING, INK, Paper, ROW, TEXT, TITLE, fit, height, width, wrapped};
 use super::dates::Dates;
 use super::plot::{ABOVE, BELOW, Plot, parts_height, plot_height};
 
@@ -216,33 +215,32 @@ impl Draw for Part<'_> {
         to - from
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+    fn draw(&self, canvas: &mut Canvas) {
         let (sheet, layout) = (self.sheet, self.sheet.layout(canvas.paper));
         let (from, _) = layout.extent(&self.panels);
         if self.panels.start == 0 {
-            canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
+            canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK);
             let below = EDGE + layout.title.len() as f64 * height(TITLE);
-            canvas.lines(&layout.subtitle, (EDGE, below), TEXT, GREY)?;
+            canvas.lines(&layout.subtitle, (EDGE, below), TEXT, GREY);
             for (x, y, sign, text) in &layout.key {
-                let sample = canvas.sign(*sign, (*x, *y))?;
-                canvas.text(text, (x + sample, *y), TEXT, GREY, HPos::Left)?;
+                let sample = canvas.sign(*sign, (*x, *y));
+                canvas.text(text, (x + sample, *y), TEXT, GREY, HPos::Left);
             }
         }
         for (panel, placed) in sheet.panels.iter().zip(&layout.panels).take(self.panels.end).skip(self.panels.start) {
             let (y, top) = (placed.y - from, placed.top - from);
-            canvas.text(&placed.name, (placed.x, y), HEADING, INK, HPos::Left)?;
-            canvas.lines(&placed.notes, (placed.x, y + height(HEADING)), TEXT, GREY)?;
+            canvas.text(&placed.name, (placed.x, y), HEADING, INK, HPos::Left);
+            canvas.lines(&placed.notes, (placed.x, y + height(HEADING)), TEXT, GREY);
             match &panel.body {
-                Body::Plot(plot) => sheet.plot(canvas, plot, (placed.x, top), layout.column)?,
+                Body::Plot(plot) => sheet.plot(canvas, plot, (placed.x, top), layout.column),
                 Body::Parts(parts, days) => {
-                    canvas.parts(parts, (placed.x, top), layout.column)?;
+                    canvas.parts(parts, (placed.x, top), layout.column);
                     let below = top + parts_height(parts, layout.column);
-                    sheet.plot(canvas, days, (placed.x, below), layout.column)?;
+                    sheet.plot(canvas, days, (placed.x, below), layout.column);
                 }
                 Body::Nothing => {}
             }
         }
-        Ok(())
     }
 }
 
@@ -251,8 +249,8 @@ impl Draw for Sheet {
         self.whole().height(paper)
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
-        self.whole().draw(canvas)
+    fn draw(&self, canvas: &mut Canvas) {
+        self.whole().draw(canvas);
     }
 }
 

@@ -1,9 +1,8 @@
 //! Marks below each other on one axis, each below its name: how bars and dots of several rows are laid out.
 
-use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{Canvas, GREY, INK, Outcome, PALE, Paper, ROW, TEXT, TITLE, height, round_step, width, wrapped};
+use super::canvas::{Canvas, GREY, INK, PALE, Paper, ROW, TEXT, TITLE, height, round_step, width, wrapped};
 
 pub(super) const EDGE: f64 = 10.0;
 
@@ -48,36 +47,31 @@ impl Strips {
     }
 
     /// Title and subtitle.
-    pub(super) fn head<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
-        canvas.lines(&self.title, (EDGE, EDGE), TITLE, INK)?;
-        canvas.lines(&self.subtitle, (EDGE, EDGE + self.title.len() as f64 * height(TITLE)), TEXT, GREY)
+    pub(super) fn head(&self, canvas: &mut Canvas) {
+        canvas.lines(&self.title, (EDGE, EDGE), TITLE, INK);
+        canvas.lines(&self.subtitle, (EDGE, EDGE + self.title.len() as f64 * height(TITLE)), TEXT, GREY);
     }
 
     /// The axis over a range, with its lines and its numbers, and where nothing is.
-    pub(super) fn axis<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<'_, DB>,
-        scale: &Scale,
-        is_signed: bool,
-    ) -> Outcome<DB::ErrorType> {
+    pub(super) fn axis(&self, canvas: &mut Canvas, scale: &Scale, is_signed: bool) {
         let (left, right) = scale.ends;
         for (number, text) in ticks(scale.range, ((right - left) / 90.0).max(2.0), is_signed) {
             let x = scale.at(number);
-            canvas.path(&[(x, self.top), (x, self.axis)], PALE, 1.0)?;
+            canvas.path(&[(x, self.top), (x, self.axis)], PALE, 1.0);
             let half = width(&text, TEXT) / 2.0;
             let middle = x.min(right + 4.0 - half).max(left - 4.0 + half);
-            canvas.text(&text, (middle, self.axis + 6.0), TEXT, GREY, HPos::Center)?;
+            canvas.text(&text, (middle, self.axis + 6.0), TEXT, GREY, HPos::Center);
         }
-        canvas.path(&[(scale.at(0.0), self.top), (scale.at(0.0), self.axis)], INK, 1.0)
+        canvas.path(&[(scale.at(0.0), self.top), (scale.at(0.0), self.axis)], INK, 1.0);
     }
 
     /// The name of a row.
-    pub(super) fn name<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, row: usize) -> Outcome<DB::ErrorType> {
+    pub(super) fn name(&self, canvas: &mut Canvas, row: usize) {
         let (y, lines) = &self.names[row];
         // A line of the axis behind a name would cross its letters.
         let widest = lines.iter().map(|line| width(line, TEXT)).fold(0.0, f64::max);
-        canvas.blank((EDGE - 2.0, y - 1.0), (EDGE + widest + 2.0, self.marks(row) - 2.0))?;
-        canvas.lines(lines, (EDGE, *y), TEXT, INK)
+        canvas.blank((EDGE - 2.0, y - 1.0), (EDGE + widest + 2.0, self.marks(row) - 2.0));
+        canvas.lines(lines, (EDGE, *y), TEXT, INK);
     }
 
     /// Where the marks of a row begin.

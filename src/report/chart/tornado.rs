@@ -1,10 +1,10 @@
 //! Two bars from nothing for each input, with their intervals. A tornado: how far an input moves a date when it is at its low and at its high
 //! end, the widest first; and two estimates of what an input does.
 
-use plotters::prelude::{DrawingBackend, RGBColor};
+use plotters::prelude::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{COLOURS, Canvas, Draw, GREY, INK, Outcome, Paper, ROW, TEXT, width};
+use super::canvas::{COLOURS, Canvas, Draw, GREY, INK, Paper, ROW, TEXT, width};
 use super::strips::{EDGE, Scale, Strips};
 
 /// More inputs than these are not drawn; the subtitle says so.
@@ -48,38 +48,37 @@ impl Draw for Tornado {
         self.layout(paper).height
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+    fn draw(&self, canvas: &mut Canvas) {
         let strips = self.layout(canvas.paper);
-        strips.head(canvas)?;
+        strips.head(canvas);
         let mut x = EDGE;
         for (place, text) in self.key.iter().enumerate() {
-            canvas.rectangle((x, strips.above + 3.0), (x + SAMPLE, strips.above + 3.0 + BAR), COLOURS[place], 1.0)?;
-            canvas.text(text, (x + SAMPLE + 6.0, strips.above), TEXT, GREY, HPos::Left)?;
+            canvas.rectangle((x, strips.above + 3.0), (x + SAMPLE, strips.above + 3.0 + BAR), COLOURS[place], 1.0);
+            canvas.text(text, (x + SAMPLE + 6.0, strips.above), TEXT, GREY, HPos::Left);
             x += SAMPLE + 6.0 + width(text, TEXT) + 24.0;
         }
-        canvas.text(&self.unit, (EDGE, strips.above + ROW), TEXT, GREY, HPos::Left)?;
+        canvas.text(&self.unit, (EDGE, strips.above + ROW), TEXT, GREY, HPos::Left);
         let all = self.bars.iter().flat_map(|bars| bars.ends).flat_map(|(days, (low, high))| [days, low, high]);
         let scale = Scale::new(canvas.paper, all);
-        strips.axis(canvas, &scale, self.is_signed)?;
+        strips.axis(canvas, &scale, self.is_signed);
         let nothing = scale.at(0.0);
         for (row, bars) in self.bars.iter().enumerate() {
-            strips.name(canvas, row)?;
+            strips.name(canvas, row);
             let below = strips.marks(row);
             for (place, (days, interval)) in bars.ends.iter().enumerate() {
                 let y = below + place as f64 * BAR;
-                canvas.bar((nothing, scale.at(*days)), y, COLOURS[place])?;
+                canvas.bar((nothing, scale.at(*days)), y, COLOURS[place]);
                 let middle = y + BAR / 2.0;
-                canvas.path(&[(scale.at(interval.0), middle), (scale.at(interval.1), middle)], INK, 1.0)?;
+                canvas.path(&[(scale.at(interval.0), middle), (scale.at(interval.1), middle)], INK, 1.0);
             }
             // Beside its bars, and not through its name.
-            canvas.path(&[(nothing, below), (nothing, below + 2.0 * BAR)], INK, 1.0)?;
+            canvas.path(&[(nothing, below), (nothing, below + 2.0 * BAR)], INK, 1.0);
         }
-        Ok(())
     }
 }
 
-impl<DB: DrawingBackend> Canvas<'_, DB> {
-    fn bar(&self, (from, to): (f64, f64), y: f64, colour: RGBColor) -> Outcome<DB::ErrorType> {
-        self.rectangle((from.min(to), y), (from.max(to), y + BAR - 1.0), colour, 1.0)
+impl Canvas {
+    fn bar(&mut self, (from, to): (f64, f64), y: f64, colour: RGBColor) {
+        self.rectangle((from.min(to), y), (from.max(to), y + BAR - 1.0), colour, 1.0);
     }
 }

@@ -1,6 +1,5 @@
 //! A comparison as data.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ChangedKey, Comparison};
@@ -8,7 +7,8 @@ use crate::forecast::shift::Shift;
 use crate::forecast::since::{Found, MilestoneSince};
 
 /// The comparison as data.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComparisonPart {
     /// What the earlier forecast is.
     earlier: String,
@@ -26,7 +26,8 @@ pub struct ComparisonPart {
     notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct InputPart {
     /// A key, or what several have in common.
     name: String,
@@ -34,7 +35,8 @@ struct InputPart {
     keys: Vec<ChangedKey>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct MilestonePart {
     /// Its name.
     name: String,
@@ -53,7 +55,8 @@ struct MilestonePart {
     other_seed: Option<ShiftPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ShiftPart {
     /// Later where positive; a difference of means.
     days: f64,

@@ -1,10 +1,10 @@
 //! The shape of `forecast.json`, from which its JSON Schema is made: what a comment says of a field, the schema says.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The whole document.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     /// Version of this shape: fields are only ever added while it stays the same.
     pub(super) schema_version: u32,
@@ -71,7 +71,8 @@ pub struct Document {
     pub(super) warnings: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ScenarioPart {
     /// Its title.
     pub(super) name: String,
@@ -87,7 +88,8 @@ pub(super) struct ScenarioPart {
     pub(super) horizon: Instant,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Instant {
     /// In UTC: `2012-10-19T18:05:09Z`.
     pub(super) utc: String,
@@ -95,7 +97,8 @@ pub(super) struct Instant {
     pub(super) local: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RulePart {
     /// So many replications at the least.
     pub(super) minimum: u32,
@@ -113,7 +116,8 @@ pub(super) struct RulePart {
     pub(super) confidence: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct MilestonePart {
     /// Its name.
     pub(super) name: String,
@@ -127,7 +131,8 @@ pub(super) struct MilestonePart {
     pub(super) quantiles: Vec<QuantilePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::report) struct QuantilePart {
     /// A share of 1.
     pub(super) level: f64,
@@ -141,7 +146,8 @@ pub(in crate::report) struct QuantilePart {
     pub(super) high: Option<WhenPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum WhenPart {
     /// A date, and how many days of 24 hours it lies after the forecast's start.
@@ -152,7 +158,8 @@ pub(super) enum WhenPart {
     Never,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ExpectationPart {
     /// Which milestone is expected.
     pub(super) milestone: String,
@@ -173,7 +180,8 @@ pub(super) struct ExpectationPart {
 }
 
 /// What an earlier forecast had said, and what has happened since.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct PastPart {
     /// When that forecast started.
     pub(super) as_of: Instant,
@@ -187,7 +195,8 @@ pub(super) struct PastPart {
     pub(super) within_range: Option<bool>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SaidPart {
     /// Days since that forecast's start.
     pub(super) day: f64,
@@ -199,7 +208,8 @@ pub(super) struct SaidPart {
     pub(super) p90: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct HappenedPart {
     /// When.
     pub(super) utc: String,
@@ -207,7 +217,8 @@ pub(super) struct HappenedPart {
     pub(super) mailboxes: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct CausePart {
     /// What held the first unfinished head.
     pub(super) cause: &'static str,
@@ -215,7 +226,8 @@ pub(super) struct CausePart {
     pub(super) replications: u32,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SharePart {
     /// What bound.
     pub(super) cause: &'static str,
@@ -223,7 +235,8 @@ pub(super) struct SharePart {
     pub(super) share: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct HeadPart {
     /// Its name.
     pub(super) name: String,
@@ -251,7 +264,8 @@ pub(super) struct HeadPart {
     pub(super) trends: Vec<TrendPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct TrendPart {
     /// The quantity, as the columns of `series` name it.
     pub(super) quantity: &'static str,
@@ -275,7 +289,8 @@ pub(super) struct TrendPart {
     pub(super) not_emptied: usize,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ClusterPart {
     /// Its name.
     pub(super) name: String,
@@ -292,7 +307,8 @@ pub(super) struct ClusterPart {
     pub(super) inodes: Option<InodePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct InodePart {
     /// The placement nearest to its threshold, or above it: the fill it led to, a share of the rated inodes.
     pub(super) highest_placement: f64,
@@ -306,7 +322,8 @@ pub(super) struct InodePart {
     pub(super) filled: u32,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ChancePart {
     /// So many.
     pub(super) replications: u32,
@@ -314,7 +331,8 @@ pub(super) struct ChancePart {
     pub(super) milestones: Vec<MilestonePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct InputPart {
     /// The key of the scenario.
     pub(super) key: String,
@@ -328,7 +346,8 @@ pub(super) struct InputPart {
     pub(super) law: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct NotePart {
     /// `fact` or `assumption`.
     pub(super) kind: &'static str,

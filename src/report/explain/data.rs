@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::inputs::{few_trajectories, ranked};
@@ -13,7 +12,6 @@ use crate::forecast::explain::limit::Limit;
 use crate::forecast::sensitivity::morris::{Effect, STEP, Way};
 use crate::forecast::sensitivity::{Indices, Screening};
 use crate::migration::message::Binding;
-use crate::report::document::schema_of;
 use crate::report::shares::{CausePart, IndexPart, reason};
 use crate::sim::DRAW_SCHEME;
 use crate::units::Share;
@@ -22,7 +20,8 @@ use crate::units::Share;
 const SCHEMA_VERSION: u32 = 1;
 
 /// What holds the date back on which everything is off the old storage.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     /// Fields are only added while this stays.
     schema_version: u32,
@@ -66,7 +65,8 @@ pub struct Document {
     shares: Option<SharesPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ScreeningPart {
     /// Trajectories, each with one step of every input and a replication of its own.
     trajectories: usize,
@@ -82,7 +82,8 @@ struct ScreeningPart {
     chance_days: Option<IndexPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct EffectPart {
     /// Its key.
     key: String,
@@ -96,7 +97,8 @@ struct EffectPart {
     direction: &'static str,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SharesPart {
     /// Rows of the two samples.
     rows: usize,
@@ -110,7 +112,8 @@ struct SharesPart {
     causes: Vec<CausePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct HeldPart {
     /// The head; null for all of them, their times added up.
     head: Option<String>,
@@ -120,7 +123,8 @@ struct HeldPart {
     hours_by_day: Vec<BTreeMap<&'static str, f64>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LimitPart {
     /// The limit.
     limit: String,
@@ -139,7 +143,8 @@ struct LimitPart {
     minutes_above_objective_by_migration: Option<f64>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct MovedPart {
     /// Later where positive; a difference of means.
     days: f64,
@@ -151,7 +156,8 @@ struct MovedPart {
     counted_as_horizon: usize,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct InputPart {
     /// Its key; several where they are correlated: the first one is held, the others follow it.
     keys: Vec<String>,
@@ -161,7 +167,8 @@ struct InputPart {
     ends: Vec<EndPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct EndPart {
     /// The level, a share of 1: 0 and 1 for what is varied.
     level: f64,
@@ -209,9 +216,9 @@ pub fn document(explain: &Explain) -> Document {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("An explanation of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document>("An explanation of drawdown", SCHEMA_VERSION)
 }
 
 /// The document as text, indented, with a newline at its end.

@@ -134,10 +134,7 @@ fn the_page_answers_in_its_first_lines() {
 }
 
 #[test]
-fn the_document_fits_its_schema_and_the_schema_that_is_published() {
-    let published = include_str!("../../../docs/explain.schema.json");
-    let of = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    assert!(published == of, "docs/explain.schema.json is out of date: drawdown schema explain");
+fn the_document_fits_its_schema() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let mut few = varied();
     few.screening.as_mut().unwrap().found = Err(NotEstimable::TooFew);

@@ -1,18 +1,17 @@
 //! A recommendation as JSON: the stable shape of `recommend.json` and of `--json`.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Recommendation, verdict_name};
 use crate::forecast::recommend::Judged;
-use crate::report::document::schema_of;
 use crate::report::what_if;
 
 /// Version of the shape.
 const SCHEMA_VERSION: u32 = 1;
 
 /// The earliest plan that was found to keep some conditions.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document {
     /// Fields are only added while this stays.
     schema_version: u32,
@@ -32,7 +31,8 @@ struct Document {
     checked: what_if::Document,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ObjectivePart {
     /// The milestone.
     milestone: String,
@@ -40,7 +40,8 @@ struct ObjectivePart {
     level: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ConditionPart {
     /// What; its name ends in its unit.
     measure: &'static str,
@@ -50,7 +51,8 @@ struct ConditionPart {
     with: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PlanPart {
     /// Its name here and in `checked`.
     name: String,
@@ -60,7 +62,8 @@ struct PlanPart {
     kept: Vec<KeptPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct KeptPart {
     /// The share of the replications in which it is kept to their end.
     share: f64,
@@ -72,7 +75,8 @@ struct KeptPart {
     high: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SearchPart {
     /// Simulations that were allowed.
     budget: u32,
@@ -91,9 +95,9 @@ struct SearchPart {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("A recommended plan of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document>("A recommended plan of drawdown", SCHEMA_VERSION)
 }
 
 /// The document as text, indented, with a newline at its end.

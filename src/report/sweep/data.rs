@@ -1,6 +1,5 @@
 //! A sweep as JSON: the stable shape of `sweep.json` and of `--json`.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Sweep;
@@ -8,14 +7,15 @@ use crate::forecast::cases::Measure;
 use crate::forecast::quantile::LEVELS;
 use crate::forecast::sweep::design::Axis;
 use crate::forecast::sweep::{Mean, Point};
-use crate::report::document::{QuantilePart, quantile_part, schema_of};
+use crate::report::document::{QuantilePart, quantile_part};
 use crate::sim::DRAW_SCHEME;
 
 /// Version of the shape.
 const SCHEMA_VERSION: u32 = 1;
 
 /// A scenario at many values of some of its keys.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     /// Fields are only added while this stays.
     schema_version: u32,
@@ -53,7 +53,8 @@ pub struct Document {
     knee: Option<usize>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AxisPart {
     /// The key.
     key: String,
@@ -65,7 +66,8 @@ struct AxisPart {
     unit: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PointPart {
     /// By the axes.
     values: Vec<f64>,
@@ -79,8 +81,8 @@ struct PointPart {
     impact: Vec<ImpactPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SweepMeanPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SweepMeanPart"))]
 struct MeanPart {
     /// The mean over the replications.
     mean: f64,
@@ -90,8 +92,8 @@ struct MeanPart {
     high: Option<f64>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SweepImpactPart")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SweepImpactPart"))]
 struct ImpactPart {
     /// What; its name ends in its unit.
     measure: &'static str,
@@ -125,9 +127,9 @@ pub fn document(sweep: &Sweep) -> Document {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("A sweep of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document>("A sweep of drawdown", SCHEMA_VERSION)
 }
 
 /// The document as text, indented, with a newline at its end.

@@ -1,6 +1,5 @@
 //! A what-if as JSON: the stable shape of `what-if.json` and of `--json`.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{About, ChangedKey, WhatIf};
@@ -9,7 +8,7 @@ use crate::forecast::compare::quantiles::AtLevel;
 use crate::forecast::compare::{Dated, MeasureShift, MilestoneShift, Variant, Verdict};
 use crate::forecast::quantile::{Estimate, LEVELS, When};
 use crate::forecast::shift::Shift;
-use crate::report::document::{QuantilePart, quantile_part, schema_of};
+use crate::report::document::{QuantilePart, quantile_part};
 use crate::scenario::Scenario;
 use crate::sim::DRAW_SCHEME;
 use crate::units::Share;
@@ -18,7 +17,8 @@ use crate::units::Share;
 const SCHEMA_VERSION: u32 = 1;
 
 /// Cases held against the first of them, replication by replication.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
     /// Fields are only added while this stays.
     schema_version: u32,
@@ -46,7 +46,8 @@ pub struct Document {
     variants: Vec<VariantPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BasePart {
     /// What it is called here.
     name: String,
@@ -62,7 +63,8 @@ struct BasePart {
     impact: Vec<MeanPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct DatedPart {
     /// The milestone.
     name: String,
@@ -70,7 +72,8 @@ struct DatedPart {
     quantiles: Vec<QuantilePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct MeanPart {
     /// What; its name ends in its unit.
     measure: &'static str,
@@ -78,7 +81,8 @@ struct MeanPart {
     mean: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct VariantPart {
     /// Its name.
     name: String,
@@ -98,7 +102,8 @@ struct VariantPart {
     notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ShiftedPart {
     /// The milestone.
     name: String,
@@ -117,7 +122,8 @@ struct ShiftedPart {
     levels: Vec<LevelPart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ShiftPart {
     /// Later where positive; a difference of means.
     days: f64,
@@ -131,7 +137,8 @@ struct ShiftPart {
     counted_as_horizon: usize,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OrderPart {
     /// Replications in which the variant's date is earlier.
     earlier: usize,
@@ -147,7 +154,8 @@ struct OrderPart {
     earlier_share_high: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LevelPart {
     /// The level, a share of 1.
     level: f64,
@@ -157,7 +165,8 @@ struct LevelPart {
     quantile_of_differences: Option<RangePart>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RangePart {
     /// Later where positive.
     days: f64,
@@ -167,7 +176,8 @@ struct RangePart {
     high_days: Option<f64>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ImpactPart {
     /// What; its name ends in its unit.
     measure: &'static str,
@@ -215,9 +225,9 @@ pub fn document(what_if: &WhatIf) -> Document {
 }
 
 /// The JSON Schema of the document.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schema_of::<Document>("A what-if of drawdown", SCHEMA_VERSION)
+#[cfg(test)]
+pub(in crate::report) fn schema() -> serde_json::Value {
+    crate::report::schema::of::<Document>("A what-if of drawdown", SCHEMA_VERSION)
 }
 
 /// The document as text, indented, with a newline at its end.

@@ -1,12 +1,11 @@
 //! Drawing the burn-down chart, on a paper of any width.
 
-use plotters::prelude::{DrawingBackend, RGBColor};
+use plotters::prelude::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::super::super::wording::{count, figure};
 use super::super::canvas::{
-    COLOURS, Canvas, Draw, GREY, HEADING, INK, Outcome, PALE, Paper, ROW, TEXT, TITLE, fit, height, round_step, width,
-    wrapped,
+    COLOURS, Canvas, Draw, GREY, HEADING, INK, PALE, Paper, ROW, TEXT, TITLE, fit, height, round_step, width, wrapped,
 };
 use super::super::{Mark, Point};
 use super::{Axis, Burndown, HeadLine, Names};
@@ -155,12 +154,12 @@ impl Burndown {
         values.filter(|value| *value <= self.most * 1.05).map(|value| (value, text(value))).collect()
     }
 
-    fn axes<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, layout: &Layout) -> Outcome<DB::ErrorType> {
+    fn axes(&self, canvas: &mut Canvas, layout: &Layout) {
         for (value, text) in self.steps() {
             let y = layout.y(value);
             let colour = if value > 0.0 { PALE } else { INK };
-            canvas.path(&[(layout.left, y), (layout.right, y)], colour, 1.0)?;
-            canvas.text(&text, (layout.left - 8.0, y - 8.0), TEXT, GREY, HPos::Right)?;
+            canvas.path(&[(layout.left, y), (layout.right, y)], colour, 1.0);
+            canvas.text(&text, (layout.left - 8.0, y - 8.0), TEXT, GREY, HPos::Right);
         }
         let weekdays = canvas.paper.width() > 600.0;
         let sample = if weekdays { "Wed Oct 29" } else { "Oct 29" };
@@ -171,14 +170,13 @@ impl Burndown {
         };
         for tick in ticks {
             let x = layout.x(tick.day);
-            canvas.path(&[(x, layout.bottom), (x, layout.bottom + 6.0)], INK, 1.0)?;
+            canvas.path(&[(x, layout.bottom), (x, layout.bottom + 6.0)], INK, 1.0);
             let half = width(&tick.text, TEXT) / 2.0;
             let middle = x.min(canvas.paper.width() - 4.0 - half).max(4.0 + half);
             // A label lies over the line down to an expectation.
-            canvas.blank((middle - half - 3.0, layout.bottom + 8.0), (middle + half + 3.0, layout.bottom + 26.0))?;
-            canvas.text(&tick.text, (middle, layout.bottom + 9.0), TEXT, GREY, HPos::Center)?;
+            canvas.blank((middle - half - 3.0, layout.bottom + 8.0), (middle + half + 3.0, layout.bottom + 26.0));
+            canvas.text(&tick.text, (middle, layout.bottom + 9.0), TEXT, GREY, HPos::Center);
         }
-        Ok(())
     }
 }
 
@@ -187,74 +185,67 @@ impl Draw for Burndown {
         self.layout(paper).height
     }
 
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Outcome<DB::ErrorType> {
+    fn draw(&self, canvas: &mut Canvas) {
         let layout = self.layout(canvas.paper);
-        canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK)?;
-        canvas.lines(&layout.subtitle, (EDGE, EDGE + layout.title.len() as f64 * height(TITLE)), TEXT, GREY)?;
+        canvas.lines(&layout.title, (EDGE, EDGE), TITLE, INK);
+        canvas.lines(&layout.subtitle, (EDGE, EDGE + layout.title.len() as f64 * height(TITLE)), TEXT, GREY);
         let lower = |placed: &Placed| layout.bottom + DATES + 8.0 + placed.row as f64 * ROW;
         for placed in &layout.below {
-            canvas.path(&[(placed.line, layout.bottom), (placed.line, lower(placed) - 2.0)], INK, 1.0)?;
+            canvas.path(&[(placed.line, layout.bottom), (placed.line, lower(placed) - 2.0)], INK, 1.0);
         }
         for placed in &layout.below {
-            canvas.label(&placed.text, (placed.x, lower(placed)))?;
+            canvas.label(&placed.text, (placed.x, lower(placed)));
         }
-        self.axes(canvas, &layout)?;
+        self.axes(canvas, &layout);
         let upper = |placed: &Placed| layout.nearest - placed.row as f64 * ROW;
         for placed in &layout.above {
-            canvas.path(&[(placed.line, upper(placed) + ROW - 2.0), (placed.line, layout.bottom)], GREY, 1.0)?;
+            canvas.path(&[(placed.line, upper(placed) + ROW - 2.0), (placed.line, layout.bottom)], GREY, 1.0);
         }
         for placed in &layout.above {
-            canvas.label(&placed.text, (placed.x, upper(placed)))?;
+            canvas.label(&placed.text, (placed.x, upper(placed)));
         }
         let unit = (EDGE, layout.top - 23.0);
-        canvas.blank((unit.0, unit.1), (unit.0 + width(&self.unit, TEXT) + 3.0, unit.1 + ROW - 2.0))?;
-        canvas.text(&self.unit, unit, TEXT, GREY, HPos::Left)?;
+        canvas.blank((unit.0, unit.1), (unit.0 + width(&self.unit, TEXT) + 3.0, unit.1 + ROW - 2.0));
+        canvas.text(&self.unit, unit, TEXT, GREY, HPos::Left);
         let colour = |number: usize| COLOURS[number % COLOURS.len()];
         for (number, line) in self.lines.iter().enumerate() {
-            canvas.band(&layout, line, colour(number))?;
+            canvas.band(&layout, line, colour(number));
         }
         match self.names {
             Names::BesideLines => {
                 let mut taken = Vec::new();
                 for (number, line) in self.lines.iter().enumerate() {
-                    canvas.name(&layout, line, colour(number), &mut taken)?;
+                    canvas.name(&layout, line, colour(number), &mut taken);
                 }
             }
             Names::InARow => {
                 for (x, y, number) in &layout.legend {
-                    canvas.path(&[(*x, y + 6.5), (x + 28.0, y + 6.5)], colour(*number), 2.5)?;
+                    canvas.path(&[(*x, y + 6.5), (x + 28.0, y + 6.5)], colour(*number), 2.5);
                     let name = fit(&self.lines[*number].name, HEADING, layout.right - x - 36.0);
-                    canvas.text(&name, (x + 36.0, *y), HEADING, INK, HPos::Left)?;
+                    canvas.text(&name, (x + 36.0, *y), HEADING, INK, HPos::Left);
                 }
             }
         }
         for mark in &self.expectations {
-            canvas.triangle((layout.x(mark.day), layout.bottom - 6.0))?;
+            canvas.triangle((layout.x(mark.day), layout.bottom - 6.0));
         }
-        Ok(())
     }
 }
 
-impl<DB: DrawingBackend> Canvas<'_, DB> {
-    fn band(&self, layout: &Layout, line: &HeadLine, colour: RGBColor) -> Outcome<DB::ErrorType> {
+impl Canvas {
+    fn band(&mut self, layout: &Layout, line: &HeadLine, colour: RGBColor) {
         let within: Vec<&Point> = line.points.iter().filter(|point| point.day <= layout.last_day).collect();
         let upper = within.iter().map(|point| (layout.x(point.day), layout.y(point.high)));
         let lower = within.iter().rev().map(|point| (layout.x(point.day), layout.y(point.low)));
-        self.polygon(upper.chain(lower), colour)?;
+        self.polygon(upper.chain(lower), colour);
         let middle: Vec<(f64, f64)> =
             within.iter().map(|point| (layout.x(point.day), layout.y(point.middle))).collect();
-        self.path(&middle, colour, 2.5)
+        self.path(&middle, colour, 2.5);
     }
 
     /// Writes the head's name beside its line, at the first height where it meets no other name and, where that can be, no
     /// upright line.
-    fn name(
-        &self,
-        layout: &Layout,
-        line: &HeadLine,
-        colour: RGBColor,
-        taken: &mut Vec<(f64, f64, f64)>,
-    ) -> Outcome<DB::ErrorType> {
+    fn name(&mut self, layout: &Layout, line: &HeadLine, colour: RGBColor, taken: &mut Vec<(f64, f64, f64)>) {
         let name = fit(&line.name, HEADING, (layout.right - layout.left) * 0.4);
         let wide = width(&name, HEADING);
         let start = line.points[0].middle;
@@ -278,8 +269,8 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         let at_start = (0..20).map(below).find(free).unwrap_or(below(0));
         let place = places.iter().find(|place| !crossed(place)).or(places.first()).copied().unwrap_or(at_start);
         taken.push((place.0, place.1, wide));
-        self.blank((place.0 - 2.0, place.1 + 1.0), (place.0 + wide + 2.0, place.1 + 18.0))?;
-        self.text(&name, place, HEADING, colour, HPos::Left)
+        self.blank((place.0 - 2.0, place.1 + 1.0), (place.0 + wide + 2.0, place.1 + 18.0));
+        self.text(&name, place, HEADING, colour, HPos::Left);
     }
 }
 
