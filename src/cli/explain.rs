@@ -134,7 +134,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let of_forecast = forecast_arguments(arguments);
     let sources = Sources::read(&of_forecast, &arguments.inputs.vary)?;
     let work = Work::of(arguments, &sources)?;
-    progress::warn(&simulate::remarks(&sources.file));
+    let warnings = simulate::remarks(&sources.file);
+    progress::warn(&warnings);
     let stop = stop_on_interrupt()?;
     let began = progress::now();
     let found = simulate_all(arguments, work, &sources, &stop)?;
@@ -150,6 +151,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         scenario: found.scenario,
         asked: work.replications,
         command: command(arguments, work.replications),
+        warnings,
     };
     publish(arguments, &known, began.elapsed().as_secs_f64())?;
     Ok(if known.is_incomplete() { Done::Incomplete } else { Done::Complete })

@@ -30,6 +30,8 @@ pub struct Document {
     version: &'static str,
     /// The command that gives these numbers again.
     command: String,
+    /// What is dubious in what was read.
+    warnings: Vec<String>,
     /// Keys every draw.
     seed: u64,
     /// Version of what is drawn.
@@ -182,6 +184,7 @@ pub fn document(explain: &Explain) -> Document {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         command: explain.command.clone(),
+        warnings: explain.warnings.clone(),
         seed: explain.seed,
         draw_scheme: DRAW_SCHEME,
         replications: explained.replications,

@@ -55,6 +55,7 @@ fn known(uncertain: bool) -> Explain {
         seed: 1,
         asked: 40,
         command: "drawdown explain small.toml --replications 40".into(),
+        warnings: Vec::new(),
     }
 }
 

@@ -39,6 +39,7 @@ pub(in crate::report) fn what_if(names: &[(&str, f64)]) -> WhatIf {
         asked: 60,
         interrupted: false,
         command: "drawdown what-if small.toml --replications 60".into(),
+        warnings: Vec::new(),
     }
 }
 
