@@ -14,7 +14,7 @@ use super::what_if::file_word;
 use super::{Done, Failure, ScenarioArguments, simulate};
 use crate::forecast::explain::{self as finding, Explained, Varied};
 use crate::forecast::replicate::Watch;
-use crate::forecast::sensitivity::{self, Indices, Screening, sobol};
+use crate::forecast::sensitivity::{self, Indices, Screening, morris, sobol};
 use crate::report::explain::{self, Explain};
 use crate::report::files::sha256;
 use crate::report::terminal;
@@ -83,7 +83,7 @@ struct InputArguments {
     tornado: bool,
     /// Screen the inputs by Morris' elementary effects [default where asked without a number: 20]
     #[arg(long, value_name = "TRAJECTORIES", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
-    #[arg(value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    #[arg(value_parser = clap::value_parser!(u32).range(i64::from(morris::FEWEST)..=10_000))]
     morris: Option<u32>,
     /// Shares of the spread, Sobol's indices, from so many rows; powers of two are best [default where asked without a number: 128]
     #[arg(long, value_name = "ROWS", num_args = 0..=1, require_equals = true, default_missing_value = "128")]
