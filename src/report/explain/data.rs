@@ -135,6 +135,8 @@ struct LimitPart {
     /// `earlier`, `later`, `does not bind` (not one replication differs), `same by horizon` (not one is known to
     /// differ, and some reach it by the horizon neither with the unit nor without), `not sure`, `not reached` or `too few`.
     verdict: &'static str,
+    /// Replications that reach the date by the horizon neither with the unit nor without: nobody knows.
+    unknown: usize,
     /// By how much the date comes later; null where nothing is known.
     shift: Option<MovedPart>,
     /// By how many minutes more users wait longer than the objective because of the migration; null with too few replications.
@@ -171,6 +173,8 @@ struct EndPart {
     value: String,
     /// `earlier`, `later`, `does not bind`, `same by horizon`, `not sure`, `not reached` or `too few`.
     verdict: &'static str,
+    /// Replications that reach the date by the horizon neither with the input held there nor without: nobody knows.
+    unknown: usize,
     /// Against the date with the input's own draw.
     shift: Option<MovedPart>,
 }
@@ -243,6 +247,7 @@ fn limit_part(explain: &Explain, limit: Limit, date: &MilestoneShift, slow: &Mea
         unit: words::unit(limit, &explain.scenario),
         causes: limit.causes().iter().map(|cause| cause.name()).collect(),
         verdict: words::verdict_name(date.verdict),
+        unknown: date.order.unknown,
         shift: moved(date, explain.explained.values.each),
         minutes_above_objective_by_migration: slow.difference.map(|shift| shift.days),
     }
@@ -255,6 +260,7 @@ fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
         level,
         value,
         verdict: words::verdict_name(one.verdict),
+        unknown: one.order.unknown,
         shift: moved(one, each),
     };
     let ends = swing.input.levels.into_iter().zip(values).zip(&swing.ends).map(end).collect();
