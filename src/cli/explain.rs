@@ -14,7 +14,7 @@ use super::what_if::file_word;
 use super::{Done, Failure, ScenarioArguments, simulate};
 use crate::forecast::explain::{self as finding, Explained, Varied};
 use crate::forecast::replicate::Watch;
-use crate::forecast::sensitivity::{self, Indices, Screening, sobol};
+use crate::forecast::sensitivity::{self, Indices, Screening, morris, sobol};
 use crate::report::explain::{self, Explain};
 use crate::report::files::sha256;
 use crate::report::terminal;
@@ -83,7 +83,7 @@ struct InputArguments {
     tornado: bool,
     /// Screen the inputs by Morris' elementary effects [default where asked without a number: 20]
     #[arg(long, value_name = "TRAJECTORIES", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
-    #[arg(value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    #[arg(value_parser = clap::value_parser!(u32).range(i64::from(morris::FEWEST)..=10_000))]
     morris: Option<u32>,
     /// Shares of the spread, Sobol's indices, from so many rows; powers of two are best [default where asked without a number: 128]
     #[arg(long, value_name = "ROWS", num_args = 0..=1, require_equals = true, default_missing_value = "128")]
@@ -134,7 +134,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let of_forecast = forecast_arguments(arguments);
     let sources = Sources::read(&of_forecast, &arguments.inputs.vary)?;
     let work = Work::of(arguments, &sources)?;
-    progress::warn(&simulate::remarks(&sources.file));
+    let warnings = simulate::remarks(&sources.file);
+    progress::warn(&warnings);
     let stop = stop_on_interrupt()?;
     let began = progress::now();
     let found = simulate_all(arguments, work, &sources, &stop)?;
@@ -150,6 +151,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         scenario: found.scenario,
         asked: work.replications,
         command: command(arguments, work.replications),
+        warnings,
     };
     publish(arguments, &known, began.elapsed().as_secs_f64())?;
     Ok(if known.is_incomplete() { Done::Incomplete } else { Done::Complete })

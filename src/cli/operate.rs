@@ -264,6 +264,15 @@ fn answered(socket: &std::path::Path, request: &Request) -> Result<Answer, Failu
         .map_err(|error| Failure::Run(format!("{}: {error}: no migration answers there", socket.display())))
 }
 
+/// Old copies that nothing removes before somebody has looked at them, where there are any.
+fn kept(many: u32) -> String {
+    match many {
+        0 => String::new(),
+        1 => "; 1 old copy kept for a person".into(),
+        many => format!("; {many} old copies kept for a person"),
+    }
+}
+
 /// How it stands, for people.
 fn page(status: &Status, zone: &TimeZone) -> String {
     use std::fmt::Write as _;
@@ -290,8 +299,13 @@ fn page(status: &Status, zone: &TimeZone) -> String {
         });
         let _ = writeln!(
             page,
-            "{}: {} left, {} set aside, {} copying; {}; {load}",
-            head.name, head.left, head.set_aside, head.copying, head.binds
+            "{}: {} left, {} set aside, {} copying; {}; {load}{}",
+            head.name,
+            head.left,
+            head.set_aside,
+            head.copying,
+            head.binds,
+            kept(head.kept)
         );
     }
     for cluster in &status.clusters {
@@ -312,6 +326,19 @@ mod tests {
     use super::*;
     use crate::live::status::{ClusterStatus, HeadStatus};
 
+    fn head(name: &str, left: u32, kept: u32) -> HeadStatus {
+        HeadStatus {
+            name: name.to_owned(),
+            left,
+            set_aside: 1,
+            copying: 8,
+            kept,
+            binds: "throttle".to_owned(),
+            load: Some((620_000, 4_100)),
+            ..HeadStatus::default()
+        }
+    }
+
     #[test]
     fn the_page_says_first_how_much_is_left() {
         let status = Status {
@@ -324,15 +351,7 @@ mod tests {
             moved_bytes: 2_500_000_000,
             faults: 1,
             paused: true,
-            heads: vec![HeadStatus {
-                name: "head-1".to_owned(),
-                left: 170,
-                set_aside: 1,
-                copying: 8,
-                binds: "throttle".to_owned(),
-                load: Some((620_000, 4_100)),
-                ..HeadStatus::default()
-            }],
+            heads: vec![head("head-1", 170, 0), head("head-2", 0, 1), head("head-3", 0, 14)],
             clusters: vec![ClusterStatus {
                 name: "nas-1".to_owned(),
                 used: Some(4_000_000_000),
@@ -347,6 +366,8 @@ mod tests {
         A migration: 170 of 400 mailboxes left, paused by an operator
         session 2 since 2012-10-10 13:00:00, as of 2012-10-10 14:00:00: 30 moved (2.5 GB), 1 attempts failed
         head-1: 170 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms
+        head-2: 0 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms; 1 old copy kept for a person
+        head-3: 0 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms; 14 old copies kept for a person
         nas-1: 25.0 % of its threshold, 0.1 GB on the way
         trouble: copy of alice: no room
         ");

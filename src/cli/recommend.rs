@@ -68,7 +68,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let common = &arguments.common;
     let base = read(arguments, "as it is", &[])?;
-    cases::warn(std::slice::from_ref(&base));
+    let warnings = cases::warn(std::slice::from_ref(&base));
     let middle = base.middle();
     let goal = goal::read(&arguments.objective, &arguments.subject_to, &middle).map_err(Failure::Input)?;
     let space = Space::of(&base.source, &middle, &arguments.keep);
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let seed = common.seed.unwrap_or(middle.forecast.seed);
     let stop = stop_on_interrupt()?;
     let began = progress::now();
-    let mut plans = Plans { arguments, space: &space, seed, stop: &stop, read: BTreeMap::new(), refused: 0 };
+    let mut plans = Plans { arguments, space: &space, seed, stop: &stop, read: BTreeMap::new(), refused: 0, warnings };
     plans.read.insert(space.origin.clone(), Some(base));
     let found = plans.search(&goal, arguments.budget)?;
     let known = plans.check(&goal, &found, fresh)?;
@@ -118,6 +118,8 @@ struct Plans<'a> {
     /// By where they lie; none where the scenario would be no good one with them.
     read: BTreeMap<Point, Option<Read>>,
     refused: u32,
+    /// What is dubious in the plan as it is.
+    warnings: Vec<String>,
 }
 
 impl Plans<'_> {
@@ -220,6 +222,7 @@ impl Plans<'_> {
             asked: fresh,
             interrupted: found.interrupted || runs.interrupted,
             command: command(self.arguments, fresh),
+            warnings: self.warnings.clone(),
             scenario: scenarios[0].clone(),
         };
         let facts = SearchFacts {

@@ -123,12 +123,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     };
     the_same_stores(&source, &site.ledger)?;
     if arguments.dry_run {
+        progress::warn(&remarks(&source));
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
         io::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
         return Ok(Done::Complete);
     }
     let close = super::forecast::stop_on_interrupt()?;
     free_held(setting)?;
+    let messages = Lines::new(Box::new(io::stderr()))?;
+    for remark in remarks(&source) {
+        say(setting, &messages, &format!("warning: {remark}"));
+    }
     let preflight = if arguments.skip_preflight {
         "skipped"
     } else {
@@ -166,6 +171,7 @@ fn judge(ended: &Ended) -> Result<Done, Failure> {
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
     let site = site(&source, &arguments.scenario.scenario)?;
+    progress::warn(&remarks(&source));
     let checks = preflight::check(source.middle(), site, Accepted::default());
     for check in &checks {
         writeln!(io::stdout(), "{}", line(check))?;
@@ -246,6 +252,11 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
         writeln!(io::stderr(), "nobody was held")?;
     }
     Ok(Done::Complete)
+}
+
+/// What is dubious in the scenario. Which mailboxes there are the directory says here, and no inventory.
+fn remarks(source: &Source) -> Vec<String> {
+    crate::report::remarks(source, false)
 }
 
 fn site<'a>(source: &'a Source, path: &std::path::Path) -> Result<&'a crate::scenario::site::Site, Failure> {

@@ -101,7 +101,8 @@ struct Work {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let (axes, design) = vary::design(&arguments.vary, arguments.points).map_err(Failure::Input)?;
     let read = simulate::read(&of_forecast(arguments, Vec::new()))?;
-    progress::warn(&simulate::remarks(&read));
+    let warnings = simulate::remarks(&read);
+    progress::warn(&warnings);
     let (source, start) = read;
     let scenario = start.apply(source.middle().clone());
     let seed = arguments.scenario.seed.unwrap_or(scenario.forecast.seed);
@@ -138,6 +139,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         replications,
         seed,
         command: command(arguments, replications),
+        warnings,
     };
     let folder = publish(arguments, &known, &stem, is_complete)?;
     if is_complete {

@@ -178,7 +178,7 @@ struct Work {
 
 fn make(common: &Common, work: &Work) -> Result<Done, Failure> {
     let cases = cases::read(common, &work.asked)?;
-    cases::warn(&cases);
+    let warnings = cases::warn(&cases);
     let base = &cases[0];
     let seed = common.seed.unwrap_or(base.source.middle().forecast.seed);
     let replications = common.replications.unwrap_or(REPLICATIONS);
@@ -198,6 +198,7 @@ fn make(common: &Common, work: &Work) -> Result<Done, Failure> {
         asked: replications,
         interrupted: simulated.interrupted,
         command: command(common, work, replications),
+        warnings,
         scenario: simulated.scenarios[0].clone(),
     };
     publish(common, &known, &work.folder, began.elapsed().as_secs_f64())?;

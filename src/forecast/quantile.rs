@@ -4,7 +4,7 @@
 //! holds at most half of what the confidence leaves. Where a sample is too small for such a pair there is no estimate:
 //! "not estimable", never a number.
 
-use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
+use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 use crate::units::{Share, Time};
 
@@ -124,6 +124,20 @@ pub fn wilson(successes: usize, trials: usize, confidence: Share) -> (f64, f64) 
     (low, high)
 }
 
+/// The exact interval for a probability (Clopper and Pearson, Biometrika 26, 1934); `(0, 1)` without trials.
+///
+/// Neither end is on the wrong side of the truth more often than half of what the confidence leaves, whatever the truth is: that
+/// is what a verdict has to hold to. Wilson's interval, which is narrower, does so only on average, and not near 0 and 1.
+#[must_use]
+pub fn exact(successes: usize, trials: usize, confidence: Share) -> (f64, f64) {
+    let tail = tail(confidence);
+    let (kept, others) = (successes as f64, (trials - successes) as f64);
+    let end = |a: f64, b: f64, at: f64| Beta::new(a, b).expect("both counts are above 0").inverse_cdf(at);
+    let low = if successes == 0 { 0.0 } else { end(kept, others + 1.0, tail) };
+    let high = if successes == trials { 1.0 } else { end(kept + 1.0, others, 1.0 - tail) };
+    (low, high)
+}
+
 /// What either tail of an equal-tailed interval may hold.
 fn tail(confidence: Share) -> f64 {
     (1.0 - confidence.fraction()) / 2.0
@@ -216,6 +230,41 @@ mod tests {
         }
         assert_eq!(wilson(0, 0, SURE), (0.0, 1.0));
         assert_eq!(wilson(20, 20, SURE).1, 1.0);
+    }
+
+    #[test]
+    fn exact_intervals_are_those_of_the_textbook() {
+        // The same table, and the closed forms where all or none succeed.
+        for (successes, trials, low, high) in
+            [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)]
+        {
+            let (a, b) = exact(successes, trials, SURE);
+            assert!((a - low).abs() < 6e-5 && (b - high).abs() < 6e-5, "{successes}/{trials}: {a} {b}");
+        }
+        assert_eq!(exact(0, 0, SURE), (0.0, 1.0));
+        for trials in [1, 20, 200, 100_000] {
+            let (low, high) = exact(trials, trials, SURE);
+            assert!((low - 0.025_f64.powf(1.0 / trials as f64)).abs() < 1e-9, "{trials}: {low}");
+            assert_eq!(high, 1.0);
+        }
+    }
+
+    #[test]
+    fn exact_intervals_end_where_the_tail_is_what_it_may_be() {
+        for trials in [1_u64, 7, 100, 2_000, 100_000] {
+            for successes in [0, 1, trials / 3, trials / 2, trials - trials / 100 - 1, trials] {
+                let (low, high) = exact(successes as usize, trials as usize, SURE);
+                let law = |p: f64| Binomial::new(p, trials).unwrap();
+                if successes > 0 {
+                    let tail = law(low).sf(successes - 1);
+                    assert!((tail - 0.025).abs() < 1e-7, "{successes}/{trials}: {tail} at {low}");
+                }
+                if successes < trials {
+                    let tail = law(high).cdf(successes);
+                    assert!((tail - 0.025).abs() < 1e-7, "{successes}/{trials}: {tail} at {high}");
+                }
+            }
+        }
     }
 
     #[test]

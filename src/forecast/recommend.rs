@@ -10,7 +10,7 @@ use super::Draw;
 use super::cases::{Measure, Run};
 use super::compare::Compared;
 use super::multiple::bonferroni;
-use super::quantile::{When, wilson};
+use super::quantile::{When, exact};
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 use crate::units::{Share, Time};
@@ -281,7 +281,7 @@ pub struct Kept {
     pub share: f64,
     /// The replications that keep it as far as the horizon, which cut them off, as a share.
     pub unknown: f64,
-    /// Wilson's interval of the share: from its low end with all that is unknown not kept to its high end with all of that kept.
+    /// The exact interval of the share (Clopper-Pearson): from its low end with all that is unknown not kept to its high end with all of that kept.
     pub interval: (f64, f64),
 }
 
@@ -305,7 +305,7 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
         .map(|condition| {
             let (kept, unknown) = (condition.kept(runs), condition.unknown(runs));
             let share = |part: usize| part as f64 / runs.len().max(1) as f64;
-            let interval = (wilson(kept, runs.len(), each).0, wilson(kept + unknown, runs.len(), each).1);
+            let interval = (exact(kept, runs.len(), each).0, exact(kept + unknown, runs.len(), each).1);
             Kept { share: share(kept), unknown: share(unknown), interval }
         })
         .collect();
@@ -360,7 +360,7 @@ pub fn fewest(goal: &Goal, confidence: Share) -> u32 {
     // The plan as it is is judged beside the best.
     let each = each(goal, FINALISTS + 1, confidence);
     let strictest = goal.conditions.iter().map(|condition| condition.with).max().unwrap_or(Share::ZERO);
-    let tells = |count: u32| wilson(count as usize, count as usize, each).0 >= strictest.fraction();
+    let tells = |count: u32| exact(count as usize, count as usize, each).0 >= strictest.fraction();
     let mut most = 1_u32;
     while !tells(most) && most < 1 << 20 {
         most *= 2;

@@ -14,7 +14,7 @@ pub(super) use words::{Scale, bar_name};
 
 use super::what_if::words::signed_amount;
 use super::wording::{Calendar, count, percent, replications};
-use super::{Block, Report, Section, Tone};
+use super::{Block, Report, Section, Tone, sections};
 use crate::forecast::cases::Measure;
 use crate::forecast::compare::{Compared, MeasureShift, MilestoneShift, Variant, Verdict};
 use crate::forecast::explain::held::Held;
@@ -49,6 +49,8 @@ pub struct Explain {
     pub asked: u32,
     /// The command that gives these numbers again.
     pub command: String,
+    /// What is dubious in what was read.
+    pub warnings: Vec<String>,
 }
 
 fn days(one: &MilestoneShift) -> f64 {
@@ -142,6 +144,7 @@ pub fn report(explain: &Explain) -> Report {
         by_time(explain),
         by_head(explain),
         certainty(explain),
+        sections::remarks(&explain.warnings),
         repeat(explain),
     ];
     let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();

@@ -188,9 +188,9 @@ struct ExpectationPart {
     wanted: f64,
     /// Share of the replications that were in time.
     probability: f64,
-    /// Lower end of its Wilson interval.
+    /// Lower end of its exact interval (Clopper-Pearson).
     low: f64,
-    /// Upper end of its Wilson interval.
+    /// Upper end of its exact interval (Clopper-Pearson).
     high: f64,
     /// `pass`, `fail` or `inconclusive`.
     verdict: &'static str,

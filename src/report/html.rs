@@ -58,6 +58,7 @@ pub(super) fn explain(known: &Explain, pictures: &[Picture]) -> io::Result<Strin
         part("when", "What bound when", explain::by_time(known), &["held"])?,
         part("heads", "Head by head", explain::by_head(known), &[])?,
         part("certainty", "How sure this is", explain::certainty(known), &[])?,
+        part("warnings", "Warnings", sections::remarks(&known.warnings), &[])?,
         part("repeat", "To repeat it", explain::repeat(known), &[])?,
     ];
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
@@ -83,6 +84,7 @@ pub(super) fn sweep(known: &Sweep, pictures: &[Picture]) -> io::Result<String> {
         part("frontier", "Date against users", sweep::frontier(known), first)?,
         part("points", "Points", sweep::points(known), then)?,
         part("method", "How to read it", sweep::method(known), &[])?,
+        part("warnings", "Warnings", sections::remarks(&known.warnings), &[])?,
         part("repeat", "To repeat it", sweep::repeat(known), &[])?,
     ];
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
@@ -106,6 +108,7 @@ pub(super) fn what_if(known: &WhatIf, pictures: &[Picture]) -> io::Result<String
         part("users", "What users notice", what_if::users(known), &[])?,
         part("changes", "What is changed", what_if::changes(known), &[])?,
         part("certainty", "How sure this is", what_if::certainty(known), &[])?,
+        part("warnings", "Warnings", sections::remarks(&known.warnings), &[])?,
         part("repeat", "To repeat it", what_if::repeat(known), &[])?,
     ];
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
@@ -129,6 +132,7 @@ pub(super) fn recommend(known: &Recommendation) -> String {
         part("users", "What users notice", what_if::users(&known.what_if)),
         part("changes", "What is changed", what_if::changes(&known.what_if)),
         part("search", "How it was searched for", recommend::search(known)),
+        part("warnings", "Warnings", sections::remarks(&known.what_if.warnings)),
         part("repeat", "To repeat it", what_if::repeat(&known.what_if)),
     ]
     .into_iter()

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::files::write_folder;
 use super::what_if::{self, WhatIf};
 use super::wording::{Calendar, count, percent};
-use super::{Block, Report, Section, Tone, html, markdown};
+use super::{Block, Report, Section, Tone, html, markdown, sections};
 use crate::forecast::compare::{Dated, MilestoneShift, Verdict as Sure};
 use crate::forecast::quantile::When;
 use crate::forecast::recommend::{Goal, Judged, Verdict};
@@ -128,7 +128,7 @@ pub fn plan(resolved: &str) -> String {
 pub fn report(known: &Recommendation) -> Report {
     let mut sections =
         vec![answer(known), what_if::users(&known.what_if), what_if::changes(&known.what_if), search(known)];
-    sections.push(what_if::repeat(&known.what_if));
+    sections.extend([sections::remarks(&known.what_if.warnings), what_if::repeat(&known.what_if)]);
     let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
     Report { title: format!("{}: recommended plan", known.what_if.scenario.name), sections }
 }

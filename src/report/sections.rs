@@ -247,7 +247,12 @@ pub(super) fn assumptions(about: &About) -> Section {
 
 /// What to be careful about.
 pub(super) fn warnings(forecast: &Forecast, about: &About) -> Section {
-    let blocks = warn::warnings(forecast, about).into_iter().map(|text| Block::Line(Tone::Doubt, format!("- {text}")));
+    remarks(&warn::warnings(forecast, about))
+}
+
+/// The same where nothing but what was read gives cause.
+pub(super) fn remarks(warnings: &[String]) -> Section {
+    let blocks = warnings.iter().map(|text| Block::Line(Tone::Doubt, format!("- {text}")));
     section("Warnings", blocks.collect())
 }
 

@@ -11,7 +11,7 @@ pub use files::write;
 
 use super::what_if::words::amount;
 use super::wording::{Calendar, count, percent};
-use super::{Block, Report, Section, Tone};
+use super::{Block, Report, Section, Tone, sections};
 use crate::forecast::explain::awaited;
 use crate::forecast::sweep::design::Axis;
 use crate::forecast::sweep::{Mean, Point, Swept};
@@ -41,6 +41,8 @@ pub struct Sweep {
     pub seed: u64,
     /// The command that gives these numbers again.
     pub command: String,
+    /// What is dubious in what was read.
+    pub warnings: Vec<String>,
 }
 
 impl Sweep {
@@ -72,7 +74,14 @@ const MOST_ROWS: usize = 60;
 /// The whole of it as plain rows, the answer first.
 #[must_use]
 pub fn report(sweep: &Sweep) -> Report {
-    let sections = vec![answer(sweep), frontier(sweep), points(sweep), method(sweep), repeat(sweep)];
+    let sections = vec![
+        answer(sweep),
+        frontier(sweep),
+        points(sweep),
+        method(sweep),
+        sections::remarks(&sweep.warnings),
+        repeat(sweep),
+    ];
     let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();
     Report { title: format!("{}: sweep", sweep.scenario.name), sections }
 }

@@ -11,7 +11,7 @@ pub use files::write;
 
 use super::comparison::{ChangedKey, shifted_by, signed};
 use super::wording::{Calendar, count, percent, replications};
-use super::{Block, Report, Section, Tone};
+use super::{Block, Report, Section, Tone, sections};
 use crate::forecast::compare::quantiles::AtLevel;
 use crate::forecast::compare::{Compared, Dated, MeasureShift, MilestoneShift, Variant, Verdict};
 use crate::forecast::quantile::{P50, P80, P90};
@@ -45,6 +45,8 @@ pub struct WhatIf {
     pub interrupted: bool,
     /// The command that gives these numbers again.
     pub command: String,
+    /// What is dubious in what was read.
+    pub warnings: Vec<String>,
 }
 
 /// What a case is.
@@ -91,6 +93,7 @@ pub fn report(what_if: &WhatIf) -> Report {
         users(what_if),
         changes(what_if),
         certainty(what_if),
+        sections::remarks(&what_if.warnings),
         repeat(what_if),
     ];
     let sections = sections.into_iter().filter(|section| !section.blocks.is_empty()).collect();

@@ -47,6 +47,11 @@ impl<'a> Calendar<'a> {
         if day.year() == self.year { say(&day, "%b %-d") } else { say(&day, "%b %-d %Y") }
     }
 
+    /// "Oct 19 14:05".
+    pub(super) fn with_clock(&self, time: Time) -> String {
+        format!("{} {}", self.short(time), say(&self.local(time), "%H:%M"))
+    }
+
     /// "2012-10-19 14:05:09".
     pub(super) fn stamp(&self, time: Time) -> String {
         say(&self.local(time), "%Y-%m-%d %H:%M:%S")

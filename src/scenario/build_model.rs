@@ -244,7 +244,7 @@ fn needed(item: &Item, key: &str, field: Field, known: Option<&Inventory>, reade
 }
 
 /// Stands in for a population that is missing, which has been reported.
-fn empty_population() -> Population {
+pub(super) fn empty_population() -> Population {
     let size =
         SizeLaw { median: crate::units::Bytes::new(1), sigma: 0.0, max: crate::units::Bytes::new(1), tail: None };
     Population {

@@ -195,7 +195,7 @@ static POPULATION: Table = Table {
                 "moved",
                 Kind::ByHead(&share().kind()),
                 Need::Empty,
-                "Share already moved, by head, in the plan's order.",
+                "Share already moved, by head, in the plan's order; what has no room on the clusters in service is still on its head.",
             ),
             unless("inventory", "size", Kind::Table(&SIZE), "Size of a mailbox."),
             unless("inventory", "message", Kind::Table(&MESSAGE), "Sizes of messages."),

@@ -64,7 +64,7 @@ impl Frame {
     pub(crate) fn read(file: &Item, beside: &Beside<'_>, reader: &mut Reader<'_>) -> Self {
         reader.section();
         let zone = time_zone(file, reader);
-        let as_of = instant(&zone, file.get("as_of"), reader, Edge::Start);
+        let as_of = start(file, &zone, reader);
         let horizon = horizon(file, &zone, as_of, reader);
         let calendar_end = horizon + DAY.times(366);
         let heads = names(file, "head", reader);
@@ -180,6 +180,16 @@ pub(crate) fn instant(zone: &TimeZone, item: Option<&Item>, reader: &mut Reader<
         reader.warning(item, format!("is {at}, which the change of daylight saving skips or repeats; taken as {taken}, the first one if there are two"));
     }
     time
+}
+
+/// When the forecast starts: after time does.
+fn start(file: &Item, zone: &TimeZone, reader: &mut Reader<'_>) -> Time {
+    let item = file.get("as_of");
+    let as_of = instant(zone, item, reader, Edge::Start);
+    if let Some(item) = item.filter(|_| as_of < Time::default()) {
+        reader.problem(item, format!("is {}, must not lie before 1970 (UTC)", item.place.excerpt()));
+    }
+    as_of.max(Time::default())
 }
 
 fn horizon(file: &Item, zone: &TimeZone, as_of: Time, reader: &mut Reader<'_>) -> Time {

@@ -129,7 +129,7 @@ impl Measure {
             Self::OpRate => format!("{} op/s", trim(value)),
             Self::Ops => format!("{} op", trim(value)),
             Self::Span => show_span(value),
-            Self::Frequency => format!("{} / day", trim(value)),
+            Self::Frequency => show_frequency(value),
             Self::Growth => format!("{} % / day", trim(value * 100.0)),
             Self::Plain | Self::Count => trim(value),
         }
@@ -164,6 +164,16 @@ fn show_span(seconds: f64) -> String {
 }
 
 /// A number with four significant digits at the least, without trailing zeros.
+/// Times a day; a second, where it is often and that makes a round number.
+fn show_frequency(per_day: f64) -> String {
+    let thousandths = per_day / SECONDS_IN_DAY * 1e3;
+    if per_day >= SECONDS_IN_DAY / 10.0 && (thousandths - thousandths.round()).abs() < 1e-9 * thousandths {
+        format!("{} / s", trim(thousandths.round() / 1e3))
+    } else {
+        format!("{} / day", trim(per_day))
+    }
+}
+
 fn trim(value: f64) -> String {
     let rounded = format!("{value:.4e}").parse::<f64>().unwrap_or(value);
     if (value - value.round()).abs() < 1e-9 && value.abs() < 1e15 {

@@ -156,6 +156,27 @@ fn the_integers_of_the_plan_are_exact() {
 }
 
 #[test]
+fn what_has_moved_and_hardly_fits_is_warned_of_by_the_bytes_that_the_order_moves_first() {
+    let said = |within: &str, moved: &str| {
+        let settings = [
+            "cluster.nas-1.rated=16 TB".to_owned(),
+            format!("plan.order.within={within}"),
+            format!("population.moved={{ head-1 = '{moved}' }}"),
+        ];
+        let source =
+            Source::from_text("test.toml", starter(), &ReadSettings { overrides: settings.into(), allow_path: false });
+        let source = source.unwrap_or_else(|problems| panic!("{problems}"));
+        source.warnings().iter().map(ToString::to_string).find(|text| text.contains("already moved"))
+    };
+    assert_eq!(said("inventory", "80 %"), None);
+    assert_eq!(said("smallest", "90 %"), None);
+    for (within, moved) in [("inventory", "99 %"), ("largest", "80 %")] {
+        let text = said(within, moved).unwrap_or_else(|| panic!("{within} {moved}: nothing is said"));
+        assert!(text.contains("hold 6.2 TB on average, of 6.4 TB"), "{text}");
+    }
+}
+
+#[test]
 fn samples_that_come_too_seldom_are_warned_of() {
     let warnings = |overrides: &[&str]| {
         let source = read_with("constant-rate.toml", overrides);

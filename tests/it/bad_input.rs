@@ -84,6 +84,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("an unknown time zone", "time_zone = \"America/Toronto\"", "time_zone = \"America/Torronto\""),
     ("a date in quotes", "as_of = 2027-01-11T09:00:00", "as_of = \"2027-01-11\""),
     ("a date with an offset", "as_of = 2027-01-11T09:00:00", "as_of = 2027-01-11T09:00:00Z"),
+    ("a start before time begins", "as_of = 2027-01-11T09:00:00", "as_of = 1969-12-31T09:00:00"),
     ("a time without a date", "as_of = 2027-01-11T09:00:00", "as_of = 09:00:00"),
     ("a day that no calendar has", "by = 2027-03-31", "by = 2027-02-30"),
     ("a year far away", "by = 2027-03-31", "by = 9999-01-01"),

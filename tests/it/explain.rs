@@ -106,9 +106,9 @@ fn many_inputs_are_screened_in_place_of_a_tornado_unless_that_is_asked_for() {
     assert_eq!(document["inputs"].as_array().unwrap().len(), 0);
     assert_eq!(document["screening"]["inputs"].as_array().unwrap().len(), 13, "two of them are the file's own");
     assert_eq!(document["screening"]["trajectories"], 20);
-    let document = stage.json(&[&words[..], &["--tornado", "--morris=4"]].concat());
+    let document = stage.json(&[&words[..], &["--tornado", "--morris=8"]].concat());
     assert_eq!(document["inputs"].as_array().unwrap().len(), 13);
-    assert_eq!(document["screening"]["trajectories"], 4);
+    assert_eq!(document["screening"]["trajectories"], 8);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn samples_that_are_too_old_are_named() {
 fn the_files_of_an_explanation_are_the_same_for_any_number_of_threads() {
     let stage = Stage::new();
     for threads in ["1", "2"] {
-        let mut command = stage.command(&["explain", "small.toml", "--replications", "6", "--morris=5", "--sobol=16"]);
+        let mut command = stage.command(&["explain", "small.toml", "--replications", "6", "--morris=8", "--sobol=16"]);
         let output = command.args(["--threads", threads, "--output", threads]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let page = String::from_utf8(output.stdout).unwrap();

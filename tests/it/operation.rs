@@ -129,6 +129,20 @@ fn a_run_begins_only_after_its_preflight_and_leaves_nobody_held_when_it_does_not
 }
 
 #[test]
+fn what_is_dubious_in_a_scenario_is_said_before_a_migration_begins() {
+    let world = World::new(2, 1);
+    let late = "expect=[{ milestone = 'all emptied', by = 2099-01-01, probability = '80 %' }]";
+    let runs = [&["preflight"][..], &["run", "--dry-run"], &["run", "--quiet", "--log", "json"], &["run", "--quiet"]];
+    for words in runs {
+        let output = world.say(&[words, &["--set", late]].concat());
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {said}");
+        assert_eq!(said.matches("which lies after the horizon").count(), 1, "{words:?}: {said}");
+    }
+    assert!(!text(&world.say(&["run", "--quiet"]).stderr).contains("warning: "));
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let world = World::new(6, 3);
     let users = world.users();

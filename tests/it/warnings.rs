@@ -81,6 +81,38 @@ fn gates_carry_the_warnings_in_every_form_and_posts_in_none() {
 }
 
 #[test]
+fn pages_of_variants_and_of_what_holds_dates_back_have_the_warnings() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let more = ["--replications", "4", "--quiet"];
+    let all: [(&[&str], &str, &str); 5] = [
+        (&["what-if", "my.toml", "--set", "plan.throttle.max=20"], "my-what-if", "what-if"),
+        (&["compare", "my.toml", "other.toml"], "my-compare", "what-if"),
+        (&["explain", "my.toml"], "my-explain", "explain"),
+        (&["sweep", "my.toml", "--vary", "plan.throttle.max=20..30:2"], "my-sweep", "sweep"),
+        (
+            &["recommend", "my.toml", "--subject-to", "mailbox_hours_at_risk <= 1e6 with 50 %", "--budget", "16"],
+            "my-recommend",
+            "recommend",
+        ),
+    ];
+    for (words, below, name) in all {
+        let [page, _] = drawdown(folder.path(), &[words, &more].concat());
+        let file = |ending: &str| {
+            let path = folder.path().join("output").join(below).join(format!("{name}.{ending}"));
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let published = [("md", "## Warnings"), ("html", "id=\"warnings\""), ("json", "\"warnings\": [")];
+        let published = published.map(|(ending, title)| (file(ending), title));
+        for (text, title) in published.iter().map(|(text, title)| (text, *title)).chain([(&page, "WARNINGS")]) {
+            let said = text.replace("\n  ", " ");
+            assert!(said.contains(title), "{words:?}: {title}");
+            assert!(said.contains("has no effect") && said.contains("1 of 61 rows left out"), "{words:?}: {title}");
+        }
+    }
+}
+
+#[test]
 fn reports_are_the_same_bytes_wherever_the_scenario_lies() {
     let folder = tempfile::tempdir().unwrap();
     let places = ["one", "two"].map(|name| folder.path().join(name));

@@ -45,8 +45,8 @@ pub(super) struct Simulated {
     pub(super) interrupted: bool,
 }
 
-/// Says of each case what is dubious in it, and of no two the same.
-pub(in super::super) fn warn(cases: &[Read]) {
+/// Says of each case what is dubious in it, and of no two the same; gives what was said.
+pub(in super::super) fn warn(cases: &[Read]) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for case in cases {
         for remark in report::remarks(&case.source, !case.start.is_observed()) {
@@ -56,6 +56,7 @@ pub(in super::super) fn warn(cases: &[Read]) {
         }
     }
     progress::warn(&said);
+    said
 }
 
 /// Reads all cases, and says all at once what is wrong with them.

@@ -15,8 +15,9 @@ use rand_pcg::Pcg64Dxsm;
 use super::{Part, bootstrap};
 use crate::units::Share;
 
-/// With fewer trajectories nothing is said.
-pub const FEWEST: u32 = 4;
+/// With fewer trajectories nothing is said: no resampling of a handful holds a mean as often as it says, and of four not even their whole
+/// range does.
+pub const FEWEST: u32 = 8;
 /// Levels of an input, as shares of its probability.
 const LEVELS: [f64; 4] = [0.05, 0.35, 0.65, 0.95];
 /// Levels of a step. Half of all of them: from each level there is one way to go, and all levels are as likely.
@@ -91,7 +92,7 @@ pub fn effects(trajectory: &Trajectory, outputs: &[f64], step: f64) -> Vec<f64> 
     effects
 }
 
-/// What the effects of one input say, with bootstrap intervals over the trajectories.
+/// What the effects of one input say, with bootstrap intervals over the trajectories. That of the deviation is too narrow where there are few.
 #[must_use]
 pub fn effect(effects: &[f64], seed: u64, confidence: Share) -> Effect {
     let sizes: Vec<f64> = effects.iter().map(|one| one.abs()).collect();

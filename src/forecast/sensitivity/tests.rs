@@ -234,6 +234,44 @@ fn chance_is_a_cause_like_any_other() {
     assert!(screened.inputs.iter().all(|one| one.1.size.low > 0.5) && screened.chance.low > 0.0, "{screened:?}");
 }
 
+/// How often, in per cent, the intervals of so many trajectories hold the mean size of the effects of which `draw` gives one, and their
+/// deviation: of 300 samples.
+fn holds(many: usize, draw: &dyn Fn(&mut Pcg64Dxsm) -> f64) -> [f64; 2] {
+    let mut random = Pcg64Dxsm::new(11, many as u128);
+    let all: Vec<f64> = (0..200_000).map(|_| draw(&mut random)).collect();
+    let mean = |of: &dyn Fn(f64) -> f64| all.iter().map(|one| of(*one)).sum::<f64>() / all.len() as f64;
+    let (size, middle) = (mean(&f64::abs), mean(&|one| one));
+    let deviation = mean(&|one| (one - middle).powi(2)).sqrt();
+    let mut held = [0.0; 2];
+    for trial in 0..300 {
+        let sample: Vec<f64> = (0..many).map(|_| draw(&mut random)).collect();
+        let effect = morris::effect(&sample, trial, CONFIDENCE);
+        for (held, (part, truth)) in held.iter_mut().zip([(effect.size, size), (effect.deviation, deviation)]) {
+            *held += f64::from(u8::from(part.low <= truth && truth <= part.high)) / 3.0;
+        }
+    }
+    held
+}
+
+#[test]
+fn the_fewest_trajectories_hold_a_mean_nearly_as_often_as_they_say() {
+    let normal = |random: &mut Pcg64Dxsm| (0..12).map(|_| random.random_range(-0.5..0.5)).sum::<f64>();
+    let always_up = |random: &mut Pcg64Dxsm| 3.0 + normal(random);
+    let skewed = |random: &mut Pcg64Dxsm| -random.random_range(1e-12..1.0_f64).ln();
+    let few = morris::FEWEST as usize;
+    for (many, draw, least) in [
+        (few, &always_up as &dyn Fn(&mut Pcg64Dxsm) -> f64, [92.0, 72.0]),
+        (few, &normal, [90.0, 72.0]),
+        (few, &skewed, [86.0, 50.0]),
+        (20, &always_up, [92.0, 82.0]),
+        (20, &skewed, [89.0, 66.0]),
+    ] {
+        let held = holds(many, draw);
+        println!("{many}: {held:?}");
+        assert!(held.iter().zip(least).all(|(held, least)| *held >= least), "{many}: {held:?} for {least:?}");
+    }
+}
+
 #[test]
 fn what_does_nothing_has_effects_and_a_total_share_of_exactly_nothing() {
     let (screening, indices) = found(&[&["one"], &["two"]], (30, 64), &|drawn, chance| Some(20.0 + drawn[0] + chance));

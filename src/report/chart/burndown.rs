@@ -6,7 +6,7 @@ mod draw;
 
 use super::super::standing;
 use super::super::wording::Calendar;
-use super::dates::Dates;
+use super::dates::{Dates, HOURS_BELOW};
 use super::plot::Plot;
 use super::sheet::{Body, MOST_PANELS, Panel, Sheet, Sign};
 use super::{Drawing, Mark, Point, days_since, first_of, points, subtitle};
@@ -21,6 +21,8 @@ use crate::units::Time;
 const MOST_LINES: usize = 4;
 /// Labels above a chart.
 const MOST_MARKS: usize = 12;
+/// What lies closer together than this share of the axis has one label.
+const ONE_MOMENT: f64 = 0.01;
 
 /// What the chart shows, in days since its start and mailboxes.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +75,8 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
     let calendar = Calendar::new(scenario);
     let lines = lines(forecast);
     // A date that lies much later would leave no room for the lines.
-    let farthest = (end(forecast, &lines) * 3.0).max(7.0);
+    let end = end(forecast, &lines);
+    let farthest = (end * 3.0).max((end * 7.0).min(7.0));
     let expectations: Vec<Mark> = forecast
         .expectations
         .iter()
@@ -87,7 +90,7 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
         .filter(|mark| mark.day <= days_since(scenario, scenario.horizon) && mark.day <= farthest)
         .collect();
     let expected = expectations.iter().map(|mark| mark.day).fold(0.0, f64::max);
-    let last_day = end(forecast, &lines).max(expected) * 1.04;
+    let last_day = end.max(expected) * 1.04;
     let most = highest(&lines);
     if lines.is_empty() || last_day <= 0.0 || most <= 0.0 {
         return None;
@@ -98,7 +101,7 @@ fn burndown(forecast: &Forecast) -> Option<Burndown> {
         unit: "mailboxes".to_owned(),
         names: Names::BesideLines,
         lines,
-        marks: marks(forecast, &calendar),
+        marks: marks(forecast, &calendar, last_day),
         expectations,
         axis: Axis::Dates(Dates::new(scenario, last_day)),
         last_day,
@@ -197,15 +200,23 @@ fn panels(forecast: &Forecast) -> Option<Sheet> {
 }
 
 /// Medians of what people wait for; those of one moment share a label. Where there are too many, clusters go first.
-fn marks(forecast: &Forecast, calendar: &Calendar<'_>) -> Vec<Mark> {
+fn marks(forecast: &Forecast, calendar: &Calendar<'_>, last_day: f64) -> Vec<Mark> {
     let head = |milestone: &Milestone| matches!(milestone, Milestone::HeadEmptied { .. } | Milestone::AllEmptied);
     let cluster =
         |milestone: &Milestone| matches!(milestone, Milestone::ClusterFull { .. } | Milestone::ClusterOpened { .. });
-    let all = marks_of(forecast, calendar, &|milestone| head(milestone) || cluster(milestone));
-    if all.len() <= MOST_MARKS { all } else { marks_of(forecast, calendar, &head) }
+    let all = marks_of(forecast, calendar, last_day, &|milestone| head(milestone) || cluster(milestone));
+    if all.len() <= MOST_MARKS { all } else { marks_of(forecast, calendar, last_day, &head) }
 }
 
-fn marks_of(forecast: &Forecast, calendar: &Calendar<'_>, wanted: &dyn Fn(&Milestone) -> bool) -> Vec<Mark> {
+fn marks_of(
+    forecast: &Forecast,
+    calendar: &Calendar<'_>,
+    last_day: f64,
+    wanted: &dyn Fn(&Milestone) -> bool,
+) -> Vec<Mark> {
+    // What is one moment hangs on how far the axis goes.
+    let moment = (last_day * ONE_MOMENT).min(0.2);
+    let said = |time| if last_day < HOURS_BELOW { calendar.with_clock(time) } else { calendar.short(time) };
     let scenario = &forecast.scenario;
     let mut dated: Vec<(Time, String)> = forecast
         .milestones
@@ -219,14 +230,14 @@ fn marks_of(forecast: &Forecast, calendar: &Calendar<'_>, wanted: &dyn Fn(&Miles
     let mut groups: Vec<(Time, Vec<String>)> = Vec::new();
     for (time, name) in dated {
         match groups.last_mut() {
-            Some((first, names)) if time.since(*first).days() < 0.2 => names.push(name),
+            Some((first, names)) if time.since(*first).days() < moment => names.push(name),
             _ => groups.push((time, vec![name])),
         }
     }
     let mark = |(time, names): (Time, Vec<String>)| Mark {
         day: days_since(scenario, time),
         // The date first: where there is little room, the names are cut.
-        text: format!("{}: {}", calendar.short(time), names.join(", ")),
+        text: format!("{}: {}", said(time), names.join(", ")),
     };
     groups.into_iter().map(mark).collect()
 }
@@ -253,6 +264,15 @@ mod tests {
         let first = &chart.lines[0].points;
         assert!(first.len() == 3 && (first[1].day - 1.0 / 3.0).abs() < 1e-6, "{first:?}");
         assert!(first[1].middle < 1.0 && first[1].high < 1.0, "{first:?}");
+    }
+
+    #[test]
+    fn milestones_of_a_few_hours_have_labels_of_their_own_with_the_time_of_day() {
+        let chart = burndown(&made(100, &|r| outcome(r, 4.0 / 24.0))).unwrap();
+        let marks: Vec<&str> = chart.marks.iter().map(|mark| mark.text.as_str()).collect();
+        assert!(marks.iter().any(|text| text.ends_with(": head-1 emptied")), "{marks:?}");
+        assert!(marks.contains(&"Oct 10 13:00: head-2 emptied, all emptied"), "{marks:?}");
+        assert!(chart.last_day < 1.5, "an expectation in ten days leaves room for hours: {}", chart.last_day);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The axis of local dates below a chart.
 
 use jiff::civil::{Date, Weekday};
-use jiff::{ToSpan as _, Unit, ZonedDateTime};
+use jiff::{RoundMode, ToSpan as _, Unit, ZonedDateTime, ZonedDateTimeRound};
 
 use super::super::wording::{Calendar, local};
 use super::Mark;
@@ -10,25 +10,33 @@ use crate::units::Time;
 
 /// No axis has more days than this; where a horizon lies later, its end stays without labels.
 const MOST: u32 = 20_000;
-/// Below so many days hours are told.
-const HOURS_BELOW: f64 = 2.5;
+/// Below so many days the time of day is told.
+pub(super) const HOURS_BELOW: f64 = 5.0;
+/// Below so many days minutes are told.
+const MINUTES_BELOW: f64 = 0.25;
+/// Minutes from one label to the next, where the time of day is told.
+const MINUTES: [i16; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
 
 /// Fewer labels than this tell no distance.
 const FEWEST_LABELS: usize = 2;
+/// More labels than this are a crowd, however much room there is.
+const MOST_LABELS: usize = 10;
 
 /// The local midnights of a scenario, in days since the forecast's start.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Dates {
     midnights: Vec<Instant>,
-    hours: Vec<Instant>,
+    /// Full hours, or full minutes where the axis is short.
+    clock: Vec<Instant>,
 }
 
-/// A full hour of the local clock, where a label may stand.
+/// A full minute of the local clock, where a label may stand.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Instant {
     pub(super) day: f64,
     date: Date,
-    hour: i8,
+    /// Since midnight, by the clock.
+    minutes: i16,
     weekday: String,
     short: String,
 }
@@ -39,7 +47,7 @@ impl Instant {
         Self {
             day: time.since(scenario.as_of).days(),
             date: zoned.date(),
-            hour: zoned.hour(),
+            minutes: i16::from(zoned.hour()) * 60 + i16::from(zoned.minute()),
             weekday: calendar.with_weekday(time),
             short: calendar.short(time),
         }
@@ -71,17 +79,8 @@ impl Dates {
             }
             date = tomorrow;
         }
-        let mut hours = Vec::new();
-        if last_day < HOURS_BELOW
-            && let Ok(mut hour) = start.round(Unit::Hour)
-        {
-            for _ in 0..=(HOURS_BELOW * 24.0) as u32 {
-                hours.push(Instant::new(&hour, scenario, &calendar));
-                let Ok(next) = hour.checked_add(1.hour()) else { break };
-                hour = next;
-            }
-        }
-        Self { midnights, hours }
+        let clock = if last_day < HOURS_BELOW { clock(&start, last_day, scenario, &calendar) } else { Vec::new() };
+        Self { midnights, clock }
     }
 
     /// All midnights, in order.
@@ -93,11 +92,11 @@ impl Dates {
     /// there is room for, and which are more than one.
     pub(super) fn ticks(&self, from: f64, to: f64, most: usize, weekdays: bool) -> Vec<Mark> {
         let within = |at: &&Instant| (from..=to).contains(&at.day);
-        let hours: Vec<&Instant> = self.hours.iter().filter(within).collect();
-        let steps_of_hours: &[i8] = if to - from < HOURS_BELOW { &[1, 2, 3, 6, 12] } else { &[] };
-        let by_hours = steps_of_hours.iter().map(|every| {
-            let those = hours.iter().filter(|at| at.hour % every == 0);
-            those.copied().collect::<Vec<_>>()
+        let most = most.min(MOST_LABELS);
+        let steps_of_minutes: &[i16] = if to - from < HOURS_BELOW { &MINUTES } else { &[] };
+        let by_clock = steps_of_minutes.iter().map(|every| {
+            let those = self.clock.iter().filter(within).filter(|at| at.minutes % every == 0);
+            those.collect::<Vec<_>>()
         });
         let month = |date: Date, every: i8| date.day() == 1 && (date.month() - 1) % every == 0;
         let steps_of_days: [&dyn Fn(usize, Date) -> bool; 12] = [
@@ -118,27 +117,42 @@ impl Dates {
             let those = self.midnights.iter().enumerate().filter(|(place, at)| within(at) && wanted(*place, at.date));
             those.map(|(_, at)| at).collect::<Vec<_>>()
         });
-        let fitting: Vec<Vec<&Instant>> = by_hours.chain(by_days).filter(|those| those.len() <= most).collect();
+        let fitting: Vec<Vec<&Instant>> = by_clock.chain(by_days).filter(|those| those.len() <= most).collect();
         let telling = fitting.iter().find(|those| those.len() >= FEWEST_LABELS);
         // One label is better than none.
         let chosen = telling.or_else(|| fitting.iter().find(|those| !those.is_empty()));
-        chosen.map(|those| labels(those, weekdays)).unwrap_or_default()
+        chosen.map(|those| labels(those, weekdays, 2 * those.len() <= most)).unwrap_or_default()
     }
 }
 
-/// Midnights are labelled with their dates, other hours with the clock; the first label tells its date in any case.
-fn labels(instants: &[&Instant], weekdays: bool) -> Vec<Mark> {
-    let is_midnight = |place: usize| instants.get(place).is_some_and(|at| at.hour == 0);
-    let is_within_day = |place: usize| instants.get(place).is_some_and(|at| at.hour != 0);
+/// From the start's full hour to the last day: each hour, or each minute of a short axis.
+fn clock(start: &ZonedDateTime, last_day: f64, scenario: &Scenario, calendar: &Calendar<'_>) -> Vec<Instant> {
+    let (unit, each, every) =
+        if last_day < MINUTES_BELOW { (Unit::Minute, 1.minute(), 1_440.0) } else { (Unit::Hour, 1.hour(), 24.0) };
+    let mut clock = Vec::new();
+    let Ok(mut at) = start.round(ZonedDateTimeRound::new().smallest(unit).mode(RoundMode::Trunc)) else { return clock };
+    for _ in 0..=(last_day * every) as u32 + 1 {
+        clock.push(Instant::new(&at, scenario, calendar));
+        let Ok(next) = at.checked_add(each) else { break };
+        at = next;
+    }
+    clock
+}
+
+/// Midnights are labelled with their dates, other instants with the clock; the first label tells its date in any case. Where there is not
+/// room for twice as many labels (`has_room`), it takes that of the second one.
+fn labels(instants: &[&Instant], weekdays: bool, has_room: bool) -> Vec<Mark> {
+    let is_midnight = |place: usize| instants.get(place).is_some_and(|at| at.minutes == 0);
+    let is_within_day = |place: usize| instants.get(place).is_some_and(|at| at.minutes != 0);
     // The date of a midnight close by says enough of the first label too.
     let has_both = is_within_day(0) && !is_midnight(1);
     let label = |(place, at): (usize, &&Instant)| {
-        let text = match (place, at.hour) {
+        let clock = format!("{:02}:{:02}", at.minutes / 60, at.minutes % 60);
+        let text = match (place, at.minutes) {
             (_, 0) => at.date(weekdays).to_owned(),
-            (0, hour) if has_both => format!("{} {hour:02}:00", at.date(weekdays)),
-            // The first label has the room of two.
-            (1, _) if has_both && instants.len() > FEWEST_LABELS => return None,
-            (_, hour) => format!("{hour:02}:00"),
+            (0, _) if has_both => format!("{} {clock}", at.date(weekdays)),
+            (1, _) if has_both && !has_room && instants.len() > FEWEST_LABELS => return None,
+            (_, _) => clock,
         };
         Some(Mark { day: at.day, text })
     };
@@ -189,6 +203,28 @@ mod tests {
                 assert!(marks.len() <= most && (marks.len() >= 2 || to < 2.7), "{to} days, {most}: {marks:?}");
             }
         }
+    }
+
+    #[test]
+    fn from_minutes_to_years_there_are_four_to_ten_labels() {
+        let scenario = scenario();
+        // Each a tenth longer than the one before, from ten minutes to ten years.
+        let mut last_day = 10.0 / 1_440.0;
+        while last_day < 3_653.0 {
+            let dates = Dates::new(&scenario, last_day);
+            for most in [10, 11, 14, 20] {
+                let marks = dates.ticks(0.0, last_day, most, true);
+                assert!((4..=10).contains(&marks.len()), "{last_day} days, {most}: {marks:?}");
+            }
+            last_day *= 1.1;
+        }
+        let told = |hours: f64| -> Vec<String> {
+            let dates = Dates::new(&scenario, hours / 24.0);
+            dates.ticks(0.0, hours / 24.0, 11, false).into_iter().map(|tick| tick.text).collect()
+        };
+        assert_eq!(told(0.5), ["Oct 10 09:00", "09:10", "09:15", "09:20", "09:25", "09:30"]);
+        assert_eq!(told(4.0), ["Oct 10 09:00", "10:00", "10:30", "11:00", "11:30", "12:00", "12:30", "13:00"]);
+        assert_eq!(told(80.0)[..3], ["12:00", "Oct 11", "12:00"]);
     }
 
     #[test]

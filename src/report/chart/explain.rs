@@ -2,12 +2,12 @@
 
 use super::super::explain::{Explain, Scale, all_parts, bar_name, ranked, share, share_interval};
 use super::super::shares::name as cause_name;
-use super::super::what_if::words::days as days_said;
 use super::super::wording::{count, percent, replications};
 use super::dates::Dates;
 use super::plot::Plot;
 use super::sheet::{Body, MOST_PANELS, Panel, Sheet};
 use super::tornado::{Bars, MOST_BARS, Tornado};
+use super::what_if::most_of as farthest;
 use super::{Drawing, Picture, first_of};
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::held::Held;
@@ -96,17 +96,25 @@ fn held(explain: &Explain) -> Option<Sheet> {
 fn tornado(explain: &Explain) -> Option<Tornado> {
     let each = explain.explained.swings.each;
     let swings = explain.swings();
+    // What is the same only as far as the horizon has no bar, as what does not move at all, and says why.
     let known = |one: &MilestoneShift| {
         let is_known = !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew);
-        one.shift.filter(|_| is_known).map(|shift| (shift.days, shift.interval(each)))
+        let is_open = one.verdict == Verdict::SameByHorizon;
+        one.shift.filter(|_| is_known).map(|shift| (is_open, (shift.days, shift.interval(each))))
     };
+    let shifts = swings.iter().flat_map(|swing| swing.ends).filter_map(known);
+    let scale = Scale::up_to(shifts.map(|(_, (days, interval))| farthest(days, interval)).fold(0.0, f64::max));
+    let drawn =
+        |(days, (low, high)): (f64, (f64, f64))| (scale.of_days(days), (scale.of_days(low), scale.of_days(high)));
     let bars = swings.iter().filter_map(|swing| {
         let ends = [known(swing.ends[0])?, known(swing.ends[1])?];
         let [low, high] = explain.ends(swing.input);
-        let said =
-            |value: &str, (days, interval): (f64, (f64, f64))| format!("{value} {}", days_said(days, Some(interval)));
+        let said = |value: &str, (is_open, (days, interval)): (bool, (f64, (f64, f64)))| {
+            let moved = if is_open { "the same as far as the horizon".into() } else { scale.shift(days, interval) };
+            format!("{value} {moved}")
+        };
         let name = format!("{}: {}; {}", bar_name(&swing.input.keys), said(&low, ends[0]), said(&high, ends[1]));
-        Some(Bars { name, ends })
+        Some(Bars { name, ends: ends.map(|(_, end)| drawn(end)) })
     });
     let bars: Vec<Bars> = bars.collect();
     if bars.is_empty() {
@@ -128,7 +136,7 @@ fn tornado(explain: &Explain) -> Option<Tornado> {
             explain.explained.swings.confidence
         ),
         key: key.map(str::to_owned),
-        unit: "days later (+) or earlier (-)".into(),
+        unit: format!("{} later (+) or earlier (-)", scale.name()),
         is_signed: true,
         bars,
     })

@@ -1,7 +1,7 @@
 //! The chart of a what-if: by how much each date moves in each variant.
 
+use super::super::explain::Scale;
 use super::super::what_if::WhatIf;
-use super::super::what_if::words::days as days_said;
 use super::super::wording::replications;
 use super::forest::{Forest, MOST_ROWS, Row};
 use super::{Drawing, Picture};
@@ -20,8 +20,14 @@ pub(in super::super) fn pictures(what_if: &WhatIf) -> Vec<Picture> {
     shifts.into_iter().collect()
 }
 
+/// Whether a shift has a place on the axis. What is the same only as far as the horizon has none: a dot at nothing would say that nothing moves.
 fn is_known(one: &MilestoneShift) -> bool {
-    !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew)
+    !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew | Verdict::SameByHorizon)
+}
+
+/// The size of the farthest of a shift and the ends of its interval.
+pub(super) fn most_of(days: f64, (low, high): (f64, f64)) -> f64 {
+    days.abs().max(low.abs()).max(high.abs())
 }
 
 /// The awaited date, then those of heads that any variant moves. Other dates follow from these, or are no date at all in some cases: one that
@@ -35,14 +41,17 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
     let heads = what_if.scenario.milestones.iter().filter(|one| matches!(one, Milestone::HeadEmptied { .. }));
     let others: Vec<String> =
         heads.map(|one| what_if.scenario.milestone_name(one)).filter(|name| moves(name)).collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut open) = (Vec::new(), 0);
     for name in std::iter::once(&main).chain(&others) {
         for (about, variant) in what_if.cases() {
-            let Some(one) = variant.milestone(name).filter(|one| is_known(one)) else { continue };
+            let Some(one) = variant.milestone(name) else { continue };
+            open += usize::from(one.verdict == Verdict::SameByHorizon);
+            if !is_known(one) {
+                continue;
+            }
             let Some(shift) = one.shift else { continue };
             let interval = shift.interval(compared.each);
-            let said = days_said(shift.days, Some(interval));
-            rows.push(Row { name: format!("{name}, {}: {said}", about.name), shift: shift.days, interval });
+            rows.push(Row { name: format!("{name}, {}", about.name), shift: shift.days, interval });
         }
     }
     if rows.is_empty() {
@@ -50,17 +59,29 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
     }
     let more = rows.len().saturating_sub(MOST_ROWS);
     rows.truncate(MOST_ROWS);
+    // What is drawn and what is said have one unit, of hours or minutes where nothing is a day.
+    let scale = Scale::up_to(rows.iter().map(|row| most_of(row.shift, row.interval)).fold(0.0, f64::max));
+    for row in &mut rows {
+        row.name = format!("{}: {}", row.name, scale.shift(row.shift, row.interval));
+        row.shift = scale.of_days(row.shift);
+        row.interval = (scale.of_days(row.interval.0), scale.of_days(row.interval.1));
+    }
     let left_out = if more > 0 { format!("; {more} more are left out") } else { String::new() };
+    let open = match open {
+        0 => String::new(),
+        1 => "; 1 is the same as far as the horizon, and not drawn".to_owned(),
+        many => format!("; {many} are the same as far as the horizon, and not drawn"),
+    };
     let incomplete = if what_if.interrupted { "INCOMPLETE, " } else { "" };
     Some(Forest {
         title: format!("{}: by how much dates move", what_if.scenario.name),
         subtitle: format!(
-            "{incomplete}against {}, mean of {} and interval ({}){left_out}",
+            "{incomplete}against {}, mean of {} and interval ({}){open}{left_out}",
             what_if.base,
             replications(compared.replications),
             what_if.confidence()
         ),
-        unit: "days later (+) or earlier (-)".into(),
+        unit: format!("{} later (+) or earlier (-)", scale.name()),
         rows,
     })
 }

@@ -169,9 +169,9 @@ pub(super) struct ExpectationPart {
     pub(super) wanted: f64,
     /// Share of the replications that were in time.
     pub(super) probability: f64,
-    /// Lower end of its Wilson interval.
+    /// Lower end of its exact interval (Clopper-Pearson).
     pub(super) low: f64,
-    /// Upper end of its Wilson interval.
+    /// Upper end of its exact interval (Clopper-Pearson).
     pub(super) high: f64,
     /// `pass`, `fail` or `inconclusive`.
     pub(super) verdict: &'static str,

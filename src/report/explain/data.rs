@@ -29,6 +29,8 @@ pub struct Document {
     version: &'static str,
     /// The command that gives these numbers again.
     command: String,
+    /// What is dubious in what was read.
+    warnings: Vec<String>,
     /// Keys every draw.
     seed: u64,
     /// Version of what is drawn.
@@ -137,6 +139,8 @@ struct LimitPart {
     /// `earlier`, `later`, `does not bind` (not one replication differs), `same by horizon` (not one is known to
     /// differ, and some reach it by the horizon neither with the unit nor without), `not sure`, `not reached` or `too few`.
     verdict: &'static str,
+    /// Replications that reach the date by the horizon neither with the unit nor without: nobody knows.
+    unknown: usize,
     /// By how much the date comes later; null where nothing is known.
     shift: Option<MovedPart>,
     /// By how many minutes more users wait longer than the objective because of the migration; null with too few replications.
@@ -176,6 +180,8 @@ struct EndPart {
     value: String,
     /// `earlier`, `later`, `does not bind`, `same by horizon`, `not sure`, `not reached` or `too few`.
     verdict: &'static str,
+    /// Replications that reach the date by the horizon neither with the input held there nor without: nobody knows.
+    unknown: usize,
     /// Against the date with the input's own draw.
     shift: Option<MovedPart>,
 }
@@ -189,6 +195,7 @@ pub fn document(explain: &Explain) -> Document {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         command: explain.command.clone(),
+        warnings: explain.warnings.clone(),
         seed: explain.seed,
         draw_scheme: DRAW_SCHEME,
         replications: explained.replications,
@@ -247,6 +254,7 @@ fn limit_part(explain: &Explain, limit: Limit, date: &MilestoneShift, slow: &Mea
         unit: words::unit(limit, &explain.scenario),
         causes: limit.causes().iter().map(|cause| cause.name()).collect(),
         verdict: words::verdict_name(date.verdict),
+        unknown: date.order.unknown,
         shift: moved(date, explain.explained.values.each),
         minutes_above_objective_by_migration: slow.difference.map(|shift| shift.days),
     }
@@ -259,6 +267,7 @@ fn input(explain: &Explain, swing: &Swing<'_>) -> InputPart {
         level,
         value,
         verdict: words::verdict_name(one.verdict),
+        unknown: one.order.unknown,
         shift: moved(one, each),
     };
     let ends = swing.input.levels.into_iter().zip(values).zip(&swing.ends).map(end).collect();

@@ -8,6 +8,7 @@ use crate::forecast::replicate::Watch;
 use crate::forecast::sensitivity::morris::{Effect, Way};
 use crate::forecast::sensitivity::{Part, Screened};
 use crate::forecast::shares::{Cause, CauseShare, NotEstimable};
+use crate::forecast::shift::Shift;
 use crate::forecast::testing::{days_of, outcome, scenario};
 use crate::report::{chart, html, markdown, terminal};
 use crate::units::Rate;
@@ -55,6 +56,7 @@ fn known(uncertain: bool) -> Explain {
         seed: 1,
         asked: 40,
         command: "drawdown explain small.toml --replications 40".into(),
+        warnings: Vec::new(),
     }
 }
 
@@ -186,6 +188,25 @@ fn a_limit_that_may_hold_what_lies_beyond_the_horizon_is_not_said_not_to_bind() 
     }
     let text = markdown::render(&report(&known));
     assert!(text.contains("| not reached in 35 % |") && !text.contains("| does not bind |"), "{text}");
+    let data: serde_json::Value = serde_json::from_str(&json(&known).unwrap()).unwrap();
+    let open = data["limits"].as_array().unwrap().iter().filter(|one| one["verdict"] == "same by horizon");
+    assert!(open.clone().count() > 0 && open.clone().all(|one| one["unknown"] == 14), "{data}");
+}
+
+#[test]
+fn an_input_that_is_the_same_as_far_as_the_horizon_says_so_in_the_chart() {
+    let mut known = known(true);
+    let main = known.main();
+    for variant in &mut known.explained.swings.variants {
+        for one in variant.milestones.iter_mut().filter(|one| one.dates.name == main) {
+            (one.verdict, one.shift) = (Verdict::SameByHorizon, one.shift.map(|shift| Shift { days: 0.0, ..shift }));
+        }
+    }
+    let pictures = chart::of_explain(&known);
+    let tornado = pictures.iter().find(|one| one.stem == "tornado").unwrap();
+    let svg = tornado.svg(chart::Paper::FILE).unwrap();
+    // The name may be in two lines.
+    assert!(svg.contains("the horizon"), "{svg}");
 }
 
 #[test]

@@ -144,7 +144,11 @@ pub(in crate::report) struct Scale {
 impl Scale {
     /// Days, or hours or minutes where all amounts are below one of the larger unit.
     pub(in crate::report) fn of(parts: &[Part]) -> Self {
-        let most = parts.iter().map(|part| part.value.abs().max(part.high.abs())).fold(0.0, f64::max);
+        Self::up_to(parts.iter().map(|part| part.value.abs().max(part.high.abs())).fold(0.0, f64::max))
+    }
+
+    /// The same where the largest amount is so many days.
+    pub(in crate::report) fn up_to(most: f64) -> Self {
         let units = [("min", 1_440.0, HOUR), ("h", 24.0, 1.0), ("d", 1.0, f64::INFINITY)];
         let unit = units.into_iter().find(|(_, _, below)| most < *below);
         unit.map_or(Self { unit: "d", each: 1.0 }, |(unit, each, _)| Self { unit, each })
@@ -167,6 +171,15 @@ impl Scale {
     /// So many days in it.
     pub(in crate::report) fn of_days(self, days: f64) -> f64 {
         days * self.each
+    }
+
+    /// So much later or earlier, with its interval.
+    pub(in crate::report) fn shift(self, days: f64, (low, high): (f64, f64)) -> String {
+        if days == 0.0 && low == 0.0 && high == 0.0 {
+            return "0".into();
+        }
+        let number = |days: f64| signed(self.of_days(days));
+        format!("{} {} ({} to {})", number(days), self.unit, number(low), number(high))
     }
 
     /// The same as a text, without its sign.

@@ -102,6 +102,14 @@ fn text(page: &str) -> String {
     lines.replace('\u{a0}', " ")
 }
 
+/// A name of forty letters without a space lay over the headings beside it.
+#[test]
+fn a_heading_that_is_longer_than_its_column_breaks_on_screens_and_on_paper() {
+    let rules: Vec<&str> = STYLE.lines().filter(|rule| rule.contains("thead th {")).collect();
+    assert_eq!(rules.len(), 2, "{rules:?}");
+    assert!(rules.iter().all(|rule| rule.contains("overflow-wrap: break-word")), "{rules:?}");
+}
+
 #[test]
 fn the_page_says_what_the_other_forms_say() {
     let page = page(&uncertain(), &about());

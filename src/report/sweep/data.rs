@@ -23,6 +23,8 @@ pub struct Document {
     version: &'static str,
     /// The command that gives these numbers again.
     command: String,
+    /// What is dubious in what was read.
+    warnings: Vec<String>,
     /// Keys every draw.
     seed: u64,
     /// Version of what is drawn.
@@ -109,6 +111,7 @@ pub fn document(sweep: &Sweep) -> Document {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         command: sweep.command.clone(),
+        warnings: sweep.warnings.clone(),
         seed: sweep.seed,
         draw_scheme: DRAW_SCHEME,
         replications: sweep.replications,

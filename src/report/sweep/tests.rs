@@ -36,6 +36,7 @@ fn known(axes: Vec<Axis>, design: Design, done: usize) -> Sweep {
         replications: 12,
         seed: 1,
         command: "drawdown sweep small.toml --vary plan.throttle.max=8..64:5 --replications 12".into(),
+        warnings: Vec::new(),
     }
 }
 

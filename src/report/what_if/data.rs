@@ -28,6 +28,8 @@ pub struct Document {
     kind: &'static str,
     /// The command that gives these numbers again.
     command: String,
+    /// What is dubious in what was read.
+    warnings: Vec<String>,
     /// Keys every draw.
     seed: u64,
     /// Version of what is drawn.
@@ -206,6 +208,7 @@ pub fn document(what_if: &WhatIf) -> Document {
         version: env!("CARGO_PKG_VERSION"),
         kind: what_if.kind,
         command: what_if.command.clone(),
+        warnings: what_if.warnings.clone(),
         seed: what_if.seed,
         draw_scheme: DRAW_SCHEME,
         replications: compared.replications,

@@ -39,6 +39,7 @@ pub(in crate::report) fn what_if(names: &[(&str, f64)]) -> WhatIf {
         asked: 60,
         interrupted: false,
         command: "drawdown what-if small.toml --replications 60".into(),
+        warnings: Vec::new(),
     }
 }
 
@@ -121,6 +122,17 @@ fn the_chart_has_the_awaited_date_first_and_no_date_that_nothing_moves() {
     assert!(has(&moved, "all emptied, x: ") && has(&moved, "all emptied, y: 0") && has(&moved, "head-1 emptied, x: "));
     let same = names(&what_if(&[("y", 0.0)]));
     assert!(has(&same, "all emptied, y: 0") && !has(&same, "head-1 emptied"));
+    let mut open = what_if(&[("x", -1.5), ("y", 0.0)]);
+    for one in &mut open.compared.variants[1].milestones {
+        one.verdict = Verdict::SameByHorizon;
+    }
+    let open = names(&open);
+    assert!(
+        has(&open, "all emptied, x: ") && !has(&open, "all emptied, y"),
+        "a dot at nothing would say more than is known"
+    );
+    // The subtitle is in several lines.
+    assert!(has(&open, "not drawn"));
     let mut none = what_if(&[("y", 0.0)]);
     none.compared.variants[0].milestones.clear();
     assert!(chart::of_what_if(&none).is_empty());
