@@ -376,23 +376,27 @@ mod tests {
         let copies = Copies::new(&pace, 2);
         let total = || copies.pieces.iter().map(|pieces| pieces.load(Ordering::Relaxed)).sum::<u64>() * 1_000;
         // What is found is looked at when the copies have stopped: a test that fails in their midst would wait for them.
-        let (passed, flowed, progressing) = thread::scope(|scope| {
+        let (looks, progressing) = thread::scope(|scope| {
             for copy in 0..2 {
                 let copies = &copies;
                 scope.spawn(move || copies.run(copy, 1_000));
             }
-            let (began, before) = (now(), total());
-            pause(600);
-            let passed = began.elapsed().as_secs_f64();
-            let flowed = (total() - before) as f64;
+            // What is busy with something else for a moment is looked at again.
+            let mut looks: Vec<(f64, f64)> = Vec::new();
+            while looks.len() < 5 && looks.last().is_none_or(|(passed, flowed)| *flowed < 0.5e6 * passed) {
+                let (began, before) = (now(), total());
+                pause(600);
+                let passed = began.elapsed().as_secs_f64();
+                looks.push((passed, (total() - before) as f64));
+            }
             pace.set(2, Rate::per_second(0));
             let progressing = copies.progressing();
             copies.stop();
-            (passed, flowed, progressing)
+            (looks, progressing)
         });
         // A burst at the start, and one piece of each copy.
-        assert!(flowed <= 1e6 * (passed + 0.26) + 2e3, "{flowed} bytes in {passed} s");
-        assert!(flowed >= 0.5e6 * passed, "{flowed} bytes in {passed} s");
+        assert!(looks.iter().all(|(passed, flowed)| *flowed <= 1e6 * (passed + 0.26) + 2e3), "{looks:?}");
+        assert!(looks.iter().any(|(passed, flowed)| *flowed >= 0.5e6 * passed), "{looks:?}");
         assert_eq!(progressing, [false; 2]);
     }
 

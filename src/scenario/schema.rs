@@ -144,6 +144,8 @@ fn one_value(described: &Number) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::scenario::{ReadSettings, Source, starter};
 
@@ -163,9 +165,10 @@ mod tests {
     }
 
     fn faults(text: &str) -> Vec<String> {
-        let validator = jsonschema::validator_for(&schema()).unwrap();
+        static VALIDATOR: LazyLock<jsonschema::Validator> =
+            LazyLock::new(|| jsonschema::validator_for(&schema()).unwrap());
         let document = as_json(&text.parse::<toml::Table>().map(toml::Value::Table).unwrap());
-        validator.iter_errors(&document).map(|error| error.to_string()).collect()
+        VALIDATOR.iter_errors(&document).map(|error| error.to_string()).collect()
     }
 
     #[test]

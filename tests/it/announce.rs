@@ -6,13 +6,24 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
-const SETTINGS: [&str; 6] =
-    ["--set", "population.mailboxes=500", "--set", "forecast.chance_only=0", "--replications", "60"];
+use crate::coarse::COARSE;
+
+/// Few mailboxes, gone from the heads soon after they have moved.
+const SETTINGS: [&str; 8] = [
+    "--set",
+    "population.mailboxes=500",
+    "--set",
+    "plan.move.purge_after='1 day'",
+    "--set",
+    "forecast.chance_only=0",
+    "--replications",
+    "60",
+];
 
 fn announce(words: &[&str]) -> Command {
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/opensrs-cluster-b.toml");
     let mut command = Command::cargo_bin("drawdown").expect("the program");
-    command.arg("announce").arg(scenario).args(SETTINGS).arg("--quiet").args(words);
+    command.arg("announce").arg(scenario).args(SETTINGS).args(COARSE).arg("--quiet").args(words);
     command
 }
 

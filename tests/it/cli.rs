@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
+use crate::coarse::COARSE;
+
 fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
 }
@@ -21,7 +23,7 @@ fn forecast(folder: &Path, more: &[&str]) -> Assert {
     let mut command = drawdown();
     command.arg("forecast").arg(scenario("opensrs-cluster-b.toml"));
     command.args(["--set", "population.mailboxes=2000", "--replications", "24", "--quiet", "--output"]).arg(folder);
-    command.args(more).assert()
+    command.args(COARSE).args(more).assert()
 }
 
 fn stdout(assert: &Assert) -> String {

@@ -7,6 +7,8 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use drawdown::scenario::starter;
 
+use crate::coarse::COARSE;
+
 fn drawdown(folder: &Path, arguments: &[&str]) -> Assert {
     let mut command = Command::cargo_bin("drawdown").expect("the program");
     command.current_dir(folder).args(arguments).assert()
@@ -35,7 +37,7 @@ fn a_forecast_says_what_came_from_the_file_and_is_the_same_for_any_number_of_thr
     let forecast = |threads: &str, output: &str| {
         let arguments =
             ["forecast", "inventory.toml", "--replications", "8", "--quiet", "--threads", threads, "--output", output];
-        stdout(&drawdown(folder.path(), &arguments).success())
+        stdout(&drawdown(folder.path(), &[&arguments[..], &COARSE].concat()).success())
     };
     let page = forecast("1", "one");
     let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");

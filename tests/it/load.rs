@@ -14,6 +14,8 @@ use polars::prelude::{
 };
 use proptest::prelude::*;
 
+use crate::coarse::COARSE;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Weeks of hourly samples from Monday 2026-11-02 00:00 in Toronto on: each hour twice as busy as the one before noon.
@@ -287,7 +289,7 @@ fn the_example_gives_the_same_bytes_on_any_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |threads: &str, fit: &str| {
         let output = folder.path().join(format!("{threads}-{fit}"));
-        let done = program(&[
+        let words = [
             "forecast",
             "scenarios/measured-load.toml",
             "--set",
@@ -298,7 +300,8 @@ fn the_example_gives_the_same_bytes_on_any_number_of_threads() {
             threads,
             "--output",
             &output.to_string_lossy(),
-        ]);
+        ];
+        let done = program(&[&words[..], &COARSE].concat());
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let read = |name: &str| fs::read(output.join("measured-load").join(name)).expect("a file");
         (read("forecast.json"), read("replications.csv"), done.stdout)

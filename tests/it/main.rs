@@ -7,6 +7,7 @@ mod calendar;
 mod check;
 mod cli;
 mod closed_form;
+mod coarse;
 #[cfg(target_os = "linux")]
 mod contract;
 mod explain;

@@ -95,30 +95,35 @@ fn a_cluster_or_a_head_that_loses_its_power_under_way_loses_nothing() {
     if !images::can_mount() {
         return;
     }
-    for store in [1, 2] {
-        for moved in 0..3 {
-            let world = World::on_images(&[6; 12], 3_000, SIZES);
-            let mut running = world.start();
-            world.wait_until_moved(moved);
-            world.images[store].cut_power();
-            // Nothing is to be expected of it any more but that it does no harm, and that it ends when it is told to.
-            sleep(Duration::from_secs(4));
-            let status = world.status();
-            if status.is_null() {
-                let (code, said) = ended(running);
-                assert_eq!(code, Some(0), "it may have been through before, and nothing else: {said}");
-            } else {
-                assert_eq!(status["heads"][0]["set_aside"], 0, "no mailbox is to blame: {status}");
-                running.kill().unwrap();
-                ended(running);
-            }
-            cut_power(&world.images[store..=store]);
-            moment::check(&world, &(store, moved));
-            world.finish();
-            world.check_moved();
-            world.check_replay();
+    // Side by side: each of them mostly waits.
+    std::thread::scope(|scope| {
+        for store in [1, 2] {
+            scope.spawn(move || (0..3).for_each(|moved| loses_its_power(store, moved)));
         }
+    });
+}
+
+fn loses_its_power(store: usize, moved: i64) {
+    let world = World::on_images(&[6; 12], 3_000, SIZES);
+    let mut running = world.start();
+    world.wait_until_moved(moved);
+    world.images[store].cut_power();
+    // Nothing is to be expected of it any more but that it does no harm, and that it ends when it is told to.
+    sleep(Duration::from_secs(4));
+    let status = world.status();
+    if status.is_null() {
+        let (code, said) = ended(running);
+        assert_eq!(code, Some(0), "it may have been through before, and nothing else: {said}");
+    } else {
+        assert_eq!(status["heads"][0]["set_aside"], 0, "no mailbox is to blame: {status}");
+        running.kill().unwrap();
+        ended(running);
     }
+    cut_power(&world.images[store..=store]);
+    moment::check(&world, &(store, moved));
+    world.finish();
+    world.check_moved();
+    world.check_replay();
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::CommandCargoExt as _;
 
+use crate::coarse::COARSE;
+
 /// Whether there is a browser. Where the environment asks for it, there has to be.
 fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -26,7 +28,7 @@ fn forecast(root: &Path, settings: &[&str]) -> PathBuf {
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/opensrs-cluster-b.toml");
     let mut command = Command::cargo_bin("drawdown").unwrap();
     command.arg("forecast").arg(scenario).args(["--replications", "40", "--quiet", "--output"]).arg(root);
-    command.args(["--set", "population.mailboxes=2000", "--set", "forecast.chance_only=0"]);
+    command.args(["--set", "population.mailboxes=2000", "--set", "forecast.chance_only=0"]).args(COARSE);
     for setting in settings {
         command.args(["--set", setting]);
     }

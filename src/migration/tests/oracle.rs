@@ -321,8 +321,8 @@ impl Oracle {
         if let Next::Wait { until, why } = next {
             assert!(until > now, "a wake-up for {why:?} does not lie ahead");
         }
-        let moves = world.jobs.values().filter(|job| job.doing != Doing::Purging);
-        let mut open: Vec<_> = moves.map(|job| (job.mailbox, job.to, job.reserved)).collect();
+        let moves: Vec<_> = world.jobs.values().filter(|job| job.doing != Doing::Purging).collect();
+        let mut open: Vec<_> = moves.iter().map(|job| (job.mailbox, job.to, job.reserved)).collect();
         let mut in_flight: Vec<_> = machine.in_flight().collect();
         open.sort_unstable();
         in_flight.sort_unstable();
@@ -335,7 +335,7 @@ impl Oracle {
         let mut aside = left.clone();
         for (&id, &live) in &world.live {
             let phase = machine.phase(id).unwrap_or_else(|| panic!("{id:?} is lost"));
-            let job = world.jobs.values().find(|job| job.mailbox == id && job.doing != Doing::Purging);
+            let job = moves.iter().find(|job| job.mailbox == id);
             let moving = matches!(phase, Phase::Copying | Phase::Switching);
             assert_eq!(job.is_some(), moving, "{id:?} is {phase:?}, its job {job:?}");
             match (phase, live) {

@@ -113,15 +113,20 @@ impl Dates {
             &|_, date| month(date, 12) && date.year() % 2 == 0,
             &|_, date| month(date, 12) && date.year() % 5 == 0,
         ];
+        let days: Vec<(usize, &Instant)> = self.midnights.iter().enumerate().filter(|(_, at)| within(at)).collect();
         let by_days = steps_of_days.iter().map(|wanted| {
-            let those = self.midnights.iter().enumerate().filter(|(place, at)| within(at) && wanted(*place, at.date));
-            those.map(|(_, at)| at).collect::<Vec<_>>()
+            let those = days.iter().filter(|(place, at)| wanted(*place, at.date));
+            those.map(|(_, at)| *at).collect::<Vec<_>>()
         });
-        let fitting: Vec<Vec<&Instant>> = by_clock.chain(by_days).filter(|those| those.len() <= most).collect();
-        let telling = fitting.iter().find(|those| those.len() >= FEWEST_LABELS);
+        let mut few = None;
+        for those in by_clock.chain(by_days).filter(|those| !those.is_empty() && those.len() <= most) {
+            if those.len() >= FEWEST_LABELS {
+                return labels(&those, weekdays, 2 * those.len() <= most);
+            }
+            few.get_or_insert(those);
+        }
         // One label is better than none.
-        let chosen = telling.or_else(|| fitting.iter().find(|those| !those.is_empty()));
-        chosen.map(|those| labels(those, weekdays, 2 * those.len() <= most)).unwrap_or_default()
+        few.map(|those| labels(&those, weekdays, 2 * those.len() <= most)).unwrap_or_default()
     }
 }
 

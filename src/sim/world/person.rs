@@ -113,6 +113,7 @@ mod tests {
             vec![ShareMilestone { head: None, share: LAST_PART_FROM }, ShareMilestone { head: None, share: all }];
         // For months nothing hangs on the load.
         model.load.step = Span::from_secs(3_600);
+        model.probe.every = Span::from_secs(300);
         model.cost.purge_rate = 1e6;
         model.faults = Faults { permanent: 0.05, transient: 0.5, switch: 0.0 };
         model.resolves_after = resolves_after;

@@ -71,8 +71,8 @@ pub(super) fn copy(
     let target = openat(to, temporary, flags, mode).map_err(failed)?;
     let mut hole = false;
     let hash = source.read(buffer, gate, shown, |chunk| {
-        // What is empty over a whole chunk stays a hole.
-        hole = chunk.len() == CHUNK && chunk.iter().all(|byte| *byte == 0);
+        // What is empty over a whole chunk stays a hole. Compared with itself, one byte on: as fast as memory in every build.
+        hole = chunk.len() == CHUNK && chunk[0] == 0 && chunk[1..] == chunk[..CHUNK - 1];
         if hole {
             return seek(&target, SeekFrom::Current(CHUNK as i64)).map(|_| ()).map_err(failed);
         }
