@@ -105,7 +105,7 @@ impl Lane {
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
-            purges: Purges::new(0, Span::ZERO, Vec::new()),
+            purges: Purges::new(0, Vec::new()),
             jobs_on: [0; STORES_MAX],
         }
     }

@@ -227,8 +227,7 @@ pub struct CopyPlan {
     pub setup: Span,
     /// A user may be locked out for this long; beyond it the switch backs out.
     pub hold_at_most: Span,
-    /// How long an old copy is kept after the switch at the least; at most a thousandth longer, and ten minutes, until more have
-    /// gathered. `None` keeps it for ever.
+    /// How long an old copy is kept after the switch; `None` keeps it for ever.
     pub purge_after: Option<Span>,
     /// Old copies of one head that are purged at once.
     pub purge_streams: u16,

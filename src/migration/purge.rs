@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Session;
 use super::attempt::{self, Verdict};
 use super::jobs::Stage;
-use super::lane::Emptied;
+use super::lane::{Due, Emptied};
 use super::mailbox::{Mailboxes, Phase, block_after};
 use super::message::{Batch, Command, EffectId, Fault, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
@@ -19,9 +19,7 @@ pub(super) struct Purges {
     /// When the grace of each ends: in that order, since all are kept equally long. Each mailbox moves once, and what has
     /// been taken stays where it is.
     due: Vec<(Time, MailboxId)>,
-    /// Those whose grace ends within this are purged together.
-    gathered: Span,
-    /// How many of them have been taken, and when the next one may be; never where none is left.
+    /// How many of them have been taken, and when the grace of the next one ends; never where none is left.
     taken: usize,
     next: Time,
     /// When that next one is looked at.
@@ -50,12 +48,11 @@ impl Run {
 }
 
 impl Purges {
-    /// With room for so many, each kept for `grace`, in memory in which nothing is: a step allocates nothing.
-    pub(super) fn new(room: u32, grace: Span, mut due: Vec<(Time, MailboxId)>) -> Self {
+    /// With room for so many, in memory in which nothing is: a step allocates nothing.
+    pub(super) fn new(room: u32, mut due: Vec<(Time, MailboxId)>) -> Self {
         due.reserve_exact(room as usize);
         Self {
             due,
-            gathered: gathered(grace),
             taken: 0,
             next: Time::NEVER,
             looks: Time::NEVER,
@@ -66,7 +63,7 @@ impl Purges {
         }
     }
 
-    /// The grace of an old copy ends at `due`, which lies no earlier than those of all before it.
+    /// An old copy may be purged from `due` on, which lies no earlier than those of all before it.
     #[inline(always)]
     pub(super) fn push(&mut self, due: Time, mailbox: MailboxId) {
         self.due.push((due, mailbox));
@@ -77,14 +74,7 @@ impl Purges {
 
     #[inline]
     fn await_next(&mut self, due: Time) {
-        self.next = due.rounded_up(self.gathered);
-        self.looks = purge_wake(self.next);
-    }
-
-    /// When an old copy whose grace ends at `due` is looked at, if none is before it.
-    #[inline]
-    pub(super) fn look_at(&self, due: Time) -> Time {
-        purge_wake(due.rounded_up(self.gathered))
+        (self.next, self.looks) = (due, purge_wake(due));
     }
 
     /// The memory of what was due.
@@ -148,19 +138,17 @@ impl Purges {
     }
 }
 
-const MINUTE: Span = Span::from_secs(60);
-
-/// When an old copy that may be purged from `from` on is looked at: on the minute, for which one wake-up is enough.
+/// When an old copy whose grace ends at `due` is looked at: on the minute. After days of grace nothing hangs on seconds,
+/// and the copies of one minute need one wake-up.
 #[inline]
-fn purge_wake(from: Time) -> Time {
-    from.rounded_up(MINUTE)
+pub(super) fn purge_wake(due: Time) -> Time {
+    due.rounded_up(Span::from_secs(60))
 }
 
-/// For how long old copies are gathered that are then purged together: whole minutes of a thousandth of their grace, ten at
-/// most. Nothing hangs on so little after days, and as many go in one purge as there can be.
-fn gathered(grace: Span) -> Span {
-    let minutes = (grace.micros() / 1_000 / MINUTE.micros()).min(10);
-    if minutes > 0 { Span::from_secs(60 * minutes) } else { Span::TICK }
+/// Whether the next wake-up is early enough for an old copy whose grace ends at `due`.
+#[inline]
+pub(super) fn foresees(wake: Due, due: Time) -> bool {
+    due > wake.0 || wake <= (purge_wake(due), Reason::Purge)
 }
 
 impl Session {

@@ -7,6 +7,7 @@ use super::jobs::{Job, Stage};
 use super::lane::Emptied;
 use super::mailbox::Phase;
 use super::message::{Command, EffectId, Event, Fault, Limit, Milestone, Reason, StopCause};
+use super::purge::{foresees, purge_wake};
 use super::throttle::{Guard, Sample};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId, at_mut};
 use crate::units::{Bytes, InodesUsed, Span, Time};
@@ -162,8 +163,8 @@ impl Session {
             self.mailboxes.set_moved(mailbox);
             let due = now + purge_after;
             lane.purges.push(due, mailbox);
-            if due <= self.wake.0 {
-                self.wake = self.wake.min((lane.purges.look_at(due), Reason::Purge));
+            if !foresees(self.wake, due) {
+                self.wake = (purge_wake(due), Reason::Purge);
             }
         } else {
             self.mailboxes.set_phase(mailbox, Phase::Settled);

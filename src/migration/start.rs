@@ -185,8 +185,8 @@ fn lanes(
         }
         let mut lane = Lane::new(&plan.heads[head.index()], now, queue, shares);
         lane.waiting = count;
-        if let Some(grace) = plan.copy.purge_after {
-            lane.purges = Purges::new(count, grace, due);
+        if plan.copy.purge_after.is_some() {
+            lane.purges = Purges::new(count, due);
         }
         lane
     };

@@ -166,34 +166,3 @@ fn a_head_on_which_an_earlier_session_has_kept_old_copies_is_not_purged() {
         assert_eq!(purged, count == 0, "{:?}", desk.said);
     }
 }
-
-#[test]
-fn old_copies_whose_grace_ends_within_a_thousandth_of_it_go_together() {
-    // Seven days: ten minutes. A quarter of an hour is no time to gather in, and each goes when it may.
-    for (grace, expected) in
-        [(7 * 86_400, vec![(600, 4), (1_200, 1)]), (900, vec![(60, 1), (300, 2), (600, 1), (660, 1)])]
-    {
-        let mut fleet = fleet(&[(0, 10); 6]);
-        fleet.home[..5].fill(Home::cluster(A));
-        let mut plan = plain(1);
-        plan.copy.purge_after = Some(Span::from_secs(grace));
-        let ends = [10, 250, 300, 600, 601];
-        let unpurged = (0..).zip(ends).map(|(row, end)| (MailboxId(row), at(end - grace))).collect();
-        let facts = Facts { fleet: Arc::new(fleet), unpurged, open: vec![A, B], ..Facts::default() };
-        let mut desk = Desk::started(plan, facts);
-        let mut purged = Vec::new();
-        for second in (0..=1_260).step_by(60) {
-            desk.sample(second, 10);
-            let batch = |command: &Command| match command {
-                Command::Purge { effect, batch, .. } => Some((*effect, batch.mailboxes().len())),
-                _ => None,
-            };
-            let asked: Vec<_> = desk.said.iter().filter_map(batch).collect();
-            for (effect, count) in asked {
-                purged.push((second, count));
-                desk.tell(second, Event::PurgeEnded { effect });
-            }
-        }
-        assert_eq!(purged, expected, "after {grace} s");
-    }
-}
