@@ -88,10 +88,10 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// For these numbers and nothing, with room to spare.
+    /// For these numbers and nothing, with room to spare; a unit to either side where there is nothing else.
     pub(super) fn new(paper: Paper, numbers: impl Iterator<Item = f64>) -> Self {
         let (least, most) = numbers.fold((0.0_f64, 0.0_f64), |(least, most), one| (least.min(one), most.max(one)));
-        let spare = (most - least).max(1e-3) * 0.04;
+        let spare = if least < most { (most - least) * 0.04 } else { 1.0 };
         Self { ends: (EDGE + 4.0, paper.width() - EDGE - 4.0), range: (least - spare, most + spare) }
     }
 
@@ -140,6 +140,7 @@ mod tests {
             for (_, lines) in &strips.names {
                 assert!(lines.iter().all(|line| width(line, TEXT) <= paper.width() - 2.0 * EDGE), "{lines:?}");
             }
+            assert_eq!(ticks(Scale::new(paper, [0.0; 2].into_iter()).range, 4.0, true).len(), 5, "from -1.0 to +1.0");
             for numbers in [[2.0, 3.5], [-3.5, -2.0]] {
                 let scale = Scale::new(paper, numbers.into_iter());
                 for number in numbers.into_iter().chain([0.0]) {

@@ -142,7 +142,7 @@ pub(in crate::report) struct Scale {
 }
 
 impl Scale {
-    /// Days, or hours or minutes where all amounts are below one of the larger unit.
+    /// Days, or hours or minutes where all amounts are below one of the larger unit, and there are any.
     pub(in crate::report) fn of(parts: &[Part]) -> Self {
         Self::up_to(parts.iter().map(|part| part.value.abs().max(part.high.abs())).fold(0.0, f64::max))
     }
@@ -150,7 +150,7 @@ impl Scale {
     /// The same where the largest amount is so many days.
     pub(in crate::report) fn up_to(most: f64) -> Self {
         let units = [("min", 1_440.0, HOUR), ("h", 24.0, 1.0), ("d", 1.0, f64::INFINITY)];
-        let unit = units.into_iter().find(|(_, _, below)| most < *below);
+        let unit = units.into_iter().find(|(_, _, below)| most > 0.0 && most < *below);
         unit.map_or(Self { unit: "d", each: 1.0 }, |(unit, each, _)| Self { unit, each })
     }
 
