@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Where the instructions of the reference job go, by source file, in the build of the README's commands: the rows of
 # docs/performance.md. `profile.sh [SETTING...]`, settings as `--set` takes them. Needs valgrind. Code of ours that was inlined counts
-# where it is written; that of the standard library and of other crates counts for the source whose instructions come before it.
+# where it is written, which the debug information tells; that of the standard library and of other crates counts for the source whose
+# instructions come before it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${DRAWDOWN:-target/debug/drawdown}
-[ -n "${DRAWDOWN:-}" ] || cargo build --quiet --locked
+[ -n "${DRAWDOWN:-}" ] || CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo build --quiet --locked
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 settings=(population.mailboxes=100000 "cost.head_per_stream=5 op/s")

@@ -41,6 +41,7 @@ pub fn run<H: Host>(machine: &mut Migration, host: &mut H, start: Time) -> Resul
 ///
 /// # Errors
 /// What the host reports; the machine itself has none.
+#[inline]
 pub fn run_observed<H: Host>(
     machine: &mut Migration,
     host: &mut H,

@@ -13,6 +13,7 @@
 
 pub(crate) mod attempt;
 mod dispatch;
+mod due;
 mod fill;
 mod gate;
 mod group;
@@ -38,8 +39,9 @@ use std::sync::Arc;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::{Rate, Room, Span, Time};
 use attempt::FaultRate;
+use due::{Due, NOTHING_DUE, sooner};
 use jobs::Jobs;
-use lane::{Due, Lane, NOTHING_DUE};
+use lane::Lane;
 use mailbox::Mailboxes;
 use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, Start, StopCause};
 use order::Waves;
@@ -341,6 +343,7 @@ impl Session {
     }
 
     /// The same of one head.
+    #[inline]
     fn waits_for_person_on(&self, head: HeadId) -> bool {
         let set_aside = self.lanes[head.index()].set_aside as usize;
         self.plan.attempts.wait_for_person && set_aside > 0 && {
@@ -355,9 +358,9 @@ impl Session {
         self.unsettled = false;
         let soak = self.waves.soak_ends().map_or(NOTHING_DUE, |end| (end, Reason::Soak));
         let warning = self.windows_end_warning.map_or(NOTHING_DUE, |at| (at, Reason::Window));
-        let mut wake = soak.min(warning);
+        let mut wake = sooner(soak, warning);
         for lane in &self.lanes {
-            wake = lane.next_due(now).min(wake);
+            wake = sooner(lane.next_due(now), wake);
         }
         self.wake = wake;
     }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::attempt;
+use super::due::sooner;
 use super::gate::Gate;
 use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
@@ -242,7 +243,7 @@ impl Session {
         let due = now + attempt::backoff(&self.plan.attempts, 1);
         self.mailboxes.set_phase(mailbox, Phase::BackingOff);
         lane.queue.push_retry(due, mailbox, true);
-        self.wake = self.wake.min((due, Reason::Retry));
+        self.wake = sooner(self.wake, (due, Reason::Retry));
         self.unsettled = true;
     }
 
@@ -373,7 +374,7 @@ impl Session {
                 WaveStep::Moved(wave) => {
                     self.announce(Milestone::WaveMoved { wave }, out);
                     let soaked = self.waves.soak_ends().unwrap_or(Time::NEVER);
-                    self.wake = self.wake.min((soaked, Reason::Soak));
+                    self.wake = sooner(self.wake, (soaked, Reason::Soak));
                 }
                 WaveStep::AskGo => self.announce(Milestone::Stopped { why: StopCause::WaveGo }, out),
                 WaveStep::Begin => self.refresh_all(now, out),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::due::{Due, NOTHING_DUE, sooner};
 use super::gate::Gate;
 use super::mailbox::{Mailboxes, Phase};
 use super::message::{Binding, EffectId, Limit, Reason};
@@ -71,12 +72,6 @@ pub(super) struct Lane {
     /// Jobs under way to each cluster: whose samples concern this head.
     pub(super) jobs_on: [u16; STORES_MAX],
 }
-
-/// An instant at which something is due, and what.
-pub(super) type Due = (Time, Reason);
-
-/// No instant at which anything is due.
-pub(super) const NOTHING_DUE: Due = (Time::NEVER, Reason::Idle);
 
 impl Lane {
     pub(super) fn new(plan: &HeadPlan, now: Time, queue: Queue, shares: Shares) -> Self {
@@ -412,6 +407,6 @@ impl Lane {
         if purge > now && purge < next.0 {
             next = (purge, Reason::Purge);
         }
-        next.min(self.queue.next_dated())
+        sooner(next, self.queue.next_dated())
     }
 }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::due::{Due, NOTHING_DUE};
 use super::group::Groups;
-use super::lane::{Due, NOTHING_DUE};
 use super::mailbox::{Mailboxes, block_after};
 use super::message::Reason;
 use super::plan::{Go, Wave, Within};

@@ -261,10 +261,10 @@ impl Clusters {
     /// first one that takes mailboxes.
     pub(super) fn worst(&self, sample: Sample, jobs_on: &[u16; STORES_MAX]) -> Sample {
         let (mut worst, mut open) = (sample, false);
-        for (cluster, jobs) in self.list.iter().zip(jobs_on) {
+        for (place, cluster) in self.list.iter().enumerate() {
             let first = !open && cluster.takes();
             open |= first;
-            if (first || *jobs > 0)
+            if (first || jobs_on[place] > 0)
                 && let Some(sample) = cluster.sample
             {
                 worst = worst.worst(sample);

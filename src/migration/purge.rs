@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use super::Session;
 use super::attempt::{self, Verdict};
+use super::due::{Due, sooner};
 use super::jobs::Stage;
-use super::lane::{Due, Emptied};
+use super::lane::Emptied;
 use super::mailbox::{Mailboxes, Phase, block_after};
 use super::message::{Batch, Command, EffectId, Fault, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
@@ -83,6 +84,7 @@ impl Purges {
     }
 
     /// The mailboxes of a run.
+    #[inline]
     pub(super) fn mailboxes(&self, run: Run) -> impl Iterator<Item = MailboxId> {
         self.due[run.places()].iter().map(|(_, mailbox)| *mailbox)
     }
@@ -254,7 +256,7 @@ impl Session {
     fn await_purges(&mut self, now: Time, head: HeadId, out: &mut Vec<Command>) {
         let due = self.lanes[head.index()].purges.next_due(Time::NEVER);
         if due > now && due < Time::NEVER {
-            self.wake = self.wake.min((due, Reason::Purge));
+            self.wake = sooner(self.wake, (due, Reason::Purge));
         }
         self.check_purged(head, out);
     }

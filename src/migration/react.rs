@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::attempt::{self, Verdict};
+use super::due::sooner;
 use super::gate::Gate;
 use super::jobs::{Job, Stage};
 use super::lane::Emptied;
@@ -226,7 +227,7 @@ impl Session {
                 self.mailboxes.set_phase(job.mailbox, Phase::BackingOff);
                 lane.waiting += 1;
                 lane.queue.push_retry(now + wait, job.mailbox, fault == Fault::NoRoom);
-                self.wake = self.wake.min((now + wait, Reason::Retry));
+                self.wake = sooner(self.wake, (now + wait, Reason::Retry));
             }
             Verdict::SetAside => self.set_aside(job.mailbox, job.head, out),
             Verdict::Forget => self.forget(job.mailbox, job.head),

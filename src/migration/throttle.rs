@@ -26,6 +26,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// The worse of both, term by term; as old as the one whose latency it has.
+    #[inline]
     pub(super) fn worst(self, other: Self) -> Self {
         let governs = (self.latency, self.measured_at) >= (other.latency, other.measured_at);
         Self {

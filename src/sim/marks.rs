@@ -134,9 +134,8 @@ const fn above(node: usize) -> (usize, usize) {
 }
 
 #[inline(always)]
-fn least(node: &Node) -> u64 {
-    let halves: [u64; 4] = std::array::from_fn(|place| node[place].min(node[place + 4]));
-    halves[0].min(halves[1]).min(halves[2].min(halves[3]))
+fn least(&[one, two, three, four, five, six, seven, eight]: &Node) -> u64 {
+    one.min(five).min(three.min(seven)).min(two.min(six).min(four.min(eight)))
 }
 
 #[cfg(test)]

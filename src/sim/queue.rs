@@ -175,9 +175,8 @@ fn child(place: usize, due: i64) -> i64 {
 
 /// The least of eight.
 #[inline]
-fn least(node: &Node) -> i64 {
-    let halves: [i64; 4] = std::array::from_fn(|place| node[place].min(node[place + 4]));
-    halves[0].min(halves[1]).min(halves[2].min(halves[3]))
+fn least(&[one, two, three, four, five, six, seven, eight]: &Node) -> i64 {
+    one.min(five).min(three.min(seven)).min(two.min(six).min(four.min(eight)))
 }
 
 impl Dues {

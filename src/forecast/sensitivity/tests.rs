@@ -238,7 +238,7 @@ fn chance_is_a_cause_like_any_other() {
 /// deviation: of 300 samples.
 fn holds(many: usize, draw: &dyn Fn(&mut Pcg64Dxsm) -> f64) -> [f64; 2] {
     let mut random = Pcg64Dxsm::new(11, many as u128);
-    let all: Vec<f64> = (0..200_000).map(|_| draw(&mut random)).collect();
+    let all: Vec<f64> = (0..60_000).map(|_| draw(&mut random)).collect();
     let mean = |of: &dyn Fn(f64) -> f64| all.iter().map(|one| of(*one)).sum::<f64>() / all.len() as f64;
     let (size, middle) = (mean(&f64::abs), mean(&|one| one));
     let deviation = mean(&|one| (one - middle).powi(2)).sqrt();
@@ -261,9 +261,7 @@ fn the_fewest_trajectories_hold_a_mean_nearly_as_often_as_they_say() {
     let few = morris::FEWEST as usize;
     for (many, draw, least) in [
         (few, &always_up as &dyn Fn(&mut Pcg64Dxsm) -> f64, [92.0, 72.0]),
-        (few, &normal, [90.0, 72.0]),
         (few, &skewed, [86.0, 50.0]),
-        (20, &always_up, [92.0, 82.0]),
         (20, &skewed, [89.0, 66.0]),
     ] {
         let held = holds(many, draw);

@@ -62,9 +62,11 @@ impl Batch {
 
     /// The first of these mailboxes, `MOST` at most.
     #[must_use]
+    #[inline]
     pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         let mut batch = Self { mailboxes: [MailboxId(0); Self::MOST], count: 0 };
-        for (place, mailbox) in batch.mailboxes.iter_mut().zip(mailboxes) {
+        for mailbox in mailboxes {
+            let Some(place) = batch.mailboxes.get_mut(usize::from(batch.count)) else { break };
             *place = mailbox;
             batch.count += 1;
         }

@@ -77,7 +77,10 @@ impl<O: Outcomes> World<'_, O> {
     pub(super) fn look_at_last_part(&mut self) {
         let mut part = LastPart { all_mailboxes: self.places.len() as u32, ..LastPart::default() };
         part.all_bytes = self.fleet.bytes.iter().fold(Bytes::ZERO, |all, bytes| all + *bytes);
-        for (row, place) in self.places.iter().enumerate().filter(|(_, place)| place.head().is_some()) {
+        for (row, place) in self.places.iter().enumerate() {
+            if place.head().is_none() {
+                continue;
+            }
             let bytes = self.fleet.bytes[row];
             part.mailboxes += 1;
             part.bytes += bytes;
@@ -113,7 +116,7 @@ mod tests {
             vec![ShareMilestone { head: None, share: LAST_PART_FROM }, ShareMilestone { head: None, share: all }];
         // For months nothing hangs on the load.
         model.load.step = Span::from_secs(3_600);
-        model.probe.every = Span::from_secs(300);
+        model.probe.every = Span::from_secs(600);
         model.cost.purge_rate = 1e6;
         model.faults = Faults { permanent: 0.05, transient: 0.5, switch: 0.0 };
         model.resolves_after = resolves_after;

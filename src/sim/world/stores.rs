@@ -23,6 +23,7 @@ impl Place {
     pub(super) const HEAD: u8 = 0x3f;
     pub(super) const GONE: Self = Self(0xff);
 
+    #[inline]
     pub(super) fn of(home: Home) -> Self {
         home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
     }
