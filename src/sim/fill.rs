@@ -23,15 +23,22 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// The places of the caps that it is under; those of links come from `links_from` on.
-    fn caps(&self, links_from: usize) -> impl Iterator<Item = usize> + use<> {
+    /// Adds the same to all caps that it is under; those of links come from `links_from` on.
+    #[inline]
+    fn add_to_caps(&self, all: &mut [f64], links_from: usize, more: f64) {
+        all[self.head] += more;
+        all[self.cluster] += more;
         let mut links = self.links;
-        let next_link = move || {
-            let link = (links != 0).then_some(links.trailing_zeros() as usize)?;
+        while links != 0 {
+            all[links_from + links.trailing_zeros() as usize] += more;
             links &= links - 1;
-            Some(links_from + link)
-        };
-        [self.head, self.cluster].into_iter().chain(std::iter::from_fn(next_link))
+        }
+    }
+
+    /// Whether it is under the cap at this place.
+    #[inline]
+    fn is_under(&self, cap: usize, links_from: usize) -> bool {
+        cap == self.head || cap == self.cluster || (cap >= links_from && self.links >> (cap - links_from) & 1 == 1)
     }
 }
 
@@ -47,36 +54,49 @@ pub(crate) struct Scratch {
 /// from `links_from` on are links.
 pub(crate) fn fill(demands: &mut [Demand], caps: &[f64], links_from: usize, scratch: &mut Scratch) {
     let Scratch { frozen, rising, open } = scratch;
-    frozen.clear();
     frozen.resize(caps.len(), 0.0);
-    open.clear();
+    frozen.fill(0.0);
+    rising.resize(caps.len(), 0.0);
     open.resize(demands.len(), true);
+    open.fill(true);
     // Each round freezes every pair under a cap, or at least one pair at its own limit.
     for _ in 0..=demands.len() {
-        rising.clear();
-        rising.resize(caps.len(), 0.0);
-        for (demand, _) in demands.iter().zip(&*open).filter(|(_, open)| **open) {
-            demand.caps(links_from).for_each(|cap| rising[cap] += demand.bytes_s);
+        rising.fill(0.0);
+        let mut least_own = f64::INFINITY;
+        for (place, demand) in demands.iter().enumerate() {
+            if open[place] {
+                demand.add_to_caps(rising, links_from, demand.bytes_s);
+                least_own = least_own.min(demand.own);
+            }
         }
-        let level_of = |cap: usize| ((caps[cap] - frozen[cap]) / rising[cap]).max(0.0);
-        let tightest = (0..caps.len()).filter(|cap| rising[*cap] > 0.0 && caps[*cap].is_finite());
-        let (tightest, level) = tightest
-            .map(|cap| (Some(cap), level_of(cap)))
-            .fold((None, f64::INFINITY), |least, next| if next.1 < least.1 { next } else { least });
-        let any_below = demands.iter().zip(&*open).any(|(demand, open)| *open && demand.own <= level);
+        let (mut tightest, mut level) = (None, f64::INFINITY);
+        for (cap, limit) in caps.iter().enumerate() {
+            if rising[cap] > 0.0 && limit.is_finite() {
+                let at = ((limit - frozen[cap]) / rising[cap]).max(0.0);
+                if at < level {
+                    (tightest, level) = (Some(cap), at);
+                }
+            }
+        }
+        let any_below = least_own <= level;
         let mut any_left = false;
-        for (demand, open) in demands.iter_mut().zip(&mut *open).filter(|(_, open)| **open) {
-            let is_under = |cap: usize| demand.caps(links_from).any(|other| other == cap);
+        for (place, demand) in demands.iter_mut().enumerate() {
+            if !open[place] {
+                continue;
+            }
             if demand.own <= level {
                 (demand.speed, demand.held_by) = (demand.own, None);
-            } else if !any_below && tightest.is_some_and(is_under) {
+            } else if let Some(cap) = tightest
+                && !any_below
+                && demand.is_under(cap, links_from)
+            {
                 (demand.speed, demand.held_by) = (level, tightest);
             } else {
                 any_left = true;
                 continue;
             }
-            *open = false;
-            demand.caps(links_from).for_each(|cap| frozen[cap] += demand.bytes_s * demand.speed);
+            open[place] = false;
+            demand.add_to_caps(frozen, links_from, demand.bytes_s * demand.speed);
         }
         if !any_left {
             return;
@@ -150,7 +170,7 @@ mod tests {
             }
             for (cap, most) in caps.iter().enumerate() {
                 let under: Vec<usize> =
-                    (0..demands.len()).filter(|at| demands[*at].caps(links_from).any(|other| other == cap)).collect();
+                    (0..demands.len()).filter(|at| demands[*at].is_under(cap, links_from)).collect();
                 let next = |at: &usize| demands[*at].bytes_s * if open[*at] { level } else { speeds[*at] };
                 if under.iter().map(next).sum::<f64>() > *most {
                     for at in under {
@@ -198,7 +218,7 @@ mod tests {
                 })
                 .collect();
             fill(&mut demands, &caps, 7, &mut Scratch::default());
-            let under = |cap: usize| demands.iter().filter(move |d| d.caps(7).any(|other| other == cap));
+            let under = |cap: usize| demands.iter().filter(move |d| d.is_under(cap, 7));
             let through = |cap: usize| -> f64 { under(cap).map(|d| d.bytes_s * d.speed).sum() };
             for (cap, most) in caps.iter().enumerate() {
                 prop_assert!(through(cap) <= most * (1.0 + 1e-9), "{cap}: {} over {most}", through(cap));
@@ -208,7 +228,7 @@ mod tests {
                 let holds = |cap: usize| {
                     through(cap) >= caps[cap] * (1.0 - 1e-9) && under(cap).all(|other| other.speed <= d.speed + 1e-9)
                 };
-                prop_assert!((d.speed - d.own).abs() < 1e-9 || d.caps(7).any(holds), "{d:?} could go faster");
+                prop_assert!((d.speed - d.own).abs() < 1e-9 || (0..caps.len()).any(|cap| d.is_under(cap, 7) && holds(cap)), "{d:?} could go faster");
                 prop_assert_eq!(d.held_by.is_none(), (d.speed - d.own).abs() < 1e-12, "{:?}", d);
             }
         }

@@ -100,6 +100,7 @@ impl Station {
     }
 
     /// Response time above that of the idle head at the utilisation found last, in seconds.
+    #[inline]
     pub(crate) fn wait_s(&self) -> f64 {
         self.curve.response_s(self.utilisation) - self.idle_s
     }

@@ -272,8 +272,12 @@ impl Sharing {
 
     /// What all copies into a cluster ask of it at their present speeds, in operations a second.
     pub(crate) fn cluster_load(&self, cluster: ClusterId) -> f64 {
-        let pairs = self.pairs.iter().skip(cluster.index()).step_by(self.clusters.len());
-        pairs.map(|pair| pair.cluster_milli_op_s as f64 * 1e-3 * pair.share).sum()
+        let mut load = 0.0;
+        for head in 0..self.heads.len() {
+            let pair = &self.pairs[head * self.clusters.len() + cluster.index()];
+            load += pair.cluster_milli_op_s as f64 * 1e-3 * pair.share;
+        }
+        load
     }
 
     /// Whether something has changed on which speeds depend.

@@ -3,7 +3,6 @@
 use super::{Sharing, own_limit};
 use crate::migration::message::Limit;
 use crate::sim::fill::{Demand, fill};
-use crate::sim::transfer::Pair;
 use crate::units::{Rate, Time};
 
 /// Caps and latency relieve each other: so often they are weighed against each other at one instant.
@@ -12,10 +11,16 @@ const ROUNDS: usize = 4;
 impl Sharing {
     /// The head and the cluster of all copies, where they are all on one pair.
     pub(super) fn only_pair(&self) -> Option<(usize, usize)> {
-        let mut heads = self.heads.iter().enumerate().filter(|(_, head)| head.active != 0);
-        let (place, head) = heads.next()?;
-        let only = head.active.is_power_of_two() && heads.next().is_none();
-        only.then(|| (place, head.active.trailing_zeros() as usize))
+        let mut only = None;
+        for (place, head) in self.heads.iter().enumerate() {
+            if head.active != 0 {
+                if only.is_some() || !head.active.is_power_of_two() {
+                    return None;
+                }
+                only = Some((place, head.active.trailing_zeros() as usize));
+            }
+        }
+        only
     }
 
     /// The speed of the only pair, if a cap is less than what its copies could take at full speed: says whether one is. All
@@ -24,12 +29,11 @@ impl Sharing {
         let at = head * self.clusters.len() + cluster;
         let bytes_s = self.pairs[at].bytes_s;
         let links = self.links_of(head, cluster);
-        let of_links = self.links.iter().enumerate().filter(|(link, _)| links >> link & 1 == 1);
         let stores = [(self.heads[head].rate, Limit::Pace), (self.clusters[cluster].ingest, Limit::Ingest)];
         let (mut least, mut by) = if stores[1].0 < stores[0].0 { stores[1] } else { stores[0] };
         let mut held_by = None;
-        for (link, side) in of_links {
-            if side.left < least {
+        for (link, side) in self.links.iter().enumerate() {
+            if links >> link & 1 == 1 && side.left < least {
                 (least, by, held_by) = (side.left, Limit::Link, Some(link));
             }
         }
@@ -57,14 +61,10 @@ impl Sharing {
     /// Speeds where a cap on bytes may bind: latency and caps in turn, ending with the caps, which therefore hold.
     #[cold]
     pub(super) fn find_capped(&mut self, now: Time) {
-        self.ceilings.clear();
         self.ceilings.resize(self.pairs.len(), 1.0);
-        let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
-        let heads = self.heads.iter().map(|head| limit(head.rate));
-        self.caps.clear();
-        self.caps.extend(heads.chain(self.clusters.iter().map(|cluster| limit(cluster.ingest))));
-        let (clusters_from, links_from) = (self.heads.len(), self.caps.len());
-        self.caps.extend(self.links.iter().map(|link| limit(link.left)));
+        self.ceilings.fill(1.0);
+        let (clusters_from, links_from) = (self.heads.len(), self.heads.len() + self.clusters.len());
+        self.list_caps();
         for _ in 0..ROUNDS {
             self.demand();
             fill(&mut self.demands, &self.caps, links_from, &mut self.scratch);
@@ -79,8 +79,11 @@ impl Sharing {
             }
         }
         for (place, link) in self.links.iter_mut().enumerate() {
-            let holds = |demand: &Demand| demand.held_by == Some(links_from + place);
-            link.set_holds(now, self.demands.iter().any(holds));
+            let mut holds = false;
+            for demand in &self.demands {
+                holds |= demand.held_by == Some(links_from + place);
+            }
+            link.set_holds(now, holds);
         }
         let limit = |cap: usize| match cap {
             _ if cap < clusters_from => Limit::Pace,
@@ -93,6 +96,21 @@ impl Sharing {
             self.due.set(*at, pair.due());
         }
         (self.dirty, self.affected, self.capped) = (0, 0, true);
+    }
+
+    /// What heads, clusters and links let through, in that order, in bytes a second.
+    fn list_caps(&mut self) {
+        let limit = |rate: Rate| if rate == Rate::UNLIMITED { f64::INFINITY } else { rate.bytes_per_second() as f64 };
+        self.caps.clear();
+        for head in &self.heads {
+            self.caps.push(limit(head.rate));
+        }
+        for cluster in &self.clusters {
+            self.caps.push(limit(cluster.ingest));
+        }
+        for link in &self.links {
+            self.caps.push(limit(link.left));
+        }
     }
 
     /// What every pair under way could do at the latencies under the present ceilings.
@@ -134,13 +152,27 @@ impl Sharing {
     /// Whether some store, or some link, is asked for more bytes than it lets through.
     pub(super) fn is_tight(&self) -> bool {
         let width = self.clusters.len();
-        let over = |pairs: &mut dyn Iterator<Item = &Pair>, cap: Rate| {
-            pairs.map(|pair| pair.bytes_s).sum::<u64>() > cap.bytes_per_second()
-        };
-        let heads = self.heads.iter().zip(self.pairs.chunks(width));
-        let of_cluster = |place: usize| self.pairs.iter().skip(place).step_by(width);
-        heads.into_iter().any(|(head, pairs)| head.active != 0 && over(&mut pairs.iter(), head.rate))
-            || self.clusters.iter().enumerate().any(|(place, side)| over(&mut of_cluster(place), side.ingest))
-            || self.is_link_tight()
+        for (head, side) in self.heads.iter().enumerate() {
+            if side.active == 0 {
+                continue;
+            }
+            let mut asked = 0;
+            for pair in &self.pairs[head * width..][..width] {
+                asked += pair.bytes_s;
+            }
+            if asked > side.rate.bytes_per_second() {
+                return true;
+            }
+        }
+        for (cluster, side) in self.clusters.iter().enumerate() {
+            let mut asked = 0;
+            for head in 0..self.heads.len() {
+                asked += self.pairs[head * width + cluster].bytes_s;
+            }
+            if asked > side.ingest.bytes_per_second() {
+                return true;
+            }
+        }
+        self.is_link_tight()
     }
 }

@@ -71,21 +71,30 @@ impl Sharing {
 
     /// The links that a pair's copies go over, a bit each.
     pub(super) fn links_of(&self, head: usize, cluster: usize) -> u64 {
-        let uses = |(place, link): (usize, &LinkSide)| (link.carries(head) >> cluster & 1) << place;
-        self.links.iter().enumerate().map(uses).sum()
+        let mut uses = 0;
+        for (place, link) in self.links.iter().enumerate() {
+            uses |= (link.carries(head) >> cluster & 1) << place;
+        }
+        uses
     }
 
     /// Whether some link is asked for more bytes than it lets through.
     pub(super) fn is_link_tight(&self) -> bool {
         let width = self.clusters.len();
-        let asked = |link: &LinkSide| -> u64 {
-            let of_head = |(place, pairs): (usize, &[super::Pair])| -> u64 {
-                let carries = link.carries(place);
-                let used = pairs.iter().enumerate().filter(|(cluster, _)| carries >> cluster & 1 == 1);
-                used.map(|(_, pair)| pair.bytes_s).sum()
-            };
-            self.pairs.chunks(width).enumerate().map(of_head).sum()
-        };
-        self.links.iter().any(|link| asked(link) > link.left.bytes_per_second())
+        for link in &self.links {
+            let mut asked = 0;
+            for head in 0..self.heads.len() {
+                let carries = link.carries(head);
+                for (cluster, pair) in self.pairs[head * width..][..width].iter().enumerate() {
+                    if carries >> cluster & 1 == 1 {
+                        asked += pair.bytes_s;
+                    }
+                }
+            }
+            if asked > link.left.bytes_per_second() {
+                return true;
+            }
+        }
+        false
     }
 }
