@@ -13,15 +13,23 @@ use crate::units::{Share, Span, Time};
 
 /// Puts mailboxes of one head in the plan's order; ties go to the lower row.
 pub(crate) fn sort(within: Within, fleet: &Fleet, rows: &mut [MailboxId]) {
-    let row = |id: &MailboxId| id.index();
+    let activity = |row: usize| u64::from(fleet.activity_micro_op_s[row]);
     match within {
         Within::Inventory => rows.sort_unstable(),
-        Within::Smallest => rows.sort_unstable_by_key(|id| (fleet.bytes[row(id)], *id)),
-        Within::Largest => rows.sort_unstable_by_key(|id| (Reverse(fleet.bytes[row(id)]), *id)),
-        Within::Busiest => rows.sort_unstable_by_key(|id| (Reverse(fleet.activity_micro_op_s[row(id)]), *id)),
-        Within::Idlest => rows.sort_unstable_by_key(|id| (fleet.activity_micro_op_s[row(id)], *id)),
-        Within::Group | Within::WholeGroups => rows.sort_unstable_by_key(|id| (fleet.group.get(row(id)).copied(), *id)),
+        Within::Smallest => sort_by(rows, |row| fleet.bytes[row].get()),
+        Within::Largest => sort_by(rows, |row| u64::MAX - fleet.bytes[row].get()),
+        Within::Busiest => sort_by(rows, |row| u64::MAX - activity(row)),
+        Within::Idlest => sort_by(rows, activity),
+        // Those without any first.
+        Within::Group | Within::WholeGroups => {
+            sort_by(rows, |row| fleet.group.get(row).map_or(0, |group| u64::from(*group) + 1));
+        }
     }
+}
+
+/// Sorts by rank and row, as one number: a comparison of two is an instruction or two.
+fn sort_by(rows: &mut [MailboxId], rank: impl Fn(usize) -> u64) {
+    rows.sort_unstable_by_key(|id| u128::from(rank(id.index())) << u32::BITS | u128::from(id.0));
 }
 
 /// What waits on one head. Entries may be out of date: the mailbox's own phase says whether it still waits.

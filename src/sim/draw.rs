@@ -223,7 +223,7 @@ mod tests {
                 // Numbers without that bit, so that no pair counts twice.
                 let items = (0..12_000_u64).map(|item| (item >> bit << 1 << bit) | (item & ((1 << bit) - 1)));
                 let worst = worst_bit(items.map(|item| keyed.bits(item) ^ keyed.bits(item | (1 << bit))));
-                // The worst of 12,288 counts: more than five and a half deviations once in two thousand such tests.
+                // The worst of 8,192 counts: more than five and a half deviations once in three thousand such tests.
                 assert!(worst < 5.5, "seed {seed}, bit {bit}: {worst}");
             }
         }
