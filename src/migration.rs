@@ -19,6 +19,7 @@ mod gate;
 mod group;
 mod jobs;
 mod lane;
+mod level;
 mod mailbox;
 mod memory;
 pub mod message;

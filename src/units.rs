@@ -29,24 +29,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_less_than_a_share_is_so_without_its_division() {
-        let parts = [0, 1, 2, 333, 334, 1_000, 40_000_000_000_000, u64::MAX];
-        let wholes = [0, 1, 3, 1_000, 100_000_000_000_000, u64::MAX];
-        for (part, whole) in parts.into_iter().flat_map(|part| wholes.map(|whole| (part, whole))) {
-            let of = Bytes::new(part).of(Bytes::new(whole)).ppm();
-            for share in
-                [0, 1, of.saturating_sub(1), of, of.saturating_add(1), 1_000_000, u32::MAX].map(Share::from_ppm)
-            {
-                let room = |size| Room { bytes: Bytes::new(size), inodes: Inodes::new(size) };
-                let less = Bytes::new(part).is_less_of(Bytes::new(whole), share);
-                assert_eq!(less, of < share.ppm(), "{part} of {whole} against {share:?}");
-                let both = room(part).is_less_of(room(whole), share);
-                assert_eq!(both, room(part).of(room(whole)) < share, "{part} of {whole} against {share:?}, both units");
-            }
-        }
-    }
-
-    #[test]
     fn a_share_rounds_up_so_that_a_limit_is_never_passed_unseen() {
         assert_eq!(Share::from_fraction_up(0.8), Share::from_ppm(800_000));
         assert_eq!(Share::from_fraction_up(0.800_000_1), Share::from_ppm(800_001));

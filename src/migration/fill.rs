@@ -6,6 +6,7 @@
 //!
 //! All of it is counted in bytes and in inodes together; a cluster without a limit of inodes has one that is never reached.
 
+use super::level::Standing;
 use super::message::FullOf;
 use super::plan::ClusterPlan;
 use super::throttle::Sample;
@@ -190,14 +191,19 @@ impl Cluster {
         with.of(self.limits.threshold)
     }
 
-    /// Whether it is open, has room for `need` whatever the sample's age, and would at the least be filled to `share` with it:
-    /// what nearly every cluster is that another one is preferred to, without its estimate and without a division.
+    /// How full it would be with `need`, of what it may be filled with; nobody knows where its sample does not count.
     #[inline]
-    pub(super) fn is_amply_open_and_fuller(&self, now: Time, need: Room, share: Share) -> bool {
-        let at_least = self.living + self.reserved + need;
-        now <= self.open_until
-            && at_least.is_below(self.limits.ample_below)
-            && !at_least.is_less_of(self.limits.threshold, share)
+    pub(super) fn fill_if_fresh(&self, now: Time, need: Room) -> Option<Share> {
+        (now <= self.open_until).then(|| self.fill_with(self.estimate(now) + need))
+    }
+
+    /// Where it stands, if it takes mailboxes at all.
+    #[inline]
+    pub(super) fn standing(&self) -> Option<Standing> {
+        let there = self.living + self.reserved;
+        let Limits { ample_below, threshold, .. } = self.limits;
+        let ample = ample_below.saturating_sub(there);
+        self.takes().then_some(Standing { there, ample, limits_inodes: threshold.inodes != Inodes::UNLIMITED })
     }
 
     /// Whether this much is within its threshold.

@@ -1,6 +1,7 @@
 //! To which cluster: the order of filling, thresholds, reservations.
 
 use super::fill::Cluster;
+use super::level::Levels;
 use super::message::FullOf;
 use super::plan::{Placement, PlacementPlan};
 use super::throttle::Sample;
@@ -37,6 +38,8 @@ pub(super) struct Clusters {
     inodes_per_mailbox: Inodes,
     /// Clusters that have refused since the caller last asked, a bit each.
     newly_full: u64,
+    /// Renewed where the least filled cluster is asked for; apart, so that what every step touches stays close together.
+    levels: Box<Levels>,
 }
 
 const _: () = assert!(STORES_MAX <= 64, "a bit for each cluster in `newly_full`");
@@ -57,6 +60,7 @@ impl Clusters {
             counts_inodes: plan.counts_inodes(),
             inodes_per_mailbox: plan.inodes_per_mailbox,
             newly_full: 0,
+            levels: Box::new(Levels::new(plan)),
         }
     }
 
@@ -90,13 +94,31 @@ impl Clusters {
         u32::try_from(takes.inodes.saturating_sub(self.inodes_per_mailbox).get()).unwrap_or(u32::MAX)
     }
 
-    /// Reserves `need` on the cluster that took the last one, where sequential filling has ample room for it there and
-    /// something has been placed before: `opened` has a bit for each such cluster.
+    /// Reserves `need` where `place` would, if there is ample room for it and something has been placed there before:
+    /// `opened` has a bit for each such cluster.
     #[inline(always)]
     pub(super) fn place_as_before(&mut self, now: Time, need: Room, opened: u64) -> Option<ClusterId> {
         let cluster = self.list.get_mut(self.first)?;
         let usual = self.rule == Placement::Sequential && opened >> (self.first % STORES_MAX) & 1 != 0;
-        (usual && cluster.reserve_amply(now, need)).then_some(ClusterId(self.first as u8))
+        if usual && cluster.reserve_amply(now, need) {
+            return Some(ClusterId(self.first as u8));
+        }
+        self.place_least_filled_as_before(now, need, opened)
+    }
+
+    #[inline(never)]
+    fn place_least_filled_as_before(&mut self, now: Time, need: Room, opened: u64) -> Option<ClusterId> {
+        if self.rule != Placement::LeastFilled {
+            return None;
+        }
+        let place = self.least_filled_amply(now, need).filter(|place| opened >> (place % STORES_MAX) & 1 != 0)?;
+        self.reserve(place, need);
+        Some(ClusterId(place as u8))
+    }
+
+    fn reserve(&mut self, place: usize, need: Room) {
+        self.list[place].reserve(need);
+        self.levels.note(place);
     }
 
     /// Chooses a cluster with room for `need` and reserves it.
@@ -110,7 +132,7 @@ impl Clusters {
             Placement::LeastFilled => self.least_filled(now, need),
         };
         match choice {
-            Choice::At(cluster) => self.list[cluster.index()].reserve(need),
+            Choice::At(cluster) => self.reserve(cluster.index(), need),
             // A cluster that has refused it is full by now; one that still takes mailboxes was not asked.
             Choice::NoRoom if self.list.iter().any(Cluster::takes) => return Choice::NoRoomForIt,
             Choice::NoRoom | Choice::NoRoomForIt | Choice::Stale | Choice::TooLarge => {}
@@ -141,13 +163,35 @@ impl Clusters {
         Choice::NoRoom
     }
 
+    /// The least filled cluster with `need`, where each that takes mailboxes has ample room for it and a sample that counts:
+    /// as nearly always. Of those filled alike the first.
+    #[inline]
+    fn least_filled_amply(&mut self, now: Time, need: Room) -> Option<usize> {
+        self.levels.renew(|place| self.list[place].standing());
+        let lowest = self.levels.lowest(need)?;
+        let fill = self.list[lowest].fill_if_fresh(now, need)?;
+        let most = self.levels.most_within(fill, need);
+        let mut best = (fill, lowest);
+        for (place, level) in self.levels.list().iter().enumerate() {
+            if *level <= most && place != lowest {
+                best = best.min((self.list[place].fill_if_fresh(now, need)?, place));
+            }
+        }
+        Some(best.1)
+    }
+
     fn least_filled(&mut self, now: Time, need: Room) -> Choice {
+        match self.least_filled_amply(now, need) {
+            Some(place) => Choice::At(ClusterId(place as u8)),
+            None => self.least_filled_of_all(now, need),
+        }
+    }
+
+    /// The same with each cluster asked; those that refuse are full from then on.
+    fn least_filled_of_all(&mut self, now: Time, need: Room) -> Choice {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
         for (place, cluster) in self.list.iter_mut().enumerate() {
-            if best.is_some_and(|(least, _)| cluster.is_amply_open_and_fuller(now, need, least)) {
-                continue;
-            }
             if !cluster.takes() || !cluster.could_take(need) {
                 continue;
             }
@@ -158,6 +202,7 @@ impl Clusters {
             let with = cluster.estimate(now) + need;
             if !cluster.allows(with) {
                 cluster.refuse(with);
+                self.levels.note(place);
                 self.newly_full |= 1 << place;
                 continue;
             }
@@ -166,6 +211,7 @@ impl Clusters {
                 best = Some((fill, place));
             }
         }
+        self.levels.renew_ample(self.list.iter().map(Cluster::standing));
         match best {
             Some((_, place)) => Choice::At(ClusterId(place as u8)),
             None if stale => Choice::Stale,
@@ -177,6 +223,7 @@ impl Clusters {
     /// Says whether the cluster stays within its threshold with everything on its way.
     #[inline]
     pub(super) fn correct(&mut self, now: Time, cluster: ClusterId, reserved: Room, takes: Room) -> bool {
+        self.levels.note(cluster.index());
         at_mut(&mut self.list, cluster.index()).correct(now, reserved, takes)
     }
 
@@ -189,9 +236,10 @@ impl Clusters {
     /// Gives a reservation back.
     pub(super) fn release(&mut self, cluster: ClusterId, reserved: Room) {
         self.list[cluster.index()].release(reserved);
+        self.levels.note(cluster.index());
     }
 
-    /// Turns a reservation into something that lives there.
+    /// Turns a reservation into something that lives there: its level stays what it is.
     #[inline]
     pub(super) fn commit(&mut self, cluster: ClusterId, reserved: Room) {
         at_mut(&mut self.list, cluster.index()).commit(reserved);
@@ -203,6 +251,7 @@ impl Clusters {
         if sample.measured_at >= self.since && self.list[id.index()].sampled(now, sample, used) {
             self.first = 0;
         }
+        self.levels.note(id.index());
     }
 
     /// No sample from before `now` says where anything may be placed; what is known of the fill is kept.
@@ -215,11 +264,13 @@ impl Clusters {
 
     pub(super) fn set_in_service(&mut self, id: ClusterId, in_service: bool) {
         self.list[id.index()].set_in_service(in_service);
+        self.levels.note(id.index());
         self.first = 0;
     }
 
     pub(super) fn set_closed(&mut self, id: ClusterId, closed: bool) {
         self.list[id.index()].set_closed(closed);
+        self.levels.note(id.index());
         self.first = 0;
     }
 
@@ -285,151 +336,4 @@ impl Clusters {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::plan::ClusterPlan;
-    use super::*;
-    use crate::units::{Latency, Rate, Span};
-
-    fn plan(rule: Placement) -> PlacementPlan {
-        let cluster = ClusterPlan {
-            rated: Bytes::new(1_000),
-            full_at: Share::from_ppm(400_000),
-            reserve: Bytes::ZERO,
-            assumed_intake: Rate::ZERO,
-            inodes: None,
-        };
-        PlacementPlan {
-            rule,
-            clusters: vec![cluster; 2],
-            slack: Share::ZERO,
-            sample_limit: Span::from_secs(60),
-            reopen_below: Share::from_ppm(10_000),
-            inodes_per_mailbox: Inodes::ZERO,
-        }
-    }
-
-    fn second(seconds: i64) -> Time {
-        Time::from_unix_micros(0) + Span::from_secs(seconds)
-    }
-
-    fn sample(at: i64) -> Sample {
-        Sample { measured_at: second(at), utilisation: Share::ZERO, latency: Latency::default() }
-    }
-
-    fn of(bytes: u64) -> Room {
-        Room { bytes: Bytes::new(bytes), inodes: Inodes::ZERO }
-    }
-
-    fn open(rule: Placement) -> Clusters {
-        let mut clusters = Clusters::new(second(0), &plan(rule), &[ClusterId(0), ClusterId(1)]);
-        clusters.sampled(second(0), ClusterId(0), sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        clusters.sampled(second(0), ClusterId(1), sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        clusters
-    }
-
-    const A: ClusterId = ClusterId(0);
-    const B: ClusterId = ClusterId(1);
-
-    #[test]
-    fn sequential_placement_fills_to_the_byte_and_not_one_more() {
-        let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(1), of(400)), Choice::At(A));
-        assert_eq!(clusters.take_newly_full(), None);
-        assert_eq!(clusters.place(second(1), of(1)), Choice::At(B));
-        assert_eq!(clusters.take_newly_full(), Some((A, FullOf::Bytes)));
-        assert_eq!(clusters.take_newly_full(), None);
-    }
-
-    #[test]
-    fn a_cluster_closes_at_its_first_refusal_and_reopens_one_percent_below() {
-        let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), of(300));
-        assert_eq!(clusters.place(second(1), of(200)), Choice::At(B));
-        clusters.commit(A, of(300));
-        clusters.sampled(second(2), A, sample(2), (Bytes::new(300), InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(2), of(50)), Choice::At(B), "the sample at 2 s may miss what was committed");
-        clusters.sampled(second(3), A, sample(3), (Bytes::new(391), InodesUsed::UNKNOWN));
-        assert!(!clusters.takes(A));
-        clusters.sampled(second(4), A, sample(4), (Bytes::new(390), InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(4), of(10)), Choice::At(A));
-    }
-
-    #[test]
-    fn what_was_committed_after_a_late_sample_was_measured_still_counts() {
-        let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), of(100));
-        clusters.sampled(second(10), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        clusters.commit(A, of(100));
-        clusters.sampled(second(20), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        assert_eq!(clusters.estimate(second(20), A), of(100));
-        clusters.sampled(second(30), A, sample(25), (Bytes::new(100), InodesUsed::UNKNOWN));
-        assert_eq!(clusters.estimate(second(30), A), of(100));
-    }
-
-    #[test]
-    fn samples_much_later_than_their_interval_still_show_what_was_committed() {
-        let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), of(100));
-        clusters.commit(A, of(100));
-        for at in 100..400 {
-            let used = Bytes::new(if at >= 102 { 100 } else { 0 });
-            clusters.sampled(second(at), A, sample(at - 100), (used, InodesUsed::UNKNOWN));
-        }
-        assert_eq!(clusters.estimate(second(399), A), of(100));
-    }
-
-    #[test]
-    fn a_mailbox_larger_than_one_cluster_goes_to_a_larger_one_and_closes_nothing() {
-        let mut plan = plan(Placement::Sequential);
-        plan.clusters[0].rated = Bytes::new(100);
-        let mut clusters = Clusters::new(second(0), &plan, &[A, B]);
-        clusters.sampled(second(0), A, sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        clusters.sampled(second(0), B, sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(1), of(41)), Choice::At(B));
-        assert_eq!(clusters.place(second(1), of(40)), Choice::At(A));
-    }
-
-    #[test]
-    fn a_sample_from_before_the_session_says_nothing() {
-        let mut clusters = Clusters::new(second(10), &plan(Placement::Sequential), &[A, B]);
-        clusters.sampled(second(12), A, sample(9), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(12), of(1)), Choice::Stale);
-        clusters.sampled(second(12), A, sample(10), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(12), of(1)), Choice::At(A));
-    }
-
-    #[test]
-    fn an_old_sample_stops_placement_and_opens_no_other_cluster() {
-        let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(61), of(1)), Choice::Stale);
-        clusters.sampled(second(61), A, sample(61), (Bytes::ZERO, InodesUsed::UNKNOWN));
-        assert_eq!(clusters.place(second(61), of(1)), Choice::At(A));
-    }
-
-    #[test]
-    fn least_filled_evens_the_shares_out_and_lists_what_is_full() {
-        let mut clusters = open(Placement::LeastFilled);
-        let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), of(190))).collect();
-        assert_eq!(places, [Choice::At(A), Choice::At(B), Choice::At(A), Choice::At(B), Choice::NoRoom]);
-        assert_eq!(
-            (clusters.take_newly_full(), clusters.take_newly_full()),
-            (Some((A, FullOf::Bytes)), Some((B, FullOf::Bytes)))
-        );
-    }
-
-    #[test]
-    fn a_copy_that_outgrew_its_room_does_not_fit_any_more() {
-        let mut clusters = open(Placement::Sequential);
-        clusters.place(second(1), of(390));
-        assert!(!clusters.correct(second(1), A, of(390), of(401)));
-        assert!(clusters.correct(second(1), A, of(401), of(400)));
-        assert_eq!(clusters.reserved(A), of(400));
-    }
-
-    #[test]
-    fn a_mailbox_larger_than_every_threshold_closes_no_cluster() {
-        let mut clusters = open(Placement::Sequential);
-        assert_eq!(clusters.place(second(1), of(401)), Choice::TooLarge);
-        assert!(clusters.takes(A) && clusters.takes(B));
-    }
-}
+mod tests;

@@ -84,15 +84,6 @@ impl Bytes {
         };
         if parts > u32::MAX as u128 { Share(u32::MAX) } else { Share(parts as u32) }
     }
-
-    /// Whether `self.of(whole)` is less than a share: for comparing many, without a division.
-    #[must_use]
-    #[inline]
-    pub const fn is_less_of(self, whole: Self, share: Share) -> bool {
-        // Rounded up, a part is less than a whole number where it is not above the number before.
-        let Some(below) = share.0.checked_sub(1) else { return false };
-        whole.0 == 0 || self.0 as u128 * 1_000_000 <= below as u128 * whole.0 as u128
-    }
 }
 
 impl Add for Bytes {

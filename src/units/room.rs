@@ -48,13 +48,6 @@ impl Inodes {
         if whole.0 == u64::MAX { Share::ZERO } else { Bytes::new(self.0).of(Bytes::new(whole.0)) }
     }
 
-    /// Whether `self.of(whole)` is less than a share.
-    #[must_use]
-    #[inline]
-    pub const fn is_less_of(self, whole: Self, share: Share) -> bool {
-        if whole.0 == u64::MAX { share.ppm() > 0 } else { Bytes::new(self.0).is_less_of(Bytes::new(whole.0), share) }
-    }
-
     /// What comes in `span` at so many a day, rounded up; nothing in a negative span.
     #[must_use]
     #[inline]
@@ -153,6 +146,8 @@ pub struct Room {
 impl Room {
     /// None.
     pub const ZERO: Self = Self { bytes: Bytes::ZERO, inodes: Inodes::ZERO };
+    /// More of both than anything needs.
+    pub const ANY: Self = Self { bytes: Bytes::new(u64::MAX), inodes: Inodes::UNLIMITED };
 
     /// Whether so much is within a limit in both units.
     #[must_use]
@@ -168,18 +163,25 @@ impl Room {
         self.bytes < limit.bytes && self.inodes < limit.inodes
     }
 
+    /// This, or a limit's part where there is less of it.
+    #[must_use]
+    #[inline]
+    pub fn at_most(self, limit: Self) -> Self {
+        Self { bytes: self.bytes.min(limit.bytes), inodes: self.inodes.min(limit.inodes) }
+    }
+
+    /// What is left of both after taking `other` away, none of what `other` has more of.
+    #[must_use]
+    #[inline]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self { bytes: self.bytes.saturating_sub(other.bytes), inodes: self.inodes.saturating_sub(other.inodes) }
+    }
+
     /// The larger of the two parts that this is of `whole`.
     #[must_use]
     #[inline]
     pub fn of(self, whole: Self) -> Share {
         self.bytes.of(whole.bytes).max(self.inodes.of(whole.inodes))
-    }
-
-    /// Whether `self.of(whole)` is less than a share.
-    #[must_use]
-    #[inline]
-    pub fn is_less_of(self, whole: Self, share: Share) -> bool {
-        self.bytes.is_less_of(whole.bytes, share) && self.inodes.is_less_of(whole.inodes, share)
     }
 }
 
