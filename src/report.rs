@@ -13,6 +13,7 @@ pub mod files;
 pub mod gate;
 mod html;
 mod inventory;
+mod lengths;
 mod links;
 mod load;
 pub mod markdown;

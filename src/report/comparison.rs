@@ -1,5 +1,6 @@
 //! A forecast held against an earlier one, in words and as data.
 
+use super::lengths::{shifted_by, span};
 use std::collections::BTreeMap;
 
 mod data;
@@ -15,7 +16,7 @@ use crate::forecast::quantile::{P50, When};
 use crate::forecast::shift::{Change, Shift};
 use crate::forecast::since::{Found, MilestoneSince, Moved, Since};
 use crate::migration::message::Milestone;
-use crate::units::{Share, Span};
+use crate::units::Span;
 
 /// A forecast held against an earlier one.
 #[derive(Clone, Debug)]
@@ -299,29 +300,6 @@ fn part(shift: &Shift, since: &Since) -> String {
     shifted_by(shift, since.confidence)
 }
 
-/// `+1.2 d (+0.9 to +1.5)`, `0` where it is exactly nothing.
-pub(super) fn shifted_by(shift: &Shift, confidence: Share) -> String {
-    if shift.is_exactly_none() {
-        return "0".into();
-    }
-    let (low, high) = shift.interval(confidence);
-    if shift.days.abs().max(low.abs()).max(high.abs()) < 1.0 {
-        format!("{} h ({} to {})", signed(shift.days * 24.0), signed(low * 24.0), signed(high * 24.0))
-    } else {
-        format!("{} d ({} to {})", signed(shift.days), signed(low), signed(high))
-    }
-}
-
-/// To a tenth, and nothing is neither more nor less.
-pub(super) fn signed(number: f64) -> String {
-    let text = format!("{number:+.1}");
-    if text == "-0.0" || text == "+0.0" { "0.0".into() } else { text }
-}
-
-pub(super) fn span(days: f64) -> String {
-    if days < 1.0 { format!("{:.1} h", days * 24.0) } else { format!("{days:.1} d") }
-}
-
 fn margin(margin: Span) -> String {
     span(margin.days())
 }
@@ -332,6 +310,7 @@ pub(super) mod tests {
     use crate::forecast::since::{Dates, Steps};
     use crate::forecast::testing::{days_of, made, outcome};
     use crate::report::{Report, markdown, terminal};
+    use crate::units::Share;
 
     fn changed(key: &str, before: Option<&str>, after: Option<&str>) -> ChangedKey {
         ChangedKey { key: key.into(), before: before.map(str::to_owned), after: after.map(str::to_owned) }

@@ -10,8 +10,9 @@ pub(super) use data::schema;
 pub use data::{document, json};
 pub use files::write;
 pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
-pub(super) use words::{Scale, bar_name};
+pub(super) use words::bar_name;
 
+use super::lengths::shifted_by;
 use super::what_if::words::signed_amount;
 use super::wording::{Calendar, count, percent, replications};
 use super::{Block, Report, Section, Tone, sections};
@@ -216,7 +217,7 @@ pub(super) fn limits(explain: &Explain) -> Section {
     let each = explain.explained.values.each;
     let row = |(limit, date, slow): (Limit, &MilestoneShift, &MeasureShift)| {
         let known = !matches!(date.verdict, Verdict::InNeither | Verdict::TooFew);
-        let shift = date.shift.filter(|_| known).map_or_else(String::new, |shift| words::moved(&shift, each));
+        let shift = date.shift.filter(|_| known).map_or_else(String::new, |shift| shifted_by(&shift, each));
         let slow = slow
             .difference
             .map_or_else(String::new, |it| if it.is_exactly_none() { "0".into() } else { signed_amount(it.days) });

@@ -9,7 +9,8 @@ pub(super) use data::schema;
 pub use data::{Document, document, json};
 pub use files::write;
 
-use super::comparison::{ChangedKey, shifted_by, signed};
+use super::comparison::ChangedKey;
+use super::lengths::{shifted, shifted_by};
 use super::wording::{Calendar, count, percent, replications};
 use super::{Block, Report, Section, Tone, sections};
 use crate::forecast::compare::quantiles::AtLevel;
@@ -246,12 +247,12 @@ fn level_row(name: &str, at: &AtLevel) -> Vec<String> {
     let difference = at.difference_of_quantiles.map_or_else(
         || "n/e".into(),
         |days| match at.interval {
-            Some((low, high)) => words::days(days, Some((low, high))),
-            None => format!("{}, no interval", words::days(days, None)),
+            Some((low, high)) => shifted(days, Some((low, high))),
+            None => format!("{}, no interval", shifted(days, None)),
         },
     );
     let of_differences =
-        at.quantile_of_differences.map_or_else(|| "n/e".into(), |it| words::days(it.value, Some((it.low, it.high))));
+        at.quantile_of_differences.map_or_else(|| "n/e".into(), |it| shifted(it.value, Some((it.low, it.high))));
     let level = format!("P{:.0}", at.level.fraction() * 100.0);
     vec![name.to_owned(), level, difference, of_differences]
 }

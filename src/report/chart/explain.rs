@@ -1,6 +1,7 @@
 //! The charts of an explanation: what bound when, and what the uncertain inputs do.
 
-use super::super::explain::{Explain, Scale, all_parts, bar_name, ranked, share, share_interval};
+use super::super::explain::{Explain, all_parts, bar_name, ranked, share, share_interval};
+use super::super::lengths::Scale;
 use super::super::shares::name as cause_name;
 use super::super::wording::{count, percent, replications};
 use super::dates::Dates;

@@ -1,6 +1,6 @@
 //! The chart of a what-if: by how much each date moves in each variant.
 
-use super::super::explain::Scale;
+use super::super::lengths::Scale;
 use super::super::what_if::WhatIf;
 use super::super::wording::replications;
 use super::forest::{Forest, MOST_ROWS, Row};

@@ -1,12 +1,13 @@
 //! What the inputs do: held at their ends, screened, and as shares of the spread.
 
-use super::words::{self, Scale};
+use super::words;
 use super::{Block, Explain, Section, Tone, days, header, plain, section};
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::HeldInput;
 use crate::forecast::sensitivity::morris::{Effect, FEWEST, STEP, Way};
 use crate::forecast::sensitivity::{Part, Screened};
 use crate::forecast::shares::CauseShare;
+use crate::report::lengths::{Scale, shifted_by};
 use crate::report::shares;
 use crate::report::wording::{count, percent};
 
@@ -40,7 +41,7 @@ pub(in crate::report) fn inputs(explain: &Explain) -> Section {
     let each = explain.explained.swings.each;
     let shift = |one: &MilestoneShift| match (one.verdict, one.shift) {
         (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => "n/e".to_owned(),
-        (_, Some(shift)) => words::moved(&shift, each),
+        (_, Some(shift)) => shifted_by(&shift, each),
     };
     let row = |swing: &Swing<'_>| {
         let [low, high] = explain.ends(swing.input);

@@ -3,14 +3,11 @@
 use super::{Explain, Tone};
 use crate::forecast::compare::{MilestoneShift, Verdict};
 use crate::forecast::explain::limit::Limit;
-use crate::forecast::sensitivity::Part;
-use crate::forecast::shift::Shift;
 use crate::migration::message::Binding;
 use crate::migration::plan::{Law, Level};
-use crate::report::comparison::{shifted_by, signed, span};
+use crate::report::lengths::span;
 use crate::report::wording::{figure, percent};
 use crate::scenario::Scenario;
-use crate::units::Share;
 
 /// What a cause is.
 pub(super) const fn cause(cause: Binding) -> &'static str {
@@ -134,70 +131,6 @@ pub(in crate::report) fn bar_name(keys: &[String]) -> String {
     }
 }
 
-/// The unit in which some amounts of days are told, for all of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::report) struct Scale {
-    unit: &'static str,
-    each: f64,
-}
-
-impl Scale {
-    /// Days, or hours or minutes where all amounts are below one of the larger unit, and there are any.
-    pub(in crate::report) fn of(parts: &[Part]) -> Self {
-        Self::up_to(parts.iter().map(|part| part.value.abs().max(part.high.abs())).fold(0.0, f64::max))
-    }
-
-    /// The same where the largest amount is so many days.
-    pub(in crate::report) fn up_to(most: f64) -> Self {
-        let units = [("min", 1_440.0, HOUR), ("h", 24.0, 1.0), ("d", 1.0, f64::INFINITY)];
-        let unit = units.into_iter().find(|(_, _, below)| most > 0.0 && most < *below);
-        unit.map_or(Self { unit: "d", each: 1.0 }, |(unit, each, _)| Self { unit, each })
-    }
-
-    /// Its name.
-    pub(in crate::report) fn name(self) -> &'static str {
-        match self.unit {
-            "min" => "minutes",
-            "h" => "hours",
-            _ => "days",
-        }
-    }
-
-    /// Its sign.
-    pub(in crate::report) const fn unit(self) -> &'static str {
-        self.unit
-    }
-
-    /// So many days in it.
-    pub(in crate::report) fn of_days(self, days: f64) -> f64 {
-        days * self.each
-    }
-
-    /// So much later or earlier, with its interval.
-    pub(in crate::report) fn shift(self, days: f64, (low, high): (f64, f64)) -> String {
-        if days == 0.0 && low == 0.0 && high == 0.0 {
-            return "0".into();
-        }
-        let number = |days: f64| signed(self.of_days(days));
-        format!("{} {} ({} to {})", number(days), self.unit, number(low), number(high))
-    }
-
-    /// The same as a text, without its sign.
-    pub(in crate::report) fn number(self, days: f64) -> String {
-        figure(self.of_days(days))
-    }
-
-    /// An estimate.
-    pub(in crate::report) fn value(self, part: Part) -> String {
-        self.number(part.value)
-    }
-
-    /// Its interval.
-    pub(in crate::report) fn interval(self, part: Part) -> String {
-        format!("{} to {}", self.number(part.low), self.number(part.high))
-    }
-}
-
 /// The answer in a sentence, and how it is meant.
 pub(super) fn headline(explain: &Explain) -> (Tone, String) {
     let explained = &explain.explained;
@@ -230,25 +163,6 @@ fn gain(one: &MilestoneShift, explain: &Explain) -> String {
     let Some(shift) = one.shift else { return String::new() };
     let values = &explain.explained.values;
     let (low, high) = shift.interval(values.each);
-    let (least, most) = (lasting((-high).max(0.0)), lasting(-low));
-    format!("{} earlier ({} together: {least} to {most})", lasting(-shift.days), values.confidence)
-}
-
-/// A unit is often worth minutes.
-fn lasting(days: f64) -> String {
-    if days < HOUR { format!("{:.1} min", days * 1_440.0) } else { span(days) }
-}
-
-/// An hour in days.
-const HOUR: f64 = 1.0 / 24.0;
-
-/// A shift with its interval, in minutes where all of it is below an hour.
-pub(super) fn moved(shift: &Shift, each: Share) -> String {
-    let (low, high) = shift.interval(each);
-    let is_small = shift.days.abs().max(low.abs()).max(high.abs()) < HOUR;
-    if shift.is_exactly_none() || !is_small {
-        return shifted_by(shift, each);
-    }
-    let [days, low, high] = [shift.days, low, high].map(|days| signed(days * 1_440.0));
-    format!("{days} min ({low} to {high})")
+    let (least, most) = (span((-high).max(0.0)), span(-low));
+    format!("{} earlier ({} together: {least} to {most})", span(-shift.days), values.confidence)
 }

@@ -1,9 +1,9 @@
 //! Verdicts, measures and amounts of a what-if in words.
 
-use super::{About, Tone, Variant, WhatIf, signed};
+use super::{About, Tone, Variant, WhatIf};
 use crate::forecast::cases::Measure;
 use crate::forecast::compare::{MilestoneShift, Verdict};
-use crate::report::comparison::span;
+use crate::report::lengths::span;
 use crate::report::wording::{Calendar, figure, percent};
 use crate::units::Time;
 
@@ -60,20 +60,6 @@ pub(in crate::report) fn amount(number: f64) -> String {
 pub(in crate::report) fn signed_amount(number: f64) -> String {
     let text = amount(number);
     if number > 0.0 { format!("+{text}") } else { text }
-}
-
-/// Days with an interval, in hours where all of it is below a day.
-pub(in crate::report) fn days(days: f64, interval: Option<(f64, f64)>) -> String {
-    let (low, high) = interval.unwrap_or((days, days));
-    if days == 0.0 && low == 0.0 && high == 0.0 {
-        return "0".into();
-    }
-    let (factor, unit) = if days.abs().max(low.abs()).max(high.abs()) < 1.0 { (24.0, "h") } else { (1.0, "d") };
-    let number = |days: f64| signed(days * factor);
-    match interval {
-        Some((low, high)) => format!("{} {unit} ({} to {})", number(days), number(low), number(high)),
-        None => format!("{} {unit}", number(days)),
-    }
 }
 
 /// The answer in a sentence, and how it is meant.
