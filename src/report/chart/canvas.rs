@@ -3,6 +3,7 @@
 //! All places are in pixels of the SVG. What becomes of the shapes in a file is not known here.
 
 use std::io;
+use std::sync::LazyLock;
 
 use plotters::prelude::{IntoFont, RGBColor, WHITE};
 use plotters::style::text_anchor::HPos;
@@ -158,9 +159,10 @@ pub(super) fn height(size: f64) -> f64 {
 
 /// How wide a text gets, in the embedded font; other sans-serif fonts of viewers are hardly ever wider.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    let measured = ("sans-serif", size).into_font().box_size(text);
+    // Whoever measures first may be on any thread, and before anything is drawn.
+    let measured = register().ok().and_then(|()| ("sans-serif", size).into_font().box_size(text).ok());
     // A font that cannot measure is told of when it has to write.
-    measured.map_or_else(|_| text.chars().count() as f64 * size * 0.6, |(width, _)| f64::from(width))
+    measured.map_or_else(|| text.chars().count() as f64 * size * 0.6, |(width, _)| f64::from(width))
 }
 
 /// The text, or its beginning with an ellipsis where it is wider than there is room.
@@ -209,10 +211,11 @@ pub(super) fn round_step(step: f64) -> f64 {
     times.unwrap_or(10.0) * power
 }
 
-/// Makes the embedded font known; as often as it is asked for.
+/// Makes the embedded font known, if it is not yet.
 pub(super) fn register() -> io::Result<()> {
-    register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
-        .map_err(|_| io::Error::other("the chart's font cannot be read"))
+    static KNOWN: LazyLock<bool> =
+        LazyLock::new(|| register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular()).is_ok());
+    if *KNOWN { Ok(()) } else { Err(io::Error::other("the chart's font cannot be read")) }
 }
 
 #[cfg(test)]
@@ -228,7 +231,8 @@ mod tests {
 
     #[test]
     fn texts_keep_within_their_place() {
-        register().unwrap();
+        // Nobody has drawn anything before: what is measured is the font all the same.
+        assert!(width("iiii", TEXT) < 0.5 * width("mmmm", TEXT));
         let long = "head-of-the-old-storage-in-the-second-row and 40 % of it";
         let cut = fit(long, TEXT, 120.0);
         assert!(cut.ends_with('…') && width(&cut, TEXT) <= 120.0, "{cut}");

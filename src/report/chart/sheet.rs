@@ -280,7 +280,6 @@ mod tests {
 
     #[test]
     fn parts_are_whole_rows_that_fit_and_together_the_sheet() {
-        super::super::canvas::register().unwrap();
         let sheet = sheet(20);
         for (highest, least) in [(1e9, 1), (700.0, 2), (1.0, 7)] {
             let parts = sheet.parts(Paper::PAGE, highest);
@@ -296,7 +295,6 @@ mod tests {
 
     #[test]
     fn panels_lie_beside_and_below_each_other_within_the_paper() {
-        super::super::canvas::register().unwrap();
         for paper in [Paper::FILE, Paper::PAGE, Paper::PHONE] {
             let sheet = sheet(7);
             let layout = sheet.layout(paper);

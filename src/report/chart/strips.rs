@@ -131,7 +131,6 @@ mod tests {
 
     #[test]
     fn numbers_and_nothing_lie_on_the_axis_and_names_keep_within_the_paper() {
-        super::super::canvas::register().unwrap();
         let name = "a variant with a long name ".repeat(8);
         for paper in [Paper::FILE, Paper::PAGE, Paper::PHONE] {
             let strips = Strips::new(paper, ("t", "s"), 1.0, [name.as_str(); 3].into_iter(), 30.0);

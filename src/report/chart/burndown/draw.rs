@@ -282,7 +282,6 @@ mod tests {
 
     #[test]
     fn labels_and_their_lines_keep_apart() {
-        super::super::super::canvas::register().unwrap();
         let mut chart = burndown(&made(100, &|r| outcome(r, days_of(r)))).unwrap();
         let apart = |placed: &[Placed]| placed.iter().all(|one| placed.iter().all(|other| !one.crosses(other)));
         // Crowded in the middle, and at the right edge, where labels move to the left of their lines.
