@@ -1,10 +1,19 @@
 //! How full the clusters are at the least, side by side: of many, the least filled is found without asking each.
 
 use super::plan::PlacementPlan;
+use crate::fleet::STORES_MAX;
 use crate::units::{Bytes, Inodes, Room, Share};
 
 /// Levels count in so many parts of a threshold, a power of two.
-const PARTS_BITS: u32 = 40;
+const PARTS_BITS: u32 = 36;
+
+/// Above so many times its threshold a cluster is as full as that.
+const MOST_BITS: u32 = 20;
+
+/// A level stands above its cluster's place, so that the least of the numbers tells both.
+const PLACE_BITS: u32 = 6;
+
+const _: () = assert!(PARTS_BITS + MOST_BITS + PLACE_BITS < u64::BITS && STORES_MAX <= 1 << PLACE_BITS);
 
 /// The level of a cluster which takes nothing: it is never the least filled.
 const SHUT: u64 = u64::MAX;
@@ -20,7 +29,8 @@ pub(super) struct Standing {
     pub(super) limits_inodes: bool,
 }
 
-/// The levels of all clusters, in their order: how full each is of its threshold, rounded down; the fuller of the two units.
+/// The levels of all clusters, in their order: how full each is of its threshold, rounded down, the fuller of the two units;
+/// and below that, its place.
 #[derive(Clone, Debug)]
 pub(super) struct Levels {
     list: Vec<u64>,
@@ -72,7 +82,8 @@ impl Levels {
                     self.ample = self.ample.at_most(ample);
                     let [bytes, inodes] = self.inverses[place];
                     let level = bytes.parts(there.bytes.get());
-                    if limits_inodes { level.max(inodes.parts(there.inodes.get())) } else { level }
+                    let level = if limits_inodes { level.max(inodes.parts(there.inodes.get())) } else { level };
+                    level << PLACE_BITS | place as u64
                 }
             };
         }
@@ -83,7 +94,7 @@ impl Levels {
         self.ample = standings.flatten().fold(Room::ANY, |least, standing| least.at_most(standing.ample));
     }
 
-    /// The levels, as they were last renewed.
+    /// The levels, as they were last renewed; to be held against `most_within`.
     #[inline]
     pub(super) fn list(&self) -> &[u64] {
         &self.list
@@ -97,19 +108,18 @@ impl Levels {
     /// The lowest, if there is any and no cluster could refuse `need`.
     #[inline]
     pub(super) fn lowest(&self, need: Room) -> Option<usize> {
-        let (mut lowest, mut least) = (0, SHUT);
-        for (place, level) in self.list.iter().enumerate() {
-            if *level < least {
-                (lowest, least) = (place, *level);
-            }
+        let mut least = SHUT;
+        for level in &self.list {
+            least = least.min(*level);
         }
-        (least < SHUT && need.is_below(self.ample)).then_some(lowest)
+        (least < SHUT && need.is_below(self.ample)).then_some((least % (1 << PLACE_BITS)) as usize)
     }
 
     /// The level above which a cluster is filled to more than a share with `need`.
     #[inline]
     pub(super) fn most_within(&self, share: Share, need: Room) -> u64 {
-        parts_of(share).saturating_sub(self.largest.parts(need.bytes.get()))
+        let most = parts_of(share).saturating_sub(self.largest.parts(need.bytes.get()));
+        most << PLACE_BITS | ((1 << PLACE_BITS) - 1)
     }
 }
 
@@ -137,11 +147,11 @@ impl Inverse {
         factor.map_or(Self::NONE, |factor| Self { factor: factor as u64, shift })
     }
 
-    /// An amount in parts of the whole, rounded down; above a million times the whole as good as that.
+    /// An amount in parts of the whole, rounded down, up to `MOST_BITS`.
     #[inline]
     pub(super) fn parts(self, amount: u64) -> u64 {
         let parts = (u128::from(amount) * u128::from(self.factor)) >> (u64::BITS + self.shift - PARTS_BITS);
-        parts.min(1 << (PARTS_BITS + 20)) as u64
+        parts.min(1 << (PARTS_BITS + MOST_BITS)) as u64
     }
 }
 
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn everything_is_no_part_of_nothing() {
         assert_eq!(Inverse::of(0).parts(u64::MAX), 0);
-        assert_eq!(Inverse::of(1).parts(u64::MAX), 1 << 60);
+        assert_eq!(Inverse::of(1).parts(u64::MAX), 1 << (PARTS_BITS + MOST_BITS));
         assert_eq!(Inverse::of(u64::MAX).parts(u64::MAX), (1 << PARTS_BITS) - 1);
     }
 }

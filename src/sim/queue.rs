@@ -213,9 +213,11 @@ impl Dues {
             self.write(place, due);
             self.choose();
         } else if (due, place) < (self.due, self.first) {
+            // What has been the first comes before all others.
             self.write(self.first, self.due);
-            self.write(place, due);
-            self.choose();
+            self.write(place, NEVER);
+            self.leads_until = if place < self.first || self.due == NEVER { self.due } else { self.due - 1 };
+            (self.first, self.due) = (place, due);
         } else {
             self.write(place, due);
             self.look_behind();
