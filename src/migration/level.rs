@@ -1,6 +1,6 @@
 //! How full the clusters are at the least, side by side: of many, the least filled is found without asking each.
 
-use super::plan::PlacementPlan;
+use super::plan::{ClusterPlan, InodePlan, PlacementPlan};
 use crate::fleet::STORES_MAX;
 use crate::units::{Bytes, Inodes, Room, Share};
 
@@ -48,9 +48,9 @@ impl Levels {
     /// To be renewed before anything is asked of them.
     pub(super) fn new(plan: &PlacementPlan) -> Self {
         let inodes = |inodes: Option<Inodes>| inodes.map_or(Inverse::NONE, |inodes| Inverse::of(inodes.get()));
-        let bytes = plan.clusters.iter().map(|cluster| cluster.threshold());
+        let bytes = plan.clusters.iter().map(ClusterPlan::threshold);
         let both = plan.clusters.iter().zip(bytes.clone()).map(|(cluster, bytes)| {
-            [Inverse::of(bytes.get()), inodes(cluster.inodes.as_ref().map(|inodes| inodes.threshold()))]
+            [Inverse::of(bytes.get()), inodes(cluster.inodes.as_ref().map(InodePlan::threshold))]
         });
         let largest = Inverse::of(bytes.max().unwrap_or(Bytes::ZERO).get());
         Self {

@@ -189,7 +189,7 @@ proptest! {
                 full_at: Share::from_ppm(500_000),
                 assumed_a_day: Inodes::new(intake * 1_000),
             }),
-            ..plan(Placement::LeastFilled).clusters[0].clone()
+            ..plan(Placement::LeastFilled).clusters[0]
         };
         let clusters = sizes.iter().map(cluster).collect();
         let all: Vec<ClusterId> = (0..sizes.len()).map(|place| ClusterId(place as u8)).collect();
