@@ -4,8 +4,8 @@
 //! and simulation run this unchanged.
 //!
 //! [`Migration::step`] takes in one event and says what is to be done about it. The modules compute and return: which
-//! mailbox next (`order`), to which cluster (`place`) and how full it may be by now (`fill`), how fast (`throttle`), when
-//! (`window`), what after a failure (`attempt`), how far (`progress`); the branches are here and in `react` (events),
+//! mailbox next (`order`), to which cluster (`place`) and how full it may be by now (`fill`, and of many side by side `level`), how
+//! fast (`throttle`), when (`window`), what after a failure (`attempt`), how far (`progress`); the branches are here and in `react` (events),
 //! `dispatch` (what to start) and `purge` (old copies).
 //!
 //! Nearly every step is the end of a copy, a switch or a purge after which things go on as before. What would be asked then
