@@ -10,7 +10,7 @@ use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
 use super::order::WaveStep;
 use super::place::Choice;
-use crate::fleet::{HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::Time;
 
 /// Why the next mailbox of a lane cannot start while others may.
@@ -304,19 +304,23 @@ impl Session {
         }
     }
 
-    /// Sends new accounts to the first cluster that takes mailboxes; when none does, where they went before.
+    /// Sends new accounts to the first cluster that takes mailboxes and has not been full; when none takes any, where they
+    /// went before.
     #[inline(always)]
     pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
-        if !self.intake.is_some_and(|cluster| self.clusters.takes(cluster)) {
+        let stays = |cluster: ClusterId| self.clusters.takes(cluster) && self.filled & (1 << cluster.index()) == 0;
+        if !self.intake.is_some_and(stays) {
             self.renew_intake(out);
         }
     }
 
     fn renew_intake(&mut self, out: &mut Vec<Command>) {
-        let Some(cluster) = self.clusters.first_open() else { return };
-        self.intake = Some(cluster);
-        let effect = self.effect();
-        out.push(Command::SetIntake { effect, cluster });
+        let cluster = self.clusters.intake(self.filled, self.intake);
+        if let Some(cluster) = cluster.filter(|cluster| self.intake != Some(*cluster)) {
+            self.intake = Some(cluster);
+            let effect = self.effect();
+            out.push(Command::SetIntake { effect, cluster });
+        }
     }
 
     /// Announces shares of progress that have been reached: those of a head, then those of all.

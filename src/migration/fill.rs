@@ -27,8 +27,9 @@ pub(super) struct Cluster {
     sample_limit: Span,
     in_service: bool,
     closed: bool,
-    /// What it was full of when it refused, if it has since it was last open.
-    full: Option<FullOf>,
+    /// Whether it takes no more since it refused one with little left; and what it was full of at its last refusal.
+    full: bool,
+    full_of: FullOf,
     pub(super) sample: Option<Sample>,
     /// Until when the last sample counts, and until when it does for placing more; long ago where nothing may be placed.
     fresh_until: Time,
@@ -92,7 +93,8 @@ impl Cluster {
             sample_limit,
             in_service: false,
             closed: false,
-            full: None,
+            full: false,
+            full_of: FullOf::default(),
             sample: None,
             fresh_until: Time::LONG_AGO,
             open_until: Time::LONG_AGO,
@@ -132,9 +134,9 @@ impl Cluster {
         let used = Room { bytes, inodes: inodes.get().unwrap_or_default() };
         self.living = used + (self.committed - self.committed_in_sample);
         self.fresh_until = sample.measured_at + self.sample_limit;
-        let opens = self.full.is_some() && self.estimate(now).is_within(self.limits.reopen_at);
+        let opens = self.full && self.estimate(now).is_within(self.limits.reopen_at);
         if opens {
-            self.full = None;
+            self.full = false;
         }
         self.renew();
         opens
@@ -168,16 +170,19 @@ impl Cluster {
         self.renew();
     }
 
-    /// It has refused a mailbox, with which it would hold so much.
-    pub(super) fn refuse(&mut self, with: Room) {
-        let of = if with.bytes > self.limits.threshold.bytes { FullOf::Bytes } else { FullOf::Inodes };
-        self.full = Some(of);
+    /// It has refused a mailbox, with which it would hold so much, and takes no more; but where more is free than it takes
+    /// to open again, smaller ones may still go there: a large one that the next sample would let ask again, and be refused
+    /// again, holds nobody up.
+    pub(super) fn refuse(&mut self, now: Time, with: Room) {
+        let Limits { reopen_at, threshold, .. } = self.limits;
+        self.full_of = if with.bytes > threshold.bytes { FullOf::Bytes } else { FullOf::Inodes };
+        self.full = reopen_at == threshold || !self.estimate(now).is_within(reopen_at);
         self.renew();
     }
 
-    /// What it is full of, if it has refused since it was last open.
-    pub(super) fn full_of(&self) -> Option<FullOf> {
-        self.full
+    /// What it was full of when it last refused.
+    pub(super) fn full_of(&self) -> FullOf {
+        self.full_of
     }
 
     /// Whether this much would fit if nothing else were there.
@@ -256,7 +261,7 @@ impl Cluster {
     /// Whether mailboxes may be placed here as far as is known.
     #[inline]
     pub(super) fn takes(&self) -> bool {
-        self.in_service && !self.closed && self.full.is_none()
+        self.in_service && !self.closed && !self.full
     }
 
     /// Whether the last sample is not older than its limit.

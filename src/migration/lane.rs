@@ -384,7 +384,7 @@ impl Lane {
             self.queue.pop_order();
         }
         let for_room = self.queue.for_room();
-        Err(if for_room > 0 && self.left() <= for_room { Binding::NoRoom } else { Binding::Tail })
+        Err(if for_room > 0 && self.waiting <= for_room { Binding::NoRoom } else { Binding::Tail })
     }
 
     /// The next thing of this lane that is due.

@@ -15,7 +15,7 @@ pub(super) enum Choice {
     At(ClusterId),
     /// Nowhere now: every cluster in service is closed or full.
     NoRoom,
-    /// Nowhere now, but smaller ones may go: what is open could never take one of its size, and what could is not open.
+    /// Nowhere now, but smaller ones may go: what is open has too little left for one of its size, or could never take it.
     NoRoomForIt,
     /// Nowhere now: the cluster whose turn it is has no fresh sample.
     Stale,
@@ -133,7 +133,7 @@ impl Clusters {
         };
         match choice {
             Choice::At(cluster) => self.reserve(cluster.index(), need),
-            // A cluster that has refused it is full by now; one that still takes mailboxes was not asked.
+            // Those that have refused it and are not full may take smaller ones, as may those that were not asked.
             Choice::NoRoom if self.list.iter().any(Cluster::takes) => return Choice::NoRoomForIt,
             Choice::NoRoom | Choice::NoRoomForIt | Choice::Stale | Choice::TooLarge => {}
         }
@@ -157,7 +157,7 @@ impl Clusters {
             if cluster.allows(with) {
                 return Choice::At(ClusterId(place as u8));
             }
-            cluster.refuse(with);
+            cluster.refuse(now, with);
             self.newly_full |= 1 << place;
         }
         Choice::NoRoom
@@ -187,7 +187,7 @@ impl Clusters {
         }
     }
 
-    /// The same with each cluster asked; those that refuse are full from then on.
+    /// The same with each cluster asked; those that refuse and have little left are full from then on.
     fn least_filled_of_all(&mut self, now: Time, need: Room) -> Choice {
         let mut stale = false;
         let mut best: Option<(Share, usize)> = None;
@@ -201,7 +201,7 @@ impl Clusters {
             }
             let with = cluster.estimate(now) + need;
             if !cluster.allows(with) {
-                cluster.refuse(with);
+                cluster.refuse(now, with);
                 self.levels.note(place);
                 self.newly_full |= 1 << place;
                 continue;
@@ -286,9 +286,14 @@ impl Clusters {
         self.list[id.index()].takes()
     }
 
-    /// The first cluster that takes mailboxes.
-    pub(super) fn first_open(&self) -> Option<ClusterId> {
-        self.list.iter().position(Cluster::takes).map(|place| ClusterId(place as u8))
+    /// Where new accounts go best: to the first cluster that takes mailboxes and has refused none, as `filled` says with a
+    /// bit for each; where there is none, on to `now`, or to the first that takes mailboxes.
+    pub(super) fn intake(&self, filled: u64, now: Option<ClusterId>) -> Option<ClusterId> {
+        let open = || self.list.iter().enumerate().filter(|(_, cluster)| cluster.takes()).map(|(place, _)| place);
+        let unfilled = open().find(|place| filled >> place & 1 == 0);
+        let first =
+            unfilled.or_else(|| now.map(ClusterId::index).filter(|now| self.list[*now].takes())).or(open().next());
+        first.map(|place| ClusterId(place as u8))
     }
 
     /// Whether a cluster has refused since the caller last asked.
@@ -297,7 +302,7 @@ impl Clusters {
         self.newly_full != 0
     }
 
-    /// A cluster that has refused for the first time since it was open, once for each refusal, and what it is full of.
+    /// A cluster that has refused since the caller last asked, and what it was full of.
     #[inline]
     pub(super) fn take_newly_full(&mut self) -> Option<(ClusterId, FullOf)> {
         if self.newly_full == 0 {
@@ -305,7 +310,7 @@ impl Clusters {
         }
         let place = self.newly_full.trailing_zeros();
         self.newly_full &= self.newly_full - 1;
-        Some((ClusterId(place as u8), self.list[place as usize].full_of().unwrap_or_default()))
+        Some((ClusterId(place as u8), self.list[place as usize].full_of()))
     }
 
     /// The worst of `sample` and the last samples of the clusters that concern a head: those that its jobs go to, and the

@@ -44,7 +44,8 @@ pub(super) fn below(root: &Path) -> Result<(Bytes, Inodes), ProbeError> {
     let (mut bytes, mut inodes) = (0, 0);
     while let Some(folder) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && folder != root => continue,
+            // Gone since it was listed, or a file in its place: nobody's folder any more.
+            Err(error) if is_gone(&error) && folder != root => continue,
             other => other.map_err(failed)?,
         };
         for entry in entries.filter_map(Result::ok) {
@@ -62,6 +63,10 @@ pub(super) fn below(root: &Path) -> Result<(Bytes, Inodes), ProbeError> {
         }
     }
     Ok((Bytes::new(bytes), Inodes::new(inodes)))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn fill(state: &StatVfs) -> Option<Fill> {

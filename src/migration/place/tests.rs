@@ -54,17 +54,46 @@ fn sequential_placement_fills_to_the_byte_and_not_one_more() {
 }
 
 #[test]
-fn a_cluster_closes_at_its_first_refusal_and_reopens_one_percent_below() {
+fn a_cluster_with_less_left_than_it_reopens_at_closes_at_its_first_refusal() {
     let mut clusters = open(Placement::Sequential);
-    clusters.place(second(1), of(300));
-    assert_eq!(clusters.place(second(1), of(200)), Choice::At(B));
-    clusters.commit(A, of(300));
-    clusters.sampled(second(2), A, sample(2), (Bytes::new(300), InodesUsed::UNKNOWN));
-    assert_eq!(clusters.place(second(2), of(50)), Choice::At(B), "the sample at 2 s may miss what was committed");
+    clusters.place(second(1), of(391));
+    assert_eq!(clusters.place(second(1), of(10)), Choice::At(B));
+    assert_eq!(clusters.take_newly_full(), Some((A, FullOf::Bytes)));
+    clusters.commit(A, of(391));
+    clusters.sampled(second(2), A, sample(2), (Bytes::new(391), InodesUsed::UNKNOWN));
+    assert_eq!(clusters.place(second(2), of(5)), Choice::At(B), "the sample at 2 s may miss what was committed");
     clusters.sampled(second(3), A, sample(3), (Bytes::new(391), InodesUsed::UNKNOWN));
     assert!(!clusters.takes(A));
     clusters.sampled(second(4), A, sample(4), (Bytes::new(390), InodesUsed::UNKNOWN));
     assert_eq!(clusters.place(second(4), of(10)), Choice::At(A));
+}
+
+#[test]
+fn what_is_too_much_for_the_room_that_is_left_closes_nothing_before_little_is_left() {
+    for rule in [Placement::Sequential, Placement::LeastFilled] {
+        let mut clusters = open(rule);
+        assert_eq!(
+            (clusters.place(second(1), of(300)), clusters.place(second(1), of(300))),
+            (Choice::At(A), Choice::At(B))
+        );
+        // Both have refused, and what is smaller goes where it would have gone.
+        assert_eq!(clusters.place(second(1), of(101)), Choice::NoRoomForIt, "{rule:?}");
+        assert_eq!(clusters.take_newly_full(), Some((A, FullOf::Bytes)), "{rule:?}");
+        assert_eq!(clusters.place(second(1), of(91)), Choice::At(A), "{rule:?}");
+        assert_eq!(clusters.place(second(1), of(91)), Choice::At(B), "{rule:?}");
+        assert_eq!(clusters.place(second(1), of(10)), Choice::NoRoom, "{rule:?}");
+        assert!(!clusters.takes(A) && !clusters.takes(B), "{rule:?}");
+    }
+}
+
+#[test]
+fn clusters_that_reopen_at_their_threshold_close_at_any_refusal() {
+    let plan = PlacementPlan { reopen_below: Share::ZERO, ..plan(Placement::Sequential) };
+    let mut clusters = Clusters::new(second(0), &plan, &[A]);
+    clusters.sampled(second(0), A, sample(0), (Bytes::ZERO, InodesUsed::UNKNOWN));
+    clusters.place(second(1), of(300));
+    assert_eq!(clusters.place(second(1), of(101)), Choice::NoRoom);
+    assert!(!clusters.takes(A));
 }
 
 #[test]
@@ -122,7 +151,7 @@ fn an_old_sample_stops_placement_and_opens_no_other_cluster() {
 #[test]
 fn least_filled_evens_the_shares_out_and_lists_what_is_full() {
     let mut clusters = open(Placement::LeastFilled);
-    let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), of(190))).collect();
+    let places: Vec<Choice> = (0..5).map(|_| clusters.place(second(1), of(196))).collect();
     assert_eq!(places, [Choice::At(A), Choice::At(B), Choice::At(A), Choice::At(B), Choice::NoRoom]);
     assert_eq!(
         (clusters.take_newly_full(), clusters.take_newly_full()),

@@ -123,9 +123,10 @@ pub(super) fn aimd() -> Plan {
     plan
 }
 
-/// Clusters of 100 inodes that may be filled with 40, for mailboxes that take eleven each.
+/// Clusters of 100 inodes that may be filled with 40 and take mailboxes again at 20, for mailboxes that take eleven each.
 pub(super) fn of_few_inodes() -> Plan {
     let mut plan = plain(1);
+    plan.placement.reopen_below = percent(20);
     plan.placement.inodes_per_mailbox = Inodes::new(10);
     for cluster in &mut plan.placement.clusters {
         let (rated, full_at) = (Inodes::new(100), percent(40));

@@ -8,7 +8,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
 use crate::migration::message::{Batch, Command, EffectId, Event, Fault, Milestone, Next, Order, StopCause};
 use crate::migration::plan::{Go, Overlap, Plan};
-use crate::units::{Room, Span, Time};
+use crate::units::{Inodes, Room, Span, Time};
 
 /// What the oracle remembers of what was said.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -37,7 +37,7 @@ pub(super) struct Oracle {
     skipped: BTreeSet<MailboxId>,
     /// Mailboxes that may go ahead of the order of heads and of waves.
     urgent: BTreeSet<MailboxId>,
-    /// Mailboxes whose last attempt failed for want of room.
+    /// Mailboxes whose last attempt failed for want of room, or that wait where no open cluster has room for them.
     for_room: BTreeSet<MailboxId>,
     /// Heads of which at some time nothing else was left.
     gave_way: BTreeSet<HeadId>,
@@ -314,6 +314,8 @@ impl Oracle {
 
     /// Looks at the world and the machine after a step.
     pub(super) fn look(world: &mut World, next: Next) {
+        let turned_away: Vec<_> = world.live.keys().copied().filter(|id| world.is_turned_away(*id)).collect();
+        world.oracle.for_room.extend(turned_away);
         let heads = (0..world.plan.heads.len() as u8).map(HeadId);
         let gave_way: Vec<_> = heads.filter(|head| world.gives_way(*head)).collect();
         world.oracle.gave_way.extend(gave_way);
@@ -385,6 +387,25 @@ impl World {
 
     pub(super) fn on_head(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
         self.live.iter().filter(move |(_, live)| **live == Live::Head(head)).map(|(id, _)| *id)
+    }
+
+    /// Whether a mailbox waits apart while no cluster that takes mailboxes has room for it.
+    fn is_turned_away(&self, mailbox: MailboxId) -> bool {
+        let Some(session) =
+            self.machine.session.as_ref().filter(|_| self.machine.phase(mailbox) == Some(Phase::BackingOff))
+        else {
+            return false;
+        };
+        let (clusters, mailboxes) = (&session.clusters, &session.mailboxes);
+        let need = clusters.need(mailboxes.bytes(mailbox), || mailboxes.messages(mailbox));
+        let has_room = |cluster: ClusterId| {
+            let plan = self.plan.placement.clusters[cluster.index()];
+            let with = clusters.estimate(self.now, cluster) + need;
+            let is_counted = self.oracle.cluster_samples.get(&cluster).is_some_and(|(.., inodes)| *inodes);
+            let inodes = plan.inodes.filter(|_| is_counted).map_or(Inodes::UNLIMITED, |inodes| inodes.threshold());
+            clusters.takes(cluster) && with.is_within(Room { bytes: plan.threshold(), inodes })
+        };
+        !(0..self.plan.placement.clusters.len() as u8).map(ClusterId).any(has_room)
     }
 
     /// Whether all that is still to leave a head waits for room.

@@ -167,7 +167,7 @@ fn the_last_mailbox_deleted_while_its_copy_is_given_up_leaves_an_empty_head() {
 fn no_room_is_a_state_that_ends_when_a_cluster_opens() {
     let mut desk = Desk::open(plain(1));
     desk.tell(0, Event::ClusterClosed { cluster: B });
-    desk.fill(1, A, 950);
+    desk.fill(1, A, 976);
     desk.sample(1, 10);
     assert!(desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
     assert_eq!(desk.binding(), Binding::NoRoom);
@@ -177,14 +177,30 @@ fn no_room_is_a_state_that_ends_when_a_cluster_opens() {
 }
 
 #[test]
+fn new_accounts_leave_a_cluster_that_has_refused_even_where_it_still_takes_small_mailboxes() {
+    let mut desk = Desk::with(plain(1), &[(0, 500), (0, 100), (0, 100)]);
+    desk.tell(0, Event::ClusterClosed { cluster: B });
+    desk.fill(1, A, 600);
+    desk.sample(1, 10);
+    assert!(desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
+    assert_eq!(desk.started_copies().len(), 2);
+    let to = |desk: &Desk| {
+        desk.said.iter().find_map(|c| if let Command::SetIntake { cluster, .. } = c { Some(*cluster) } else { None })
+    };
+    assert_eq!(to(&desk), None, "there is no other");
+    desk.tell(2, Event::ClusterOpened { cluster: B });
+    assert_eq!(to(&desk), Some(B));
+}
+
+#[test]
 fn a_full_cluster_takes_mailboxes_again_one_percent_below_and_is_not_announced_twice() {
     let mut desk = Desk::open(plain(1));
     desk.tell(0, Event::ClusterClosed { cluster: B });
-    desk.fill(1, A, 950);
+    desk.fill(1, A, 990);
     desk.sample(1, 10);
     desk.fill(2, A, 976);
     assert_eq!(desk.binding(), Binding::NoRoom);
-    desk.fill(3, A, 850);
+    desk.fill(3, A, 890);
     assert_eq!(desk.started_copies().len(), 1, "one fits, the second is refused");
     assert!(!desk.announced(Milestone::ClusterFull { cluster: A, of: FullOf::Bytes }));
 }
@@ -241,6 +257,28 @@ fn room_that_is_gone_when_the_switch_is_due_is_not_used() {
     assert_eq!(desk.abandoned(), [effect]);
     assert!(!desk.said.contains(&Command::Switch { effect }));
     assert_eq!(desk.machine.phase(MailboxId(0)), Some(Phase::BackingOff));
+}
+
+#[test]
+fn a_mailbox_too_large_for_what_is_left_keeps_no_smaller_one_from_going() {
+    for rule in [Placement::Sequential, Placement::LeastFilled] {
+        let mut plan = plain(1);
+        plan.placement.rule = rule;
+        let mut desk = Desk::with(plan, &[(0, 500), (0, 100), (0, 100)]);
+        // Both are far from full, and have no room for the large one.
+        for second in [1, 61, 121] {
+            desk.fill(second, A, 600);
+            desk.fill(second, B, 600);
+            desk.sample(second, 10);
+            for effect in desk.started_copies() {
+                desk.copied(second + 1, effect, Limit::Own);
+                desk.tell(second + 2, Event::SwitchEnded { effect });
+            }
+        }
+        let phases = [0, 1, 2].map(|id| desk.machine.phase(MailboxId(id)).unwrap());
+        assert_eq!(phases, [Phase::BackingOff, Phase::Settled, Phase::Settled], "{rule:?}");
+        assert_eq!((desk.binding(), desk.machine.left(HEAD)), (Binding::NoRoom, 1), "{rule:?}");
+    }
 }
 
 /// A mailbox for which a store has no room, whatever the samples say, is tried again and again; heads behind it go on.
