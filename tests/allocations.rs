@@ -167,6 +167,7 @@ fn a_step_allocates_nothing_in_steady_state() {
                 Command::Abandon { .. }
                 | Command::SetPace { .. }
                 | Command::SetIntake { .. }
+                | Command::SetAside { .. }
                 | Command::Audit { .. }
                 | Command::Announce { .. } => {}
             }

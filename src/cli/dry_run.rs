@@ -58,7 +58,8 @@ fn at_once(page: &mut String, scenario: &Scenario, outlook: &Outlook) {
             }
             Command::Audit { head, .. } => writeln!(page, "look whether {} is empty", scenario.heads[head.index()]),
             Command::Announce { milestone, .. } => writeln!(page, "announce: {}", scenario.milestone_name(&milestone)),
-            Command::Switch { .. } | Command::Abandon { .. } => Ok(()),
+            // Those who stay are listed below.
+            Command::SetAside { .. } | Command::Switch { .. } | Command::Abandon { .. } => Ok(()),
         };
     }
     for (head, binds) in scenario.heads.iter().zip(&outlook.binds) {
@@ -104,7 +105,7 @@ fn staying(page: &mut String, scenario: &Scenario, outlook: &Outlook) {
         let why = match why {
             Why::Excluded => "excluded by the plan".to_owned(),
             Why::SetAside(Some(fault)) => format!("set aside after {fault:?}, for `drawdown retry`"),
-            Why::SetAside(None) => "set aside".to_owned(),
+            Why::SetAside(None) => "set aside: larger than any cluster could take".to_owned(),
             Why::Bound(binding) => format!("two weeks ahead still bound by: {}", binding.name()),
         };
         let some = users.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");

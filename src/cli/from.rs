@@ -27,6 +27,8 @@ const COPIES_MAX: usize = 5_000;
 /// What is taken from a ledger.
 pub(super) struct Observed {
     facts: Arc<Facts>,
+    /// Mailboxes on a head that no cluster of its last session could take.
+    too_large: Vec<MailboxId>,
     /// The plan, with its mailboxes as rows of the ledger.
     order: OrderPlan,
     /// When it was recorded.
@@ -85,6 +87,7 @@ impl Observed {
             reached: BTreeMap::new(),
             expected: Vec::new(),
             lines: vec![progress(&known)],
+            too_large: known.too_large,
             facts: Arc::new(known.facts),
         };
         for (milestone, at) in &seen.milestones {
@@ -198,7 +201,8 @@ impl Observed {
     /// Puts what is known in place of what the scenario assumes.
     pub(super) fn apply(&self, scenario: &mut Scenario) {
         scenario.facts = Some(Arc::clone(&self.facts));
-        scenario.reached = still_reached(&self.reached, &self.facts, &self.order.excluded);
+        let excused = [&self.order.excluded[..], &self.too_large].concat();
+        scenario.reached = still_reached(&self.reached, &self.facts, &excused);
         Arc::make_mut(&mut scenario.plan).order = self.order.clone();
         let model = Arc::make_mut(&mut scenario.model);
         model.population.mailboxes = self.facts.fleet.len() as u32;
@@ -236,10 +240,10 @@ fn reached((before, begun): (Time, Time), announced: Option<Time>, is_reached: b
 }
 
 /// The milestones that were reached and still are, and when first: mailboxes may have been found on a head since it was
-/// emptied. Those that are set aside or excluded hold it no less empty.
-fn still_reached(reached: &BTreeMap<Milestone, Time>, facts: &Facts, excluded: &[MailboxId]) -> Vec<(Milestone, Time)> {
+/// emptied. Those that are set aside, or `excused` besides, hold it no less empty.
+fn still_reached(reached: &BTreeMap<Milestone, Time>, facts: &Facts, excused: &[MailboxId]) -> Vec<(Milestone, Time)> {
     let stays: BTreeSet<MailboxId> =
-        facts.set_aside.iter().map(|(mailbox, _)| mailbox).chain(excluded).copied().collect();
+        facts.set_aside.iter().map(|(mailbox, _)| mailbox).chain(excused).copied().collect();
     let rows = (0..).map(MailboxId).zip(&facts.fleet.home).filter(|(mailbox, _)| !stays.contains(mailbox));
     let left: BTreeSet<HeadId> = rows.filter_map(|(_, home)| home.as_head()).collect();
     let origin = |mailbox: MailboxId| facts.fleet.origin[mailbox.index()];

@@ -241,6 +241,7 @@ mod tests {
             facts: Facts { fleet: Arc::new(fleet), ..Facts::default() },
             cohort: Time::NEVER,
             gone: Vec::new(),
+            too_large: Vec::new(),
             in_flight: Vec::new(),
         });
         past

@@ -156,10 +156,12 @@ impl Log {
                 ("rate", json!(rate)),
             ]),
             Command::SetIntake { cluster, .. } => fields.push(("cluster", json!(self.stores[1][cluster.index()]))),
+            Command::SetAside { mailbox, .. } => fields.push(("user", self.user(mailbox))),
             Command::Audit { head, .. } => fields.push(("head", json!(self.stores[0][head.index()]))),
             Command::Announce { milestone, .. } => fields.push(("milestone", json!(milestone))),
         }
-        self.line(now, Level::Info, wire::command_kind(command), fields);
+        let level = if matches!(command, Command::SetAside { .. }) { Level::Warning } else { Level::Info };
+        self.line(now, level, wire::command_kind(command), fields);
     }
 
     fn batch(&self, batch: &Batch) -> Vec<Value> {

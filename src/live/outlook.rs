@@ -281,7 +281,10 @@ impl Play {
                 ends.push_back(Event::HeadAudited { head, users_left: 0, folders_left: 0 });
             }
             Command::Announce { milestone: Milestone::Stopped { why }, .. } => self.stops.push((self.now, why)),
-            Command::SetPace { .. } | Command::SetIntake { .. } | Command::Announce { .. } => {}
+            Command::SetPace { .. }
+            | Command::SetIntake { .. }
+            | Command::SetAside { .. }
+            | Command::Announce { .. } => {}
         }
     }
 

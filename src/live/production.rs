@@ -373,6 +373,12 @@ impl Host for Production {
                     }
                 })
             }
+            Command::SetAside { mailbox, .. } => {
+                let name = self.mover.name(mailbox).map(|name| name.user).unwrap_or_default();
+                let why = format!("{name} is larger than any cluster could take: set aside, and served where it is");
+                self.mover.journal.trouble("placement", &why);
+                Ok(())
+            }
             Command::Audit { head, .. } => self.audit(head),
             // Whoever looks on says it to people.
             Command::Announce { .. } => Ok(()),

@@ -17,10 +17,10 @@ use crate::migration::plan::Plan;
 
 /// The version of this text. It goes up whenever a message of an older program would be read as another one, or not at all,
 /// and whenever there is a message that an older program does not know.
-pub const FORM: u32 = 3;
+pub const FORM: u32 = 4;
 
-/// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes and no `held_by`, and all
-/// else is in common.
+/// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes and no `held_by`, form 3 no
+/// `set_aside` among the commands, and all else is in common.
 const OLDEST: u32 = 1;
 
 /// A text that cannot be what it is taken for.
@@ -200,6 +200,7 @@ pub const fn command_kind(command: &Command) -> &'static str {
         Command::Purge { .. } => "purge",
         Command::SetPace { .. } => "set_pace",
         Command::SetIntake { .. } => "set_intake",
+        Command::SetAside { .. } => "set_aside",
         Command::Audit { .. } => "audit",
         Command::Announce { .. } => "announce",
     }

@@ -251,6 +251,8 @@ impl Session {
     fn set_aside_waiting(&mut self, mailbox: MailboxId, head: HeadId, out: &mut Vec<Command>) {
         self.lanes[head.index()].waiting -= 1;
         self.beyond_help.insert(mailbox);
+        let effect = self.effect();
+        out.push(Command::SetAside { effect, mailbox });
         self.set_aside(mailbox, head, out);
     }
 

@@ -281,6 +281,14 @@ pub enum Command {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// Leave this mailbox where it is, in front of a person: it is larger than any cluster could ever take. What has failed
+    /// for good is set aside without a word, since its end says so.
+    SetAside {
+        /// This command.
+        effect: EffectId,
+        /// The mailbox.
+        mailbox: MailboxId,
+    },
     /// Look whether the head is truly empty.
     Audit {
         /// This command.
@@ -309,6 +317,7 @@ impl Command {
             | Self::Purge { effect, .. }
             | Self::SetPace { effect, .. }
             | Self::SetIntake { effect, .. }
+            | Self::SetAside { effect, .. }
             | Self::Audit { effect, .. }
             | Self::Announce { effect, .. } => effect,
         }

@@ -142,15 +142,6 @@ impl PlacementPlan {
     pub fn takes(&self, bytes: Bytes, messages: u32) -> Room {
         Room { bytes, inodes: Inodes::new(self.inodes_per_mailbox.get().saturating_add(u64::from(messages))) }
     }
-
-    /// Whether some cluster, were it empty, could take a mailbox of this size, with the slack that is reserved for it.
-    #[must_use]
-    pub fn could_take(&self, bytes: Bytes, messages: u32) -> bool {
-        let takes = self.takes(bytes, messages);
-        let messages = Inodes::new(u64::from(messages));
-        let slack = Room { bytes: bytes.share(self.slack), inodes: messages.share(self.slack) };
-        self.clusters.iter().any(|cluster| (takes + slack).is_within(cluster.limit()))
-    }
 }
 
 /// The placement rule.

@@ -77,6 +77,7 @@ impl<'a> TraceLines<'a> {
                 1 => None,
                 many => Some(format!("and {} more", many - 1)),
             },
+            Command::SetAside { .. } => Some("(no cluster could take it)".to_owned()),
             Command::Switch { .. } | Command::SetIntake { .. } | Command::Audit { .. } => None,
         }
     }

@@ -251,7 +251,10 @@ impl Listener {
             Command::SetPace { head, streams, .. } => {
                 self.streams.insert(head, usize::from(streams));
             }
-            Command::Abandon { .. } | Command::SetIntake { .. } | Command::Announce { .. } => {}
+            Command::Abandon { .. }
+            | Command::SetIntake { .. }
+            | Command::SetAside { .. }
+            | Command::Announce { .. } => {}
         }
     }
 

@@ -102,6 +102,7 @@ impl Jobs {
             Command::Abandon { .. } => ("Abandon", self.find(effect)),
             Command::SetPace { .. } => ("SetPace", None),
             Command::SetIntake { .. } => ("SetIntake", None),
+            Command::SetAside { .. } => ("SetAside", None),
             Command::Audit { .. } => ("Audit", None),
             Command::Announce { .. } => ("Announce", None),
         };
@@ -120,6 +121,9 @@ impl Jobs {
         }
         if let Command::SetIntake { cluster, .. } = *command {
             row.cluster = Some(cluster);
+        }
+        if let Command::SetAside { mailbox, .. } = *command {
+            row.mailbox = Some(mailbox);
         }
         row
     }

@@ -14,7 +14,7 @@ mod recorded;
 mod stores;
 mod turns;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -48,6 +48,8 @@ pub struct World<'s, O = Drawn> {
     draws: Draws,
     attempts: AttemptDraws,
     resolved: Resolved,
+    /// Mailboxes that no cluster could take, as the core has said.
+    too_large: BTreeSet<MailboxId>,
     start: Time,
     now: Time,
     fleet: Arc<Fleet>,
@@ -173,6 +175,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             draws,
             attempts: AttemptDraws::new(&scenario.model.faults, draws),
             resolved: Resolved::default(),
+            too_large: BTreeSet::new(),
             start: scenario.as_of,
             now: scenario.as_of,
             fleet,
@@ -280,6 +283,24 @@ impl<'s, O: Outcomes> World<'s, O> {
         }
     }
 
+    /// What is asked for so rarely that it must not stand in the way of moves.
+    #[cold]
+    #[inline(never)]
+    fn perform_rarely(&mut self, command: &Command) {
+        match *command {
+            Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
+            Command::SetAside { mailbox, .. } => _ = self.too_large.insert(mailbox),
+            Command::Audit { head, .. } if self.outcomes.recording().is_some() => self.audit_as_recorded(head),
+            Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),
+            Command::Announce { milestone, .. } => self.announced(milestone),
+            Command::StartCopy { .. }
+            | Command::Switch { .. }
+            | Command::Abandon { .. }
+            | Command::Purge { .. }
+            | Command::SetPace { .. } => unreachable!("{command:?} is not rare"),
+        }
+    }
+
     fn announced(&mut self, milestone: Milestone) {
         // Whoever has recorded it has recorded, too, what the operator did about it.
         if let Milestone::Stopped { .. } = milestone
@@ -368,10 +389,9 @@ impl<O: Outcomes> Host for World<'_, O> {
             Command::Abandon { effect, .. } => self.abandon(effect),
             Command::Purge { effect, batch, from } => self.purge(effect, batch.mailboxes(), from),
             Command::SetPace { head, streams, rate, .. } => self.set_pace(head, streams, rate),
-            Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
-            Command::Audit { head, .. } if self.outcomes.recording().is_some() => self.audit_as_recorded(head),
-            Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),
-            Command::Announce { milestone, .. } => self.announced(milestone),
+            Command::SetIntake { .. } | Command::SetAside { .. } | Command::Audit { .. } | Command::Announce { .. } => {
+                self.perform_rarely(command)
+            }
         }
         Ok(())
     }

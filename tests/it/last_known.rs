@@ -58,7 +58,7 @@ impl World {
         let origin: Vec<HeadId> = (0..MAILBOXES).map(|row| HeadId((row % 2) as u8)).collect();
         let home = |row: usize| if row < 6 { Home::cluster(ClusterId(0)) } else { Home::head(origin[row]) };
         let fleet = Fleet {
-            bytes: vec![Bytes::new(1_000_000); rows],
+            bytes: (0..rows).map(|row| Bytes::new(if row == 10 { 1 << 50 } else { 1_000_000 })).collect(),
             messages: vec![10; rows],
             activity_micro_op_s: vec![1; rows],
             home: (0..rows).map(home).collect(),
@@ -104,6 +104,7 @@ impl World {
                 Command::Abandon { .. }
                 | Command::SetPace { .. }
                 | Command::SetIntake { .. }
+                | Command::SetAside { .. }
                 | Command::Audit { .. }
                 | Command::Announce { .. } => {}
             }
@@ -132,7 +133,8 @@ impl World {
             29..=32 => self.purging.pop().map(|(effect, _)| Event::PurgeEnded { effect }),
             33..=35 => self.purging.pop().map(|(effect, _)| Event::PurgeFailed { effect, fault }),
             36 => Some(Event::MailboxGone { mailbox }),
-            37 => Some(Event::MailboxChanged { mailbox, bytes: Bytes::new(u64::from(which)) }),
+            // One that has become larger than every cluster's threshold is set aside without an attempt.
+            37 => Some(Event::MailboxChanged { mailbox, bytes: Bytes::new(u64::from(which) * 10_000) }),
             38 => {
                 let home = if which % 2 == 0 { Home::head(HeadId(1)) } else { Home::cluster(ClusterId(1)) };
                 let found = Event::MailboxFound { mailbox: MailboxId(self.mailboxes), home, bytes: Bytes::new(5) };
@@ -187,12 +189,19 @@ impl World {
                 Phase::Waiting | Phase::BackingOff | Phase::Copying | Phase::Switching => {
                     said == (false, None, false) && !gone
                 }
-                Phase::SetAside => !moved && said.1.is_some_and(|fault| fault != Fault::Gone) && !gone,
+                Phase::SetAside => {
+                    let too_large = known.too_large.contains(&mailbox);
+                    !moved && !gone && said.1.map_or(too_large, |fault| fault != Fault::Gone)
+                }
                 Phase::Excluded => said == (false, None, false),
                 Phase::Moved => said == (true, None, true),
                 Phase::Settled => said == (true, None, false),
                 Phase::Gone => gone && !said.2 && (moved || said.1 == Some(Fault::Gone)),
             };
+            if let Some(head) = facts.fleet.home[mailbox.index()].as_head() {
+                let excused = self.known.excused(head).any(|excused| excused == mailbox);
+                prop_assert_eq!(excused, matches!(phase, Phase::SetAside | Phase::Excluded), "mailbox {}", mailbox.0);
+            }
             prop_assert!(right, "mailbox {} is {phase:?}, and {said:?}, gone: {gone}", mailbox.0);
         }
         let mut flying: Vec<MailboxId> = known.in_flight.iter().map(|job| job.mailbox).collect();

@@ -30,6 +30,8 @@ pub struct LastKnown {
     pub facts: Facts,
     /// Old copies of what was switched from then on are kept; never where no cohort was stopped.
     pub cohort: Time,
+    /// Mailboxes on a head that no cluster could take: a session with a larger one asks again.
+    pub too_large: Vec<MailboxId>,
     /// Mailboxes that have been deleted.
     pub gone: Vec<MailboxId>,
     /// Copies and switches without an end: to be reconciled with the user database.
@@ -74,6 +76,8 @@ pub struct Known {
     excluded: BTreeSet<MailboxId>,
     attempts: BTreeMap<MailboxId, u8>,
     set_aside: BTreeMap<MailboxId, Fault>,
+    /// Set aside since no cluster of this session could take them; the next one may have a larger cluster.
+    too_large: BTreeSet<MailboxId>,
     gone: BTreeSet<MailboxId>,
     /// Old copies in the order of their switches; `None` once they are purged.
     old: Vec<Option<(MailboxId, Time)>>,
@@ -125,6 +129,7 @@ impl Known {
             excluded: plan.order.excluded.iter().copied().collect(),
             attempts: facts.attempts.iter().copied().collect(),
             set_aside: facts.set_aside.iter().copied().filter(|(_, fault)| *fault != Fault::Gone).collect(),
+            too_large: BTreeSet::new(),
             gone: facts.set_aside.iter().filter_map(gone).collect(),
             old_place: facts.unpurged.iter().enumerate().map(|(place, (mailbox, _))| (*mailbox, place)).collect(),
             old,
@@ -145,9 +150,14 @@ impl Known {
         }
     }
 
-    /// Mailboxes of a head that need not leave it: set aside, or excluded by the plan.
+    /// Mailboxes of a head that need not leave it: set aside, too large for every cluster, or excluded by the plan.
     pub fn excused(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
-        self.set_aside.keys().chain(&self.excluded).copied().filter(move |mailbox| self.is_at(*mailbox, head))
+        self.set_aside
+            .keys()
+            .chain(&self.too_large)
+            .chain(&self.excluded)
+            .copied()
+            .filter(move |mailbox| self.is_at(*mailbox, head))
     }
 
     /// Mailboxes of a head whose users are gone.
@@ -184,6 +194,7 @@ impl Known {
                 open: self.open.into_iter().collect(),
             },
             cohort: self.cohort,
+            too_large: self.too_large.into_iter().collect(),
             gone: self.gone.into_iter().collect(),
             in_flight: self.jobs.into_values().map(|(job, _)| job).collect(),
         }
@@ -243,6 +254,9 @@ impl Known {
             },
             Command::Purge { effect, batch, .. } => {
                 self.purges.insert(effect, batch);
+            }
+            Command::SetAside { mailbox, .. } => {
+                self.too_large.insert(mailbox);
             }
             Command::SetPace { .. } | Command::SetIntake { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
         }
@@ -352,6 +366,7 @@ impl Known {
             job.abandoned = Some(Fault::Gone);
         } else {
             self.set_aside.remove(&mailbox);
+            self.too_large.remove(&mailbox);
             self.gone.insert(mailbox);
         }
     }
@@ -384,7 +399,7 @@ impl Known {
             if job.stage == Stage::Copying && job.abandoned != Some(Fault::Gone) {
                 job.abandoned = Some(Fault::Skipped);
             }
-        } else if !self.excluded.contains(&mailbox) && !self.gone.contains(&mailbox) {
+        } else if ![&self.excluded, &self.gone, &self.too_large].iter().any(|those| those.contains(&mailbox)) {
             self.set_aside.entry(mailbox).or_insert(Fault::Skipped);
         }
     }
@@ -394,7 +409,9 @@ impl Known {
             if job.abandoned == Some(Fault::Skipped) {
                 job.abandoned = Some(Fault::Abandoned);
             }
-        } else if !self.excluded.contains(&mailbox) && self.set_aside.remove(&mailbox).is_some() {
+        } else if !self.excluded.contains(&mailbox)
+            && (self.set_aside.remove(&mailbox).is_some() | self.too_large.remove(&mailbox))
+        {
             self.attempts.remove(&mailbox);
         }
     }

@@ -231,6 +231,7 @@ impl Watch {
             | Command::Purge { .. }
             | Command::SetPace { .. }
             | Command::SetIntake { .. }
+            | Command::SetAside { .. }
             | Command::Audit { .. } => {}
             Command::Announce { milestone, .. } => self.seen.milestones.push((milestone, at)),
         }

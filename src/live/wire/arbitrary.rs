@@ -148,6 +148,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = Command> {
             rate
         }),
         (effect(), cluster()).prop_map(|(effect, cluster)| Command::SetIntake { effect, cluster }),
+        (effect(), mailbox()).prop_map(|(effect, mailbox)| Command::SetAside { effect, mailbox }),
         (effect(), head()).prop_map(|(effect, head)| Command::Audit { effect, head }),
         (effect(), milestone()).prop_map(|(effect, milestone)| Command::Announce { effect, milestone }),
     ]

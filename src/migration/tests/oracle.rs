@@ -192,6 +192,10 @@ impl Oracle {
                     Self::judge_purge(world, *mailbox, from);
                 }
             }
+            Command::SetAside { mailbox, .. } => {
+                assert!(matches!(world.live[&mailbox], Live::Head(_)), "{command:?} of what does not live on a head");
+                assert!(world.jobs.values().all(|job| job.mailbox != mailbox), "{command:?} beside a job");
+            }
             Command::SetPace { head, streams, .. } => {
                 let most = world.oracle.most_streams(&world.plan, head, world.now);
                 assert!(streams <= most, "{command:?} above {most}");
@@ -411,8 +415,8 @@ impl World {
     /// Whether all that is still to leave a head waits for room.
     fn gives_way(&self, head: HeadId) -> bool {
         let stays = |id: &MailboxId| matches!(self.machine.phase(*id), Some(Phase::SetAside | Phase::Excluded));
-        let waits =
-            |id: MailboxId| self.machine.phase(id) == Some(Phase::BackingOff) && self.oracle.for_room.contains(&id);
+        let for_room = |id| self.oracle.for_room.contains(&id) || self.is_turned_away(id);
+        let waits = |id: MailboxId| self.machine.phase(id) == Some(Phase::BackingOff) && for_room(id);
         let mut left = self.on_head(head).filter(|id| !stays(id)).peekable();
         left.peek().is_some() && left.all(waits)
     }

@@ -258,6 +258,10 @@ fn a_mailbox_too_large_for_every_cluster_is_set_aside_and_the_head_still_empties
     let world = finished(plain(1), &[(0, 2_000), (0, 10)]);
     assert_eq!(world.machine.phase(MailboxId(0)), Some(Phase::SetAside));
     when(&world, Milestone::HeadEmptied { head: HeadId(0), set_aside: 1 });
+    // No attempt has failed that could have told of it.
+    let commands = world.log.iter().flat_map(|(.., commands)| commands);
+    let said: Vec<_> = commands.filter(|command| matches!(command, Command::SetAside { .. })).collect();
+    assert!(matches!(said[..], [Command::SetAside { mailbox: MailboxId(0), .. }]), "{said:?}");
 }
 
 #[test]

@@ -254,7 +254,10 @@ impl World {
             }
             // A person looks at a machine that has stopped by itself a minute later.
             Command::Announce { milestone: Milestone::Stopped { .. }, .. } => self.plan_in(60, Agenda::Operator),
-            Command::SetPace { .. } | Command::SetIntake { .. } | Command::Announce { .. } => {}
+            Command::SetPace { .. }
+            | Command::SetIntake { .. }
+            | Command::SetAside { .. }
+            | Command::Announce { .. } => {}
         }
     }
 

@@ -6,10 +6,9 @@ use crate::migration::Migration;
 use crate::migration::message::{Binding, FullOf};
 use crate::migration::plan::Within;
 use crate::sim::cluster::ClusterState;
-use crate::sim::number::whole_of_positive;
 use crate::sim::recording::Outcomes;
 use crate::sim::{ClusterOutcome, InodeOutcome, Outcome, Workspace};
-use crate::units::{Bytes, Time};
+use crate::units::Time;
 
 impl<O: Outcomes> World<'_, O> {
     /// What the replication came to; gives the memory back to the workspace.
@@ -70,14 +69,13 @@ impl<O: Outcomes> World<'_, O> {
             && heads.any(|head| machine.set_aside(head) > 0)
     }
 
-    /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor too large for
-    /// every cluster.
+    /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor set aside by the core
+    /// as too large for every cluster.
     #[cold]
     pub(super) fn users_left(&self, head: HeadId) -> u32 {
         /// Mailboxes that are looked at together.
         const PLACES: usize = 1_024;
-        let plan = &self.scenario.plan;
-        let mut excluded = plan.order.excluded.clone();
+        let mut excluded = self.scenario.plan.order.excluded.clone();
         excluded.sort_unstable();
         let mut left = 0;
         for (block, places) in self.places.chunks(PLACES).enumerate() {
@@ -86,14 +84,8 @@ impl<O: Outcomes> World<'_, O> {
                 continue;
             }
             for (row, _) in (block * PLACES..).zip(places).filter(|(_, place)| place.unexcused_on(head)) {
-                // Its size now: the machine may have learned from a copy that it has outgrown every cluster.
-                let bytes = self.fleet.bytes[row].get() as f64 * self.growth;
-                let messages = f64::from(self.fleet.messages[row]) * self.growth;
-                let (bytes, messages) = (Bytes::new(whole_of_positive(bytes)), whole_of_positive(messages) as u32);
-                left += u32::from(
-                    plan.placement.could_take(bytes, messages)
-                        && excluded.binary_search(&MailboxId(row as u32)).is_err(),
-                );
+                let mailbox = MailboxId(row as u32);
+                left += u32::from(!self.too_large.contains(&mailbox) && excluded.binary_search(&mailbox).is_err());
             }
         }
         left
