@@ -5,23 +5,24 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use clap::Args;
 
-use super::run::session;
+use super::run::{in_short, session_watched};
 use super::{Done, Failure, ScenarioArguments, progress};
 use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
 use crate::live::rehearsal::{self, Content, Wanted};
-use crate::live::session::{Accepted, Setting};
-use crate::migration::message::Facts;
-use crate::migration::plan::Within;
+use crate::live::session::{Accepted, Seen, Setting};
+use crate::migration::message::{Command, Event, Facts, Milestone};
+use crate::migration::plan::{Go, Within};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory, FillProbe, LoadProbe, Site, Statements, Store};
 use crate::sim::{self, RunId};
-use crate::units::{Bytes, Rate, Span};
+use crate::units::{Bytes, Rate, Span, Time};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -44,6 +45,8 @@ pub(super) struct Arguments {
 /// Old copies are kept for so long in a rehearsal.
 const GRACE: Span = Span::from_secs(5);
 const SECOND: Span = Span::from_secs(1);
+/// So long after the last thing that was asked for or done nobody expects anything more, with nothing under way.
+const PATIENCE: Span = Span::from_secs(20);
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let source = arguments.scenario.read()?;
@@ -69,14 +72,54 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         log: None,
         accepted: Accepted::default(),
     };
-    let ended = session(setting, &close, arguments.quiet)?;
+    let mut stall = Stall { since: scenario.as_of, why: None };
+    let ended = session_watched(setting, &close, arguments.quiet, &mut |seen| stall.look(seen, &close))?;
     let took = began.elapsed().as_secs_f64();
+    if let Some(why) = stall.why {
+        writeln!(io::stderr(), "ended: {why}")?;
+    }
     if !ended.finished {
         return Ok(Done::Incomplete);
     }
     let after = messages(&site.clusters).map_err(failed)?;
     let left = messages(&site.heads).map_err(failed)?;
-    report(&site, &before, &after, &left, took)
+    report(&site, &before, &after, &left, took)?;
+    let aside = ended.status.set_aside();
+    if aside > 0 {
+        let troubles = ended.status.troubles.join("; ");
+        writeln!(io::stderr(), "{aside} mailboxes were set aside: {troubles}")?;
+        return Ok(Done::Incomplete);
+    }
+    Ok(Done::Complete)
+}
+
+/// Sees when a rehearsal cannot go on: nobody is there to add room, or to say that it may.
+struct Stall {
+    /// When something was last asked for or done.
+    since: Time,
+    why: Option<String>,
+}
+
+impl Stall {
+    fn look(&mut self, seen: &Seen<'_>, close: &AtomicBool) {
+        let is_sample = matches!(seen.event, Event::HeadSampled { .. } | Event::ClusterSampled { .. } | Event::Wake);
+        if !is_sample || seen.commands.iter().any(|command| !matches!(command, Command::SetPace { .. })) {
+            self.since = seen.now;
+        }
+        let has_stopped =
+            |command: &Command| matches!(command, Command::Announce { milestone: Milestone::Stopped { .. }, .. });
+        let stopped = seen.commands.iter().any(has_stopped);
+        if self.why.is_none() && (stopped || seen.now.since(self.since) > PATIENCE) {
+            let status = seen.status();
+            let under_way = status.heads.iter().any(|head| head.copying > 0 || head.switching > 0);
+            if stopped || !under_way {
+                let patience = PATIENCE.secs();
+                let why = if stopped { String::new() } else { format!("nothing has gone on for {patience} s; ") };
+                self.why = Some(format!("{why}{}", in_short(&status)));
+                close.store(true, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 /// Fewer mailboxes, on clusters that are smaller by as much.
@@ -112,8 +155,11 @@ fn smaller(scenario: &mut Scenario, thin: f64) {
         // There is nothing that could move whole, as in the forecast.
         plan.order.within = Within::Inventory;
     }
-    // Nobody is there to see to what is set aside.
+    // Nobody is there to see to what is set aside, or to let a wave begin; and nobody waits for days.
     plan.attempts.wait_for_person = false;
+    plan.order.waves.iter_mut().for_each(|wave| (wave.soak, wave.go) = (SECOND, Go::Automatic));
+    plan.order.scheduled.iter_mut().for_each(|(_, at)| *at = scenario.as_of);
+    Arc::make_mut(&mut scenario.model).clusters.iter_mut().for_each(|cluster| cluster.in_service = scenario.as_of);
 }
 
 fn scale_clusters(scenario: &mut Scenario, by: f64) {
@@ -226,9 +272,12 @@ fn report(
     after: &BTreeMap<String, Vec<Content>>,
     left: &BTreeMap<String, Vec<Content>>,
     took: f64,
-) -> Result<Done, Failure> {
-    let lost = before.keys().filter(|name| !after.contains_key(*name)).count();
-    let changed = before.iter().filter(|(name, was)| after.get(*name).is_some_and(|found| found != *was)).count();
+) -> Result<(), Failure> {
+    // Who was excluded or set aside is where they were.
+    let stayed = before.keys().filter(|name| !after.contains_key(*name) && left.contains_key(*name)).count();
+    let lost = before.keys().filter(|name| !after.contains_key(*name) && !left.contains_key(*name)).count();
+    let found = |name: &String| after.get(name).or_else(|| left.get(name));
+    let changed = before.iter().filter(|(name, was)| found(name).is_some_and(|found| found != *was)).count();
     let strange = after.keys().filter(|name| !before.contains_key(*name)).count();
     let reader = Ledger::read(&site.ledger).map_err(|error| Failure::Run(error.to_string()))?;
     let (mut held, mut copies) = (Vec::new(), 0);
@@ -241,6 +290,9 @@ fn report(
     let mut out = io::stdout();
     writeln!(out, "{} messages moved in {copies} copies, {took:.1} s", after.len())?;
     writeln!(out, "lost {lost}, changed {changed}, from nowhere {strange}; left on the heads {}", left.len())?;
+    if stayed > 0 {
+        writeln!(out, "of these {stayed} of mailboxes that stay there: excluded, or set aside")?;
+    }
     if let (Some(median), Some(worst)) = (held.get(held.len() / 2), held.last()) {
         let (median, worst) = (median * 1e3, worst * 1e3);
         writeln!(out, "a user was held for {median:.1} ms (median), {worst:.1} ms at worst")?;
@@ -248,7 +300,7 @@ fn report(
     if lost + changed + strange > 0 {
         return Err(Failure::Run("the clusters do not hold what the heads held".to_owned()));
     }
-    Ok(Done::Complete)
+    Ok(())
 }
 
 /// `1/1000` or `0.001`, above 0 and up to 1.

@@ -272,7 +272,17 @@ pub(super) fn the_same_stores(source: &Source, ledger: &std::path::Path) -> Resu
 }
 
 /// Runs a session and tells people about it. It never waits for who does not read.
-pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
+fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool) -> Result<Ended, Failure> {
+    session_watched(setting, close, quiet, &mut |_| {})
+}
+
+/// The same with somebody who looks on.
+pub(super) fn session_watched(
+    setting: Setting<'_>,
+    close: &Arc<AtomicBool>,
+    quiet: bool,
+    watch: &mut dyn FnMut(&Seen<'_>),
+) -> Result<Ended, Failure> {
     let (out, messages) = (Lines::new(Box::new(io::stdout()))?, Lines::new(Box::new(io::stderr()))?);
     let mut teller =
         Teller { scenario: setting.scenario, told: None, quiet, log: setting.log, out, messages: &messages };
@@ -281,7 +291,10 @@ pub(super) fn session(setting: Setting<'_>, close: &Arc<AtomicBool>, quiet: bool
             say(setting, &messages, text);
         }
     };
-    let ended = session::run(setting, close, &say, &mut |seen| teller.look(seen));
+    let ended = session::run(setting, close, &say, &mut |seen| {
+        teller.look(seen);
+        watch(seen);
+    });
     if let Some(log) = setting.log {
         // A worker that hangs keeps it.
         log.finish();
@@ -346,7 +359,7 @@ impl Teller<'_> {
 }
 
 /// The progress in a line.
-fn in_short(status: &Status) -> String {
+pub(super) fn in_short(status: &Status) -> String {
     use std::fmt::Write as _;
     let mut text = format!("{} of {} mailboxes left{}", status.left(), status.mailboxes, status.halt());
     for head in status.heads.iter().filter(|head| head.left > 0 || head.copying > 0) {

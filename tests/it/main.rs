@@ -59,6 +59,7 @@ mod production_left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_power;
 mod recommend;
+mod rehearse;
 mod report_page;
 mod site;
 #[cfg(target_os = "linux")]
