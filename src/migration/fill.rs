@@ -27,9 +27,7 @@ pub(super) struct Cluster {
     sample_limit: Span,
     in_service: bool,
     closed: bool,
-    /// Whether it takes no more since it refused one with little left; and what it was full of at its last refusal.
-    full: bool,
-    full_of: FullOf,
+    refused: Refused,
     pub(super) sample: Option<Sample>,
     /// Until when the last sample counts, and until when it does for placing more; long ago where nothing may be placed.
     fresh_until: Time,
@@ -44,6 +42,16 @@ pub(super) struct Cluster {
     reserved: Room,
     /// What may live here: the last sample, and what was committed since.
     living: Room,
+}
+
+/// What a cluster has refused since it was last open, and what it was full of then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Nothing,
+    /// One that was too large for what is left; smaller ones may go there.
+    Large(FullOf),
+    /// One with little left: it takes no more.
+    Any(FullOf),
 }
 
 /// How far it may be filled.
@@ -93,8 +101,7 @@ impl Cluster {
             sample_limit,
             in_service: false,
             closed: false,
-            full: false,
-            full_of: FullOf::default(),
+            refused: Refused::Nothing,
             sample: None,
             fresh_until: Time::LONG_AGO,
             open_until: Time::LONG_AGO,
@@ -134,9 +141,9 @@ impl Cluster {
         let used = Room { bytes, inodes: inodes.get().unwrap_or_default() };
         self.living = used + (self.committed - self.committed_in_sample);
         self.fresh_until = sample.measured_at + self.sample_limit;
-        let opens = self.full && self.estimate(now).is_within(self.limits.reopen_at);
+        let opens = self.is_full() && self.estimate(now).is_within(self.limits.reopen_at);
         if opens {
-            self.full = false;
+            self.refused = Refused::Nothing;
         }
         self.renew();
         opens
@@ -175,14 +182,23 @@ impl Cluster {
     /// again, holds nobody up.
     pub(super) fn refuse(&mut self, now: Time, with: Room) {
         let Limits { reopen_at, threshold, .. } = self.limits;
-        self.full_of = if with.bytes > threshold.bytes { FullOf::Bytes } else { FullOf::Inodes };
-        self.full = reopen_at == threshold || !self.estimate(now).is_within(reopen_at);
+        let of = if with.bytes > threshold.bytes { FullOf::Bytes } else { FullOf::Inodes };
+        let is_full = reopen_at == threshold || !self.estimate(now).is_within(reopen_at);
+        self.refused = if is_full { Refused::Any(of) } else { Refused::Large(of) };
         self.renew();
     }
 
-    /// What it was full of when it last refused.
-    pub(super) fn full_of(&self) -> FullOf {
-        self.full_of
+    /// What it was full of when it last refused, if it has since it was last open.
+    pub(super) fn full_of(&self) -> Option<FullOf> {
+        match self.refused {
+            Refused::Nothing => None,
+            Refused::Large(of) | Refused::Any(of) => Some(of),
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        matches!(self.refused, Refused::Any(_))
     }
 
     /// Whether this much would fit if nothing else were there.
@@ -261,7 +277,7 @@ impl Cluster {
     /// Whether mailboxes may be placed here as far as is known.
     #[inline]
     pub(super) fn takes(&self) -> bool {
-        self.in_service && !self.closed && !self.full
+        self.in_service && !self.closed && !self.is_full()
     }
 
     /// Whether the last sample is not older than its limit.

@@ -310,7 +310,7 @@ impl Clusters {
         }
         let place = self.newly_full.trailing_zeros();
         self.newly_full &= self.newly_full - 1;
-        Some((ClusterId(place as u8), self.list[place as usize].full_of()))
+        Some((ClusterId(place as u8), self.list[place as usize].full_of().unwrap_or_default()))
     }
 
     /// The worst of `sample` and the last samples of the clusters that concern a head: those that its jobs go to, and the

@@ -390,7 +390,7 @@ impl<O: Outcomes> Host for World<'_, O> {
             Command::Purge { effect, batch, from } => self.purge(effect, batch.mailboxes(), from),
             Command::SetPace { head, streams, rate, .. } => self.set_pace(head, streams, rate),
             Command::SetIntake { .. } | Command::SetAside { .. } | Command::Audit { .. } | Command::Announce { .. } => {
-                self.perform_rarely(command)
+                self.perform_rarely(command);
             }
         }
         Ok(())
