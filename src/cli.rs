@@ -110,6 +110,7 @@ enum Command {
     /// Fit a measured load: means by the hour of the week, noise, days; as a page, a chart and TOML to paste
     Profile(profile::Arguments),
     /// Check scenario files
+    #[command(after_help = "Example:\n  drawdown validate scenarios/*.toml")]
     Validate {
         /// The files
         #[arg(required = true)]
@@ -122,18 +123,23 @@ enum Command {
         allow_path: bool,
     },
     /// Write a commented scenario to start from
+    #[command(after_help = "Example:\n  drawdown new my.toml && drawdown validate my.toml")]
     New {
         /// The file to write; it must not exist
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
     /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `explain.json` or `sweep.json`, or of what `check --json` prints
+    #[command(after_help = "Example:\n  drawdown schema what-if > what-if.schema.json")]
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
         of: Shape,
     },
     /// Print a completion script
+    #[command(
+        after_help = "Example:\n  drawdown completions bash > ~/.local/share/bash-completion/completions/drawdown"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

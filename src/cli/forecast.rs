@@ -19,6 +19,11 @@ use crate::report::{About, Past, document, report, terminal};
 use crate::scenario::Source;
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown forecast my.toml
+  drawdown forecast my.toml --set plan.throttle.max=64 --replications 400 --no-files
+  drawdown forecast my.toml --from /var/lib/drawdown/ledger.db --baseline output")]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) scenario: ScenarioArguments,

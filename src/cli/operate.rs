@@ -63,6 +63,7 @@ Example: the cluster that was filled since two o'clock loses mail
 #[derive(Debug, Subcommand)]
 pub(super) enum Word {
     /// Show how a running migration stands
+    #[command(after_help = "Example:\n  drawdown status my.toml")]
     Status {
         #[command(flatten)]
         running: Running,
@@ -71,10 +72,13 @@ pub(super) enum Word {
         json: bool,
     },
     /// Start nothing new and suspend the copies of a running migration
+    #[command(after_help = "Example:\n  drawdown pause my.toml")]
     Pause(Running),
     /// Let a running migration go on, also after an automatic stop or a wave that waits for a go
+    #[command(after_help = "Example:\n  drawdown resume my.toml")]
     Resume(Running),
     /// Cap the streams of a head of a running migration, on top of its plan
+    #[command(after_help = "Examples:\n  drawdown pace my.toml head-1 4\n  drawdown pace my.toml head-1 plan")]
     Pace {
         #[command(flatten)]
         running: Running,
@@ -84,6 +88,7 @@ pub(super) enum Word {
         streams: String,
     },
     /// Set a mailbox of a running migration aside
+    #[command(after_help = "Example:\n  drawdown skip my.toml alice@example.com")]
     Skip {
         #[command(flatten)]
         running: Running,
@@ -91,6 +96,7 @@ pub(super) enum Word {
         user: String,
     },
     /// Try a mailbox of a running migration again that was set aside
+    #[command(after_help = "Example:\n  drawdown retry my.toml alice@example.com")]
     Retry {
         #[command(flatten)]
         running: Running,
@@ -98,6 +104,7 @@ pub(super) enum Word {
         user: String,
     },
     /// Move a mailbox of a running migration next
+    #[command(after_help = "Example:\n  drawdown move-now my.toml alice@example.com")]
     MoveNow {
         #[command(flatten)]
         running: Running,
@@ -105,6 +112,7 @@ pub(super) enum Word {
         user: String,
     },
     /// Place nothing more on a cluster of a running migration; what is on its way there goes on
+    #[command(after_help = "Example:\n  drawdown close-cluster my.toml nas-1")]
     CloseCluster {
         #[command(flatten)]
         running: Running,
@@ -112,6 +120,7 @@ pub(super) enum Word {
         cluster: String,
     },
     /// Place mailboxes on a cluster of a running migration again
+    #[command(after_help = "Example:\n  drawdown open-cluster my.toml nas-1")]
     OpenCluster {
         #[command(flatten)]
         running: Running,
@@ -119,8 +128,10 @@ pub(super) enum Word {
         cluster: String,
     },
     /// Remove no old copies in a running migration until `resume-purges`; a restart does not end it
+    #[command(after_help = "Example:\n  drawdown hold-purges my.toml")]
     HoldPurges(Running),
     /// Remove old copies again whose time has come
+    #[command(after_help = "Example:\n  drawdown resume-purges my.toml")]
     ResumePurges(Running),
     /// Stop a running migration and keep the old copies of everything that has moved since a time
     ///
@@ -136,6 +147,7 @@ pub(super) enum Word {
         since: String,
     },
     /// End a running migration in order, and wait until it has ended: copies are given up, switches finish or back out
+    #[command(after_help = "Example:\n  drawdown stop my.toml")]
     Stop(Running),
 }
 

@@ -94,12 +94,19 @@ impl From<LogFormat> for log::Format {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  drawdown preflight my.toml && drawdown run my.toml")]
 pub(super) struct PreflightArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown release my.toml
+  drawdown release my.toml alice@example.com")]
 pub(super) struct ReleaseArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,

@@ -14,6 +14,10 @@ use crate::scenario::Scenario;
 use crate::sim::{self, RunId};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  drawdown trace my.toml --limit 200
+  drawdown trace my.toml --replication 17 --csv replication-17.csv")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: ScenarioArguments,

@@ -134,6 +134,21 @@ fn help_names_every_subcommand_and_exits_with_0() {
 }
 
 #[test]
+fn the_help_of_every_subcommand_has_an_example_of_it() {
+    let help = stdout(&drawdown().arg("--help").assert().success());
+    let listed = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    let names = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<&str> =
+        names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let help = stdout(&drawdown().args([name, "--help"]).assert().success());
+        let example = help.split("Example").nth(1).unwrap_or_default();
+        assert!(example.contains(&format!("drawdown {name} ")), "{name}: {help}");
+    }
+}
+
+#[test]
 fn validate_says_which_file_is_good() {
     let assert = drawdown().arg("validate").arg(scenario("constant-rate.toml")).assert().success();
     assert!(stdout(&assert).ends_with("constant-rate.toml: good\n"));
