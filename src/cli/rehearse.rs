@@ -30,8 +30,8 @@ Examples:
   drawdown rehearse my.toml
   drawdown rehearse my.toml --scale 1/200 --thin 1/50 --folder /mnt/scratch/rehearsal
 
-Exit codes: 0 all has moved that was to, 1 something was lost or changed, 2 bad usage or scenario, 12 it has stopped, cannot
-go on, or has set mailboxes aside.")]
+Exit codes: 0 all has moved that was to, 1 something was lost or changed, 2 bad usage or
+scenario, 12 it has stopped, cannot go on, or has set mailboxes aside.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
