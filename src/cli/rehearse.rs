@@ -1,6 +1,6 @@
 //! `drawdown rehearse`: the plan on real Maildirs in a folder of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,8 @@ pub(super) struct Arguments {
 
 /// Old copies are kept for so long in a rehearsal.
 const GRACE: Span = Span::from_secs(5);
+/// The user database's name in the folder.
+const USERS: &str = "users.db";
 const SECOND: Span = Span::from_secs(1);
 /// So long after the last thing that was asked for or done nobody expects anything more, with nothing under way.
 const PATIENCE: Span = Span::from_secs(20);
@@ -90,7 +92,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     }
     let after = messages(&site.clusters).map_err(failed)?;
     let left = messages(&site.heads).map_err(failed)?;
-    report(&site, &before, &after, &left, took)?;
+    let staying = rehearsal::paths_on(&folder.join(USERS), &scenario.heads).map_err(failed)?;
+    report(&site, &before, &Found { after, left, staying }, took)?;
     let aside = ended.status.set_aside();
     if aside > 0 {
         let troubles = ended.status.troubles.join("; ");
@@ -232,7 +235,7 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
     for wanted in wanted {
         rehearsal::make(&heads[wanted.head.index()].root, wanted, now)?;
     }
-    let users = folder.join("users.db");
+    let users = folder.join(USERS);
     let entries = wanted.iter().map(|wanted| {
         let path = wanted.path().to_string_lossy().into_owned();
         (wanted.user.clone(), scenario.heads[wanted.head.index()].clone(), path)
@@ -273,18 +276,31 @@ fn messages(stores: &[Store]) -> io::Result<BTreeMap<String, Vec<Content>>> {
     Ok(found)
 }
 
-fn report(
-    site: &Site,
-    before: &BTreeMap<String, Vec<Content>>,
-    after: &BTreeMap<String, Vec<Content>>,
-    left: &BTreeMap<String, Vec<Content>>,
-    took: f64,
-) -> Result<(), Failure> {
-    // Who was excluded or set aside is where they were.
-    let stayed = before.keys().filter(|name| !after.contains_key(*name) && left.contains_key(*name)).count();
-    let lost = before.keys().filter(|name| !after.contains_key(*name) && !left.contains_key(*name)).count();
-    let found = |name: &String| after.get(name).or_else(|| left.get(name));
-    let changed = before.iter().filter(|(name, was)| found(name).is_some_and(|found| found != *was)).count();
+/// What was found in the end.
+struct Found {
+    /// On the clusters, and on the heads.
+    after: BTreeMap<String, Vec<Content>>,
+    left: BTreeMap<String, Vec<Content>>,
+    /// The mailboxes that the user database has on a head: excluded, or set aside.
+    staying: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    fn stays(&self, message: &str) -> bool {
+        Path::new(message).ancestors().any(|above| self.staying.contains(above))
+    }
+
+    /// A message where its user is served: an old copy does not count.
+    fn served(&self, message: &String) -> Option<&Vec<Content>> {
+        if self.stays(message) { self.left.get(message) } else { self.after.get(message) }
+    }
+}
+
+fn report(site: &Site, before: &BTreeMap<String, Vec<Content>>, found: &Found, took: f64) -> Result<(), Failure> {
+    let Found { after, left, .. } = found;
+    let stayed = before.keys().filter(|name| found.stays(name)).count();
+    let lost = before.keys().filter(|name| found.served(name).is_none()).count();
+    let changed = before.iter().filter(|(name, was)| found.served(name).is_some_and(|found| found != *was)).count();
     let strange = after.keys().filter(|name| !before.contains_key(*name)).count();
     let reader = Ledger::read(&site.ledger).map_err(|error| Failure::Run(error.to_string()))?;
     let (mut held, mut copies) = (Vec::new(), 0);
@@ -318,4 +334,24 @@ fn fraction(text: &str) -> Result<f64, String> {
         None => number(text)?,
     };
     if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("{text} must be above 0 and at most 1")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message that is missing on the cluster is lost, whatever is left of it on the head; one of a mailbox that stays is not.
+    #[test]
+    fn an_old_copy_does_not_make_up_for_a_message_that_has_not_arrived() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.host");
+        fs::write(&path, "mail").unwrap();
+        let mail = |name: &str| BTreeMap::from([(name.to_owned(), vec![Content::of(&path).unwrap()])]);
+        let (moved, stays) = ("example.com/alice/Maildir/cur/1.host", "example.com/bob/Maildir/cur/1.host");
+        let left = mail(moved).into_iter().chain(mail(stays)).collect();
+        let staying = BTreeSet::from([PathBuf::from("example.com/bob/Maildir")]);
+        let found = Found { after: BTreeMap::new(), left, staying };
+        assert_eq!(found.served(&moved.to_owned()), None);
+        assert!(found.served(&stays.to_owned()).is_some() && found.stays(stays) && !found.stays(moved));
+    }
 }

@@ -1,5 +1,6 @@
 //! A small world of real Maildirs and a user database, for trying a plan with the real thing and without a mail server.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -96,6 +97,22 @@ pub fn make_directory(file: &Path, users: impl Iterator<Item = (String, String, 
         transaction.commit()
     };
     made().map_err(|error: rusqlite::Error| io::Error::other(error.to_string()))
+}
+
+/// The paths of whoever the user database has on one of these stores.
+///
+/// # Errors
+/// What could not be read.
+pub fn paths_on(file: &Path, stores: &[String]) -> io::Result<BTreeSet<PathBuf>> {
+    let read = || {
+        let connection = rusqlite::Connection::open(file)?;
+        let mut users = connection.prepare("SELECT home, path FROM mailbox")?;
+        let rows = users.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.collect::<Result<Vec<_>, _>>()
+    };
+    let users = read().map_err(|error: rusqlite::Error| io::Error::other(error.to_string()))?;
+    let there = users.into_iter().filter(|(home, _)| stores.contains(home));
+    Ok(there.map(|(_, path)| PathBuf::from(path)).collect())
 }
 
 /// What a message was, and has to be after its move.
