@@ -371,6 +371,7 @@ fn probe(file: &Item, reader: &mut Reader<'_>) -> Probe {
     Probe {
         every,
         clusters_every: reader.number_if_any(item, "clusters_every").map_or(every, Span::from_secs_f64),
+        phase: reader.number_if_any(item, "phase"),
         delay: reader.span(item, "delay"),
         noise_sigma: reader.number(item, "noise"),
         loss: reader.number(item, "loss"),

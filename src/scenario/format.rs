@@ -305,6 +305,11 @@ static PROBE: Table = Table {
             span().from(0.1).to(86_400.0).kind(),
             "A sample of each cluster this often; else `every`.",
         ),
+        may(
+            "phase",
+            share().kind(),
+            "Where within the interval samples are taken, after the first; else drawn for each replication.",
+        ),
         or("delay", span().to(86_400.0).kind(), Need::Text("0 s"), "How old a sample is when it arrives."),
         or("noise", plain(0.0, 2.0).kind(), Need::Number(0.0), "Standard deviation of its log error."),
         or("loss", share().to(0.99).kind(), Need::Text("0 %"), "Share of samples that never arrive."),

@@ -287,6 +287,9 @@ pub struct Probe {
     pub every: Span,
     /// A sample of each cluster this often.
     pub clusters_every: Span,
+    /// Where within their interval they are taken, after the first ones at the start: a part of it within [0, 1]; `None` if
+    /// that is drawn for each replication.
+    pub phase: Option<f64>,
     /// How old a sample is when it arrives.
     pub delay: Span,
     /// Standard deviation of the log error of utilisation and latency.

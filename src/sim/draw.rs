@@ -48,6 +48,8 @@ pub(crate) enum Purpose {
     Stall,
     /// How long a mailbox that was set aside waits for a person.
     Person,
+    /// Where within their interval samples are taken.
+    ProbePhase,
 }
 
 /// All draws of one replication.

@@ -196,6 +196,7 @@ fn model(mailboxes: u32) -> Model {
         probe: Probe {
             every: Span::from_secs(60),
             clusters_every: Span::from_secs(60),
+            phase: Some(0.0),
             delay: Span::ZERO,
             noise_sigma: 0.0,
             loss: 0.0,

@@ -1,8 +1,8 @@
 //! The world and the migration core together, in scenarios built in code.
 
 mod common_draws;
-
 mod impact;
+mod sampling;
 
 use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
@@ -54,6 +54,7 @@ pub(super) fn lively(mailboxes: u32) -> Scenario {
     model.probe = crate::scenario::model::Probe {
         every: Span::from_secs(60),
         clusters_every: Span::from_secs(90),
+        phase: None,
         delay: Span::from_secs(5),
         noise_sigma: 0.05,
         loss: 0.02,
@@ -361,31 +362,6 @@ fn what_has_moved_already_is_the_first_of_the_plans_order_and_fills_clusters_in_
     let on_first: u64 =
         moved.iter().filter(|id| fleet.home[id.index()] == first).map(|id| fleet.bytes[id.index()].get()).sum();
     assert!(on_first <= 800_000_000 && on_first > 700_000_000, "{on_first}");
-}
-
-#[test]
-fn each_kind_of_store_is_asked_at_its_own_interval() {
-    let (plan, mut model) = quiet(400);
-    (model.probe.every, model.probe.clusters_every) = (Span::from_secs(60), Span::from_secs(150));
-    model.probe.delay = Span::from_secs(7);
-    let scenario = scenario(plan, model);
-    let (mut heads, mut clusters) = (Vec::new(), Vec::new());
-    let mut world = world::World::new(&scenario, run(0), &mut Workspace::default());
-    let Ok(_) = host::run_observed(&mut Migration::new(), &mut world, AS_OF, |_, now, event, _| {
-        let arrived = now.since(AS_OF).micros() / 1_000_000;
-        match event {
-            Event::HeadSampled { head: HeadId(0), measured_at, .. } => {
-                assert_eq!(now.since(*measured_at), Span::from_secs(7));
-                heads.push(arrived);
-            }
-            Event::ClusterSampled { cluster: ClusterId(2), .. } => clusters.push(arrived),
-            _ => {}
-        }
-    });
-    assert!(heads.len() > 10, "{} samples", heads.len());
-    assert!(heads.iter().zip(0..).all(|(at, sample)| *at == 60 * sample + 7), "{heads:?}");
-    assert!(clusters.iter().zip(0..).all(|(at, sample)| *at == 150 * sample + 7), "{clusters:?}");
-    assert_eq!(clusters.len(), heads.len() * 60 / 150 + 1);
 }
 
 #[test]

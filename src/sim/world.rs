@@ -81,6 +81,8 @@ pub struct World<'s, O = Drawn> {
     day_ends: Time,
     probe_at: Time,
     probe_number: u64,
+    /// Where within their interval samples are taken.
+    probe_phase: f64,
     cluster_probe_at: Time,
     cluster_probe_number: u64,
     samples: VecDeque<(Time, Event)>,
@@ -202,6 +204,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             day_ends: scenario.as_of + Span::from_secs(86_400),
             probe_at: scenario.as_of,
             probe_number: 0,
+            probe_phase: stores::probe_phase(&scenario.model.probe, draws),
             cluster_probe_at: scenario.as_of,
             cluster_probe_number: 0,
             samples: VecDeque::new(),

@@ -53,6 +53,7 @@ step = "1 h"
 
 [probe]
 every = "1 h"
+phase = "0 %"
 clusters_every = "1 h"
 noise = 0.03
 

@@ -51,7 +51,9 @@ impl Plant {
             throttle: "law = \"fixed\", streams = 1, every = \"30 s\"",
             step: "30 s",
             copying: "stream = \"1 MB/s\"",
-            more: &format!("[probe]\nevery = \"30 s\"\nnoise = {noise}\n[cost]\nhead_per_stream = \"1 op/s\""),
+            more: &format!(
+                "[probe]\nevery = \"30 s\"\nphase = \"0 %\"\nnoise = {noise}\n[cost]\nhead_per_stream = \"1 op/s\""
+            ),
         };
         let mut scenario = plain.read();
         scenario.horizon = scenario.as_of + Span::from_secs_f64(periods as f64 * PERIOD_S + 1.0);

@@ -90,11 +90,12 @@ impl<O: Outcomes> World<'_, O> {
             self.tick_at = self.now + self.scenario.model.load.step;
         } else if self.probe_at == self.now {
             self.probe_heads();
-            self.probe_at = self.now + self.scenario.model.probe.every;
+            self.probe_at = self.now + self.until_next(self.probe_number, self.scenario.model.probe.every);
             self.await_sample();
         } else if self.cluster_probe_at == self.now {
             self.probe_clusters();
-            self.cluster_probe_at = self.now + self.scenario.model.probe.clusters_every;
+            let every = self.scenario.model.probe.clusters_every;
+            self.cluster_probe_at = self.now + self.until_next(self.cluster_probe_number, every);
             self.await_sample();
         } else if self.sample_at == self.now {
             arrived = self.samples.pop_front().map(|(_, event)| event);
@@ -109,6 +110,13 @@ impl<O: Outcomes> World<'_, O> {
             self.calendar_at = self.now;
         }
         arrived
+    }
+
+    /// How long after the last of so many samples the next one is taken: as soon as its part of the interval has come after
+    /// the first, at the start, and an interval after each other.
+    fn until_next(&self, taken: u64, every: Span) -> Span {
+        let first = Span::from_secs_f64(every.secs() * self.probe_phase);
+        if taken == 1 && first > Span::ZERO { first } else { every }
     }
 
     fn await_sample(&mut self) {

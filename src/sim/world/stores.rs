@@ -120,6 +120,11 @@ pub(super) struct ProbeDraws {
     lost_share: f64,
 }
 
+/// Where within their interval samples are taken: the clock of what asks the stores knows nothing of theirs.
+pub(super) fn probe_phase(probe: &Probe, draws: Draws) -> f64 {
+    probe.phase.unwrap_or_else(|| draws.keyed(Purpose::ProbePhase, "").unit(0))
+}
+
 impl ProbeDraws {
     fn new(probe: &Probe, draws: Draws, name: &str) -> Self {
         Self {
