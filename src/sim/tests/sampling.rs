@@ -11,10 +11,10 @@ fn sampled(scenario: &Scenario, replication: u32) -> (Vec<i64>, Vec<i64>) {
     let Ok(_) = host::run_observed(&mut Migration::new(), &mut world, AS_OF, |_, now, event, _| match event {
         Event::HeadSampled { head: HeadId(0), measured_at, .. } => {
             assert_eq!(now.since(*measured_at), delay);
-            heads.push(measured_at.since(AS_OF).micros() as i64);
+            heads.push(measured_at.since(AS_OF).micros());
         }
         Event::ClusterSampled { cluster: ClusterId(2), measured_at, .. } => {
-            clusters.push(measured_at.since(AS_OF).micros() as i64);
+            clusters.push(measured_at.since(AS_OF).micros());
         }
         _ => {}
     });
