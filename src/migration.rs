@@ -97,6 +97,7 @@ struct Session {
     /// When the end of the first calendar to end is to be announced; `None` once that has been done.
     windows_end_warning: Option<Time>,
     all_emptied: bool,
+    decommissioned: bool,
     /// Set aside, and no person can change that in this session: too large for every cluster.
     beyond_help: BTreeSet<MailboxId>,
     ended: bool,
@@ -189,6 +190,12 @@ impl Migration {
     #[must_use]
     pub fn set_aside(&self, head: HeadId) -> u32 {
         self.lane(head).map_or(0, |lane| lane.set_aside)
+    }
+
+    /// Mailboxes of a head that the plan leaves there.
+    #[must_use]
+    pub fn excluded(&self, head: HeadId) -> u32 {
+        self.lane(head).map_or(0, |lane| lane.excluded)
     }
 
     /// Mailboxes that are still to leave a head.

@@ -249,11 +249,15 @@ fn still_reached(reached: &BTreeMap<Milestone, Time>, facts: &Facts, excused: &[
     let origin = |mailbox: MailboxId| facts.fleet.origin[mailbox.index()];
     let old = facts.unpurged.iter().map(|(mailbox, _)| mailbox).chain(&facts.kept);
     let unpurged: BTreeSet<HeadId> = old.map(|mailbox| origin(*mailbox)).collect();
+    let gone = facts.set_aside.iter().filter(|(_, fault)| *fault == Fault::Gone).map(|(mailbox, _)| *mailbox);
+    let gone: BTreeSet<MailboxId> = gone.collect();
+    let mut rows = (0..).map(MailboxId).zip(&facts.fleet.home).filter(|(mailbox, _)| !gone.contains(mailbox));
+    let is_free = rows.all(|(_, home)| home.as_head().is_none());
     let is_still = |milestone: &Milestone| match milestone {
         Milestone::HeadEmptied { head, .. } => !left.contains(head),
         Milestone::HeadPurged { head } => !left.contains(head) && !unpurged.contains(head),
         Milestone::AllEmptied => left.is_empty(),
-        Milestone::Decommissioned => left.is_empty() && unpurged.is_empty(),
+        Milestone::Decommissioned => is_free && unpurged.is_empty(),
         _ => true,
     };
     reached.iter().filter(|(milestone, _)| is_still(milestone)).map(|(milestone, at)| (*milestone, *at)).collect()

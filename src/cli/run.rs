@@ -31,7 +31,8 @@ Examples:
   drawdown run my.toml --quiet --log json 2>> /var/log/drawdown.json
 
 It begins with the checks of `drawdown preflight`, and with none of them failed. It ends with 0 when everything is off
-the heads and purged, 12 when it was stopped, or when mailboxes that were set aside or old copies are left, 1 when it cannot begin or go on.";
+the heads and purged, 12 when it was stopped, or when mailboxes that were set aside or excluded, or old copies, are left,
+1 when it cannot begin or go on.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -155,12 +156,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 
 /// Whether nothing is left on the heads; what is, is told.
 fn judge(ended: &Ended) -> Result<Done, Failure> {
-    let (aside, kept) = (ended.status.set_aside(), ended.status.kept());
+    let (aside, excluded, kept) = (ended.status.set_aside(), ended.status.excluded(), ended.status.kept());
     if !ended.finished {
         return Ok(Done::Incomplete);
     }
     if aside > 0 {
         writeln!(io::stderr(), "{aside} mailboxes are set aside: they are still on the heads, and served there")?;
+    }
+    if excluded > 0 {
+        writeln!(
+            io::stderr(),
+            "{excluded} mailboxes are excluded by the plan: they are still on the heads, and served there"
+        )?;
     }
     if kept > 0 {
         let why = "a stopped cohort's, or such as could not be removed";
@@ -172,7 +179,7 @@ fn judge(ended: &Ended) -> Result<Done, Failure> {
             writeln!(io::stderr(), "{trouble}")?;
         }
     }
-    Ok(if aside + kept == 0 { Done::Complete } else { Done::Incomplete })
+    Ok(if aside + excluded + kept == 0 { Done::Complete } else { Done::Incomplete })
 }
 
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
@@ -327,10 +334,6 @@ impl Teller<'_> {
     fn look(&mut self, seen: &Seen<'_>) {
         for command in seen.commands {
             if let Command::Announce { milestone, .. } = command {
-                // With a mailbox on it that waits for a person no head can be given away.
-                if *milestone == Milestone::Decommissioned && seen.status().set_aside() > 0 {
-                    continue;
-                }
                 let name = self.scenario.milestone_name(milestone);
                 tell(&self.out, &format!("{} {name}", self.local(seen.now)));
                 if *milestone == Milestone::AllEmptied && self.scenario.plan.attempts.wait_for_person {

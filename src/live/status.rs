@@ -73,6 +73,8 @@ pub struct HeadStatus {
     pub left: u32,
     /// Mailboxes that wait for a person.
     pub set_aside: u32,
+    /// Mailboxes that the plan leaves there.
+    pub excluded: u32,
     /// Mailboxes that wait for their copy.
     pub waiting: u32,
     /// Copies under way, suspended ones included.
@@ -329,6 +331,12 @@ impl Status {
         self.heads.iter().map(|head| u64::from(head.set_aside)).sum()
     }
 
+    /// Mailboxes that the plan leaves on the heads.
+    #[must_use]
+    pub fn excluded(&self) -> u64 {
+        self.heads.iter().map(|head| u64::from(head.excluded)).sum()
+    }
+
     /// Old copies that stay on the old storage for a person.
     #[must_use]
     pub fn kept(&self) -> u64 {
@@ -347,6 +355,7 @@ impl HeadStatus {
         self.left = machine.left(head);
         self.waiting = machine.waiting(head);
         self.set_aside = machine.set_aside(head);
+        self.excluded = machine.excluded(head);
         self.copying = machine.copying(head);
         self.switching = self.left - self.waiting - u32::from(self.copying);
         self.unpurged = machine.unpurged(head);

@@ -47,6 +47,8 @@ pub(super) struct Lane {
     /// Waiting or backing off.
     pub(super) waiting: u32,
     pub(super) set_aside: u32,
+    /// Mailboxes that the plan leaves on the head.
+    pub(super) excluded: u32,
     pub(super) queue: Queue,
     /// Copied, and waiting for their turn to switch.
     pub(super) ready: VecDeque<EffectId>,
@@ -84,6 +86,7 @@ impl Lane {
             switching: 0,
             waiting: 0,
             set_aside: 0,
+            excluded: 0,
             queue,
             ready: VecDeque::with_capacity(usize::from(plan.throttle.ceiling())),
             throttle: Throttle::new(&plan.throttle, now),
@@ -345,7 +348,8 @@ impl Lane {
     }
 
     /// Whether the throttle's own pace is what holds the copies back: where bytes cannot go faster, more streams would wait
-    /// with the others, and all go at once when they can again.
+    /// with the others, and all go at once when they can again. Nor does a pace rise that is not used up: while the guard
+    /// suspends the copies, or while they wait for their switches and fewer begin than may.
     pub(super) fn uses_throttle(&self) -> bool {
         let own = self.pace.is_some_and(|pace| pace.streams == self.throttle.streams());
         let held = match self.account.binding() {
@@ -359,7 +363,7 @@ impl Lane {
             | Binding::Paused
             | Binding::NotItsTurn => false,
         };
-        own && held
+        own && held && self.streams > 0 && self.is_full()
     }
 
     /// The next mailbox, and whether it goes ahead of the order; or what keeps it.

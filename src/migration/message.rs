@@ -21,7 +21,7 @@ pub use effect::{Batch, EffectId};
 pub use milestone::{FullOf, Milestone, StopCause};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
-pub const CORE_VERSION: u32 = 4;
+pub const CORE_VERSION: u32 = 5;
 
 /// Everything a session starts from: what the user database, the ledger and the disks say together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,21 @@ pub struct Facts {
     pub kept: Vec<MailboxId>,
     /// Clusters that are in service.
     pub open: Vec<ClusterId>,
+    /// How far earlier sessions have come with the plan's waves; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<WavesSoFar>,
+}
+
+/// How far a migration has come with the waves of its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WavesSoFar {
+    /// Mailboxes that the migration has to move, of which the waves are shares: those on the heads when it began.
+    pub mailboxes: u64,
+    /// The last wave whose mailboxes have all moved, counted from 0, and when that was announced.
+    pub moved: Option<(u8, Time)>,
+    /// Whether an operator has said go after it.
+    pub go: bool,
 }
 
 /// What the machine can learn.

@@ -62,17 +62,21 @@ impl Session {
                 lane.queue.remove_dated(mailbox);
                 self.set_aside(mailbox, head, out);
             }
-            Phase::Copying => {
+            Phase::Copying | Phase::Switching => {
                 if let Some(job) = self.jobs.of_mailbox(mailbox) {
                     match job.stage {
                         Stage::Copied => self.drop_copied(now, &job, Fault::Skipped, out),
                         Stage::Copying => self.abandon(job.effect, Fault::Skipped, out),
+                        // A switch that comes off has moved it; one that fails is not tried again.
+                        Stage::Switching if job.abandoned != Some(Fault::Gone) => {
+                            self.jobs.doom(job.effect, Fault::Skipped);
+                        }
                         Stage::Free | Stage::Switching | Stage::Purging => {}
                     }
                 }
             }
-            // Past the point of no return, or nothing to skip.
-            Phase::Switching | Phase::Moved | Phase::Settled | Phase::SetAside | Phase::Excluded | Phase::Gone => {}
+            // Nothing to skip.
+            Phase::Moved | Phase::Settled | Phase::SetAside | Phase::Excluded | Phase::Gone => {}
         }
     }
 
@@ -80,7 +84,7 @@ impl Session {
         if !self.mailboxes.knows(mailbox) {
             return;
         }
-        if self.mailboxes.phase(mailbox) == Phase::Copying
+        if matches!(self.mailboxes.phase(mailbox), Phase::Copying | Phase::Switching)
             && let Some(job) = self.jobs.of_mailbox(mailbox)
             && job.abandoned == Some(Fault::Skipped)
         {
@@ -103,7 +107,7 @@ impl Session {
         lane.emptied = Emptied::No;
         lane.purges.done = false;
         lane.queue.push_urgent(mailbox);
-        self.all_emptied = false;
+        (self.all_emptied, self.decommissioned) = (false, false);
     }
 
     fn move_now(&mut self, mailbox: MailboxId) {

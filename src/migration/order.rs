@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::due::{Due, NOTHING_DUE};
 use super::group::Groups;
 use super::mailbox::{Mailboxes, block_after};
-use super::message::Reason;
+use super::message::{Reason, WavesSoFar};
 use super::plan::{Go, Wave, Within};
 use crate::fleet::{Fleet, MailboxId};
 use crate::units::{Share, Span, Time};
@@ -240,6 +240,24 @@ impl Waves {
             state: WaveState::Over,
         };
         made.enter(0);
+        made
+    }
+
+    /// Goes on where an earlier session has ended; `waiting` of the migration's mailboxes are still to move.
+    pub(super) fn go_on(waves: &[Wave], so_far: WavesSoFar, waiting: u64) -> Self {
+        let mut made = Self::new(waves, so_far.mailboxes);
+        made.begun = so_far.mailboxes.saturating_sub(waiting);
+        made.over = made.begun;
+        let Some((wave, moved_at)) = so_far.moved else { return made };
+        let wave = usize::from(wave);
+        made.enter(wave);
+        match waves.get(wave) {
+            Some(Wave { soak, go, .. }) if !so_far.go => {
+                made.state = WaveState::Soaking { until: moved_at + (*soak).max(Span::TICK), go: *go };
+            }
+            Some(_) => made.enter(wave + 1),
+            None => {}
+        }
         made
     }
 

@@ -8,7 +8,7 @@ use super::Session;
 use super::attempt::{self, Verdict};
 use super::due::{Due, sooner};
 use super::jobs::Stage;
-use super::lane::Emptied;
+use super::lane::{Emptied, Lane};
 use super::mailbox::{Mailboxes, Phase, block_after};
 use super::message::{Batch, Command, EffectId, Fault, Milestone, Reason};
 use crate::fleet::{HeadId, MailboxId};
@@ -266,12 +266,17 @@ impl Session {
         let waits = self.waits_for_person_on(head);
         let lane = &mut self.lanes[head.index()];
         let gone = lane.emptied == Emptied::Yes && lane.purges.is_empty() && lane.purges.kept == 0;
-        if !gone || waits || lane.purges.done || self.purge_after.is_none() {
+        if !gone || waits || self.purge_after.is_none() {
             return;
         }
-        lane.purges.done = true;
-        self.announce(Milestone::HeadPurged { head }, out);
-        if self.lanes.iter().all(|lane| lane.purges.done) {
+        if !lane.purges.done {
+            lane.purges.done = true;
+            self.announce(Milestone::HeadPurged { head }, out);
+        }
+        // With a mailbox on it no head can be given away, whoever has left it there: a fault, a person, or the plan.
+        let is_free = |lane: &Lane| lane.purges.done && lane.set_aside == 0 && lane.excluded == 0;
+        if !self.decommissioned && self.lanes.iter().all(is_free) {
+            self.decommissioned = true;
             self.announce(Milestone::Decommissioned, out);
         }
     }

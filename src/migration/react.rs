@@ -99,7 +99,6 @@ impl Session {
         if job.abandoned.is_some() {
             return self.abandoned_copy_ended(now, effect, out);
         }
-        self.faults.pass();
         let takes = clusters.room_taken(bytes, messages);
         let holds = clusters.correct(now, job.cluster, job.reserved, takes);
         job.reserved = takes;
@@ -154,6 +153,8 @@ impl Session {
     fn switch_ended(&mut self, now: Time, effect: EffectId, out: &mut Vec<Command>) {
         let Some(job) = self.jobs.take(effect, Stage::Switching) else { return };
         let (head, mailbox) = (job.head, job.mailbox);
+        // An attempt is a copy and its switch: only now has it come off.
+        self.faults.pass();
         self.clusters.commit(job.cluster, job.reserved);
         let lane = at_mut(&mut self.lanes, head.index());
         lane.switching -= 1;
@@ -287,7 +288,12 @@ impl Session {
                 self.beyond_help.remove(&mailbox);
                 self.check_purged(head, out);
             }
-            Phase::Excluded | Phase::Settled => self.mailboxes.set_phase(mailbox, Phase::Gone),
+            Phase::Excluded => {
+                self.mailboxes.set_phase(mailbox, Phase::Gone);
+                self.lanes[head.index()].excluded -= 1;
+                self.check_purged(head, out);
+            }
+            Phase::Settled => self.mailboxes.set_phase(mailbox, Phase::Gone),
             Phase::Moved | Phase::Gone => {}
         }
         self.after_an_end(now, head, out);
@@ -317,7 +323,7 @@ impl Session {
         lane.purges.done = false;
         lane.shares.found();
         self.shares.found();
-        self.all_emptied = false;
+        (self.all_emptied, self.decommissioned) = (false, false);
         self.refresh(now, head, out);
     }
 

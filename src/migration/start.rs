@@ -43,6 +43,11 @@ impl Session {
             }
         }
         let mut lanes = lanes(now, start, &mailboxes, &counts, memory.lanes);
+        for &mailbox in plan.order.excluded.iter().filter(|id| id.index() < facts.fleet.len()) {
+            if let (Phase::Excluded, Some(head)) = (mailboxes.phase(mailbox), mailboxes.head(mailbox)) {
+                lanes[head.index()].excluded += 1;
+            }
+        }
         if !facts.set_aside.is_empty() {
             for mailbox in facts.fleet.ids().filter(|id| mailboxes.phase(*id) == Phase::SetAside) {
                 if let Some(head) = mailboxes.head(mailbox) {
@@ -64,7 +69,10 @@ impl Session {
             clusters: Clusters::new(now, &plan.placement, &facts.open),
             jobs: Jobs::new(most_jobs(plan)),
             faults: FaultRate::default(),
-            waves: Waves::new(&plan.order.waves, waiting),
+            waves: match facts.waves {
+                Some(so_far) => Waves::go_on(&plan.order.waves, so_far, waiting),
+                None => Waves::new(&plan.order.waves, waiting),
+            },
             shares: Shares::new(None, &plan.milestones, origins, moved),
             front: 0,
             paused_by_operator: false,
@@ -77,6 +85,7 @@ impl Session {
             filled: 0,
             windows_end_warning: plan.heads.iter().filter_map(|head| head.windows.end).min().map(|end| end - WARNING),
             all_emptied: false,
+            decommissioned: false,
             beyond_help: BTreeSet::new(),
             ended: false,
             wake: (now, Reason::Throttle),

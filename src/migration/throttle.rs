@@ -77,6 +77,8 @@ pub(super) struct Throttle {
     /// When a decision last changed the number of streams.
     changed_at: Time,
     paused: bool,
+    /// When the guard's pause began.
+    paused_at: Time,
     looks_above_abort: u8,
 }
 
@@ -92,6 +94,7 @@ impl Throttle {
             next_decision: now,
             changed_at: Time::LONG_AGO,
             paused: false,
+            paused_at: Time::LONG_AGO,
             looks_above_abort: 0,
         }
     }
@@ -104,7 +107,7 @@ impl Throttle {
     /// Takes in a new sample. `used` says whether this throttle's own pace was what held the copies back since the last
     /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
     pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
-        self.guard(plan, worst);
+        self.guard(plan, now, worst);
         // At less than one stream nothing could ever use the pace, and old copies would wait for their purge for ever.
         let used = used || self.pace_milli < MILLI;
         let early = Span::from_micros(plan.every.micros() / EARLY);
@@ -136,10 +139,18 @@ impl Throttle {
         }
     }
 
-    fn guard(&mut self, plan: &ThrottlePlan, worst: Sample) {
+    fn guard(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample) {
+        let was_paused = self.paused;
         if let Some(limit) = plan.pause_above {
             let value = worst.in_terms_of(limit);
             self.paused = value > number(limit) || (self.paused && value > part(number(limit), RESUME_AT));
+            if self.paused && !was_paused {
+                self.paused_at = now;
+            }
+        }
+        // What was measured before the pause says nothing of whether the pause has helped.
+        if was_paused && worst.measured_at <= self.paused_at {
+            return;
         }
         let above_abort = plan.abort_above.is_some_and(|limit| worst.above(limit));
         self.looks_above_abort = if above_abort { self.looks_above_abort + 1 } else { 0 };
@@ -272,6 +283,31 @@ mod tests {
             paces.push(throttle.streams());
         }
         assert_eq!(paces, [9, 10, 10, 10, 5, 2, 1, 1]);
+    }
+
+    #[test]
+    fn samples_from_before_the_pause_say_nothing_of_whether_it_has_helped() {
+        let limit = |micros| Some(Level::Latency(Latency::from_micros(micros)));
+        let plan = ThrottlePlan { pause_above: limit(4_000), abort_above: limit(6_000), ..aimd() };
+        let at = |seconds| Time::default() + Span::from_secs(seconds);
+        let told = |throttle: &mut Throttle, seconds, measured_at, micros| {
+            let sample = Sample { measured_at: at(measured_at), ..latency(micros) };
+            throttle.sampled(&plan, at(seconds), sample, true)
+        };
+        // Ninety seconds old when they come: two more from before the pause are on their way.
+        let mut throttle = Throttle::new(&plan, at(0));
+        assert_eq!(told(&mut throttle, 90, 0, 7_000), Guard::Clear);
+        assert_eq!(throttle.streams(), 0, "paused");
+        assert_eq!(told(&mut throttle, 150, 60, 7_000), Guard::Clear, "from before the pause");
+        assert_eq!(told(&mut throttle, 180, 90, 7_000), Guard::Clear, "of its very instant");
+        // The pause has not helped: one look more, the second in a row.
+        assert_eq!(told(&mut throttle, 210, 120, 7_000), Guard::Abort);
+        // It has helped.
+        let mut throttle = Throttle::new(&plan, at(0));
+        told(&mut throttle, 90, 0, 7_000);
+        told(&mut throttle, 150, 60, 7_000);
+        assert_eq!(told(&mut throttle, 210, 120, 5_000), Guard::Clear);
+        assert_eq!(told(&mut throttle, 270, 180, 7_000), Guard::Clear, "not in a row");
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl World {
             kept: Vec::new(),
             unpurged: vec![(MailboxId(4), now - Span::from_secs(60)), (MailboxId(1), now)],
             open: vec![ClusterId(0)],
+            waves: None,
         };
         let start = Arc::new(Start { session: 1, version: CORE_VERSION, plan: Arc::new(plan()), facts });
         let mut world = Self {

@@ -11,7 +11,7 @@ use super::error::LedgerError;
 use super::reader::Reader;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::migration::attempt::{self, Verdict};
-use crate::migration::message::{Batch, Command, EffectId, Event, Facts, Fault, Order, Start};
+use crate::migration::message::{Batch, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start, WavesSoFar};
 use crate::migration::plan::Plan;
 use crate::units::{Bytes, Time};
 
@@ -88,6 +88,16 @@ pub struct Known {
     jobs: BTreeMap<EffectId, (InFlight, Copied)>,
     purges: BTreeMap<EffectId, Batch>,
     cohort: Time,
+    /// Where the plan has waves.
+    waves: Option<WavesSoFar>,
+}
+
+/// Mailboxes that a migration has to move when it begins, of which its waves are shares.
+fn to_move(plan: &Plan, facts: &Facts) -> u64 {
+    let stays = plan.order.excluded.iter().chain(facts.set_aside.iter().map(|(mailbox, _)| mailbox));
+    let stays: BTreeSet<MailboxId> = stays.copied().collect();
+    let rows = (0..).map(MailboxId).zip(&facts.fleet.home);
+    rows.filter(|(mailbox, home)| home.as_head().is_some() && !stays.contains(mailbox)).count() as u64
 }
 
 /// What a copy came to.
@@ -138,6 +148,9 @@ impl Known {
             jobs: BTreeMap::new(),
             purges: BTreeMap::new(),
             cohort: Time::NEVER,
+            waves: (!plan.order.waves.is_empty()).then(|| {
+                facts.waves.unwrap_or_else(|| WavesSoFar { mailboxes: to_move(plan, facts), moved: None, go: false })
+            }),
         }
     }
 
@@ -192,6 +205,7 @@ impl Known {
                 unpurged,
                 kept,
                 open: self.open.into_iter().collect(),
+                waves: self.waves,
             },
             cohort: self.cohort,
             too_large: self.too_large.into_iter().collect(),
@@ -257,6 +271,11 @@ impl Known {
             }
             Command::SetAside { mailbox, .. } => {
                 self.too_large.insert(mailbox);
+            }
+            Command::Announce { milestone: Milestone::WaveMoved { wave }, .. } => {
+                if let Some(waves) = &mut self.waves {
+                    (waves.moved, waves.go) = (Some((wave, self.at)), false);
+                }
             }
             Command::SetPace { .. } | Command::SetIntake { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
         }
@@ -377,9 +396,9 @@ impl Known {
             Order::Retry(mailbox) => self.retry(mailbox),
             // What it keeps is kept for good: the next session would not know which copies those were.
             Order::StopCohort(since) => self.cohort = self.cohort.min(since),
+            Order::Resume => self.go(),
             // These last as long as the session.
             Order::Pause
-            | Order::Resume
             | Order::Cap { .. }
             | Order::MoveNow(_)
             | Order::CloseCluster(_)
@@ -390,13 +409,19 @@ impl Known {
         }
     }
 
+    /// An operator says go, if a wave waits for that.
+    fn go(&mut self) {
+        let Some(WavesSoFar { moved: Some((wave, at)), go, .. }) = &mut self.waves else { return };
+        *go |= self.plan.order.waves.get(usize::from(*wave)).is_some_and(|wave| self.at >= *at + wave.soak);
+    }
+
     fn skip(&mut self, mailbox: MailboxId) {
         let on_head = self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head().is_some());
         if !on_head {
             return;
         }
         if let Some((job, _)) = self.jobs.values_mut().find(|(job, _)| job.mailbox == mailbox) {
-            if job.stage == Stage::Copying && job.abandoned != Some(Fault::Gone) {
+            if job.stage != Stage::Copied && job.abandoned != Some(Fault::Gone) {
                 job.abandoned = Some(Fault::Skipped);
             }
         } else if ![&self.excluded, &self.gone, &self.too_large].iter().any(|those| those.contains(&mailbox)) {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Doing as _, LedgerError, Trouble};
 use super::{Named, NewSession};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::live::wire::{self, FORM};
-use crate::migration::message::{Event, Facts, Fault, Start};
+use crate::migration::message::{Event, Facts, Fault, Start, WavesSoFar};
 use crate::units::{Bytes, Time};
 
 /// The place in the order of purges of an old copy that is never purged.
@@ -49,6 +49,19 @@ pub(super) fn read_body(kind: &str, body: &str, start: &Arc<Start>) -> Result<Ev
     Ok(event)
 }
 
+/// Ledgers of earlier programs have no such table.
+const WAVES: &str = "CREATE TABLE IF NOT EXISTS waves (session INTEGER PRIMARY KEY REFERENCES session (number), so_far TEXT NOT NULL) STRICT";
+
+fn read_waves(connection: &Connection, session: u16) -> Result<Option<WavesSoFar>, Trouble> {
+    const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'waves')";
+    if !connection.query_row(KNOWN, (), |row| row.get(0))? {
+        return Ok(None);
+    }
+    let text: Option<String> =
+        connection.query_row("SELECT so_far FROM waves WHERE session = ?1", [session], |row| row.get(0)).optional()?;
+    Ok(text.map(|text| wire::read("the waves so far", &text)).transpose()?)
+}
+
 /// Writes all that a session starts from.
 pub(super) fn write(connection: &mut Connection, now: Time, new: &NewSession<'_>) -> Result<(), Trouble> {
     let NewSession { start, mailboxes, scenario, program } = *new;
@@ -69,6 +82,10 @@ pub(super) fn write(connection: &mut Connection, now: Time, new: &NewSession<'_>
             !fleet.group.is_empty(),
         ],
     )?;
+    if let Some(waves) = &facts.waves {
+        transaction.execute(WAVES, ())?;
+        transaction.execute("INSERT INTO waves VALUES (?1, ?2)", params![start.session, wire::text(waves)])?;
+    }
     name_mailboxes(&transaction, start, mailboxes)?;
     let set_aside: BTreeMap<MailboxId, Fault> = facts.set_aside.iter().copied().collect();
     let attempts: BTreeMap<MailboxId, u8> = facts.attempts.iter().copied().collect();
@@ -158,6 +175,7 @@ pub(super) fn read(connection: &Connection, path: &Path, session: u16) -> Result
     let open: Vec<ClusterId> = wire::read("a list of clusters", &open).doing(path, &doing)?;
     let mut facts = read_facts(connection, session, groups).map_err(|why| LedgerError::new(path, &doing, why))?;
     facts.open = open;
+    facts.waves = read_waves(connection, session).map_err(|why| LedgerError::new(path, &doing, why))?;
     if facts.fleet.len() != mailboxes as usize {
         return Err(content(format!("it has {} of its {mailboxes} mailboxes", facts.fleet.len())));
     }

@@ -28,6 +28,7 @@ fn status() -> Status {
             copying: 8,
             switching: 2,
             set_aside: 1,
+            excluded: 0,
             unpurged: 30,
             kept: 2,
             streams: Some(8),

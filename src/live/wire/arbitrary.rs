@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    Batch, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Order, Start, StopCause,
+    Batch, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Order, Start, StopCause, WavesSoFar,
 };
 use crate::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, InodePlan, Law, Level, OrderPlan, Overlap, Placement,
@@ -288,6 +288,11 @@ pub(crate) fn any_start() -> impl Strategy<Value = Start> {
                 unpurged: ids.clone().zip(rows.iter().map(|row| row.5)).step_by(2).collect(),
                 kept: ids.skip(1).step_by(2).collect(),
                 open: vec![ClusterId(2), ClusterId(0)],
+                waves: rows.first().map(|row| WavesSoFar {
+                    mailboxes: u64::from(row.1[0]),
+                    moved: groups.then_some((row.2, row.5)),
+                    go: row.2 == 1,
+                }),
             };
             Start { session, version, plan: Arc::new(plan), facts }
         },

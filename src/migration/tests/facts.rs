@@ -6,8 +6,8 @@ use super::desk::{A, B, Desk, HEAD};
 use super::plans::{at, fleet, percent, plain};
 use crate::fleet::{Home, MailboxId};
 use crate::migration::Phase;
-use crate::migration::message::{Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order};
-use crate::migration::plan::ShareMilestone;
+use crate::migration::message::{Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, WavesSoFar};
+use crate::migration::plan::{Go, ShareMilestone, Wave};
 use crate::units::{Share, Span};
 
 #[test]
@@ -25,6 +25,7 @@ fn a_new_session_goes_on_from_facts() {
         unpurged: vec![(MailboxId(0), at(-50))],
         kept: Vec::new(),
         open: vec![A, B],
+        waves: None,
     };
     let mut desk = Desk::started(plan, facts);
     assert_eq!((desk.machine.left(HEAD), desk.machine.set_aside(HEAD)), (1, 1), "excluded counts before set aside");
@@ -94,14 +95,16 @@ fn it_is_not_over_before_a_person_has_seen_to_what_was_set_aside() {
     assert_ne!(desk.audited(203), Next::Finished);
     // The one that no cluster can take is nobody's to help in this session.
     assert_eq!(desk.purged(300), Next::Finished);
-    assert!(desk.announced(Milestone::HeadPurged { head: HEAD }) && desk.announced(Milestone::Decommissioned));
+    assert!(desk.announced(Milestone::HeadPurged { head: HEAD }) && !desk.announced(Milestone::Decommissioned));
+    desk.tell(302, Event::MailboxGone { mailbox: MailboxId(2) });
+    assert!(desk.announced(Milestone::Decommissioned), "{:?}", desk.said);
 }
 
 #[test]
 fn a_mailbox_that_was_set_aside_and_is_deleted_is_waited_for_no_longer() {
     let mut desk = all_but_set_aside();
     assert_eq!(desk.tell(200, Event::MailboxGone { mailbox: MailboxId(0) }), Next::Finished);
-    assert!(desk.announced(Milestone::Decommissioned));
+    assert!(desk.announced(Milestone::HeadPurged { head: HEAD }) && !desk.announced(Milestone::Decommissioned));
 }
 
 #[test]
@@ -165,4 +168,73 @@ fn a_head_on_which_an_earlier_session_has_kept_old_copies_is_not_purged() {
         let purged = desk.announced(Milestone::HeadPurged { head: HEAD });
         assert_eq!(purged, count == 0, "{:?}", desk.said);
     }
+}
+
+#[test]
+fn a_head_with_mailboxes_that_the_plan_leaves_there_cannot_be_given_away() {
+    let mut plan = plain(1);
+    plan.copy.purge_after = Some(Span::from_secs(60));
+    plan.order.excluded = vec![MailboxId(1)];
+    let mut desk = Desk::with(plan, &[(0, 100), (0, 100)]);
+    desk.sample(1, 10);
+    let effect = desk.started_copies()[0];
+    desk.copied(2, effect, Limit::Own);
+    desk.tell(3, Event::SwitchEnded { effect });
+    desk.audited(4);
+    assert!(desk.announced(Milestone::AllEmptied));
+    assert_eq!(desk.purged(120), Next::Finished);
+    assert!(desk.announced(Milestone::HeadPurged { head: HEAD }) && !desk.announced(Milestone::Decommissioned));
+    assert_eq!(desk.machine.excluded(HEAD), 1);
+    desk.tell(122, Event::MailboxGone { mailbox: MailboxId(1) });
+    assert!(desk.announced(Milestone::Decommissioned), "{:?}", desk.said);
+    assert_eq!(desk.machine.excluded(HEAD), 0);
+}
+
+/// Four of ten mailboxes move before a soak of an hour, in a session that is long over when it ends at `moved_at`.
+fn of_a_wave(go: Go, so_far: Option<(u8, i64)>, said_go: bool) -> Desk {
+    let mut plan = plain(1);
+    plan.order.waves = vec![Wave { share: Share::from_ppm(400_000), soak: Span::from_secs(3_600), go }];
+    let mut fleet = fleet(&[(0, 100); 10]);
+    let moved = if so_far.is_some() { 4 } else { 3 };
+    fleet.home[..moved].fill(Home::cluster(A));
+    let moved = so_far.map(|(wave, second)| (wave, at(second)));
+    let waves = Some(WavesSoFar { mailboxes: 10, moved, go: said_go });
+    let mut desk = Desk::started(plan, Facts { fleet: Arc::new(fleet), open: vec![A, B], waves, ..Facts::default() });
+    desk.sample(1, 10);
+    desk
+}
+
+#[test]
+fn a_wave_goes_on_where_the_last_session_ended() {
+    let mut desk = of_a_wave(Go::Automatic, None, false);
+    assert_eq!(desk.started_copies().len(), 1, "one of four was left of the wave, and no share of what is left");
+    let effect = desk.started_copies()[0];
+    desk.copied(2, effect, Limit::Own);
+    desk.tell(3, Event::SwitchEnded { effect });
+    assert!(desk.announced(Milestone::WaveMoved { wave: 0 }), "{:?}", desk.said);
+}
+
+#[test]
+fn a_soak_outlasts_its_session() {
+    let mut desk = of_a_wave(Go::Automatic, Some((0, -600)), false);
+    assert_eq!(desk.started_copies().len(), 0, "ten minutes of an hour are over");
+    desk.sample(2_999, 10);
+    assert_eq!(desk.started_copies().len(), 0);
+    desk.fill(2_999, A, 400);
+    desk.fill(2_999, B, 0);
+    desk.tell(3_000, Event::Wake);
+    assert_eq!(desk.machine.copying(HEAD), 2);
+    // It was over while nobody looked.
+    let desk = of_a_wave(Go::Automatic, Some((0, -7_200)), false);
+    assert_eq!(desk.machine.copying(HEAD), 2);
+}
+
+#[test]
+fn who_has_not_said_go_is_asked_again_and_who_has_is_not() {
+    let mut desk = of_a_wave(Go::Operator, Some((0, -7_200)), false);
+    assert_eq!(desk.machine.copying(HEAD), 0);
+    desk.order(2, Order::Resume);
+    desk.sample(3, 10);
+    assert_eq!(desk.machine.copying(HEAD), 2);
+    assert_eq!(of_a_wave(Go::Operator, Some((0, -7_200)), true).machine.copying(HEAD), 2);
 }

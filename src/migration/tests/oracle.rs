@@ -58,8 +58,8 @@ impl Oracle {
         let oracle = &mut world.oracle;
         match *event {
             Event::Started(ref start) => {
-                let kept = std::mem::take(&mut oracle.kept);
-                *oracle = Self { kept, session: start.session, started_at: now, ..Self::new(&world.plan) };
+                let (kept, soak) = (std::mem::take(&mut oracle.kept), oracle.soak.take());
+                *oracle = Self { kept, soak, session: start.session, started_at: now, ..Self::new(&world.plan) };
             }
             Event::HeadSampled { head, measured_at, .. } => {
                 let last = oracle.head_samples.entry(head).or_insert(measured_at);
@@ -81,8 +81,6 @@ impl Oracle {
     }
 
     fn hear_order(world: &mut World, order: Order) {
-        let switching: BTreeSet<MailboxId> =
-            world.jobs.values().filter(|job| job.doing == Doing::Switching).map(|job| job.mailbox).collect();
         let oracle = &mut world.oracle;
         match order {
             Order::Pause => oracle.paused = true,
@@ -90,11 +88,14 @@ impl Oracle {
                 (oracle.paused, oracle.stopped) = (false, false);
                 if oracle.asked_go {
                     (oracle.asked_go, oracle.soak) = (false, None);
+                    if let Some(waves) = &mut world.waves {
+                        waves.go = true;
+                    }
                 }
             }
             Order::Cap { head, streams } => _ = oracle.caps.insert(head, streams),
             Order::Skip(mailbox) => {
-                if world.live.contains_key(&mailbox) && !switching.contains(&mailbox) {
+                if world.live.contains_key(&mailbox) {
                     oracle.skipped.insert(mailbox);
                 }
             }
@@ -280,6 +281,9 @@ impl Oracle {
                 assert!(left.is_empty(), "{head:?} is announced purged with {left:?} on it");
             }
             Milestone::WaveMoved { wave } => {
+                if let Some(waves) = &mut world.waves {
+                    (waves.moved, waves.go) = (Some((wave, world.now)), false);
+                }
                 let wave = world.plan.order.waves[usize::from(wave)];
                 world.oracle.soak = Some((world.now + wave.soak, wave.go));
             }

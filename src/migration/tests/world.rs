@@ -10,6 +10,7 @@ use super::plans::{percent, secs};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
     Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
+    WavesSoFar,
 };
 use crate::migration::plan::Plan;
 use crate::migration::{Migration, Phase};
@@ -79,6 +80,8 @@ pub(super) struct World {
     pub(super) dice: Dice,
     ticket: u64,
     session: u16,
+    /// How far the waves have come, whatever session it was.
+    pub(super) waves: Option<WavesSoFar>,
     next: Next,
     /// Ends of jobs that have been told, to be said again.
     pub(super) said: Vec<Event>,
@@ -106,6 +109,7 @@ impl World {
             dice,
             ticket: 0,
             session: 0,
+            waves: None,
             next: Next::Wait { until: Time::NEVER, why: crate::migration::message::Reason::Idle },
             said: Vec::new(),
             plan,
@@ -217,7 +221,14 @@ impl World {
             kept: self.old.keys().copied().filter(|id| self.oracle.kept.contains(id)).collect(),
             open: self.in_service.iter().copied().collect(),
             fleet: Arc::new(fleet),
+            waves: self.waves,
         };
+        let excused = |id: &MailboxId| {
+            self.plan.order.excluded.contains(id) || facts.set_aside.iter().any(|(aside, _)| aside == id)
+        };
+        let waiting =
+            self.live.iter().filter(|(id, live)| matches!(live, Live::Head(_)) && !excused(id)).count() as u64;
+        self.waves.get_or_insert(WavesSoFar { mailboxes: waiting, moved: None, go: false });
         let (session, plan) = (self.session, Arc::clone(&self.plan));
         self.tell(Event::Started(Arc::new(Start { session, version: CORE_VERSION, plan, facts })));
     }
