@@ -120,6 +120,11 @@ impl Station {
         (self.fixed.to_bits(), self.capacity.to_bits())
     }
 
+    /// What is left over for copies when it is as busy as it can be, in operations a second; below zero where nothing is.
+    pub(crate) fn room(&self) -> f64 {
+        self.saturation * self.capacity - self.fixed
+    }
+
     /// Utilisation without copies.
     #[inline]
     pub(crate) fn alone(&self) -> f64 {
@@ -254,7 +259,7 @@ impl Station {
     #[inline]
     fn leave_over(&mut self, movers: &mut [Mover]) {
         let mut load: f64 = movers.iter().map(|mover| mover.load * mover.speed).sum();
-        let room = self.saturation * self.capacity - self.fixed;
+        let room = self.room();
         if load > room {
             for mover in movers.iter_mut() {
                 mover.speed *= room / load;

@@ -2,6 +2,7 @@
 //! where something has changed.
 
 mod capped;
+mod clusters;
 mod links;
 
 use super::fill::{Demand, Scratch};
@@ -48,6 +49,7 @@ impl HeadSide {
 #[derive(Clone, Debug)]
 struct ClusterSide {
     ingest: Rate,
+    station: Station,
     /// Response time above that of an idle cluster, in seconds.
     wait_s: f64,
 }
@@ -89,8 +91,11 @@ impl Sharing {
             asking_milli_op_s: 0,
             rate: Rate::UNLIMITED,
         };
-        let cluster =
-            |cluster: &crate::scenario::model::ClusterModel| ClusterSide { ingest: cluster.ingest, wait_s: 0.0 };
+        let cluster = |cluster: &crate::scenario::model::ClusterModel| ClusterSide {
+            ingest: cluster.ingest,
+            station: Station::new(cluster.latency.clone(), cluster.capacity.ops_per_second()),
+            wait_s: 0.0,
+        };
         let pairs = model.heads.len() * model.clusters.len();
         let mut made = Self {
             heads: model.heads.iter().map(head).collect(),
@@ -245,15 +250,6 @@ impl Sharing {
         self.dirty |= heads;
     }
 
-    /// Sets by how much a cluster's response time is above that of an idle one.
-    pub(crate) fn set_wait(&mut self, cluster: ClusterId, wait_s: f64) {
-        let side = &mut self.clusters[cluster.index()];
-        if side.wait_s.to_bits() != wait_s.to_bits() {
-            side.wait_s = wait_s;
-            self.affect(self.heads_at(cluster));
-        }
-    }
-
     /// Utilisation of a head, copies included, as of the last `settle`.
     #[inline]
     pub(crate) fn utilisation(&self, head: HeadId) -> f64 {
@@ -268,16 +264,6 @@ impl Sharing {
         let pairs = self.pairs[head.index() * width..][..width].iter().filter(|pair| !pair.is_empty());
         // Of several alike the first counts.
         pairs.rev().max_by_key(|pair| pair.copies()).map(|pair| pair.limit)
-    }
-
-    /// What all copies into a cluster ask of it at their present speeds, in operations a second.
-    pub(crate) fn cluster_load(&self, cluster: ClusterId) -> f64 {
-        let mut load = 0.0;
-        for head in 0..self.heads.len() {
-            let pair = &self.pairs[head * self.clusters.len() + cluster.index()];
-            load += pair.cluster_milli_op_s as f64 * 1e-3 * pair.share;
-        }
-        load
     }
 
     /// Whether something has changed on which speeds depend.

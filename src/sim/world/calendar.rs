@@ -330,12 +330,10 @@ impl<O: Outcomes> World<'_, O> {
         let weight = self.demand.of_all();
         for (place, model) in self.scenario.model.clusters.iter().enumerate() {
             let id = ClusterId(place as u8);
-            let copies = self.sharing.cluster_load(id);
             let cluster = &mut self.clusters[place];
             let users = cluster.state.activity_micro_op_s as f64 * 1e-6 * weight * cluster.noise.next();
-            cluster.state.utilisation = (users + copies) / model.capacity.ops_per_second();
+            cluster.state.utilisation = self.sharing.pass_cluster(id, users, model.capacity.ops_per_second());
             cluster.state.response_s = model.latency.response_s(cluster.state.utilisation);
-            self.sharing.set_wait(id, cluster.state.response_s - model.latency.response_s(0.0));
         }
     }
 
