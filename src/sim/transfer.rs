@@ -100,8 +100,11 @@ pub(crate) struct Pair {
     found: Option<Asked>,
     /// Its speed as it was found, as a share of full speed.
     pub(crate) share: f64,
-    /// What holds it.
+    /// What holds it ...
     pub(crate) limit: Limit,
+    /// ... found last at this instant, in microseconds, and what held it until then.
+    found_at: i64,
+    held_before: Limit,
 }
 
 impl Pair {
@@ -119,6 +122,8 @@ impl Pair {
             found: None,
             share: 1.0,
             limit: Limit::Own,
+            found_at: i64::MIN,
+            held_before: Limit::Own,
         }
     }
 
@@ -205,8 +210,18 @@ impl Pair {
     /// From now on the copies progress at this share of their full speed, held by `limit`.
     #[inline]
     pub(crate) fn run(&mut self, now: Time, share: f64, limit: Limit) {
+        if self.found_at != now.unix_micros() {
+            (self.found_at, self.held_before) = (now.unix_micros(), self.limit);
+        }
         (self.share, self.limit, self.found) = (share, limit, None);
         self.set_speed(now, Speed::from_share(share));
+    }
+
+    /// What has held the copies that end at `now`. Of several that end at one instant the last ones have few beside them: what
+    /// would hold those from then on has held nobody.
+    #[inline(always)]
+    pub(crate) fn has_held(&self, now: Time) -> Limit {
+        if self.found_at == now.unix_micros() { self.held_before } else { self.limit }
     }
 
     /// No copy is left: what slowed them went with them.
