@@ -9,14 +9,16 @@ use super::marks::Marks;
 use super::number::{whole, whole_of_positive};
 use super::queue::{Key, NEVER, SLOT_BITS};
 use crate::migration::message::Limit;
+use crate::scenario::model::LONGEST_COPY;
 use crate::units::Time;
 
 /// Binary digits of a microsecond of work, and of a speed.
 const FRACTION: u32 = 20;
 /// The clock is set back when it passes this.
 const REBASE_ABOVE: u64 = 1 << 62;
+const _: () = assert!(REBASE_ABOVE >> FRACTION == LONGEST_COPY.micros() as u64, "what scenarios are warned of");
 
-/// Work of a copy: its time at full speed, at most 50 days.
+/// Work of a copy: its time at full speed, at most `LONGEST_COPY`, about 50.9 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Work(u64);
 
@@ -25,7 +27,8 @@ pub(crate) struct Work(u64);
 pub(crate) struct Speed(u32);
 
 impl Work {
-    /// The work that takes so many microseconds alone, zero or more; copies that would take longer than 50 days are taken as that.
+    /// The work that takes so many microseconds alone, zero or more; copies that would take longer than `LONGEST_COPY` are
+    /// taken as that: a scenario that may have one is warned of.
     #[inline]
     pub(crate) fn from_micros(micros: f64) -> Self {
         // In steps of what a mark can hold.
