@@ -27,6 +27,7 @@ mod item;
 mod keys;
 mod links;
 mod load;
+mod long_copies;
 pub mod measured;
 mod merge;
 mod milestones;

@@ -1,7 +1,7 @@
 //! Local time compiled into instants: dates, windows, changes of the offset from UTC. Daylight saving is right.
 
 use jiff::civil::{Date, DateTime, Time as TimeOfDay, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
 use crate::units::{Span, Time};
@@ -16,6 +16,20 @@ pub(crate) fn instant(zone: &TimeZone, local: DateTime) -> (Time, bool) {
     let dubious = ambiguous.is_ambiguous();
     let micros = ambiguous.compatible().map_or(0, Timestamp::as_microsecond);
     (Time::from_unix_micros(micros), dubious)
+}
+
+/// The first instant at which local clocks show this date and time, or a later one: where daylight saving skips it, the
+/// instant of the change; where it repeats it, the first one.
+fn reached(zone: &TimeZone, local: DateTime) -> Time {
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let taken = match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.compatible(),
+        // By the offset that holds after it, the time lies before the change.
+        AmbiguousOffset::Gap { .. } => {
+            ambiguous.earlier().map(|before| zone.following(before).next().map_or(before, |change| change.timestamp()))
+        }
+    };
+    Time::from_unix_micros(taken.map_or(0, Timestamp::as_microsecond))
 }
 
 /// The local date and time at an instant.
@@ -95,20 +109,20 @@ impl Recurrence {
     }
 
     /// Every stretch that touches the time between two instants. An interval that passes midnight belongs to the day
-    /// on which it begins.
+    /// on which it begins. It begins and ends when local clocks first show its times or later ones, so that one within the
+    /// hour that daylight saving skips is none on that day.
     pub(crate) fn stretches(&self, zone: &TimeZone, from: Time, until: Time) -> Vec<Stretch> {
         let mut stretches = Vec::new();
         // Two days earlier: one for the time zone, one for an interval that passes midnight.
         let Ok(mut date) = local(zone, from).date().checked_sub(2.days()) else { return stretches };
         loop {
             let Ok(tomorrow) = date.tomorrow() else { return stretches };
-            let (start, _) = instant(zone, DateTime::from_parts(date, self.start));
+            let start = reached(zone, DateTime::from_parts(date, self.start));
             if start >= until {
                 return stretches;
             }
             if self.days.hold(date) {
-                let end = self.end_of(date, tomorrow);
-                let (end, _) = instant(zone, end);
+                let end = reached(zone, self.end_of(date, tomorrow));
                 if end > from && end > start {
                     stretches.push((start, end.min(until)));
                 }
@@ -199,6 +213,41 @@ mod tests {
         let hours: Vec<f64> = stretches.iter().map(|(start, end)| end.since(*start).secs() / 3_600.0).collect();
         assert_eq!(hours, [8.0, 9.0, 8.0]);
         assert_eq!(stretches[1].0, at("2012-11-03T22:00"));
+    }
+
+    #[test]
+    fn an_interval_begins_and_ends_when_clocks_first_show_its_times_or_later_ones() {
+        let of = |zone: &str, text: &str, day: &str| {
+            let zone = TimeZone::get(zone).unwrap();
+            let from = instant(&zone, format!("{day}T00:00").parse().unwrap()).0;
+            let until = from + Span::from_secs(20 * 3_600);
+            let rule = Recurrence::parse(text).unwrap();
+            let minutes = |at: Time| at.since(from).micros() / 60_000_000;
+            let stretches = rule.stretches(&zone, from, until);
+            stretches.into_iter().map(|(start, end)| (minutes(start), minutes(end))).collect::<Vec<_>>()
+        };
+        // In Toronto 02:00 becomes 03:00 two hours after midnight, and 02:00 becomes 01:00 in autumn; Lord Howe's clocks go by
+        // half an hour, those of Santiago skip midnight itself.
+        let cases: [(&str, &str, &str, &[(i64, i64)]); 15] = [
+            ("America/Toronto", "2013-03-10", "daily 02:30-06:00", &[(120, 300)]),
+            ("America/Toronto", "2013-03-10", "daily 02:00-06:00", &[(120, 300)]),
+            ("America/Toronto", "2013-03-10", "daily 03:00-06:00", &[(120, 300)]),
+            ("America/Toronto", "2013-03-10", "daily 02:30-03:15", &[(120, 135)]),
+            ("America/Toronto", "2013-03-10", "daily 01:00-02:30", &[(60, 120)]),
+            ("America/Toronto", "2013-03-10", "daily 02:10-02:40", &[]),
+            ("America/Toronto", "2013-03-10", "daily 02:00-03:00", &[]),
+            ("America/Toronto", "2013-03-10", "Sun 02:30-06:00", &[(120, 300)]),
+            ("America/Toronto", "2013-11-03", "daily 01:30-03:00", &[(90, 240)]),
+            ("America/Toronto", "2013-11-03", "daily 00:30-01:30", &[(30, 90)]),
+            ("America/Toronto", "2013-11-03", "daily 01:15-01:45", &[(75, 105)]),
+            ("America/Toronto", "2013-11-03", "daily 02:30-04:00", &[(210, 300)]),
+            ("Australia/Lord_Howe", "2013-10-06", "daily 02:15-06:00", &[(120, 330)]),
+            ("America/Santiago", "2013-09-08", "daily 00:30-06:00", &[(0, 300)]),
+            ("America/Santiago", "2013-09-08", "Sun 00:00-06:00", &[(0, 300)]),
+        ];
+        for (zone, day, text, expected) in cases {
+            assert_eq!(of(zone, text, day), expected, "{zone} {day} {text}");
+        }
     }
 
     #[test]

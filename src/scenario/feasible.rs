@@ -86,6 +86,7 @@ pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     load(scenario, file, reader);
     groups(scenario, file, reader);
     super::guards::check(scenario, file, reader);
+    super::long_copies::check(scenario, file, reader);
 }
 
 fn terabytes(bytes: f64) -> String {

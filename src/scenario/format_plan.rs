@@ -174,7 +174,8 @@ static WINDOW: Table = Table {
         may(
             "when",
             Kind::Text,
-            "\"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\", \"Sat,Sun\" or \"yearly 12-24..01-02\"; this or `from`.",
+            "\"Mon-Fri 08:00-18:00\", \"daily 22:00-06:00\", \"Sat,Sun\" or \"yearly 12-24..01-02\"; this or `from`. \
+             Where daylight saving skips a time, the instant of the change counts; where it repeats one, the first.",
         ),
         may("from", Kind::When, "Its beginning, once."),
         may("until", Kind::When, "Its end, once; a date counts to its end."),

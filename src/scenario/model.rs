@@ -245,6 +245,9 @@ impl Load {
     }
 }
 
+/// No copy's work is longer than this, alone on idle stores: the simulator takes one that is for this long.
+pub(crate) const LONGEST_COPY: Span = Span::from_micros(1 << 42);
+
 /// What moving costs on the stores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {

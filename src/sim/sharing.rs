@@ -180,14 +180,14 @@ impl Sharing {
         fleet::at(&self.pairs, at).first()
     }
 
-    /// The first copy of a pair ends now; says what held the pair.
+    /// The first copy of a pair ends now; says what held the pair until now.
     #[inline(always)]
     pub(crate) fn end_first(&mut self, now: Time, at: usize, job: &Job) -> Limit {
         let pair = at_mut(&mut self.pairs, at);
         let Job { head, cluster, place, flow, .. } = job;
         pair.end(now, *place, flow);
         self.copies -= 1;
-        let limit = pair.limit;
+        let limit = pair.has_held(now);
         let asked = at_mut(&mut self.heads, head.index()).quit(pair, *cluster, flow);
         self.dirty |= u64::from(asked) << head.0;
         // Where speeds are found anew, so is when the next copy ends.

@@ -9,14 +9,16 @@ use super::marks::Marks;
 use super::number::{whole, whole_of_positive};
 use super::queue::{Key, NEVER, SLOT_BITS};
 use crate::migration::message::Limit;
+use crate::scenario::model::LONGEST_COPY;
 use crate::units::Time;
 
 /// Binary digits of a microsecond of work, and of a speed.
 const FRACTION: u32 = 20;
 /// The clock is set back when it passes this.
 const REBASE_ABOVE: u64 = 1 << 62;
+const _: () = assert!(REBASE_ABOVE >> FRACTION == LONGEST_COPY.micros() as u64, "what scenarios are warned of");
 
-/// Work of a copy: its time at full speed, at most 50 days.
+/// Work of a copy: its time at full speed, at most `LONGEST_COPY`, about 50.9 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Work(u64);
 
@@ -25,7 +27,8 @@ pub(crate) struct Work(u64);
 pub(crate) struct Speed(u32);
 
 impl Work {
-    /// The work that takes so many microseconds alone, zero or more; copies that would take longer than 50 days are taken as that.
+    /// The work that takes so many microseconds alone, zero or more; copies that would take longer than `LONGEST_COPY` are
+    /// taken as that: a scenario that may have one is warned of.
     #[inline]
     pub(crate) fn from_micros(micros: f64) -> Self {
         // In steps of what a mark can hold.
@@ -100,8 +103,11 @@ pub(crate) struct Pair {
     found: Option<Asked>,
     /// Its speed as it was found, as a share of full speed.
     pub(crate) share: f64,
-    /// What holds it.
+    /// What holds it ...
     pub(crate) limit: Limit,
+    /// ... found last at this instant, in microseconds, and what held it until then.
+    found_at: i64,
+    held_before: Limit,
 }
 
 impl Pair {
@@ -119,6 +125,8 @@ impl Pair {
             found: None,
             share: 1.0,
             limit: Limit::Own,
+            found_at: i64::MIN,
+            held_before: Limit::Own,
         }
     }
 
@@ -205,8 +213,18 @@ impl Pair {
     /// From now on the copies progress at this share of their full speed, held by `limit`.
     #[inline]
     pub(crate) fn run(&mut self, now: Time, share: f64, limit: Limit) {
+        if self.found_at != now.unix_micros() {
+            (self.found_at, self.held_before) = (now.unix_micros(), self.limit);
+        }
         (self.share, self.limit, self.found) = (share, limit, None);
         self.set_speed(now, Speed::from_share(share));
+    }
+
+    /// What has held the copies that end at `now`. Of several that end at one instant the last ones have few beside them: what
+    /// would hold those from then on has held nobody.
+    #[inline(always)]
+    pub(crate) fn has_held(&self, now: Time) -> Limit {
+        if self.found_at == now.unix_micros() { self.held_before } else { self.limit }
     }
 
     /// No copy is left: what slowed them went with them.

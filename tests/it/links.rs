@@ -107,6 +107,21 @@ fn the_narrower_of_two_links_holds_and_binds_as_a_link() {
 }
 
 #[test]
+fn caps_that_always_bind_are_named_where_all_mailboxes_end_at_once() {
+    // While eight of one size are set up again, none copies: the last ones of each round had the link to themselves.
+    let lawful = "plan.throttle={ law = \"aimd\", latency = \"4 ms\", start = 8, min = 1, max = 64 }";
+    let rate = "plan.throttle.rate=40 MB/s";
+    let (none, narrow) = (String::new(), link(40, "\"nas-1\""));
+    for (link, overrides) in [(&narrow, &[][..]), (&none, &[rate]), (&narrow, &[lawful]), (&none, &[lawful, rate])] {
+        let source = good(IDLE, link, &[&["plan.move.setup=2 s"], overrides].concat());
+        let bound = run(source.middle()).heads[0].bound;
+        let all: f64 =
+            Binding::ALL.iter().filter(|one| **one != Binding::NotItsTurn).map(|one| bound[*one as usize].secs()).sum();
+        assert!(bound[Binding::Link as usize].secs() > 0.95 * all, "{link} {overrides:?}: {bound:?}");
+    }
+}
+
+#[test]
 fn two_heads_on_a_link_share_it_fairly() {
     // Four copies from each head at once, since the first has fewer than its streams: eight on a link for four.
     let few = [

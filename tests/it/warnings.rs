@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use drawdown::scenario::starter;
+use drawdown::scenario::{ReadSettings, Source, starter};
 
 const DUBIOUS: &str = "my.toml:55:40: plan.order.within: has no effect in a forecast without --from";
 const LEFT_OUT: &str = "mailboxes.csv: 1 of 61 rows left out, as asked for (bytes not a size 1)";
@@ -148,6 +148,46 @@ fn a_date_expected_after_the_horizon_is_warned_of_and_its_verdict_says_why_it_is
     assert!(stderr.contains("is 2027-02-28, which lies after the horizon"), "{stderr}");
     let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(", the horizon lies before that date"), "{page}");
+}
+
+#[test]
+fn a_mailbox_whose_copy_takes_longer_than_a_forecast_follows_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let drawn = folder.path().join("drawn.toml");
+    fs::write(&drawn, starter()).unwrap();
+    let known = folder.path().join("my.toml");
+    let told = |path: &Path, settings: &[&str]| {
+        let alone = ["cost.change=0 % / day", "plan.move.messages=1000 / s"];
+        let overrides = alone.iter().chain(settings).map(|&setting| setting.to_owned()).collect();
+        let source = Source::read(path, &ReadSettings { overrides, allow_path: false }).expect("a scenario");
+        let warnings = source.warnings().iter().map(|problem| (problem.key.clone(), problem.message.clone()));
+        warnings.filter(|(_, message)| message.contains("a forecast takes that for 50.9 days")).collect::<Vec<_>>()
+    };
+    // 20 GB at the most; one of 35 MB where all are alike, and in the inventory.
+    let cases: [(&Path, &[&str], Option<(&str, &str)>); 9] = [
+        (&drawn, &[], None),
+        (&drawn, &["plan.move.stream=4.6 kB/s"], None),
+        (&drawn, &["plan.move.stream=4.5 kB/s"], Some(("stream", "size, 20.0 GB, takes 51.4 days"))),
+        (&drawn, &["plan.move.stream=4.6 kB/s", "cost.change=1 % / day"], Some(("stream", "takes 75.6 days"))),
+        (&drawn, &["plan.move.messages=0.1 / s"], None),
+        (
+            &drawn,
+            &["plan.move.messages=0.1 / s", "population.message.mean=40 kB"],
+            Some(("messages", "takes 57.9 days")),
+        ),
+        (&drawn, &["plan.move.stream=4 kB/s", "population.size.sigma=0.0"], None),
+        (&known, &["plan.move.stream=8 B/s"], None),
+        (&known, &["plan.move.stream=7 B/s"], Some(("stream", "size, 35.0 MB, takes 57.9 days"))),
+    ];
+    for (path, settings, expected) in cases {
+        let told = told(path, settings);
+        assert_eq!(told.len(), usize::from(expected.is_some()), "{settings:?}: {told:?}");
+        if let Some((key, message)) = expected {
+            assert_eq!(told[0].0, format!("plan.move.{key}"), "{settings:?}");
+            assert!(told[0].1.contains(message), "{settings:?}: {told:?}");
+        }
+    }
 }
 
 #[test]

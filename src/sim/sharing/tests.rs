@@ -133,6 +133,31 @@ fn a_link_holds_the_pairs_on_it_once_each_and_lets_them_go() {
     assert_eq!(speeds(&mut sharing), [free, ingest, ingest, free]);
 }
 
+#[test]
+fn copies_that_end_at_one_instant_were_all_held_by_what_held_them_until_then() {
+    // Each asks for 10: a link of 15 holds three of them, and not the last one by itself.
+    let flow = Flow { bytes_s: 10, ..flow(0) };
+    let mut sharing = with_link(Some((&[0], &[1], 15)));
+    for slot in 0..3 {
+        copy(&mut sharing, 0, (0, 1), slot, &flow);
+    }
+    sharing.settle(Time::default());
+    let (at, due) = sharing.first_due();
+    let end = Time::from_unix_micros(due);
+    for place in 0..3 {
+        assert_eq!(sharing.first_due(), (at, due));
+        let job = Job { head: HEAD, cluster: CLUSTER, place, flow, ..Job::FREE };
+        assert_eq!(sharing.end_first(end, at, &job), Limit::Link, "copy {place}");
+        sharing.settle(end);
+    }
+    // The one that comes after them is alone.
+    copy(&mut sharing, due, (0, 1), 3, &flow);
+    sharing.settle(end);
+    let (at, due) = sharing.first_due();
+    let job = Job { head: HEAD, cluster: CLUSTER, place: 0, flow, ..Job::FREE };
+    assert_eq!(sharing.end_first(Time::from_unix_micros(due), at, &job), Limit::Own);
+}
+
 proptest! {
     #[test]
     fn a_link_that_holds_nobody_changes_no_speed_in_its_last_digit(
