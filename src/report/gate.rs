@@ -8,7 +8,7 @@ pub use junit::junit;
 
 use super::comparison::Comparison;
 use super::wording::replications;
-use super::{Block, Report, Section, Tone, comparison, markdown, rows};
+use super::{Block, Report, Section, Tone, aside, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
 
@@ -48,6 +48,11 @@ impl<'a> Gate<'a> {
             Earlier::Compared(comparison) => Some(comparison),
             Earlier::NotAsked | Earlier::First | Earlier::Interrupted => None,
         }
+    }
+
+    /// What its readers should be careful about: what it was given, and what its forecast shows.
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(aside::warning(self.forecast)).collect()
     }
 
     /// Where no date may become later: whether that is so.
@@ -125,7 +130,7 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     for gate in gates {
         let replications = replications(gate.forecast.replications.len());
         let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications}", gate.file))];
-        blocks.extend(gate.warnings.iter().map(|text| Block::Line(Tone::Doubt, format!("Warning: {text}"))));
+        blocks.extend(gate.warnings().iter().map(|text| Block::Line(Tone::Doubt, format!("Warning: {text}"))));
         blocks.extend(rows::expectations(gate.forecast).blocks);
         blocks.extend(rows::answer(gate.forecast).blocks.into_iter().map(|block| match block {
             Block::Line(Tone::Strong, text) => Block::Line(Tone::Plain, text),
@@ -166,7 +171,7 @@ struct GatePart {
     replications: usize,
     /// Whether somebody ended the forecast early.
     incomplete: bool,
-    /// What is dubious in the scenario, and what was left out of its inventory.
+    /// What is dubious in the scenario, what was left out of its inventory, and what the dates excuse.
     warnings: Vec<String>,
     /// What is expected, and what came of it.
     expectations: Vec<ExpectationPart>,
@@ -225,7 +230,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         scenario: gate.forecast.scenario.name.clone(),
         replications: gate.forecast.replications.len(),
         incomplete: gate.forecast.rule.interrupted,
-        warnings: gate.warnings.to_vec(),
+        warnings: gate.warnings(),
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
         last_forecast: match gate.earlier {
             Earlier::NotAsked => "not asked for",

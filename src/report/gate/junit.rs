@@ -29,8 +29,9 @@ pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::Se
         }
         suite.add_test_cases(comparison_case(gate, doubt));
         suite.add_test_cases(cut_case(gate));
-        if !gate.warnings.is_empty() {
-            suite.set_system_out(gate.warnings.join("\n"));
+        let warnings = gate.warnings();
+        if !warnings.is_empty() {
+            suite.set_system_out(warnings.join("\n"));
         }
         report.add_test_suite(suite);
     }
@@ -43,7 +44,7 @@ fn without_skipped_in_all(text: &str, skipped: usize) -> String {
 }
 
 fn case(gate: &Gate<'_>, expected: &Expected, doubt: Doubt) -> TestCase {
-    let found = found(expected);
+    let found = found(expected, gate.forecast);
     let mut status = status(Some(doubt.resolve(expected.verdict)));
     if doubt.resolve(expected.verdict) != Verdict::Pass {
         status.set_message(format!("{}: {found}", expected.verdict.name()));
@@ -99,8 +100,9 @@ fn name(forecast: &Forecast, expected: &Expected) -> String {
     format!("{milestone} by {}", expected.expectation.by)
 }
 
-fn found(expected: &Expected) -> String {
-    if expected.has_passed { came_out(expected) } else { format!("in time {}", came_out(expected)) }
+fn found(expected: &Expected, forecast: &Forecast) -> String {
+    let came_out = came_out(expected, forecast);
+    if expected.has_passed { came_out } else { format!("in time {came_out}") }
 }
 
 #[cfg(test)]
