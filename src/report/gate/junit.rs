@@ -5,14 +5,12 @@
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Doubt, Earlier, Gate};
+use super::{Doubt, Earlier, Gate, NOT_LATER};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
 use crate::report::comparison;
 use crate::report::rows::came_out;
 
-/// The case of the comparison with the last forecast.
-const NOT_LATER: &str = "no date later than in the last forecast";
 /// The case of a forecast that is not whole.
 const WHOLE: &str = "the forecast was not ended early";
 
@@ -204,7 +202,21 @@ mod tests {
         assert_eq!(gate_of_open.not_later(), Some(Verdict::Inconclusive));
         let line = comparison::line(&open);
         assert!(line.contains("of all emptied nobody knows: 10 % of the replications"), "{line}");
+        let said = |gates: &[Gate<'_>]| {
+            let page = crate::report::gate::markdown(gates);
+            (page, serde_json::to_value(crate::report::gate::document(gates)).unwrap())
+        };
+        let (page, document) = said(&[gate(&forecast, Earlier::Compared(&comparison))]);
+        assert!(page.contains("1 of 4 expectations met, 2 not met, 1 inconclusive"), "{page}");
+        assert!(page.contains("fail: no date later than in the last forecast"), "{page}");
+        assert_eq!(document["gates"][0]["not_later"], "fail");
+        let (page, document) = said(&[gate_of_open]);
+        assert!(page.contains("inconclusive: no date later than in the last forecast"), "{page}");
+        assert_eq!(document["gates"][0]["not_later"], "inconclusive");
         let only_told = Gate { may_not_be_later: false, ..gate(&forecast, Earlier::Compared(&comparison)) };
+        let (page, document) = said(&[only_told]);
+        assert!(page.contains("1 of 3 expectations met") && !page.contains("no date later than"), "{page}");
+        assert!(document["gates"][0].get("not_later").is_none(), "{document}");
         let only_told = case_of(only_told, NOT_LATER).unwrap();
         assert!(!only_told.contains("message="), "{only_told}");
         assert_eq!(case_of(gate(&forecast, Earlier::NotAsked), WHOLE), None);
