@@ -87,19 +87,14 @@ pub(super) fn trends(forecast: &Forecast) -> Section {
         let header = ["", "first week", "last week", "", "interval"].map(str::to_owned).to_vec();
         blocks.push(Block::Table { header, rows });
         blocks.push(plain(
-            "Means of the first week and of the last full week before the head is empty, median of the replications; \
-             stays: within 5 %; users: from their load alone. The throttle refills what users free, so the total need not fall.",
+            "Means of the first week and of the last full week before the head is empty, median of the replications; the \
+             change is the median of each replication's own change; stays: within 5 %; users: from their load alone. The \
+             throttle refills what users free, so the total need not fall.",
         ));
     }
     for (name, head) in by_head(forecast) {
-        if let Some(trend) = head.trends.first().filter(|trend| trend.not_emptied > 0) {
-            let text = format!(
-                "{name}: of {} of {} replications, those emptied by the horizon; the others could change what is unclear.",
-                count(trend.compared as f64),
-                count(forecast.replications.len() as f64)
-            );
-            blocks.push(Block::Line(Tone::Doubt, text));
-        }
+        let text = compared(&head.trends, forecast.replications.len());
+        blocks.extend(text.map(|text| Block::Line(Tone::Doubt, format!("{name}: {text}"))));
         match head.trends.first() {
             None => blocks.push(plain(format!("{name}: no two full weeks to compare in enough replications."))),
             Some(trend) if trend.shared_days > 0 => blocks.push(plain(format!(
@@ -110,6 +105,24 @@ pub(super) fn trends(forecast: &Forecast) -> Section {
         }
     }
     section("Load and risk as mailboxes leave", blocks)
+}
+
+/// On which of the replications a head's trends stand, where it is not on all of them.
+fn compared(trends: &[Trend], all: usize) -> Option<String> {
+    // What begins at nothing has no change and stands on fewer: the others tell for how many there were two weeks.
+    let trend = trends.iter().max_by_key(|trend| trend.compared)?;
+    let of = format!("of {} of {} replications", count(trend.compared as f64), count(all as f64));
+    let is_fast = trend.compared + trend.not_emptied < all;
+    let text = match (is_fast, trend.not_emptied > 0) {
+        (false, false) => return None,
+        (false, true) => "those emptied by the horizon; the others could change what is unclear.",
+        (true, false) => "the slow ones; those that empty it sooner have no two weeks to compare.",
+        (true, true) => {
+            "neither the fastest, which have no two weeks to compare, nor those not emptied by the horizon, which could \
+             change what is unclear."
+        }
+    };
+    Some(format!("{of}, {text}"))
 }
 
 /// What users go through.
@@ -278,6 +291,36 @@ mod tests {
             let page = anstream::adapter::strip_str(&page).to_string();
             page.split_whitespace().collect::<Vec<_>>().join(" ")
         })
+    }
+
+    #[test]
+    fn trends_say_on_which_replications_they_stand() {
+        // The first head is emptied after a third of the time: within a week in four of five replications.
+        let told = |fast: f64, is_late: fn(u32) -> bool| {
+            let days = move |r: u32| if r.is_multiple_of(5) { 30.0 } else { fast };
+            made(100, &move |r| {
+                let mut outcome = outcome(r, days(r));
+                if is_late(r) {
+                    outcome.reached[0] = None;
+                }
+                outcome
+            })
+        };
+        let slow = "head-1: of 20 of 100 replications, the slow ones; those that empty it sooner have no two weeks";
+        let both = "head-1: of 10 of 100 replications, neither the fastest,";
+        let late = "head-1: of 90 of 100 replications, those emptied by the horizon;";
+        let none: fn(u32) -> bool = |_| false;
+        for (forecast, said) in [
+            (told(18.0, none), slow),
+            (told(18.0, |r| r.is_multiple_of(10)), both),
+            (told(30.0, |r| r.is_multiple_of(10)), late),
+        ] {
+            for page in pages(&forecast) {
+                assert!(page.contains(said), "{said}: {page}");
+                assert!(page.contains("the change is the median of each replication's own change"), "{page}");
+            }
+        }
+        assert!(pages(&told(30.0, none)).iter().all(|page| !page.contains("head-1: of ")));
     }
 
     #[test]
