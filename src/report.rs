@@ -4,6 +4,7 @@
 //! `run.json`.
 
 pub mod announcement;
+mod aside;
 mod chart;
 pub mod comparison;
 pub mod document;

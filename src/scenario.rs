@@ -59,7 +59,7 @@ pub use load::{
 pub use notes::{Note, NoteKind};
 pub use price::Price;
 pub use problems::{Place, Problem, Problems, SourceText};
-pub use quantity::parse_span;
+pub use quantity::{parse_span, same_unit};
 pub use schema::schema;
 pub use source::{ReadSettings, Source, UncertainInput, Watch};
 

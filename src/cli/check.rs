@@ -260,8 +260,7 @@ fn done(gates: &[Gate<'_>], doubt: Doubt) -> Done {
             Verdict::Fail => Done::NotMet,
             Verdict::Inconclusive => Done::Inconclusive,
         };
-        let later = gate.not_later().map(verdict);
-        gate.forecast.expectations.iter().map(move |expected| verdict(expected.verdict)).chain(interrupted).chain(later)
+        gate.verdicts().map(verdict).chain(interrupted)
     });
     verdicts.max().unwrap_or(Done::Complete)
 }

@@ -1,6 +1,7 @@
 //! `drawdown inventory`: a row for each mailbox, from what is there.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -117,11 +118,22 @@ fn export(path: &Path, arguments: &Arguments) -> Result<BTreeMap<String, Exporte
     read_export(path, &columns).map_err(|problems| Failure::Input(problems.to_string()))
 }
 
-/// Every Maildir below a folder: one that has `cur` and `new`. Nothing is looked for inside one, and links are not followed.
+/// Every Maildir below a folder: one that has `cur` and `new`. Nothing is looked for inside one, and links are not followed. What a
+/// migration has left of a mailbox that has moved is none, and is told.
 fn maildirs(root: &Path, arguments: &Arguments) -> Result<BTreeMap<String, Exported>, Failure> {
     let failed = |error: io::Error| Failure::Run(format!("{}: {error}", root.display()));
     let handle = Root::open(root).map_err(failed)?;
-    let paths = find(root)?;
+    let Maildirs { paths, old_copies } = find(root)?;
+    if old_copies > 0 {
+        let (copies, are) = if old_copies == 1 { ("copy", "is") } else { ("copies", "are") };
+        writeln!(
+            io::stderr(),
+            "{}: {old_copies} old {copies} of a migration (*{}, *{}) {are} left out",
+            root.display(),
+            maildir::MOVING,
+            maildir::PURGING
+        )?;
+    }
     if paths.is_empty() {
         return Err(Failure::Input(format!("{}: no Maildir below it: no folder has cur and new", root.display())));
     }
@@ -144,9 +156,17 @@ fn maildirs(root: &Path, arguments: &Arguments) -> Result<BTreeMap<String, Expor
     Err(Failure::Input(wrong.join("\n")))
 }
 
-/// The Maildirs below a folder, by their paths below it, sorted.
-fn find(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
+/// What is below a folder.
+struct Maildirs {
+    /// Of each its path below the folder, sorted.
+    paths: Vec<PathBuf>,
+    /// How many are what is left behind a fence, or half removed: their mailboxes are elsewhere.
+    old_copies: usize,
+}
+
+/// The Maildirs below a folder.
+fn find(root: &Path) -> Result<Maildirs, Failure> {
+    let (mut found, mut old_copies) = (Vec::new(), 0);
     let mut waiting = vec![PathBuf::new()];
     while let Some(below) = waiting.pop() {
         let path = root.join(&below);
@@ -158,14 +178,25 @@ fn find(root: &Path) -> Result<Vec<PathBuf>, Failure> {
                 folders.push(entry.file_name());
             }
         }
-        if ["cur", "new"].iter().all(|wanted| folders.iter().any(|folder| folder == wanted)) {
+        if is_old_copy(root, &below) {
+            old_copies += 1;
+        } else if ["cur", "new"].iter().all(|wanted| folders.iter().any(|folder| folder == wanted)) {
             found.push(below);
         } else {
             waiting.extend(folders.iter().map(|folder| below.join(folder)));
         }
     }
     found.sort();
-    Ok(found)
+    Ok(Maildirs { paths: found, old_copies })
+}
+
+/// By its name, since one that is being removed may have lost any of its folders; a mailbox that happens to be called so stands
+/// beside the one whose old copy it would be.
+fn is_old_copy(root: &Path, below: &Path) -> bool {
+    let name = below.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let plain = [maildir::MOVING, maildir::PURGING].iter().find_map(|ending| name.strip_suffix(ending));
+    let is_mailbox = |plain: &str| root.join(below).with_file_name(plain).is_dir();
+    plain.is_some_and(|plain| !plain.is_empty() && !is_mailbox(plain))
 }
 
 /// Looks at Maildirs, several at once; in their order.

@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let scenario = source.realise(&mut |key| uniform(run, key));
     let mut sink = Sink::open(arguments)?;
     let mut lines = TraceLines::new(&scenario);
-    // The simulation cannot be left half-way; after the limit, or when nobody reads, its rows are dropped.
+    // The simulation cannot be left half-way; after the limit, or when nobody reads and no file is written, its rows are dropped.
     let mut result = Ok(());
     sim::trace(&scenario, run, &mut |row| {
         if result.is_ok()
@@ -61,7 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 /// Where the lines go.
 struct Sink {
     left: u64,
-    text: BufWriter<io::Stdout>,
+    /// None when nobody reads it any more and there is a file to be finished.
+    text: Option<BufWriter<io::Stdout>>,
     csv: Option<BufWriter<File>>,
 }
 
@@ -77,7 +78,7 @@ impl Sink {
             .as_ref()
             .map(|path| open(path).map_err(|error: io::Error| Failure::Run(format!("{}: {error}", path.display()))));
         let left = arguments.limit.unwrap_or(u64::MAX);
-        Ok(Self { left, text: BufWriter::new(io::stdout()), csv: csv.transpose()? })
+        Ok(Self { left, text: Some(BufWriter::new(io::stdout())), csv: csv.transpose()? })
     }
 
     fn write(&mut self, scenario: &Scenario, line: &TraceLine) -> io::Result<()> {
@@ -88,13 +89,25 @@ impl Sink {
         if let Some(file) = &mut self.csv {
             file.write_all(csv(scenario, line).as_bytes())?;
         }
-        self.text.write_all(text(scenario, line).as_bytes())
+        self.say(|out| out.write_all(text(scenario, line).as_bytes()))
+    }
+
+    /// A reader that has seen enough, such as `head`, ends the text alone: a file that was asked for is written to its end.
+    fn say(&mut self, write: impl FnOnce(&mut BufWriter<io::Stdout>) -> io::Result<()>) -> io::Result<()> {
+        match self.text.as_mut().map_or(Ok(()), write) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.csv.is_some() => {
+                // What it still holds is for nobody, and must not be tried again.
+                let _ = self.text.take().map(BufWriter::into_parts);
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(file) = &mut self.csv {
             file.flush()?;
         }
-        self.text.flush()
+        self.say(BufWriter::flush)
     }
 }

@@ -17,6 +17,7 @@ use self::earlier::Earlier;
 #[cfg(test)]
 pub(super) use self::record::schema;
 use self::record::{DateRecord, Record, SCHEMA_VERSION};
+use super::aside;
 use super::spoken::{Speaker, Spoken};
 use super::standing::{self, Standing};
 use super::wording::{count, local, percent, shown, utc};
@@ -222,6 +223,8 @@ struct Known<'a> {
     scenario: &'a Scenario,
     milestone: Milestone,
     told: Told,
+    /// Mailboxes that wait for a person, where they are too many to be left out of its sentence.
+    excused: Option<f64>,
 }
 
 fn told_of(forecast: &Forecast) -> impl Iterator<Item = Known<'_>> {
@@ -233,6 +236,7 @@ fn told_of(forecast: &Forecast) -> impl Iterator<Item = Known<'_>> {
         scenario,
         milestone: one.milestone,
         told: told(one, scenario),
+        excused: aside::excused(forecast, one.milestone),
     })
 }
 
@@ -286,10 +290,16 @@ impl Known<'_> {
     /// What is waited for, with its verb: now, expected, in the future.
     fn what(&self) -> What {
         let name = self.name();
-        let (is, be, rest) = match self.milestone {
-            Milestone::HeadEmptied { .. } => ("is", "be", "empty"),
-            Milestone::ClusterOpened { .. } => ("takes", "take", "its first mailboxes"),
-            _ => ("are", "be", "off the old storage"),
+        let (name, is, be, rest) = match (self.milestone, self.excused) {
+            (Milestone::HeadEmptied { .. }, None) => (name, "is", "be", "empty".to_owned()),
+            (Milestone::HeadEmptied { .. }, Some(number)) => {
+                (name, "is", "be", format!("empty but for about {}", mailboxes(number)))
+            }
+            (Milestone::ClusterOpened { .. }, _) => (name, "takes", "take", "its first mailboxes".to_owned()),
+            (_, None) => (name, "are", "be", "off the old storage".to_owned()),
+            (_, Some(number)) => {
+                (format!("{name} but about {}", count(number)), "are", "be", "off the old storage".to_owned())
+            }
         };
         What {
             now: format!("{name} {is} {rest}"),
@@ -374,7 +384,11 @@ fn progress(standing: Standing, done: bool) -> Progress {
 /// "36 mailboxes", where a person has to see to some before they can move.
 fn set_aside(forecast: &Forecast) -> Option<String> {
     let aside = forecast.heads.iter().map(|head| head.impact.set_aside).sum::<f64>().round();
-    (aside >= 1.0).then(|| format!("{} mailbox{}", count(aside), if aside < 2.0 { "" } else { "es" }))
+    (aside >= 1.0).then(|| mailboxes(aside))
+}
+
+fn mailboxes(number: f64) -> String {
+    format!("{} mailbox{}", count(number), if number < 1.5 { "" } else { "es" })
 }
 
 /// After some days at most, and at the next milestone where that may come before.

@@ -8,7 +8,7 @@ pub use junit::junit;
 
 use super::comparison::Comparison;
 use super::wording::replications;
-use super::{Block, Report, Section, Tone, comparison, markdown, rows};
+use super::{Block, Report, Section, Tone, aside, comparison, markdown, rows};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
 
@@ -50,6 +50,16 @@ impl<'a> Gate<'a> {
         }
     }
 
+    /// What its readers should be careful about: what it was given, and what its forecast shows.
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(aside::warning(self.forecast)).collect()
+    }
+
+    /// What decides how the program ends: of each expectation, and of no date being later where that is asked for.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + use<'a> {
+        self.forecast.expectations.iter().map(|expected| expected.verdict).chain(self.not_later())
+    }
+
     /// Where no date may become later: whether that is so.
     #[must_use]
     pub fn not_later(&self) -> Option<Verdict> {
@@ -87,6 +97,8 @@ impl Doubt {
     }
 }
 
+/// What is asked for where no date may become later.
+const NOT_LATER: &str = "no date later than in the last forecast";
 /// What is said where nothing was published before.
 const FIRST: &str = "No forecast was published before: nothing to compare with.";
 /// What is said where the comparison was ended before it was through.
@@ -95,20 +107,20 @@ const INTERRUPTED: &str = "INCOMPLETE: the comparison with the last forecast was
 /// The gates as a page: the worst first, then the dates of each scenario.
 #[must_use]
 pub fn report(gates: &[Gate<'_>]) -> Report {
-    let all = || gates.iter().flat_map(|gate| &gate.forecast.expectations);
-    let of = |wanted| all().filter(|expected| expected.verdict == wanted).count();
+    let verdicts: Vec<Verdict> = gates.iter().flat_map(Gate::verdicts).collect();
+    let of = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
     let (passed, failed, doubtful) = (of(Verdict::Pass), of(Verdict::Fail), of(Verdict::Inconclusive));
     let tone = match (failed, doubtful) {
         (0, 0) => Tone::Good,
         (0, _) => Tone::Doubt,
         (_, _) => Tone::Bad,
     };
-    let expectations = if all().count() == 1 { "expectation" } else { "expectations" };
-    let mut counts = vec![format!("{passed} of {} {expectations} met", all().count())];
+    let expectations = if verdicts.len() == 1 { "expectation" } else { "expectations" };
+    let mut counts = vec![format!("{passed} of {} {expectations} met", verdicts.len())];
     counts.extend((failed > 0).then(|| format!("{failed} not met")));
     counts.extend((doubtful > 0).then(|| format!("{doubtful} inconclusive")));
     let mut first = Vec::new();
-    if all().next().is_some() {
+    if !verdicts.is_empty() {
         first.push(Block::Line(tone, counts.join(", ")));
     }
     let of = |gate: &Gate<'_>| if gates.len() > 1 { format!("{}: ", gate.file) } else { String::new() };
@@ -125,8 +137,9 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
     for gate in gates {
         let replications = replications(gate.forecast.replications.len());
         let mut blocks = vec![Block::Line(Tone::Plain, format!("{}: {replications}", gate.file))];
-        blocks.extend(gate.warnings.iter().map(|text| Block::Line(Tone::Doubt, format!("Warning: {text}"))));
+        blocks.extend(gate.warnings().iter().map(|text| Block::Line(Tone::Doubt, format!("Warning: {text}"))));
         blocks.extend(rows::expectations(gate.forecast).blocks);
+        blocks.extend(gate.not_later().map(not_later));
         blocks.extend(rows::answer(gate.forecast).blocks.into_iter().map(|block| match block {
             Block::Line(Tone::Strong, text) => Block::Line(Tone::Plain, text),
             other => other,
@@ -135,6 +148,11 @@ pub fn report(gates: &[Gate<'_>]) -> Report {
         sections.extend(gate.comparison().map(|one| comparison::section(one, gate.forecast)));
     }
     Report { title: "Dates expected".into(), sections }
+}
+
+/// A verdict like that of an expectation: it decides how the program ends just as well.
+fn not_later(verdict: Verdict) -> Block {
+    Block::Line(rows::tone_of(verdict), format!("{}: {NOT_LATER}", verdict.name()))
 }
 
 /// The gates as Markdown, for the summary of a pipeline.
@@ -166,12 +184,16 @@ struct GatePart {
     replications: usize,
     /// Whether somebody ended the forecast early.
     incomplete: bool,
-    /// What is dubious in the scenario, and what was left out of its inventory.
+    /// What is dubious in the scenario, what was left out of its inventory, and what the dates excuse.
     warnings: Vec<String>,
     /// What is expected, and what came of it.
     expectations: Vec<ExpectationPart>,
     /// `compared`, `none was published`, `the comparison was ended early` or `not asked for`.
     last_forecast: &'static str,
+    /// Whether no date has become later, where that was asked for and there is something to compare with: `pass`, `fail` or
+    /// `inconclusive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_later: Option<&'static str>,
     /// What has changed since the forecast that was published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     since_last_forecast: Option<comparison::ComparisonPart>,
@@ -225,7 +247,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
         scenario: gate.forecast.scenario.name.clone(),
         replications: gate.forecast.replications.len(),
         incomplete: gate.forecast.rule.interrupted,
-        warnings: gate.warnings.to_vec(),
+        warnings: gate.warnings(),
         expectations: gate.forecast.expectations.iter().map(|expected| part(gate.forecast, expected)).collect(),
         last_forecast: match gate.earlier {
             Earlier::NotAsked => "not asked for",
@@ -233,6 +255,7 @@ pub fn document(gates: &[Gate<'_>]) -> Document {
             Earlier::Interrupted => "the comparison was ended early",
             Earlier::Compared(_) => "compared",
         },
+        not_later: gate.not_later().map(Verdict::name),
         since_last_forecast: gate.comparison().map(comparison::document),
     };
     Document {

@@ -1,7 +1,7 @@
 //! The answer and the dates.
 
 use super::wording::{Calendar, count, percent, plus_minus, replications};
-use super::{Block, Section, Tone};
+use super::{Block, Section, Tone, aside};
 use crate::fleet::MailboxId;
 use crate::forecast::expect::{Expected, Verdict};
 use crate::forecast::quantile::{P10, P50, P80, P90, When};
@@ -51,10 +51,14 @@ fn full_at(plan: &ClusterPlan) -> String {
     }
 }
 
-fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) {
+fn subject(forecast: &Forecast, milestone: Milestone) -> (String, &'static str) {
+    let scenario = &forecast.scenario;
+    let all_of = |name: &str| all_of(name, forecast, milestone);
     match milestone {
-        Milestone::HeadEmptied { head, .. } => (format!("{} is empty", scenario.heads[head.index()]), "is not emptied"),
-        Milestone::AllEmptied => ("Everything is off the old storage".into(), "is not reached"),
+        Milestone::HeadEmptied { head, .. } => {
+            (format!("{} is empty", all_of(&scenario.heads[head.index()])), "is not emptied")
+        }
+        Milestone::AllEmptied => (format!("{} is off the old storage", all_of("Everything")), "is not reached"),
         Milestone::ClusterOpened { cluster } => {
             (format!("{} takes its first mailbox", scenario.clusters[cluster.index()]), "is not needed")
         }
@@ -66,9 +70,15 @@ fn subject(scenario: &Scenario, milestone: Milestone) -> (String, &'static str) 
     }
 }
 
+/// "Everything", or "Everything, but for about 1,902 mailboxes that wait for a person,".
+fn all_of(name: &str, forecast: &Forecast, milestone: Milestone) -> String {
+    let but_for = aside::but_for(forecast, milestone);
+    but_for.map_or_else(|| name.to_owned(), |but_for| format!("{name}, {but_for},"))
+}
+
 /// A milestone in a sentence.
 pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calendar: &Calendar<'_>) -> String {
-    let (subject, otherwise) = subject(&forecast.scenario, milestone.milestone);
+    let (subject, otherwise) = subject(forecast, milestone.milestone);
     let never = match milestone.never {
         0 => String::new(),
         some => format!("; {otherwise} in {}", percent(f64::from(some) / forecast.replications.len() as f64)),
@@ -121,12 +131,12 @@ pub(super) fn is_dated(forecast: &Forecast) -> bool {
 /// The answer in one sentence, for people who know nothing of the forecast.
 pub(super) fn headline(forecast: &Forecast) -> String {
     let calendar = Calendar::new(&forecast.scenario);
-    let off = "All mailboxes are off the old storage";
     let Some(all) = forecast.milestones.iter().find(|one| one.milestone == Milestone::AllEmptied) else {
         return "This forecast does not ask when all mailboxes are off the old storage".to_owned();
     };
+    let off = format!("{} are off the old storage", all_of("All mailboxes", forecast, all.milestone));
     match all.at(P50).map(|estimate| estimate.value) {
-        None => few(off, "some stay", all, forecast),
+        None => few(&off, "some stay", all, forecast),
         Some(When::Never) => {
             format!("Some mailboxes stay on the old storage {}", in_of(all.never, forecast))
         }
@@ -135,7 +145,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
             calendar.long(forecast.scenario.horizon),
             in_of(all.censored, forecast)
         ),
-        Some(When::At(time)) if calendar.already(time) => format!("{} {}", already(off), calendar.since(time)),
+        Some(When::At(time)) if calendar.already(time) => format!("{} {}", already(&off), calendar.since(time)),
         Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
     }
 }
@@ -161,7 +171,7 @@ pub(super) fn staying(forecast: &Forecast) -> Option<String> {
 }
 
 /// Mailboxes that the plan leaves on the heads: what has moved before is excluded from nothing.
-fn excluded(scenario: &Scenario) -> usize {
+pub(super) fn excluded(scenario: &Scenario) -> usize {
     let is_left = |mailbox: &&MailboxId| {
         let home = scenario.facts.as_ref().and_then(|facts| facts.fleet.home.get(mailbox.index()));
         home.is_none_or(|home| !home.is_cluster())
@@ -318,7 +328,7 @@ fn widths(forecast: &Forecast) -> Vec<Block> {
 }
 
 /// How an expectation has come out: in how many replications, or what happened where its date has passed.
-pub(super) fn came_out(expected: &Expected) -> String {
+pub(super) fn came_out(expected: &Expected, forecast: &Forecast) -> String {
     let said = match expected.verdict {
         Verdict::Pass => "the day has passed, and it was in time",
         Verdict::Fail => "the day has passed, and it was not in time",
@@ -327,30 +337,39 @@ pub(super) fn came_out(expected: &Expected) -> String {
     if expected.has_passed {
         return said.to_owned();
     }
+    let but_for = aside::but_for(forecast, expected.expectation.milestone);
     format!(
-        "in {} of the replications ({:.1} to {:.1} %), wanted {}",
+        "in {} of the replications ({:.1} to {:.1} %), wanted {}{}",
         percent(expected.probability),
         expected.low * 100.0,
         expected.high * 100.0,
         expected.expectation.probability,
+        but_for.map_or_else(String::new, |but_for| format!(", {but_for}")),
     )
+}
+
+/// How a verdict is meant.
+pub(super) const fn tone_of(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Pass => Tone::Good,
+        Verdict::Fail => Tone::Bad,
+        Verdict::Inconclusive => Tone::Doubt,
+    }
 }
 
 /// The planner's expectations.
 pub(super) fn expectations(forecast: &Forecast) -> Section {
     let line = |expected: &Expected| {
-        let tone = match expected.verdict {
-            Verdict::Pass => Tone::Good,
-            Verdict::Fail => Tone::Bad,
-            Verdict::Inconclusive => Tone::Doubt,
-        };
+        let is_but_for = aside::but_for(forecast, expected.expectation.milestone).is_some();
+        let is_met = expected.verdict == Verdict::Pass;
+        let tone = if is_met && is_but_for { Tone::Doubt } else { tone_of(expected.verdict) };
         let text = format!(
             "{}: {} by {}{} {}",
             expected.verdict.name(),
             forecast.scenario.milestone_name(&expected.expectation.milestone),
             expected.expectation.by,
             if expected.has_passed { ":" } else { "" },
-            came_out(expected),
+            came_out(expected, forecast),
         );
         let is_open = expected.verdict == Verdict::Inconclusive && !expected.has_passed;
         let text = if is_open && expected.expectation.before > forecast.scenario.horizon {

@@ -87,19 +87,14 @@ pub(super) fn trends(forecast: &Forecast) -> Section {
         let header = ["", "first week", "last week", "", "interval"].map(str::to_owned).to_vec();
         blocks.push(Block::Table { header, rows });
         blocks.push(plain(
-            "Means of the first week and of the last full week before the head is empty, median of the replications; \
-             stays: within 5 %; users: from their load alone. The throttle refills what users free, so the total need not fall.",
+            "Means of the first week and of the last full week before the head is empty, median of the replications; the \
+             change is the median of each replication's own change; stays: within 5 %; users: from their load alone. The \
+             throttle refills what users free, so the total need not fall.",
         ));
     }
     for (name, head) in by_head(forecast) {
-        if let Some(trend) = head.trends.first().filter(|trend| trend.not_emptied > 0) {
-            let text = format!(
-                "{name}: of {} of {} replications, those emptied by the horizon; the others could change what is unclear.",
-                count(trend.compared as f64),
-                count(forecast.replications.len() as f64)
-            );
-            blocks.push(Block::Line(Tone::Doubt, text));
-        }
+        let text = compared(&head.trends, forecast.replications.len());
+        blocks.extend(text.map(|text| Block::Line(Tone::Doubt, format!("{name}: {text}"))));
         match head.trends.first() {
             None => blocks.push(plain(format!("{name}: no two full weeks to compare in enough replications."))),
             Some(trend) if trend.shared_days > 0 => blocks.push(plain(format!(
@@ -110,6 +105,24 @@ pub(super) fn trends(forecast: &Forecast) -> Section {
         }
     }
     section("Load and risk as mailboxes leave", blocks)
+}
+
+/// On which of the replications a head's trends stand, where it is not on all of them.
+fn compared(trends: &[Trend], all: usize) -> Option<String> {
+    // What begins at nothing has no change and stands on fewer: the others tell for how many there were two weeks.
+    let trend = trends.iter().max_by_key(|trend| trend.compared)?;
+    let of = format!("of {} of {} replications", count(trend.compared as f64), count(all as f64));
+    let is_fast = trend.compared + trend.not_emptied < all;
+    let text = match (is_fast, trend.not_emptied > 0) {
+        (false, false) => return None,
+        (false, true) => "those emptied by the horizon; the others could change what is unclear.",
+        (true, false) => "the slow ones; those that empty it sooner have no two weeks to compare.",
+        (true, true) => {
+            "neither the fastest, which have no two weeks to compare, nor those not emptied by the horizon, which could \
+             change what is unclear."
+        }
+    };
+    Some(format!("{of}, {text}"))
 }
 
 /// What users go through.
@@ -132,10 +145,11 @@ pub(super) fn users(forecast: &Forecast) -> Section {
     let all = forecast.replications.len().max(1) as f64;
     let locked: f64 = forecast.replications.iter().map(|one| one.outcome.locked_s).sum::<f64>() / all;
     let moved: f64 = forecast.replications.iter().map(|one| one.outcome.moved as f64).sum::<f64>() / all;
+    // How many switches there were is not known: a switch that fails has locked its user out, too.
     let each = if moved > 0.0 { locked / moved } else { 0.0 };
     let text = format!(
         "Means of a replication. Minutes are slow above the objective of {objective} ms; those without the migration are at the \
-         same instants. Outages are as expected. {} mailboxes are moved; a switch locks its user out for {} s.",
+         same instants. Outages are as expected. {} mailboxes are moved; for each its user is locked out for {} s, by failed switches too.",
         count(moved),
         figure(each),
     );
@@ -262,4 +276,61 @@ pub(super) fn repeat(about: &About) -> Section {
     let blocks =
         vec![plain(about.command.clone()), plain(format!("Scenario {hash}, version {}.", env!("CARGO_PKG_VERSION")))];
     section("To repeat it", blocks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::testing::{days_of, made, outcome};
+    use crate::report::{About, markdown, report, terminal};
+
+    /// As it reads on the terminal and in Markdown, however its lines are broken.
+    fn pages(forecast: &Forecast) -> [String; 2] {
+        let page = report(forecast, &About::default());
+        [terminal::render(&page), markdown::render(&page)].map(|page| {
+            let page = anstream::adapter::strip_str(&page).to_string();
+            page.split_whitespace().collect::<Vec<_>>().join(" ")
+        })
+    }
+
+    #[test]
+    fn trends_say_on_which_replications_they_stand() {
+        // The first head is emptied after a third of the time: within a week in four of five replications.
+        let told = |fast: f64, is_late: fn(u32) -> bool| {
+            let days = move |r: u32| if r.is_multiple_of(5) { 30.0 } else { fast };
+            made(100, &move |r| {
+                let mut outcome = outcome(r, days(r));
+                if is_late(r) {
+                    outcome.reached[0] = None;
+                }
+                outcome
+            })
+        };
+        let slow = "head-1: of 20 of 100 replications, the slow ones; those that empty it sooner have no two weeks";
+        let both = "head-1: of 10 of 100 replications, neither the fastest,";
+        let late = "head-1: of 90 of 100 replications, those emptied by the horizon;";
+        let none: fn(u32) -> bool = |_| false;
+        for (forecast, said) in [
+            (told(18.0, none), slow),
+            (told(18.0, |r| r.is_multiple_of(10)), both),
+            (told(30.0, |r| r.is_multiple_of(10)), late),
+        ] {
+            for page in pages(&forecast) {
+                assert!(page.contains(said), "{said}: {page}");
+                assert!(page.contains("the change is the median of each replication's own change"), "{page}");
+            }
+        }
+        assert!(pages(&told(30.0, none)).iter().all(|page| !page.contains("head-1: of ")));
+    }
+
+    #[test]
+    fn a_lock_is_told_of_a_mailbox_and_not_of_a_switch() {
+        // 800,000 s for 399,996 mailboxes, whose switches may have failed any number of times.
+        for page in pages(&made(100, &|r| outcome(r, days_of(r)))) {
+            let said =
+                "399,996 mailboxes are moved; for each its user is locked out for 2.00 s, by failed switches too.";
+            assert!(page.contains(said), "{page}");
+            assert!(!page.contains("a switch locks"), "{page}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a reader of the forecast should be careful about.
 
 use super::wording::percent;
-use super::{About, inventory};
+use super::{About, aside, inventory};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
 use crate::migration::message::{Binding, Milestone};
 use crate::scenario::{Problem, Source};
@@ -35,6 +35,7 @@ pub(super) fn warnings(forecast: &Forecast, about: &About) -> Vec<String> {
             "{share} of the replications had not finished by the horizon: they count as later than every date"
         ));
     }
+    warnings.extend(aside::warning(forecast));
     warnings.extend(forecast.milestones.iter().filter_map(|milestone| narrow(forecast, milestone, about)));
     warnings.extend(about.warnings.iter().cloned());
     warnings

@@ -51,6 +51,8 @@ pub(crate) fn order(
     let mailboxes = Mailboxes::new(file, inventory);
     let excluded = order.get("excluded").map(Item::list).unwrap_or_default();
     plan.excluded = excluded.iter().filter_map(|item| mailboxes.find(item, reader)).collect();
+    plan.excluded.sort_unstable();
+    plan.excluded.dedup();
     for item in order.get("scheduled").map(Item::list).unwrap_or_default() {
         reader.section();
         let at = instant(zone, item.get("at"), reader, Edge::Start);
@@ -59,11 +61,13 @@ pub(crate) fn order(
             if plan.scheduled.iter().any(|scheduled| scheduled.0 == mailbox) {
                 reader.problem(named, format!("is {}, which has a date of its own already", named.place.excerpt()));
             }
+            if plan.excluded.binary_search(&mailbox).is_ok() {
+                let text = format!("is {}, which is excluded: it would never move", named.place.excerpt());
+                reader.problem(named, text);
+            }
             plan.scheduled.push((mailbox, at));
         }
     }
-    plan.excluded.sort_unstable();
-    plan.excluded.dedup();
     plan.scheduled.sort_by_key(|scheduled| (scheduled.1, scheduled.0));
     waves(order, &mut plan, reader);
     plan

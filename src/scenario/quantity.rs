@@ -146,6 +146,18 @@ impl Measure {
     }
 }
 
+/// Whether two texts of a unit are of the same one: `day` and `days`, `/d` and `/ day`.
+#[must_use]
+pub fn same_unit(one: &str, other: &str) -> bool {
+    let sizes = |text: &str| SPANS.iter().find(|unit| unit.0 == text).map(|unit| (unit.1, unit.2));
+    let is_same = |one: &str, other: &str| {
+        let (one, other) = (one.trim(), other.trim());
+        one == other || sizes(one).is_some_and(|size| sizes(other) == Some(size))
+    };
+    one.split('/').count() == other.split('/').count()
+        && one.split('/').zip(other.split('/')).all(|(one, other)| is_same(one, other))
+}
+
 fn scaled(value: f64, units: &[Unit]) -> String {
     let decimal = units.iter().filter(|unit| !unit.0.ends_with("iB"));
     let unit = decimal.rev().find(|unit| value.abs() >= unit.1).unwrap_or(&units[0]);

@@ -98,6 +98,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "within = \"inventory\" }",
         "scheduled = [{ mailbox = 7, at = 2027-01-20 }, { mailbox = 7, at = 2027-02-20 }] }",
     ),
+    (
+        "a date for a mailbox that is excluded",
+        "within = \"inventory\" }",
+        "excluded = [9, 7], scheduled = [{ mailbox = 7, at = 2027-01-20 }] }",
+    ),
     ("a name that is too long", "heads = [\"head-1\"]", "heads = [\"head-1\", \"b\"]"),
     ("no cluster before the horizon", "# in_service = 2027-01-20", "in_service = 2030-01-20"),
     ("an unknown milestone", "milestone = \"head-1 emptied\"", "milestone = \"head-1 is empty\""),

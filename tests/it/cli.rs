@@ -215,6 +215,26 @@ fn an_interrupted_forecast_keeps_what_is_complete_and_exits_with_12() {
 }
 
 #[test]
+fn a_reader_who_has_seen_enough_does_not_cut_the_file_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |csv: &str| {
+        let mut trace = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"));
+        trace.arg("trace").arg(scenario("constant-rate.toml")).arg("--csv").arg(folder.path().join(csv));
+        trace.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        trace
+    };
+    let whole = trace("whole.csv").output().unwrap();
+    assert!(whole.status.success(), "{}", whole.status);
+    let mut cut = trace("cut.csv").spawn().unwrap();
+    std::io::Read::read_exact(&mut cut.stdout.take().unwrap(), &mut [0; 64]).unwrap();
+    let cut = cut.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&cut.stderr), "");
+    assert!(cut.status.success(), "{}", cut.status);
+    let read = |csv: &str| std::fs::read(folder.path().join(csv)).unwrap();
+    assert!(read("whole.csv") == read("cut.csv"), "the file has {} bytes", read("cut.csv").len());
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
     let mut trace = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"))
         .arg("trace")

@@ -85,8 +85,14 @@ fn maildirs_become_rows_that_a_scenario_can_be_forecast_from() {
             fs::write(maildir.join(format!(".Sent/new/{number}.host,S=70")), "1234567").unwrap();
         }
     }
+    // What a migration leaves behind a fence, and while it removes it, is no mailbox.
+    for old in ["example.org/dan.moving/cur", "example.org/dan.moving/new", "example.net/eve/Maildir.purging/cur"] {
+        fs::create_dir_all(folder.path().join("mail").join(old)).unwrap();
+    }
+    fs::write(folder.path().join("mail/example.org/dan"), "a fence").unwrap();
     let write = ["inventory", "head-1=mail", "--names", "address", "--output", "boxes.csv"];
-    drawdown(folder.path(), &write).success();
+    let said = stderr(&drawdown(folder.path(), &write).success());
+    assert!(said.contains("mail: 2 old copies of a migration (*.moving, *.purging) are left out"), "{said}");
     let text = fs::read_to_string(folder.path().join("boxes.csv")).unwrap();
     let rows = "ann@example.org,head-1,225,6\nbob@example.org,head-1,0,0\ncy@example.net,head-1,75,2\n";
     assert_eq!(text, format!("mailbox,head,bytes,messages\n{rows}"));

@@ -1,6 +1,7 @@
 //! What is varied, as it is written: `plan.throttle.max=8..64:8`, `plan.move.stream=6 MB/s..20 MB/s:5`.
 
 use crate::forecast::sweep::design::{Axis, Design};
+use crate::scenario::same_unit;
 
 /// Values of one key.
 const STEPS_MAX: u32 = 1_000;
@@ -72,9 +73,9 @@ fn axis(text: &str, is_sequence: bool) -> Result<Axis, String> {
         return Err(format!("has no key, it {form}"));
     }
     let (from, to) = (quantity(from)?, quantity(to)?);
-    let unit = if from.unit.is_empty() { to.unit.clone() } else { from.unit.clone() };
-    if unit != to.unit {
-        return Err(format!("goes from {} to {}: both ends must have one unit", from.unit, to.unit));
+    let unit = to.unit;
+    if !from.unit.is_empty() && !same_unit(&from.unit, &unit) {
+        return Err(format!("goes from {} to {unit}: both ends must have one unit", from.unit));
     }
     if from.value >= to.value {
         return Err(format!("goes from {} to {}, must rise", from.value, to.value));
@@ -126,6 +127,22 @@ mod tests {
         );
         let (_, sequence) = super::design(&owned(&["a=1..9"]), Some(32)).unwrap();
         assert_eq!(sequence, Design::Sobol(32));
+    }
+
+    #[test]
+    fn a_unit_may_be_spelt_in_two_ways() {
+        for (written, unit) in [
+            ("horizon=1 day..3 days:3", "days"),
+            ("a=1 h..2 hours:2", "hours"),
+            ("a=1/d..3 / day:2", "/ day"),
+            ("a=1 MB/s..3 MB / s:2", "MB / s"),
+        ] {
+            let (axes, _) = design(&owned(&[written]), None).unwrap();
+            assert_eq!((axes[0].from, axes[0].unit.as_str()), (1.0, unit), "{written}");
+        }
+        for written in ["a=1 h..2 days:2", "a=1 MB..2 GB:2", "a=1 MB/s..2 MB:2", "a=1 MB/s..2 MB/h:2", "a=1 day..3:3"] {
+            assert!(design(&owned(&[written]), None).unwrap_err().contains("one unit"), "{written}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The accounted time: what has bound a head when, and all heads together.
 
-use crate::forecast::series::bound_by_day;
 use crate::migration::message::Binding;
 use crate::sim::{HeadDay, HeadOutcome};
 
@@ -24,7 +23,7 @@ impl Held {
             }
         }
         let daily: Vec<&[HeadDay]> = replications.iter().map(|heads| &heads[place].days[..]).collect();
-        held.hours_by_day = bound_by_day(&daily).into_iter().map(|day| day.map(|share| share * 24.0)).collect();
+        held.hours_by_day = hours_by_day(&daily);
         // Old copies are purged long after nothing holds the date back any more.
         while held.hours_by_day.last().is_some_and(|day| day.iter().all(|hours| *hours <= 0.0)) {
             held.hours_by_day.pop();
@@ -83,6 +82,20 @@ impl Held {
     }
 }
 
+/// Hours, not shares of a day: the day on which a replication ends is a short one, and its hours count as those that it has.
+fn hours_by_day(heads: &[&[HeadDay]]) -> Vec<[f64; Binding::COUNT]> {
+    let longest = heads.iter().map(|days| days.len()).max().unwrap_or(0);
+    let mut hours = vec![[0.0; Binding::COUNT]; longest];
+    for days in heads {
+        for (sum, day) in hours.iter_mut().zip(*days) {
+            for cause in causes() {
+                sum[cause as usize] += f64::from(day.bound_minutes[cause as usize]) / 60.0 / heads.len() as f64;
+            }
+        }
+    }
+    hours
+}
+
 fn causes() -> impl Iterator<Item = Binding> {
     Binding::ALL.into_iter().filter(|cause| *cause != Binding::NotItsTurn)
 }
@@ -123,5 +136,24 @@ mod tests {
         assert_eq!(all.mostly(Binding::Window), None);
         let ends = Held::of_all(&[vec![head((throttle, 2), (waits, 9))]]);
         assert_eq!(ends.hours_by_day.len(), 2, "days in which nothing bound any more");
+    }
+
+    #[test]
+    fn the_days_of_a_cause_add_up_to_its_days_in_all_however_short_the_last_one_is() {
+        let half_a_day = |days: usize| {
+            let (throttle, tail) = (Binding::Throttle, Binding::Tail);
+            let mut outcome = head((throttle, days), (tail, 0));
+            outcome.bound[tail as usize] += Span::from_secs(43_200);
+            let mut day = HeadDay::default();
+            day.bound_minutes[tail as usize] = 720;
+            outcome.days.push(day);
+            outcome
+        };
+        let held = Held::of_all(&[vec![half_a_day(1)], vec![half_a_day(2)]]);
+        for cause in causes() {
+            let hours: f64 = held.hours_by_day.iter().map(|day| day[cause as usize]).sum();
+            assert!((hours / 24.0 - held.days[cause as usize]).abs() < 1e-9, "{}: {held:?}", cause.name());
+        }
+        assert!((held.hours_by_day[1][Binding::Tail as usize] - 6.0).abs() < 1e-9, "{held:?}");
     }
 }

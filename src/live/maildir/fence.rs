@@ -17,9 +17,9 @@ use super::name::os;
 use super::root::Root;
 
 /// Ends the name of a mailbox behind its fence.
-pub(super) const MOVING: &str = ".moving";
+pub const MOVING: &str = ".moving";
 /// Ends the name of a mailbox that is being removed.
-pub(super) const PURGING: &str = ".purging";
+pub const PURGING: &str = ".purging";
 /// A fence at a root that stands before nothing. A store may be full: another name for this one needs no room.
 const SPARE: &str = ".drawdown-fence";
 /// The whole content of a fence.

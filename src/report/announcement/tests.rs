@@ -202,7 +202,7 @@ fn each_change_has_its_kind() {
     let scenario = founding();
     let milestone = Milestone::AllEmptied;
     let kind = |before: Option<Told>, now: Told| {
-        let known = [Known { scenario: &scenario, milestone, told: now }];
+        let known = [Known { scenario: &scenario, milestone, told: now, excused: None }];
         let dates: Vec<(&str, Told)> = before.map(|told| ("all emptied", told)).into_iter().collect();
         let earlier = Earlier::made(after(-7.0), Some(0.1), &dates);
         let changes = changes(&known, 0.2, &earlier, &Voice::of(&scenario));

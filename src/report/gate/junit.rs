@@ -5,14 +5,12 @@
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Doubt, Earlier, Gate};
+use super::{Doubt, Earlier, Gate, NOT_LATER};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Verdict};
 use crate::report::comparison;
 use crate::report::rows::came_out;
 
-/// The case of the comparison with the last forecast.
-const NOT_LATER: &str = "no date later than in the last forecast";
 /// The case of a forecast that is not whole.
 const WHOLE: &str = "the forecast was not ended early";
 
@@ -29,8 +27,9 @@ pub fn junit(gates: &[Gate<'_>], doubt: Doubt) -> Result<String, quick_junit::Se
         }
         suite.add_test_cases(comparison_case(gate, doubt));
         suite.add_test_cases(cut_case(gate));
-        if !gate.warnings.is_empty() {
-            suite.set_system_out(gate.warnings.join("\n"));
+        let warnings = gate.warnings();
+        if !warnings.is_empty() {
+            suite.set_system_out(warnings.join("\n"));
         }
         report.add_test_suite(suite);
     }
@@ -43,7 +42,7 @@ fn without_skipped_in_all(text: &str, skipped: usize) -> String {
 }
 
 fn case(gate: &Gate<'_>, expected: &Expected, doubt: Doubt) -> TestCase {
-    let found = found(expected);
+    let found = found(expected, gate.forecast);
     let mut status = status(Some(doubt.resolve(expected.verdict)));
     if doubt.resolve(expected.verdict) != Verdict::Pass {
         status.set_message(format!("{}: {found}", expected.verdict.name()));
@@ -99,8 +98,9 @@ fn name(forecast: &Forecast, expected: &Expected) -> String {
     format!("{milestone} by {}", expected.expectation.by)
 }
 
-fn found(expected: &Expected) -> String {
-    if expected.has_passed { came_out(expected) } else { format!("in time {}", came_out(expected)) }
+fn found(expected: &Expected, forecast: &Forecast) -> String {
+    let came_out = came_out(expected, forecast);
+    if expected.has_passed { came_out } else { format!("in time {came_out}") }
 }
 
 #[cfg(test)]
@@ -202,7 +202,21 @@ mod tests {
         assert_eq!(gate_of_open.not_later(), Some(Verdict::Inconclusive));
         let line = comparison::line(&open);
         assert!(line.contains("of all emptied nobody knows: 10 % of the replications"), "{line}");
+        let said = |gates: &[Gate<'_>]| {
+            let page = crate::report::gate::markdown(gates);
+            (page, serde_json::to_value(crate::report::gate::document(gates)).unwrap())
+        };
+        let (page, document) = said(&[gate(&forecast, Earlier::Compared(&comparison))]);
+        assert!(page.contains("1 of 4 expectations met, 2 not met, 1 inconclusive"), "{page}");
+        assert!(page.contains("fail: no date later than in the last forecast"), "{page}");
+        assert_eq!(document["gates"][0]["not_later"], "fail");
+        let (page, document) = said(&[gate_of_open]);
+        assert!(page.contains("inconclusive: no date later than in the last forecast"), "{page}");
+        assert_eq!(document["gates"][0]["not_later"], "inconclusive");
         let only_told = Gate { may_not_be_later: false, ..gate(&forecast, Earlier::Compared(&comparison)) };
+        let (page, document) = said(&[only_told]);
+        assert!(page.contains("1 of 3 expectations met") && !page.contains("no date later than"), "{page}");
+        assert!(document["gates"][0].get("not_later").is_none(), "{document}");
         let only_told = case_of(only_told, NOT_LATER).unwrap();
         assert!(!only_told.contains("message="), "{only_told}");
         assert_eq!(case_of(gate(&forecast, Earlier::NotAsked), WHOLE), None);
