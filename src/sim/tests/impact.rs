@@ -1,5 +1,7 @@
 //! What users go through: what is the migration's doing, and what is expected of outages.
 
+use std::sync::Arc;
+
 use crate::migration::plan::Law;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Failover, Hazard, Lognormal, Model};
@@ -74,4 +76,28 @@ fn whom_the_partner_serves_is_not_expected_to_be_down() {
     // Some 800 outages; while a head is out none is expected.
     assert!((expected / down - 1.0).abs() < 0.1, "{expected} expected, {down} seen");
     assert!((by_day / expected - 1.0).abs() < 1e-3, "{by_day} by day, {expected} in all");
+}
+
+#[test]
+fn what_becomes_of_a_head_without_users_is_nobodys_outage() {
+    // Empty within a few hours. A week later purges ask the heads for more than they can serve.
+    let mut scenario = fortnight(16, |model| {
+        model.population.size.sigma = 0.0;
+        for head in &mut model.heads {
+            head.capacity = OpRate::per_second(100.0);
+            head.outages = Some(hazard(1.0));
+        }
+    });
+    let copy = &mut Arc::make_mut(&mut scenario.plan).copy;
+    (copy.stream, copy.purge_after) = (Rate::per_second(200_000), Some(DAY.times(7)));
+    let outcomes: Vec<_> = (0..10).map(|number| replication(&scenario, number)).collect();
+    let heads: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.heads).collect();
+    let outages: u32 = heads.iter().map(|head| head.outages).sum();
+    let expected: f64 = heads.iter().map(|head| head.expected_outages).sum();
+    let alone: f64 = heads.iter().map(|head| head.expected_outages_alone).sum();
+    let saturated: f64 = heads.iter().map(|head| head.minutes_saturated).sum();
+    assert!(outcomes.iter().all(|outcome| outcome.moved == 400));
+    assert!(outages < 10, "{outages} outages of 20 heads");
+    assert!(expected > 0.0 && expected < 2.0 && alone < 2.0, "{expected} expected, {alone} without the migration");
+    assert!(saturated < 1e-9, "{saturated} minutes");
 }

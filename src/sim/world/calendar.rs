@@ -219,7 +219,7 @@ impl<O: Outcomes> World<'_, O> {
         let left = model.brownouts.filter(|_| browned).map_or(1.0, |brownouts| brownouts.capacity.fraction());
         state.capacity = model.capacity.ops_per_second() * left;
         if struck {
-            state.account.struck();
+            state.account.struck(state.mailboxes);
             self.strike(head);
         }
     }
