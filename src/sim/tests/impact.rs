@@ -59,14 +59,13 @@ fn what_users_ask_for_again_is_their_own_and_not_the_migrations() {
 fn whom_the_partner_serves_is_not_expected_to_be_down() {
     let paired = |model: &mut Model| {
         model.load.step = Span::from_secs(900);
-        for (place, head) in model.heads.iter_mut().enumerate() {
-            head.outages = Some(hazard(1.0));
-            head.failover = Some(Failover { partner: 1 - place as u8, share: Share::from_ppm(750_000) });
-        }
+        // The partner is always there.
+        model.heads[0].outages = Some(hazard(1.0));
+        model.heads[0].failover = Some(Failover { partner: 1, share: Share::from_ppm(750_000) });
     };
     let scenario = fortnight(0, paired);
     let (mut down, mut expected, mut by_day) = (0.0, 0.0, 0.0);
-    for number in 0..30 {
+    for number in 0..60 {
         let outcome = replication(&scenario, number);
         for head in &outcome.heads {
             (down, expected) = (down + head.mailbox_hours_down, expected + head.expected_mailbox_hours_down);
@@ -76,6 +75,23 @@ fn whom_the_partner_serves_is_not_expected_to_be_down() {
     // Some 800 outages; while a head is out none is expected.
     assert!((expected / down - 1.0).abs() < 0.1, "{expected} expected, {down} seen");
     assert!((by_day / expected - 1.0).abs() < 1e-3, "{by_day} by day, {expected} in all");
+}
+
+#[test]
+fn where_the_partner_is_out_as_well_nobody_is_served() {
+    // Both break in the first step and stay broken.
+    let repair = Lognormal { median_s: 100.0 * DAY.secs(), sigma: 0.0 };
+    let scenario = fortnight(0, |model| {
+        for (place, head) in model.heads.iter_mut().enumerate() {
+            head.outages = Some(Hazard { repair, ..hazard(1e6) });
+            head.failover = Some(Failover { partner: 1 - place as u8, share: Share::from_ppm(750_000) });
+        }
+    });
+    for head in &replication(&scenario, 0).heads {
+        let hours = 14.0 * 24.0 - 300.0 / 3_600.0;
+        assert!((head.mailbox_hours_down / (200.0 * hours) - 1.0).abs() < 1e-9, "{}", head.mailbox_hours_down);
+        assert!((head.outage_hours / hours - 1.0).abs() < 1e-9, "{}", head.outage_hours);
+    }
 }
 
 #[test]

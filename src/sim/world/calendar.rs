@@ -235,7 +235,7 @@ impl<O: Outcomes> World<'_, O> {
         let rates = model.outages.as_ref().filter(|_| !out).map_or((0.0, 0.0), |hazard| {
             (rate_per_day(hazard, utilisation.min(saturation)), rate_per_day(hazard, alone.min(saturation)))
         });
-        // The partner serves the rest.
+        // The partner serves the rest, if it is not out itself: that is seen in what is down, and not expected.
         let exposed = 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction());
         HeadStep {
             seconds,
@@ -251,7 +251,7 @@ impl<O: Outcomes> World<'_, O> {
             hazard_alone: rates.1,
             repair_hours: model.outages.as_ref().map_or(0.0, mean_repair_hours),
             exposed,
-            down: if out { exposed } else { 0.0 },
+            down: state.down,
         }
     }
 
@@ -291,12 +291,15 @@ impl<O: Outcomes> World<'_, O> {
             state.users = state.activity_micro_op_s as f64 * 1e-6 * weight * state.noise.next();
         }
         for head in 0..self.heads.len() {
+            self.heads[head].down = 0.0;
             if self.heads[head].out() {
                 let users = std::mem::take(&mut self.heads[head].users);
+                self.heads[head].down = 1.0;
                 if let Some(failover) = self.scenario.model.heads[head].failover {
                     let partner = usize::from(failover.partner);
                     if !self.heads[partner].out() {
                         self.heads[partner].users += users * failover.share.fraction();
+                        self.heads[head].down = 1.0 - failover.share.fraction();
                     }
                 }
             }

@@ -75,6 +75,8 @@ pub(super) struct HeadState {
     pub(super) activity_micro_op_s: u64,
     /// What users ask of this head now, those of a failed partner included, in operations a second.
     pub(super) users: f64,
+    /// Share of its mailboxes that nobody serves now.
+    pub(super) down: f64,
     /// Operations that could not be served yet.
     pub(super) backlog: f64,
     /// Load that the backlog adds now.
@@ -163,6 +165,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         mailboxes: 0,
         activity_micro_op_s: 0,
         users: 0.0,
+        down: 0.0,
         backlog: 0.0,
         repeated: 0.0,
         purges: 0,
