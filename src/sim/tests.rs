@@ -1,5 +1,6 @@
 //! The world and the migration core together, in scenarios built in code.
 
+mod comings;
 mod common_draws;
 mod impact;
 mod sampling;

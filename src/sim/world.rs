@@ -98,6 +98,8 @@ pub struct World<'s, O = Drawn> {
     growth_of_step: f64,
     intake: Option<ClusterId>,
     intake_accounts_s: f64,
+    /// New accounts that wait for a cluster to be in service.
+    intake_waiting: f64,
     intake_rest: f64,
     /// The same of new accounts and of their messages, where inodes count.
     intake_rests: (f64, f64),
@@ -217,6 +219,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             growth_of_step: scenario.model.population.growth_per_day * scenario.model.load.step.days(),
             intake: None,
             intake_accounts_s: 0.0,
+            intake_waiting: 0.0,
             intake_rest: 0.0,
             intake_rests: (0.0, 0.0),
             reached: reached_before(scenario),

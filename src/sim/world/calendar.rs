@@ -128,6 +128,8 @@ impl<O: Outcomes> World<'_, O> {
         match entry {
             Agenda::Opens(cluster) => {
                 self.clusters[cluster.index()].state.in_service = true;
+                // At once, so that the first sample of it knows them.
+                self.take_in_accounts();
                 self.tell(Event::ClusterOpened { cluster });
             }
             Agenda::Deletion(mailbox) => self.delete(mailbox),
@@ -257,17 +259,23 @@ impl<O: Outcomes> World<'_, O> {
 
     /// Growth and new accounts of a step.
     fn pass_clusters(&mut self, passed: Span) {
-        let population = &self.scenario.model.population;
         if self.growth_of_step > 0.0 {
             self.growth *= 1.0 + self.growth_of_step;
             for cluster in &mut self.clusters {
                 cluster.state.grow(self.growth_of_step);
             }
         }
-        // Before the machine has chosen one, new accounts go to the first cluster in service.
+        self.intake_waiting += self.intake_accounts_s * passed.secs();
+        self.take_in_accounts();
+    }
+
+    /// Brings the new accounts that have come to their cluster. Before the machine has chosen one that is the first in
+    /// service, and where none is, they wait for it.
+    fn take_in_accounts(&mut self) {
+        let population = &self.scenario.model.population;
         let first = || self.clusters.iter().position(|cluster| cluster.state.in_service);
         let Some(at) = self.intake.map(ClusterId::index).or_else(first) else { return };
-        let accounts = self.intake_accounts_s * passed.secs();
+        let accounts = std::mem::take(&mut self.intake_waiting);
         let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
         self.intake_rest = bytes.fract();
         let activity = accounts * population.activity.ops_per_second() * 1e6;
