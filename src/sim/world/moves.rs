@@ -122,9 +122,12 @@ impl<O: Outcomes> World<'_, O> {
             let mailbox = job.mailbox;
             return self.end_as_recorded(effect, Asked::Switch(mailbox));
         }
-        let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
-        // Whose mailbox a person has seen to has agreed to be held for longer.
-        let mut fault = (too_long && !self.resolved.has_seen(job.mailbox)).then_some(Fault::HoldTooLong);
+        let Switching { mut wait, mut lock, mut too_long } = self.costs.switch(job.messages);
+        // Whose mailbox a person has seen to has agreed to be held for as long as it takes.
+        if too_long && self.resolved.has_seen(job.mailbox) {
+            Switching { wait, lock, too_long } = self.costs.switch_in_full(job.messages);
+        }
+        let mut fault = too_long.then_some(Fault::HoldTooLong);
         if at(&self.heads, job.head.index()).out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
