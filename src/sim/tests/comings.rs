@@ -1,8 +1,10 @@
-//! What comes to the clusters besides copies.
+//! What comes to the clusters besides copies, and what stays behind on the heads.
+
+use std::collections::BTreeMap;
 
 use super::run;
 use crate::fleet::ClusterId;
-use crate::migration::message::Event;
+use crate::migration::message::{Command, Event};
 use crate::migration::plan::{Law, Plan};
 use crate::scenario::Scenario;
 use crate::scenario::model::Model;
@@ -47,4 +49,28 @@ fn new_accounts_wait_for_the_first_cluster_and_are_there_when_it_opens() {
     assert!(first.is_some_and(|accounts| (accounts / 10_000.0 - 1.0).abs() < 0.05), "{first:?}");
     let fill = outcome.clusters[0].final_fill.fraction();
     assert!((fill / 0.2 - 1.0).abs() < 0.04, "{fill}");
+}
+
+#[test]
+fn an_old_copy_is_purged_as_it_was_left() {
+    // 533 messages each, at 200 a second. In thirty days a mailbox more than doubles.
+    let scenario = alike(200, |plan, model| {
+        plan.copy.purge_after = Some(DAY.times(30));
+        model.population.growth_per_day = 0.03;
+    });
+    let (mut begun, mut purges) = (BTreeMap::new(), 0);
+    let _ = trace(&scenario, run(0), &mut |row| match row.item {
+        TraceItem::Command(Command::Purge { effect, batch, .. }) => {
+            begun.insert(*effect, (row.now, batch.mailboxes().len()));
+        }
+        TraceItem::Event(Event::PurgeEnded { effect }) => {
+            let (at, mailboxes) = begun[effect];
+            let expected_s = 533.0 / 200.0 * mailboxes as f64;
+            let took_s = row.now.since(at).secs();
+            assert!((took_s / expected_s - 1.0).abs() < 2e-3, "{mailboxes}: {took_s} s, not {expected_s} s");
+            purges += 1;
+        }
+        TraceItem::Event(_) | TraceItem::Command(_) => {}
+    });
+    assert!(purges > 2, "{purges} purges");
 }
