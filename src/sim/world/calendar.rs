@@ -159,7 +159,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Draws the new accounts and deletions of an hour. Deletions fall uniformly on all rows, so that the draws do not
-    /// depend on what has moved; those that meet a mailbox which has left the heads are without effect.
+    /// depend on what has moved; those that meet a mailbox which is gone already are without effect.
     fn begin_hour(&mut self, number: u64) {
         let population = &self.scenario.model.population;
         let hour = format!("hour {number}");

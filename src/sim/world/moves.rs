@@ -192,7 +192,7 @@ impl<O: Outcomes> World<'_, O> {
         match (phase, fault) {
             (Phase::Switching, None) => {
                 job.phase = Phase::Free;
-                *at_mut(&mut self.places, mailbox.index()) = Place(Place::MOVED);
+                *at_mut(&mut self.places, mailbox.index()) = Place::moved_to(cluster);
                 let state = at_mut(&mut self.heads, head.index());
                 state.mailboxes -= 1;
                 state.activity_micro_op_s -= u64::from(activity);
