@@ -56,16 +56,16 @@ impl HeadAccount {
             outcome.mailbox_hours_down += step.down * mailboxes * hours;
             // An empty head that is out troubles nobody.
             outcome.outage_hours += if step.mailboxes > 0 { hours } else { 0.0 };
-        } else {
-            // Nobody waits long on a head from which all users have gone.
-            let users = step.mailboxes > 0;
-            outcome.minutes_above += if users && step.response_s > step.objective_s { minutes } else { 0.0 };
-            outcome.minutes_above_alone +=
-                if users && step.response_alone_s > step.objective_s { minutes } else { 0.0 };
+        } else if step.mailboxes > 0 {
+            outcome.minutes_above += if step.response_s > step.objective_s { minutes } else { 0.0 };
+            outcome.minutes_above_alone += if step.response_alone_s > step.objective_s { minutes } else { 0.0 };
             outcome.minutes_saturated += if step.utilisation >= step.saturation { minutes } else { 0.0 };
         }
-        outcome.expected_outages += step.hazard * days;
-        outcome.expected_outages_alone += step.hazard_alone * days;
+        // What an empty head goes through troubles nobody: neither waits nor outages, seen or expected.
+        if step.mailboxes > 0 {
+            outcome.expected_outages += step.hazard * days;
+            outcome.expected_outages_alone += step.hazard_alone * days;
+        }
         let values = [
             f64::from(step.streams),
             step.alone,
@@ -82,9 +82,9 @@ impl HeadAccount {
         }
     }
 
-    /// An outage has struck.
-    pub(crate) fn struck(&mut self) {
-        self.outcome.outages += 1;
+    /// An outage has struck a head with so many mailboxes.
+    pub(crate) fn struck(&mut self, mailboxes: u32) {
+        self.outcome.outages += u32::from(mailboxes > 0);
     }
 
     /// The day is over; a day in which no time has passed is none.

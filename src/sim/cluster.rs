@@ -156,6 +156,17 @@ impl ClusterState {
         self.still_inodes += mailboxes * self.inodes_per_mailbox;
     }
 
+    /// A mailbox that lives here is deleted. Its size is what has come of that at the start: with what has grown during its
+    /// copy, which did not grow here, it may be somewhat more than is left of all.
+    pub(crate) fn remove(&mut self, bytes: Bytes, messages: u64, activity_micro_op_s: u32) {
+        self.resident = self.resident.saturating_sub(bytes.get());
+        self.activity_micro_op_s -= u64::from(activity_micro_op_s);
+        if self.inodes.is_some() {
+            self.resident_messages = self.resident_messages.saturating_sub(messages);
+            self.still_inodes -= self.inodes_per_mailbox;
+        }
+    }
+
     /// Those who live here grow by this share of their size.
     pub(crate) fn grow(&mut self, share: f64) {
         let growth = self.resident as f64 * share + self.fraction;
@@ -230,6 +241,22 @@ mod tests {
         cluster.add_copy(Bytes::ZERO, 5);
         cluster.drop_copy(Bytes::ZERO, 5, ClusterId(0));
         assert_eq!(cluster.inodes_used(), Some(Inodes::new(49)));
+    }
+
+    #[test]
+    fn who_is_deleted_takes_what_has_grown_and_the_folders_along() {
+        let mut cluster = cluster();
+        cluster.add_copy(Bytes::new(200), 40);
+        cluster.switch(Bytes::new(200), 40, 7);
+        cluster.grow(0.5);
+        cluster.remove(Bytes::new(300), 60, 7);
+        assert_eq!((cluster.used(), cluster.inodes_used()), (Bytes::new(100), Some(Inodes::new(10))));
+        assert_eq!(cluster.activity_micro_op_s, 0);
+        // One that has grown during its copy is told to be larger than it was here.
+        cluster.add_copy(Bytes::new(200), 40);
+        cluster.switch(Bytes::new(200), 40, 7);
+        cluster.remove(Bytes::new(201), 41, 7);
+        assert_eq!((cluster.used(), cluster.inodes_used()), (Bytes::new(100), Some(Inodes::new(10))));
     }
 
     #[test]

@@ -78,9 +78,20 @@ impl Costs {
     /// What a switch takes: the lock grows with the names that are compared.
     #[inline(always)]
     pub(crate) fn switch(&self, messages: u32) -> Switching {
+        self.switch_within(messages, self.hold_at_most_us)
+    }
+
+    /// The same of a user who has agreed to be held for as long as it takes.
+    #[cold]
+    pub(crate) fn switch_in_full(&self, messages: u32) -> Switching {
+        self.switch_within(messages, f64::INFINITY)
+    }
+
+    #[inline(always)]
+    fn switch_within(&self, messages: u32, hold_at_most_us: f64) -> Switching {
         let lock_us = self.lock_us + self.lock_message_us * f64::from(messages);
-        let too_long = lock_us > self.hold_at_most_us;
-        let held_us = if too_long { self.hold_at_most_us } else { lock_us };
+        let too_long = lock_us > hold_at_most_us;
+        let held_us = if too_long { hold_at_most_us } else { lock_us };
         Switching {
             wait: Span::from_micros(whole_of_positive(self.switch_us + held_us) as i64),
             lock: Span::from_micros(whole_of_positive(held_us) as i64),
@@ -166,6 +177,17 @@ mod tests {
         assert_eq!(both.flow(0.0, 10_000.0, 1.0).head_milli_op_s, 750_000);
         let none = costs(|_| {}).flow(1e8, 1_000.0, 1.0);
         assert_eq!(costs(|cost| cost.head_per_message_growth = Ops::new(0.0)).flow(1e8, 1_000.0, 1.0), none);
+    }
+
+    #[test]
+    fn a_switch_backs_out_at_the_plans_limit_unless_its_user_has_agreed() {
+        let costs = costs(|cost| {
+            (cost.lock, cost.lock_per_thousand, cost.switch) =
+                (Span::from_secs(1), Span::from_secs(100), Span::from_secs(2));
+        });
+        let seconds = |taken: Switching| (taken.wait.secs() as u32, taken.lock.secs() as u32, taken.too_long);
+        assert_eq!([100, 1_000].map(|messages| seconds(costs.switch(messages))), [(13, 11, false), (62, 60, true)]);
+        assert_eq!(seconds(costs.switch_in_full(1_000)), (103, 101, false));
     }
 
     #[test]

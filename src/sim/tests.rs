@@ -1,9 +1,12 @@
 //! The world and the migration core together, in scenarios built in code.
 
 mod clusters;
+mod comings;
 mod common_draws;
 mod impact;
 mod sampling;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
@@ -128,22 +131,25 @@ fn the_same_run_gives_the_same_result_whatever_memory_it_uses() {
 fn a_lively_world_loses_no_mailbox_and_places_none_above_a_threshold() {
     for replication in 0..4 {
         let scenario = lively(4_000);
-        let (mut gone, mut switched) = (0_u64, 0_u64);
-        let mut open = std::collections::BTreeSet::new();
+        let (mut gone, mut moved) = (0_u64, BTreeSet::new());
+        let (mut open, mut of) = (BTreeSet::new(), BTreeMap::new());
         let outcome = trace(&scenario, run(replication), &mut |row| match row.item {
-            TraceItem::Event(Event::MailboxGone { .. }) => gone += 1,
-            TraceItem::Event(Event::SwitchEnded { .. }) => switched += 1,
+            TraceItem::Event(Event::MailboxGone { mailbox }) => gone += u64::from(!moved.contains(mailbox)),
+            TraceItem::Event(Event::SwitchEnded { effect }) => assert!(moved.insert(of[effect]), "{effect:?}"),
             TraceItem::Event(Event::CopyEnded { effect, .. } | Event::CopyFailed { effect, .. }) => {
                 assert!(open.remove(effect), "{effect:?} ends twice, or never began");
             }
-            TraceItem::Command(Command::StartCopy { effect, .. }) => assert!(open.insert(*effect)),
+            TraceItem::Command(Command::StartCopy { effect, mailbox, .. }) => {
+                assert!(open.insert(*effect));
+                of.insert(*effect, *mailbox);
+            }
             TraceItem::Event(_) | TraceItem::Command(_) => {}
         });
         let set_aside: u64 = outcome.heads.iter().map(|head| u64::from(head.set_aside)).sum();
         assert_eq!(outcome.unfinished, None, "replication {replication} of seed 42");
         assert!(open.is_empty(), "{open:?} never ended");
-        assert_eq!(outcome.moved, switched);
-        assert_eq!(switched + gone + set_aside, 4_000, "replication {replication} of seed 42");
+        assert_eq!(outcome.moved, moved.len() as u64);
+        assert_eq!(outcome.moved + gone + set_aside, 4_000, "replication {replication} of seed 42");
         for (cluster, plan) in outcome.clusters.iter().zip(&scenario.plan.placement.clusters) {
             assert!(cluster.highest_placement <= plan.full_at, "{cluster:?}");
         }

@@ -96,8 +96,12 @@ pub struct World<'s, O = Drawn> {
     /// By how much a mailbox has grown since the start.
     growth: f64,
     growth_of_step: f64,
+    /// How large a mailbox was a grace before now, as a share of what it is now.
+    before_grace: f64,
     intake: Option<ClusterId>,
     intake_accounts_s: f64,
+    /// New accounts that wait for a cluster to be in service.
+    intake_waiting: f64,
     intake_rest: f64,
     /// The same of new accounts and of their messages, where inodes count.
     intake_rests: (f64, f64),
@@ -215,8 +219,10 @@ impl<'s, O: Outcomes> World<'s, O> {
             calendar_at: scenario.as_of,
             growth: 1.0,
             growth_of_step: scenario.model.population.growth_per_day * scenario.model.load.step.days(),
+            before_grace: moves::before_grace(scenario),
             intake: None,
             intake_accounts_s: 0.0,
+            intake_waiting: 0.0,
             intake_rest: 0.0,
             intake_rests: (0.0, 0.0),
             reached: reached_before(scenario),

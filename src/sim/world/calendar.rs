@@ -128,6 +128,8 @@ impl<O: Outcomes> World<'_, O> {
         match entry {
             Agenda::Opens(cluster) => {
                 self.clusters[cluster.index()].state.in_service = true;
+                // At once, so that the first sample of it knows them.
+                self.take_in_accounts();
                 self.tell(Event::ClusterOpened { cluster });
             }
             Agenda::Deletion(mailbox) => self.delete(mailbox),
@@ -157,7 +159,7 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     /// Draws the new accounts and deletions of an hour. Deletions fall uniformly on all rows, so that the draws do not
-    /// depend on what has moved; those that meet a mailbox which has left the heads are without effect.
+    /// depend on what has moved; those that meet a mailbox which is gone already are without effect.
     fn begin_hour(&mut self, number: u64) {
         let population = &self.scenario.model.population;
         let hour = format!("hour {number}");
@@ -219,7 +221,7 @@ impl<O: Outcomes> World<'_, O> {
         let left = model.brownouts.filter(|_| browned).map_or(1.0, |brownouts| brownouts.capacity.fraction());
         state.capacity = model.capacity.ops_per_second() * left;
         if struck {
-            state.account.struck();
+            state.account.struck(state.mailboxes);
             self.strike(head);
         }
     }
@@ -235,7 +237,7 @@ impl<O: Outcomes> World<'_, O> {
         let rates = model.outages.as_ref().filter(|_| !out).map_or((0.0, 0.0), |hazard| {
             (rate_per_day(hazard, utilisation.min(saturation)), rate_per_day(hazard, alone.min(saturation)))
         });
-        // The partner serves the rest.
+        // The partner serves the rest, if it is not out itself: that is seen in what is down, and not expected.
         let exposed = 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction());
         HeadStep {
             seconds,
@@ -251,23 +253,29 @@ impl<O: Outcomes> World<'_, O> {
             hazard_alone: rates.1,
             repair_hours: model.outages.as_ref().map_or(0.0, mean_repair_hours),
             exposed,
-            down: if out { exposed } else { 0.0 },
+            down: state.down,
         }
     }
 
     /// Growth and new accounts of a step.
     fn pass_clusters(&mut self, passed: Span) {
-        let population = &self.scenario.model.population;
         if self.growth_of_step > 0.0 {
             self.growth *= 1.0 + self.growth_of_step;
             for cluster in &mut self.clusters {
                 cluster.state.grow(self.growth_of_step);
             }
         }
-        // Before the machine has chosen one, new accounts go to the first cluster in service.
+        self.intake_waiting += self.intake_accounts_s * passed.secs();
+        self.take_in_accounts();
+    }
+
+    /// Brings the new accounts that have come to their cluster. Before the machine has chosen one that is the first in
+    /// service, and where none is, they wait for it.
+    fn take_in_accounts(&mut self) {
+        let population = &self.scenario.model.population;
         let first = || self.clusters.iter().position(|cluster| cluster.state.in_service);
         let Some(at) = self.intake.map(ClusterId::index).or_else(first) else { return };
-        let accounts = self.intake_accounts_s * passed.secs();
+        let accounts = std::mem::take(&mut self.intake_waiting);
         let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
         self.intake_rest = bytes.fract();
         let activity = accounts * population.activity.ops_per_second() * 1e6;
@@ -291,12 +299,15 @@ impl<O: Outcomes> World<'_, O> {
             state.users = state.activity_micro_op_s as f64 * 1e-6 * weight * state.noise.next();
         }
         for head in 0..self.heads.len() {
+            self.heads[head].down = 0.0;
             if self.heads[head].out() {
                 let users = std::mem::take(&mut self.heads[head].users);
+                self.heads[head].down = 1.0;
                 if let Some(failover) = self.scenario.model.heads[head].failover {
                     let partner = usize::from(failover.partner);
                     if !self.heads[partner].out() {
                         self.heads[partner].users += users * failover.share.fraction();
+                        self.heads[head].down = 1.0 - failover.share.fraction();
                     }
                 }
             }

@@ -5,7 +5,9 @@ use super::{Place, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Event, Fault};
 use crate::sim::job::{Job, Phase};
+use crate::sim::number::whole_of_positive;
 use crate::sim::recording::Outcomes;
+use crate::units::Bytes;
 
 impl<O: Outcomes> World<'_, O> {
     /// Begins a copy that cannot be made: the machine will be told after a while.
@@ -87,8 +89,11 @@ impl<O: Outcomes> World<'_, O> {
         self.take_turns(head);
     }
 
-    /// The owner deletes a mailbox, if it is still on a head.
+    /// The owner deletes a mailbox, wherever it lives.
     pub(super) fn delete(&mut self, mailbox: MailboxId) {
+        if let Some(cluster) = self.places[mailbox.index()].cluster() {
+            return self.delete_moved(mailbox, cluster);
+        }
         let Some(head) = self.places[mailbox.index()].head() else { return };
         self.places[mailbox.index()] = Place::GONE;
         let state = &mut self.heads[head.index()];
@@ -102,6 +107,19 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
+    /// The same of one that has moved: its cluster is rid of it, and its old copy is purged in its turn all the same.
+    #[cold]
+    fn delete_moved(&mut self, mailbox: MailboxId, cluster: ClusterId) {
+        let row = mailbox.index();
+        self.places[row] = Place::GONE;
+        let bytes = self.fleet.bytes[row].get() as f64 * self.growth;
+        let messages = f64::from(self.fleet.messages[row]) * self.growth;
+        let activity_micro_op_s = self.fleet.activity_micro_op_s[row];
+        let state = &mut self.clusters[cluster.index()].state;
+        state.remove(Bytes::new(whole_of_positive(bytes)), whole_of_positive(messages), activity_micro_op_s);
+        self.tell(Event::MailboxGone { mailbox });
+    }
+
     pub(super) fn failed(&mut self, slot: u16, fault: Fault) {
         self.count_fault(fault);
         let job = &mut self.jobs[usize::from(slot)];
@@ -112,7 +130,7 @@ impl<O: Outcomes> World<'_, O> {
         };
         let place = &mut self.places[job.mailbox.index()];
         if place.head().is_some() {
-            place.0 = (place.0 & Place::HEAD) | if own { Place::FAILED } else { 0 };
+            place.0 = (place.0 & Place::STORE) | if own { Place::FAILED } else { 0 };
         }
         if own {
             let (mailbox, attempt) = (job.mailbox, job.attempt);

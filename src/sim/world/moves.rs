@@ -3,15 +3,23 @@
 use super::{Place, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId, at, at_mut};
 use crate::migration::message::{EffectId, Event, Fault};
+use crate::scenario::Scenario;
 use crate::sim::costs::Switching;
 use crate::sim::job::{Job, Phase};
-use crate::sim::number::whole_of_positive;
+use crate::sim::number::{exp, ln, whole_of_positive};
 use crate::sim::queue::Key;
 use crate::sim::recording::{Asked, Outcomes};
 use crate::units::{Bytes, Span, Time};
 
 /// How long it takes at the least to learn that a head does not answer: without it nothing would pass between attempts.
 pub(super) const TIMEOUT: Span = Span::from_secs(1);
+
+/// How large a mailbox was when it moved, as a share of what it is when its old copy may be purged.
+pub(super) fn before_grace(scenario: &Scenario) -> f64 {
+    let step = scenario.model.load.step;
+    let steps = scenario.plan.copy.purge_after.map_or(0, |grace| grace.micros() / step.micros());
+    exp(-(steps as f64) * ln(1.0 + scenario.model.population.growth_per_day * step.days()))
+}
 
 impl<O: Outcomes> World<'_, O> {
     #[inline(always)]
@@ -122,9 +130,12 @@ impl<O: Outcomes> World<'_, O> {
             let mailbox = job.mailbox;
             return self.end_as_recorded(effect, Asked::Switch(mailbox));
         }
-        let Switching { mut wait, lock, too_long } = self.costs.switch(job.messages);
-        // Whose mailbox a person has seen to has agreed to be held for longer.
-        let mut fault = (too_long && !self.resolved.has_seen(job.mailbox)).then_some(Fault::HoldTooLong);
+        let Switching { mut wait, mut lock, mut too_long } = self.costs.switch(job.messages);
+        // Whose mailbox a person has seen to has agreed to be held for as long as it takes.
+        if too_long && self.resolved.has_seen(job.mailbox) {
+            Switching { wait, lock, too_long } = self.costs.switch_in_full(job.messages);
+        }
+        let mut fault = too_long.then_some(Fault::HoldTooLong);
         if at(&self.heads, job.head.index()).out() {
             fault = Some(Fault::Unreachable);
             wait = wait.max(TIMEOUT);
@@ -141,9 +152,11 @@ impl<O: Outcomes> World<'_, O> {
         let slot = effect.slot();
         let state = &mut self.heads[head.index()];
         let (mut messages, mut first) = (0.0, MailboxId(0));
+        // Old copies are as large as they were when their users left, which is a grace ago, or before the start.
+        let growth = (self.growth * self.before_grace).max(1.0);
         for mailbox in mailboxes {
             state.purged.purge(mailbox.index(), &self.fleet);
-            messages += f64::from(self.fleet.messages[mailbox.index()]) * self.growth;
+            messages += f64::from(self.fleet.messages[mailbox.index()]) * growth;
             first = *mailbox;
         }
         let out = state.out();
@@ -179,7 +192,7 @@ impl<O: Outcomes> World<'_, O> {
         match (phase, fault) {
             (Phase::Switching, None) => {
                 job.phase = Phase::Free;
-                *at_mut(&mut self.places, mailbox.index()) = Place(Place::MOVED);
+                *at_mut(&mut self.places, mailbox.index()) = Place::moved_to(cluster);
                 let state = at_mut(&mut self.heads, head.index());
                 state.mailboxes -= 1;
                 state.activity_micro_op_s -= u64::from(activity);

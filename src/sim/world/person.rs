@@ -191,6 +191,8 @@ mod tests {
         model.resolves_after = Some(Lognormal { median_s: DAY.secs() / 2.0, sigma: 0.0 });
         let outcome = simulate(&scenario(plan, model), RunId { seed: 1, replication: 0 });
         assert_eq!((outcome.moved, outcome.unfinished, outcome.faults), (200, None, 600));
+        // Three times until the plan's limit, and once for as long as it takes.
+        assert!((outcome.locked_s - 200.0 * (3.0 * 10.0 + 20.0)).abs() < 1e-6, "{} s", outcome.locked_s);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the simulated world consists of: where each mailbox is, and the state of each head and cluster.
 
-use crate::fleet::{Fleet, HeadId, Home, NO_GROUP};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, NO_GROUP};
 use crate::migration::message::FullOf;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Hazard, Probe};
@@ -13,19 +13,25 @@ use crate::sim::job::Lane;
 use crate::sim::load::Noise;
 use crate::sim::table::tables;
 
-/// What is true of a mailbox, in one byte.
+/// What is true of a mailbox, in one byte: the head or the cluster that it lives on in the lowest bits, or that it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(super) u8);
 
 impl Place {
     pub(super) const MOVED: u8 = 0x80;
     pub(super) const FAILED: u8 = 0x40;
-    pub(super) const HEAD: u8 = 0x3f;
+    pub(super) const STORE: u8 = 0x3f;
     pub(super) const GONE: Self = Self(0xff);
 
     #[inline]
     pub(super) fn of(home: Home) -> Self {
-        home.as_head().map_or(Self(Self::MOVED), |head| Self(head.0))
+        home.as_cluster().map_or(Self(home.index() as u8), Self::moved_to)
+    }
+
+    /// It has moved to this cluster.
+    #[inline]
+    pub(super) const fn moved_to(cluster: ClusterId) -> Self {
+        Self(Self::MOVED | cluster.0)
     }
 
     /// Whether it lives on this head.
@@ -37,7 +43,13 @@ impl Place {
     /// The head it lives on.
     #[inline]
     pub(super) const fn head(self) -> Option<HeadId> {
-        if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::HEAD)) } else { None }
+        if self.0 & Self::MOVED == 0 { Some(HeadId(self.0 & Self::STORE)) } else { None }
+    }
+
+    /// The cluster it lives on.
+    pub(super) const fn cluster(self) -> Option<ClusterId> {
+        let moved = self.0 & (Self::MOVED | Self::FAILED) == Self::MOVED;
+        if moved { Some(ClusterId(self.0 & Self::STORE)) } else { None }
     }
 
     /// Whether it lives on a head and the last attempt to move it has failed.
@@ -75,6 +87,8 @@ pub(super) struct HeadState {
     pub(super) activity_micro_op_s: u64,
     /// What users ask of this head now, those of a failed partner included, in operations a second.
     pub(super) users: f64,
+    /// Share of its mailboxes that nobody serves now.
+    pub(super) down: f64,
     /// Operations that could not be served yet.
     pub(super) backlog: f64,
     /// Load that the backlog adds now.
@@ -163,6 +177,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         mailboxes: 0,
         activity_micro_op_s: 0,
         users: 0.0,
+        down: 0.0,
         backlog: 0.0,
         repeated: 0.0,
         purges: 0,
@@ -202,4 +217,24 @@ pub(super) fn clusters(scenario: &Scenario, draws: Draws) -> Vec<ClusterSide> {
         }),
     };
     model.clusters.iter().zip(plans).map(side).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::STORES_MAX;
+
+    #[test]
+    fn a_place_is_a_head_or_a_cluster_or_nowhere() {
+        for store in 0..STORES_MAX as u8 {
+            let (head, cluster) = (HeadId(store), ClusterId(store));
+            let (on, moved) = (Place::of(Home::head(head)), Place::of(Home::cluster(cluster)));
+            let failed = Place(on.0 | Place::FAILED);
+            assert_eq!((on.head(), on.cluster(), on.has_failed()), (Some(head), None, false));
+            assert_eq!((failed.head(), failed.cluster(), failed.has_failed()), (Some(head), None, true));
+            assert_eq!((moved.head(), moved.cluster(), moved.has_failed()), (None, Some(cluster), false));
+            assert_eq!(moved, Place::moved_to(cluster));
+        }
+        assert_eq!((Place::GONE.head(), Place::GONE.cluster(), Place::GONE.has_failed()), (None, None, false));
+    }
 }
