@@ -112,10 +112,11 @@ impl Explain {
             Verdict::Less => 0,
             Verdict::More => 1,
             Verdict::NotSure => 2,
-            Verdict::TooFew => 3,
-            Verdict::InNeither => 4,
-            Verdict::SameByHorizon => 5,
-            Verdict::Same => 6,
+            Verdict::Open => 3,
+            Verdict::TooFew => 4,
+            Verdict::InNeither => 5,
+            Verdict::SameByHorizon => 6,
+            Verdict::Same => 7,
         };
         ranked.sort_by(|(_, one, _), (_, other, _)| {
             order(one).cmp(&order(other)).then(days(other).abs().total_cmp(&days(one).abs()))
@@ -250,7 +251,8 @@ pub(super) fn limits(explain: &Explain) -> Section {
     if bounded {
         blocks.push(Block::Line(
             Tone::Doubt,
-            "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts may be larger."
+            "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts that are earlier or later may be \
+             larger, and all others may also go the other way."
                 .into(),
         ));
     }

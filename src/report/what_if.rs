@@ -213,11 +213,17 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
 /// What a shift does not know, where it matters.
 fn bounded(one: &MilestoneShift) -> Option<Block> {
     let dates = one.shift?.bounded;
-    let is_known = matches!(one.verdict, Verdict::InNeither | Verdict::Same);
-    (dates > 0 && !is_known).then(|| {
+    let meant = match one.verdict {
+        Verdict::InNeither | Verdict::Same => return None,
+        Verdict::Less | Verdict::More => "the shift may be larger",
+        Verdict::SameByHorizon | Verdict::NotSure | Verdict::Open | Verdict::TooFew => {
+            "the shift is one as far as the horizon, and may really be larger, or go the other way"
+        }
+    };
+    (dates > 0).then(|| {
         let text = format!(
             "- {}: {} of its dates, of both cases together, lie at or after the horizon, or are never reached, and count as the \
-             horizon: the shift may be larger.",
+             horizon: {meant}.",
             one.dates.name,
             count(dates as f64)
         );

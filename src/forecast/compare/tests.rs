@@ -122,6 +122,40 @@ fn what_lies_beyond_the_horizon_is_told_and_no_number_is_made_of_it() {
     assert_eq!((all(&compared, 0).order.unknown, all(&compared, 0).verdict), (6, Verdict::SameByHorizon));
 }
 
+/// A case that ends after so many days, or not by the horizon.
+fn ends(days: impl Fn(u32) -> Option<f64>) -> impl Fn(u32) -> Outcome {
+    move |r: u32| {
+        let mut outcome = outcome(r, days(r).unwrap_or(60.0));
+        if days(r).is_none() {
+            *outcome.reached.last_mut().unwrap() = None;
+            outcome.unfinished = Some(Binding::Throttle);
+        }
+        outcome
+    }
+}
+
+#[test]
+fn what_lies_beyond_the_horizon_keeps_a_verdict_that_it_may_turn() {
+    let verdict = |before: &dyn Fn(u32) -> Outcome, after: &dyn Fn(u32) -> Outcome| {
+        let compared = compared(60, &[before, after]);
+        let one = all(&compared, 0);
+        (one.verdict, one.shift.unwrap().days < 0.0, one.order.earlier_by_more, one.order.later_by_more)
+    };
+    let whole = |days: f64| ends(move |r| Some(days + f64::from(r % 3)));
+    // 33 of 60 are 30 days earlier, and 27 lie beyond the horizon, which is 10 days later: how much later nobody knows.
+    let some = ends(|r| (r % 20 < 11).then_some(20.0 + f64::from(r % 3)));
+    assert_eq!(verdict(&whole(50.0), &some), (Verdict::Open, true, 0, 27));
+    assert_eq!(verdict(&some, &whole(50.0)), (Verdict::Open, false, 27, 0));
+    // The same where not one is known to be later.
+    let few = ends(|r| (r != 7).then_some(20.0 + f64::from(r % 3)));
+    let fewer = ends(|r| (r != 7).then_some(40.0));
+    assert_eq!(verdict(&fewer, &few), (Verdict::Open, true, 0, 0));
+    assert_eq!(verdict(&few, &fewer), (Verdict::Open, false, 0, 0));
+    // What lies beyond can only make it more sure.
+    assert_eq!(verdict(&few, &whole(10.0)), (Verdict::Less, true, 1, 0));
+    assert_eq!(verdict(&whole(10.0), &few), (Verdict::More, false, 0, 1));
+}
+
 #[test]
 fn what_one_of_two_horizons_alone_shows_moves_nothing() {
     let (long, mut short) = (scenario(), scenario());

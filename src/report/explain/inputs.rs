@@ -41,6 +41,7 @@ pub(in crate::report) fn inputs(explain: &Explain) -> Section {
     let each = explain.explained.swings.each;
     let shift = |one: &MilestoneShift| match (one.verdict, one.shift) {
         (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => "n/e".to_owned(),
+        (Verdict::Open, _) => "not known".to_owned(),
         (_, Some(shift)) => shifted_by(&shift, each),
     };
     let row = |swing: &Swing<'_>| {

@@ -110,7 +110,8 @@ struct ShiftedPart {
     /// The milestone.
     name: String,
     /// `earlier`, `later`, `same` (not one replication differs), `same by horizon` (not one is known to differ, and some
-    /// reach it by the horizon in neither case), `not sure`, `in neither` or `too few`.
+    /// reach it by the horizon in neither case), `not sure` (it can be chance), `not known beyond the horizon` (what lies beyond it may turn
+    /// the shift), `in neither` or `too few`.
     verdict: &'static str,
     /// The paired shift of means; null with too few replications.
     shift: Option<ShiftPart>,
@@ -277,6 +278,7 @@ fn shifted(one: &MilestoneShift, scenario: &Scenario, each: Share) -> ShiftedPar
             Verdict::Same => "same",
             Verdict::SameByHorizon => "same by horizon",
             Verdict::NotSure => "not sure",
+            Verdict::Open => "not known beyond the horizon",
             Verdict::InNeither => "in neither",
             Verdict::TooFew => "too few",
         },
@@ -322,7 +324,7 @@ fn impact(one: &MeasureShift, each: Share) -> ImpactPart {
             Verdict::More => "more",
             Verdict::Same => "same",
             Verdict::SameByHorizon => "same by horizon",
-            Verdict::NotSure | Verdict::InNeither => "not sure",
+            Verdict::NotSure | Verdict::Open | Verdict::InNeither => "not sure",
             Verdict::TooFew => "too few",
         },
     }
