@@ -266,7 +266,7 @@ impl Pair {
             effective: shift
                 .and_then(|shift| effective(&shift, Shift::unpaired(&before, &after, self.bound)?, before.len())),
             shift,
-            levels: at_levels(&self.before, &self.after, settings.each, &settings.resamples),
+            levels: at_levels(&self.before, &self.after, self.bound, settings.each, &settings.resamples),
         }
     }
 

@@ -335,18 +335,11 @@ pub fn choose(goal: &Goal, milestone: &str, judged: &[Judged], order: &[usize], 
     found.or_else(|| keeps(0).then_some(0))
 }
 
-/// Whether a case is surely earlier than the first at the goal's level; by the quantiles themselves at a level without an interval.
+/// Whether a case is surely earlier than the first at the goal's level.
 fn is_earlier(goal: &Goal, milestone: &str, case: usize, compared: &Compared) -> bool {
-    let Some(one) = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone)) else {
-        return false;
-    };
-    if let Some(at) = one.levels.iter().find(|at| at.level == goal.level) {
-        return at.interval.is_some_and(|(_, high)| high < 0.0);
-    }
-    let base = compared.base.iter().find(|dated| dated.name == milestone);
-    let before = base.and_then(|dated| dated.at(goal.level)).and_then(|it| it.value.time());
-    let after = one.dates.at(goal.level).and_then(|it| it.value.time());
-    before.zip(after).is_some_and(|(before, after)| after < before)
+    let one = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone));
+    let at = one.and_then(|one| one.levels.iter().find(|at| at.level == goal.level));
+    at.and_then(|at| at.interval).is_some_and(|(_, high)| high < 0.0)
 }
 
 fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {

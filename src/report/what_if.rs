@@ -250,13 +250,14 @@ pub(super) fn quantiles(what_if: &WhatIf) -> Section {
 }
 
 fn level_row(name: &str, at: &AtLevel) -> Vec<String> {
-    let difference = at.difference_of_quantiles.map_or_else(
-        || "n/e".into(),
-        |days| match at.interval {
-            Some((low, high)) => shifted(days, Some((low, high))),
-            None => format!("{}, no interval", shifted(days, None)),
-        },
-    );
+    let difference = match (at.difference_of_quantiles, at.interval) {
+        (Some(days), Some((low, high))) => shifted(days, Some((low, high))),
+        (Some(days), None) => format!("{}, no interval", shifted(days, None)),
+        // One of the two lies beyond the horizon: a bound alone.
+        (None, Some((low, _))) if low.is_finite() => format!("n/e ({} or later)", shifted(low, None)),
+        (None, Some((_, high))) => format!("n/e ({} or earlier)", shifted(high, None)),
+        (None, None) => "n/e".into(),
+    };
     let of_differences =
         at.quantile_of_differences.map_or_else(|| "n/e".into(), |it| shifted(it.value, Some((it.low, it.high))));
     let level = format!("P{:.0}", at.level.fraction() * 100.0);

@@ -173,9 +173,9 @@ struct LevelPart {
 struct RangePart {
     /// Later where positive.
     days: f64,
-    /// Lower end of its interval; null where there is none.
+    /// Lower end of its interval; null where there is none, or it depends on what lies beyond the horizon.
     low_days: Option<f64>,
-    /// Upper end of its interval.
+    /// Upper end of its interval; null likewise.
     high_days: Option<f64>,
 }
 
@@ -299,8 +299,9 @@ fn shifted(one: &MilestoneShift, scenario: &Scenario, each: Share) -> ShiftedPar
 
 fn level(at: &AtLevel) -> LevelPart {
     let difference = |days: f64| {
-        let (low_days, high_days) = at.interval.unzip();
-        RangePart { days, low_days, high_days }
+        let (low, high) = at.interval.unzip();
+        let known = |end: Option<f64>| end.filter(|days| days.is_finite());
+        RangePart { days, low_days: known(low), high_days: known(high) }
     };
     let quantile = |it: Estimate<f64>| RangePart { days: it.value, low_days: Some(it.low), high_days: Some(it.high) };
     LevelPart {
