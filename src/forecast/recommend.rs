@@ -270,7 +270,7 @@ pub enum Verdict {
     NotSure,
     /// It surely does not keep one of them.
     Breaks,
-    /// In more than the goal's share of the replications the date is not reached by the horizon.
+    /// Surely in too few replications for the goal's level is the date reached by the horizon.
     NotReached,
 }
 
@@ -313,10 +313,13 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
     let reached = runs.iter().filter(|run| matches!(run.dates[place], When::At(_))).count();
     let verdict = if runs.is_empty() {
         Verdict::NotSure
-    } else if (reached as f64) < goal.level.fraction() * runs.len() as f64 {
+    } else if exact(reached, runs.len(), each).1 < goal.level.fraction() {
         Verdict::NotReached
     } else if bars().any(|(bar, kept)| kept.interval.1 < bar) {
         Verdict::Breaks
+    } else if (reached as f64) < goal.level.fraction() * runs.len() as f64 {
+        // There is no date at that level, and more replications might have one.
+        Verdict::NotSure
     } else if bars().all(|(bar, kept)| kept.interval.0 >= bar) {
         Verdict::Keeps
     } else {
