@@ -9,7 +9,9 @@ mod words;
 pub(super) use data::schema;
 pub use data::{document, json};
 pub use files::write;
-pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
+pub(super) use inputs::{
+    Swing, all_parts, indices, inputs, ranked, screening, share, share_interval, too_much, whole_percent,
+};
 pub(super) use words::bar_name;
 
 use super::lengths::shifted_by;
