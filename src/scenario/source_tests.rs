@@ -117,6 +117,17 @@ fn what_is_correlated_with_a_number_that_a_ledger_tells_has_a_draw_of_its_own() 
 }
 
 #[test]
+fn the_middle_of_a_distribution_that_is_cut_off_is_told_as_it_is_used() {
+    let middle = |probability: &str| {
+        let setting = format!("faults.transient={{ median = \"{probability}\", sigma = 1.0 }}");
+        let source = read_with("opensrs-cluster-b.toml", &[&setting]);
+        source.uncertain().iter().find(|input| input.key == "faults.transient").unwrap().middle.clone()
+    };
+    assert_eq!(middle("0.1 %"), "0.1 %");
+    assert_ne!(middle("40 %"), "40 %");
+}
+
+#[test]
 fn a_setting_replaces_a_value_and_shows_in_the_resolved_file() {
     let source = read_with("drain-reference.toml", &["plan.throttle.max=24", "head.head-2.capacity=8000 op/s"]);
     assert_eq!(source.middle().plan.heads[0].throttle.max, 24);
