@@ -70,6 +70,13 @@ fn pairs_tell_what_independent_samples_would_not() {
 }
 
 #[test]
+fn pairs_that_differ_by_the_same_are_worth_more_than_any_number_of_replications() {
+    let compared = compared(60, &[&base, &|r| outcome(r, days_of(r) - 0.7)]);
+    let one = all(&compared, 0);
+    assert_eq!((one.verdict, one.effective, one.shift.unwrap().error), (Verdict::Less, None, 0.0));
+}
+
+#[test]
 fn two_quantiles_differ_otherwise_than_pairs_do() {
     // Early replications become later and late ones earlier: the quantiles move less than the pairs do.
     let mirrored = |r: u32| outcome(r, 58.0 - days_of(r));
