@@ -126,7 +126,8 @@ fn begin(
     if let Some(ledger) = &arguments.from {
         let observed = super::from::Observed::read(ledger, &source)?;
         let later = observed.settings(source.middle());
-        return Ok((read(&later)?, Beginning { observed: Some(observed) }));
+        let source = read(&later)?.told_by(&|key| observed.replaces(key));
+        return Ok((source, Beginning { observed: Some(observed) }));
     }
     #[cfg(not(target_os = "linux"))]
     let _ = arguments;

@@ -3,6 +3,10 @@
 //! A shift is one of restricted means (see `shift`): a date at or after the earlier horizon of the two, or that is never reached,
 //! counts as that horizon, and how many do is told. What depends on the order of dates alone (shares, quantiles) is given where it
 //! is the same whatever lies beyond the horizon, and else not at all.
+//!
+//! Which way a mean moves is said only where nothing that lies beyond the horizon can turn it. A pair with both dates before it
+//! has its difference; one with a single date before it has a known sign and differs by at least what counts; one with neither
+//! may differ by anything. So a mean is surely less where it is as it counts and no pair may be more than that, and the reverse.
 
 pub mod quantiles;
 
@@ -84,6 +88,8 @@ pub enum Verdict {
     SameByHorizon,
     /// It can be chance.
     NotSure,
+    /// It would be sure as far as the horizon, and what lies beyond may turn it.
+    Open,
     /// No replication of either reaches it by the horizon.
     InNeither,
     /// Too few replications.
@@ -118,6 +124,10 @@ pub struct Order {
     pub same: usize,
     /// Both lie beyond the horizon: nobody knows.
     pub unknown: usize,
+    /// Of those that are earlier: the first case's date is not before the horizon, and by how much more nobody knows.
+    pub earlier_by_more: usize,
+    /// Of those that are later: the variant's date is not before the horizon, and by how much more nobody knows.
+    pub later_by_more: usize,
     /// Wilson's interval of the share that is earlier: from its low end with all that is unknown not earlier to its high end
     /// with all of that earlier.
     pub earlier_share: (f64, f64),
@@ -256,7 +266,7 @@ impl Pair {
             effective: shift
                 .and_then(|shift| effective(&shift, Shift::unpaired(&before, &after, self.bound)?, before.len())),
             shift,
-            levels: at_levels(&self.before, &self.after, settings.each, &settings.resamples),
+            levels: at_levels(&self.before, &self.after, self.bound, settings.each, &settings.resamples),
         }
     }
 
@@ -267,8 +277,14 @@ impl Pair {
                 (When::AfterHorizon, When::AfterHorizon | When::Never) | (When::Never, When::AfterHorizon) => {
                     order.unknown += 1;
                 }
-                _ if after < before => order.earlier += 1,
-                _ if after > before => order.later += 1,
+                _ if after < before => {
+                    order.earlier += 1;
+                    order.earlier_by_more += usize::from(before.time().is_none());
+                }
+                _ if after > before => {
+                    order.later += 1;
+                    order.later_by_more += usize::from(after.time().is_none());
+                }
                 _ => order.same += 1,
             }
         }
@@ -292,18 +308,25 @@ fn judge(compared: &mut Compared) {
     for name in names {
         let all = compared.variants.iter_mut().flat_map(|one| &mut one.milestones);
         let those = all.filter(|one| one.dates.name == name && one.verdict != Verdict::InNeither);
-        let differences =
-            those.map(|one| Difference { shift: one.shift, is_open: one.order.unknown > 0, verdict: &mut one.verdict });
+        let differences = those.map(|one| Difference {
+            shift: one.shift,
+            may_be_less: one.order.unknown + one.order.earlier_by_more > 0,
+            may_be_more: one.order.unknown + one.order.later_by_more > 0,
+            verdict: &mut one.verdict,
+        });
         judge_together(differences.collect(), alpha);
     }
     for place in 0..Measure::COUNT {
         let all = compared.variants.iter_mut().map(|one| &mut one.impact[place]);
-        let differences =
-            all.map(|one| Difference { shift: one.difference, is_open: one.unfinished > 0, verdict: &mut one.verdict });
+        let differences = all.map(|one| Difference {
+            shift: one.difference,
+            may_be_less: one.unfinished > 0,
+            may_be_more: one.unfinished > 0,
+            verdict: &mut one.verdict,
+        });
         judge_together(differences.collect(), alpha);
-        let unfinished =
-            compared.variants.iter_mut().map(|one| &mut one.impact[place]).filter(|one| one.unfinished > 0);
-        for one in unfinished.filter(|one| matches!(one.verdict, Verdict::More | Verdict::Less)) {
+        let all = compared.variants.iter_mut().map(|one| &mut one.impact[place]);
+        for one in all.filter(|one| one.verdict == Verdict::Open) {
             one.verdict = Verdict::NotSure;
         }
     }
@@ -312,8 +335,10 @@ fn judge(compared: &mut Compared) {
 /// What is judged together with others.
 struct Difference<'a> {
     shift: Option<Shift>,
-    /// Whether some pairs are not known to be the same or not.
-    is_open: bool,
+    /// Whether some pairs may be less than they count, nobody knows by how much.
+    may_be_less: bool,
+    /// Whether some may be more.
+    may_be_more: bool,
     verdict: &'a mut Verdict,
 }
 
@@ -323,11 +348,14 @@ fn judge_together(differences: Vec<Difference<'_>>, alpha: f64) {
     let p_values: Vec<f64> = known.iter().map(|(shift, _)| shift.p_value()).collect();
     for ((shift, one), p) in known.into_iter().zip(holm(&p_values)) {
         *one.verdict = if shift.is_exactly_none() {
-            if one.is_open { Verdict::SameByHorizon } else { Verdict::Same }
+            if one.may_be_less || one.may_be_more { Verdict::SameByHorizon } else { Verdict::Same }
         } else if p > alpha {
             Verdict::NotSure
         } else if shift.days > 0.0 {
-            Verdict::More
+            // Counting for less than they are, pairs could only make it more sure.
+            if one.may_be_less { Verdict::Open } else { Verdict::More }
+        } else if one.may_be_more {
+            Verdict::Open
         } else {
             Verdict::Less
         };

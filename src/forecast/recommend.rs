@@ -270,7 +270,7 @@ pub enum Verdict {
     NotSure,
     /// It surely does not keep one of them.
     Breaks,
-    /// In more than the goal's share of the replications the date is not reached by the horizon.
+    /// Surely in too few replications for the goal's level is the date reached by the horizon.
     NotReached,
 }
 
@@ -313,10 +313,13 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
     let reached = runs.iter().filter(|run| matches!(run.dates[place], When::At(_))).count();
     let verdict = if runs.is_empty() {
         Verdict::NotSure
-    } else if (reached as f64) < goal.level.fraction() * runs.len() as f64 {
+    } else if exact(reached, runs.len(), each).1 < goal.level.fraction() {
         Verdict::NotReached
     } else if bars().any(|(bar, kept)| kept.interval.1 < bar) {
         Verdict::Breaks
+    } else if (reached as f64) < goal.level.fraction() * runs.len() as f64 {
+        // There is no date at that level, and more replications might have one.
+        Verdict::NotSure
     } else if bars().all(|(bar, kept)| kept.interval.0 >= bar) {
         Verdict::Keeps
     } else {
@@ -335,18 +338,11 @@ pub fn choose(goal: &Goal, milestone: &str, judged: &[Judged], order: &[usize], 
     found.or_else(|| keeps(0).then_some(0))
 }
 
-/// Whether a case is surely earlier than the first at the goal's level; by the quantiles themselves at a level without an interval.
+/// Whether a case is surely earlier than the first at the goal's level.
 fn is_earlier(goal: &Goal, milestone: &str, case: usize, compared: &Compared) -> bool {
-    let Some(one) = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone)) else {
-        return false;
-    };
-    if let Some(at) = one.levels.iter().find(|at| at.level == goal.level) {
-        return at.interval.is_some_and(|(_, high)| high < 0.0);
-    }
-    let base = compared.base.iter().find(|dated| dated.name == milestone);
-    let before = base.and_then(|dated| dated.at(goal.level)).and_then(|it| it.value.time());
-    let after = one.dates.at(goal.level).and_then(|it| it.value.time());
-    before.zip(after).is_some_and(|(before, after)| after < before)
+    let one = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone));
+    let at = one.and_then(|one| one.levels.iter().find(|at| at.level == goal.level));
+    at.and_then(|at| at.interval).is_some_and(|(_, high)| high < 0.0)
 }
 
 fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {

@@ -196,8 +196,11 @@ fn at(dates: &[Option<Time>], bound: Time) -> usize {
     dates.iter().filter(|date| restricted(**date, bound) == bound).count()
 }
 
-/// Mean and variance of a sample of at least two.
+/// Mean and variance of a sample of at least two; exactly none where all of it is one number, of which sums leave a little.
 fn moments(sample: &[f64]) -> (f64, f64) {
+    if sample.iter().all(|one| one.total_cmp(&sample[0]).is_eq()) {
+        return (sample[0], 0.0);
+    }
     let count = sample.len() as f64;
     let mean = sample.iter().sum::<f64>() / count;
     let squares: f64 = sample.iter().map(|one| (one - mean) * (one - mean)).sum();
@@ -234,6 +237,14 @@ mod tests {
         assert_eq!((shift.days, shift.interval(SURE)), (0.0, (0.0, 0.0)));
         assert_eq!(shift.change(SURE, MARGIN), Change::Unchanged);
         assert_eq!(shift.change(SURE, Span::ZERO), Change::Unchanged);
+    }
+
+    #[test]
+    fn differences_that_are_all_the_same_leave_no_doubt() {
+        for days in [0.1, 1.0 / 3.0, 2.7] {
+            let shift = Shift::of(&[days; 7]).unwrap();
+            assert_eq!((shift.days, shift.error, shift.interval(SURE)), (days, 0.0, (days, days)));
+        }
     }
 
     #[test]

@@ -226,8 +226,16 @@ fn moved(steps: Steps<'_>, name: &str, bound: Time, confidence: Share, margin: S
     let is_beyond = |date: &&Option<Time>| date.is_none_or(|date| date >= bound);
     let not_done = [recorded, now].map(|dates| (dates.iter().filter(is_beyond).count(), dates.len()));
     let change = match shift.change(confidence, margin) {
-        Change::Open if fewer_reach(recorded, now, bound, confidence, margin, pairs) => Change::Later,
-        change => change,
+        Change::Later => Change::Later,
+        // Fewer that are done by the horizon are later, whatever those do that are done.
+        Change::Earlier | Change::Unchanged | Change::WithinNoise | Change::Open
+            if fewer_reach(recorded, now, bound, confidence, margin, pairs) =>
+        {
+            Change::Later
+        }
+        // How far beyond the horizon the others lie may turn the mean. What lay there before can only make it more sure.
+        Change::Earlier if not_done[1].0 > 0 => Change::Open,
+        change @ (Change::Earlier | Change::Unchanged | Change::WithinNoise | Change::Open) => change,
     };
     Some(Moved { shift, change, not_done, program_and_state, inputs, together, other_seed })
 }
@@ -344,6 +352,28 @@ mod tests {
             assert_eq!(change(&cut(90), &cut(30), pairs).0, Change::Open, "{pairs}");
         }
         assert_eq!(change(&cut(30), &cut(30), true).0, Change::Unchanged, "exactly the same");
+    }
+
+    #[test]
+    fn earlier_as_far_as_the_horizon_hides_neither_that_fewer_are_done_by_then_nor_what_is_not_known() {
+        // Of 200 replications the first ones, so many, lie beyond the horizon, and the others come after so many days.
+        let made = |beyond: usize, days: f64| {
+            let mut dates = dates(&[("all", 0.0)]);
+            let column = (0..200).map(|r| (r >= beyond).then(|| after(days + r as f64 / 50.0))).collect();
+            dates.by_milestone.insert("all".into(), column);
+            dates
+        };
+        let change = |recorded: &Dates, now: &Dates, same_draws: bool| {
+            let steps = Steps { recorded, repeated: now, earlier: now, now, without: &[], same_draws, same_seed: true };
+            let Found::Moved(moved) = found(&Since::of(steps, SURE, MARGIN), "all").clone() else { panic!() };
+            assert!(moved.shift.days < -10.0, "{moved:?}");
+            moved.change
+        };
+        for pairs in [true, false] {
+            assert_eq!(change(&made(0, 50.0), &made(40, 20.0), pairs), Change::Later, "{pairs}: fewer are done");
+            assert_eq!(change(&made(3, 50.0), &made(3, 20.0), pairs), Change::Open, "{pairs}: three may be anywhere");
+            assert_eq!(change(&made(3, 50.0), &made(0, 20.0), pairs), Change::Earlier, "{pairs}: all are done");
+        }
     }
 
     #[test]

@@ -218,7 +218,10 @@ fn inodes(one: &InodeForecast) -> InodePart {
 }
 
 fn past_part(scenario: &Scenario, past: &Past) -> PastPart {
-    let said = |said: &Said| SaidPart { day: said.day, p10: said.p10, p50: said.p50, p90: said.p90 };
+    let said = |said: &Said| {
+        let (p10, p90) = said.range.unzip();
+        SaidPart { day: said.day, p10, p50: said.p50, p90 }
+    };
     let happened = |&(at, mailboxes): &(Time, f64)| HappenedPart { utc: utc(at), mailboxes };
     PastPart {
         as_of: instant(scenario, past.as_of),

@@ -9,7 +9,9 @@ mod words;
 pub(super) use data::schema;
 pub use data::{document, json};
 pub use files::write;
-pub(super) use inputs::{Swing, all_parts, indices, inputs, ranked, screening, share, share_interval};
+pub(super) use inputs::{
+    Swing, all_parts, indices, inputs, ranked, screening, share, share_interval, too_much, whole_percent,
+};
 pub(super) use words::bar_name;
 
 use super::lengths::shifted_by;
@@ -112,10 +114,11 @@ impl Explain {
             Verdict::Less => 0,
             Verdict::More => 1,
             Verdict::NotSure => 2,
-            Verdict::TooFew => 3,
-            Verdict::InNeither => 4,
-            Verdict::SameByHorizon => 5,
-            Verdict::Same => 6,
+            Verdict::Open => 3,
+            Verdict::TooFew => 4,
+            Verdict::InNeither => 5,
+            Verdict::SameByHorizon => 6,
+            Verdict::Same => 7,
         };
         ranked.sort_by(|(_, one, _), (_, other, _)| {
             order(one).cmp(&order(other)).then(days(other).abs().total_cmp(&days(one).abs()))
@@ -250,7 +253,8 @@ pub(super) fn limits(explain: &Explain) -> Section {
     if bounded {
         blocks.push(Block::Line(
             Tone::Doubt,
-            "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts may be larger."
+            "- Some dates lie at or after the horizon, or are never reached, and count as it: shifts that are earlier or later may be \
+             larger, and all others may also go the other way."
                 .into(),
         ));
     }

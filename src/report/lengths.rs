@@ -54,7 +54,17 @@ impl Scale {
             return "0".into();
         }
         let number = |days: f64| signed(self.of_days(days));
-        format!("{} {} ({} to {})", number(days), self.unit, number(low), number(high))
+        format!("{} {} ({})", number(days), self.unit, self.range((low, high)))
+    }
+
+    /// An interval of a shift, of which one end may be infinite.
+    fn range(self, (low, high): (f64, f64)) -> String {
+        let number = |days: f64| signed(self.of_days(days));
+        match (low.is_finite(), high.is_finite()) {
+            (true, false) => format!("{} or later", number(low)),
+            (false, true) => format!("{} or earlier", number(high)),
+            (true, true) | (false, false) => format!("{} to {}", number(low), number(high)),
+        }
     }
 
     /// The same as a text, without its sign.
@@ -76,7 +86,8 @@ impl Scale {
 /// A shift in days, or with an interval: `+1.2 d (+0.9 to +1.5)`, `-14.0 min`; `0` where it is exactly nothing.
 pub(super) fn shifted(days: f64, interval: Option<(f64, f64)>) -> String {
     let (low, high) = interval.unwrap_or((days, days));
-    let scale = Scale::up_to(days.abs().max(low.abs()).max(high.abs()));
+    let finite = |days: f64| if days.is_finite() { days.abs() } else { 0.0 };
+    let scale = Scale::up_to(days.abs().max(finite(low)).max(finite(high)));
     match interval {
         Some(interval) => scale.shift(days, interval),
         None if days == 0.0 => "0".into(),

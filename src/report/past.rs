@@ -32,9 +32,9 @@ pub struct Past {
 pub(super) struct Said {
     /// Days since the forecast's start.
     pub(super) day: f64,
-    pub(super) p10: f64,
     pub(super) p50: f64,
-    pub(super) p90: f64,
+    /// P10 and P90; none with too few replications for both.
+    pub(super) range: Option<(f64, f64)>,
 }
 
 impl Past {
@@ -89,10 +89,10 @@ impl Past {
         Some(if slope < 0.0 { (one.day + (left - one.p50) / slope).max(0.0) } else { self.said[next].day })
     }
 
-    /// Whether what is left now lies within what it had said of this day; none within its first day.
+    /// Whether what is left now lies within what it had said of this day; none within its first day, or where it had no range.
     pub(super) fn within_range(&self) -> Option<bool> {
         let (now, left) = self.now();
-        self.on(now.since(self.as_of).days()).map(|said| said.holds(left))
+        self.on(now.since(self.as_of).days()).and_then(|said| said.holds(left))
     }
 
     /// By how much it is ahead of that forecast; negative where it is behind. None where that cannot be said.
@@ -105,23 +105,22 @@ impl Past {
 
 impl Said {
     /// Half a mailbox is none.
-    fn holds(&self, left: f64) -> bool {
-        left >= self.p10 - 0.5 && left <= self.p90 + 0.5
+    fn holds(&self, left: f64) -> Option<bool> {
+        self.range.map(|(low, high)| left >= low - 0.5 && left <= high + 0.5)
     }
 
     fn of(day: &DayQuantiles) -> Option<Self> {
-        let p50 = day.p50?;
-        Some(Self { day: f64::from(day.day) + 1.0, p10: day.p10.unwrap_or(p50), p50, p90: day.p90.unwrap_or(p50) })
+        Some(Self { day: f64::from(day.day) + 1.0, p50: day.p50?, range: day.p10.zip(day.p90) })
     }
 
     fn towards(self, other: Self, day: f64) -> Self {
         let share = (day - self.day) / (other.day - self.day);
         let between = |a: f64, b: f64| a + (b - a) * share;
+        let range = self.range.zip(other.range);
         Self {
             day,
-            p10: between(self.p10, other.p10),
             p50: between(self.p50, other.p50),
-            p90: between(self.p90, other.p90),
+            range: range.map(|(one, two)| (between(one.0, two.0), between(one.1, two.1))),
         }
     }
 }
@@ -146,12 +145,16 @@ fn sentence(forecast: &Forecast, past: &Past) -> String {
                 Some(_) => "as it said".to_owned(),
                 None => "further than it ever came".to_owned(),
             };
-            let range = if said.holds(left) { "within its range" } else { "outside its range" };
+            let (range, is_within) = match said.range {
+                Some((low, high)) => (
+                    format!("80 %: {} to {}", count(low), count(high)),
+                    if said.holds(left) == Some(true) { ", within its range" } else { ", outside its range" },
+                ),
+                None => ("median; too few replications for a range".to_owned(), ""),
+            };
             format!(
-                "The forecast of {then} had {} left on the heads by now (80 %: {} to {}); there are {}: {way}, {range}.",
+                "The forecast of {then} had {} left on the heads by now ({range}); there are {}: {way}{is_within}.",
                 mailboxes(said.p50),
-                count(said.p10),
-                count(said.p90),
                 count(left),
             )
         }
@@ -214,7 +217,12 @@ mod tests {
     }
 
     fn told(moved: [u32; 2], course: &[(Time, f64)]) -> (Past, String) {
-        let before = made(200, &|r| outcome(r, days_of(r)));
+        told_of(200, moved, course)
+    }
+
+    /// The same beside a forecast of so many replications.
+    fn told_of(replications: u32, moved: [u32; 2], course: &[(Time, f64)]) -> (Past, String) {
+        let before = made(replications, &|r| outcome(r, days_of(r)));
         let scenario = later(moved);
         let past = Past::new(&published(&before), course, &scenario).unwrap();
         let now = made_of(&scenario, 200, &|r| outcome(r, days_of(r) + 1.0));
@@ -241,6 +249,16 @@ mod tests {
         let (past, said) = told([1_000_000, 500_000], &[]);
         assert!((8.0..11.0).contains(&past.ahead().unwrap().days()), "{said}");
         assert!(said.contains(" days ahead of it, outside its range."), "{said}");
+    }
+
+    #[test]
+    fn a_median_of_few_replications_is_no_range() {
+        // Six of them have a median, and fewer than 36 no P10.
+        let (past, said) = told_of(20, [1_000_000, 0], &[]);
+        assert!(said.contains("by now (median; too few replications for a range); there are 200,000: "), "{said}");
+        assert!(!said.contains("80 %") && !said.contains("its range"), "{said}");
+        assert_eq!(past.within_range(), None);
+        assert_eq!(told([1_000_000, 0], &[]).0.within_range(), Some(true));
     }
 
     #[test]

@@ -203,7 +203,10 @@ fn cost(known: &Recommendation) -> Option<String> {
 
 fn row(known: &Recommendation, case: usize, calendar: &Calendar<'_>) -> Vec<String> {
     let judged = &known.judged[case];
-    let shift = known.shift(case).map_or_else(String::new, |one| what_if::shift(one, known.what_if.compared.each));
+    let shift = known.shift(case).map_or_else(String::new, |one| {
+        // Without a verdict of its own a shift would say which way the date moves.
+        if one.verdict == Sure::Open { "not known".into() } else { what_if::shift(one, known.what_if.compared.each) }
+    });
     let mut cells = vec![known.name(case).to_owned(), known.date(case, calendar), shift];
     cells.extend(judged.kept.iter().map(|kept| {
         let (low, high) = kept.interval;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Block, Section, Tone};
+use super::{Block, Section, Tone, explain};
 use crate::forecast::Forecast;
 use crate::forecast::sensitivity::Part;
 use crate::forecast::shares::{Cause, CauseShare, FEWEST, MilestoneShares, NotEstimable, Shares};
@@ -28,17 +28,19 @@ fn blocks(shares: &MilestoneShares, rows: u32) -> Vec<Block> {
     let text = format!(
         "Shares of the variance of that date, which has a standard deviation of {}, from {rows} rows. alone: would go, in \
          the mean, if this were known; with all: would stay if all else were known. The first column adds up to {}; what is \
-         missing to 100 % acts together, or is not known from so few rows.",
+         missing to 100 % acts together, or is not known from so few rows. As estimated: also below 0 and above 100 %.",
         shares.deviation,
-        percent(sum),
+        explain::whole_percent(sum),
     );
-    vec![table(causes), Block::Line(Tone::Plain, text)]
+    let mut blocks = vec![table(causes), Block::Line(Tone::Plain, text)];
+    blocks.extend(explain::too_much(sum));
+    blocks
 }
 
 /// What each cause has alone and with all others.
 fn table(causes: &[CauseShare]) -> Block {
     let row = |one: &CauseShare| {
-        let [alone, in_all] = [one.alone, one.in_all].map(|part| [percent(part.value), interval(part)]);
+        let [alone, in_all] = [one.alone, one.in_all].map(|part| [explain::share(part), explain::share_interval(part)]);
         [vec![name(&one.cause)], alone.to_vec(), in_all.to_vec()].concat()
     };
     Block::Table { header: HEADER.map(str::to_owned).to_vec(), rows: causes.iter().map(row).collect() }
@@ -60,15 +62,6 @@ pub(super) fn reason(why: NotEstimable, rows: u32) -> String {
         NotEstimable::NoSpread => "the date is the same in all simulations".into(),
         NotEstimable::TooFew => format!("{rows} rows, and fewer than {FEWEST} say nothing"),
     }
-}
-
-/// An estimate may lie a little outside of what a share can be.
-fn percent(value: f64) -> String {
-    format!("{:.0} %", value.clamp(0.0, 1.0) * 100.0)
-}
-
-fn interval(part: Part) -> String {
-    format!("{:.0} to {:.0} %", part.low.clamp(0.0, 1.0) * 100.0, part.high.clamp(0.0, 1.0) * 100.0)
 }
 
 /// The same in the document: for every date by which something is empty, and as estimated.
@@ -140,4 +133,29 @@ pub(super) fn part(shares: &Shares, scenario: &Scenario) -> SharesPart {
         causes: one.causes.iter().flatten().map(CausePart::from).collect(),
     };
     SharesPart { rows: shares.rows, milestones: shares.milestones.iter().map(milestone).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Span;
+
+    #[test]
+    fn what_adds_up_to_more_than_all_is_said_as_it_is() {
+        let part = |value: f64| Part { value, low: value - 0.4, high: value + 0.1 };
+        let one = |cause, value| CauseShare { cause, alone: part(value), in_all: part(value) };
+        let causes = vec![one(Cause::Inputs(vec!["x".into()]), 1.25), one(Cause::Chance, 0.3)];
+        let of = |causes| {
+            let shares = MilestoneShares {
+                milestone: Milestone::AllEmptied,
+                deviation: Span::from_secs(86_400),
+                causes: Ok(causes),
+            };
+            format!("{:?}", blocks(&shares, 32))
+        };
+        let said = of(causes.clone());
+        assert!(said.contains("adds up to 155 %") && said.contains("the rows are too few"), "{said}");
+        assert!(said.contains("125 %") && said.contains("-10 to 40 %"), "{said}");
+        assert!(!of(causes[1..].to_vec()).contains("the rows are too few"));
+    }
 }

@@ -143,7 +143,7 @@ fn what_is_written_is_as_its_schema_says() {
 #[test]
 fn a_comparison_stands_in_the_document_and_on_the_page() {
     let (forecast, comparison) = super::comparison::tests::compared();
-    let said = |day: u32| super::past::Said { day: f64::from(day), p10: 90.0, p50: 100.0, p90: 110.0 };
+    let said = |day: u32| super::past::Said { day: f64::from(day), p50: 100.0, range: Some((90.0, 110.0)) };
     let as_of = forecast.scenario.as_of;
     let past = super::Past::made(as_of, (1..4).map(said).collect(), vec![(as_of, 120.0)]);
     let about = About { comparison: Some(comparison), past: Some(past), ..about() };

@@ -213,11 +213,17 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
 /// What a shift does not know, where it matters.
 fn bounded(one: &MilestoneShift) -> Option<Block> {
     let dates = one.shift?.bounded;
-    let is_known = matches!(one.verdict, Verdict::InNeither | Verdict::Same);
-    (dates > 0 && !is_known).then(|| {
+    let meant = match one.verdict {
+        Verdict::InNeither | Verdict::Same => return None,
+        Verdict::Less | Verdict::More => "the shift may be larger",
+        Verdict::SameByHorizon | Verdict::NotSure | Verdict::Open | Verdict::TooFew => {
+            "the shift is one as far as the horizon, and may really be larger, or go the other way"
+        }
+    };
+    (dates > 0).then(|| {
         let text = format!(
             "- {}: {} of its dates, of both cases together, lie at or after the horizon, or are never reached, and count as the \
-             horizon: the shift may be larger.",
+             horizon: {meant}.",
             one.dates.name,
             count(dates as f64)
         );
@@ -244,13 +250,14 @@ pub(super) fn quantiles(what_if: &WhatIf) -> Section {
 }
 
 fn level_row(name: &str, at: &AtLevel) -> Vec<String> {
-    let difference = at.difference_of_quantiles.map_or_else(
-        || "n/e".into(),
-        |days| match at.interval {
-            Some((low, high)) => shifted(days, Some((low, high))),
-            None => format!("{}, no interval", shifted(days, None)),
-        },
-    );
+    let difference = match (at.difference_of_quantiles, at.interval) {
+        (Some(days), Some((low, high))) => shifted(days, Some((low, high))),
+        (Some(days), None) => format!("{}, no interval", shifted(days, None)),
+        // One of the two lies beyond the horizon: a bound alone.
+        (None, Some((low, _))) if low.is_finite() => format!("n/e ({} or later)", shifted(low, None)),
+        (None, Some((_, high))) => format!("n/e ({} or earlier)", shifted(high, None)),
+        (None, None) => "n/e".into(),
+    };
     let of_differences =
         at.quantile_of_differences.map_or_else(|| "n/e".into(), |it| shifted(it.value, Some((it.low, it.high))));
     let level = format!("P{:.0}", at.level.fraction() * 100.0);

@@ -45,6 +45,15 @@ pub(crate) fn uniform(all: &[Correlation], key: &str, independent: &mut dyn FnMu
     }
 }
 
+/// Takes out the numbers that something else than the file tells: nothing is drawn for them, and so nothing follows them. Those that are left
+/// have one correlation still, for which the factor of fewer of them is the first rows of the same one; the first of them has the draw
+/// that it would have alone.
+pub(crate) fn leave_out(all: &mut [Correlation], is_told: &dyn Fn(&str) -> bool) {
+    for one in all {
+        one.keys.retain(|key| !is_told(key));
+    }
+}
+
 /// Lower triangular, its product with its own transpose being ones with `correlation` beside the diagonal.
 fn factor(size: usize, correlation: f64) -> Vec<Vec<f64>> {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
@@ -139,6 +148,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_left_of_correlated_numbers_has_the_same_correlation() {
+        let keys = ["a", "b", "c"].map(str::to_owned);
+        let mut all = [Correlation::new(keys.to_vec(), 0.7)];
+        leave_out(&mut all, &|key| key == "a");
+        let pair = [Correlation::new(keys[1..].to_vec(), 0.7)];
+        for round in 0..20 {
+            for key in &keys {
+                let [one, other] = [&all, &pair].map(|all| uniform(all, key, &mut draws(round)).to_bits());
+                assert_eq!(one, other, "{key}");
+            }
+        }
+        assert_eq!(uniform(&all, "b", &mut draws(3)).to_bits(), draws(3)("b").to_bits());
     }
 
     #[test]

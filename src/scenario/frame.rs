@@ -21,7 +21,7 @@ use super::source::Beside;
 use crate::fleet::{MailboxId, STORES_MAX};
 use crate::migration::message::Milestone;
 use crate::migration::plan::{OrderPlan, ShareMilestone};
-use crate::units::{Span, Time};
+use crate::units::{Share, Span, Time};
 
 /// The certain part of a scenario.
 #[derive(Clone, Debug)]
@@ -349,6 +349,14 @@ fn expectations(
                 .warning(by, format!("is {text}, which lies after the horizon: what comes later than that stays open"));
         }
         let probability = reader.share(item, "probability");
+        // As long as it could come too late, no number of replications gives an interval that ends at 1.
+        if let Some(stated) = item.get("probability").filter(|_| probability >= Share::ONE) {
+            let text = stated.place.excerpt();
+            reader.problem(
+                stated,
+                format!("is {text}: no number of replications is sure of that, and it would never pass; give less, such as \"99.9 %\""),
+            );
+        }
         if let (Some(milestone), Some(when)) = (expected, by.when()) {
             let by = if when.whole_day { when.at.date().to_string() } else { when.at.to_string() };
             expectations.push(Expectation { milestone, before, by, probability });

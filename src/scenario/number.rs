@@ -97,7 +97,8 @@ pub(crate) fn dubious(file: &Item) -> Vec<Problem> {
     found
 }
 
-/// Low, middle and high: as the file has them, or P10, median and P90 of a distribution.
+/// Low, middle and high: as the file has them, or P10, median and P90 of a distribution. Where one is cut off, its middle is that of what is
+/// drawn, and not what the file says of the whole.
 fn written(law: &Law, bounds: Bounds, measure: Measure, node: &Node) -> [String; 3] {
     let as_written = |name: &str| match node.get(name).map(|part| (&part.data, part)) {
         Some((Data::Text(text), _)) => Some(text.clone()),
@@ -106,7 +107,8 @@ fn written(law: &Law, bounds: Bounds, measure: Measure, node: &Node) -> [String;
     };
     let show = |value: f64| measure.show(value);
     let low = as_written("low").unwrap_or_else(|| show(law.quantile(0.1, bounds)));
-    let middle = ["mid", "median", "mean"].into_iter().find_map(as_written);
+    let of_file = || ["mid", "median", "mean"].into_iter().find_map(as_written);
+    let middle = if law.is_cut_off(bounds) { None } else { of_file() };
     let high = as_written("high").unwrap_or_else(|| show(law.quantile(0.9, bounds)));
     [low, middle.unwrap_or_else(|| show(law.middle(bounds))), high]
 }

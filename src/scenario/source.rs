@@ -165,6 +165,13 @@ impl Source {
         assemble(&self.file, &self.frame, &mut reader).unwrap_or_else(|| self.middle.clone())
     }
 
+    /// The same where something besides the file tells some numbers: what is correlated with them follows them no more.
+    #[must_use]
+    pub fn told_by(mut self, is_told: &dyn Fn(&str) -> bool) -> Self {
+        correlate::leave_out(&mut self.correlations, is_told);
+        self
+    }
+
     /// Every number that the file does not know exactly, in its order.
     #[must_use]
     pub fn uncertain(&self) -> &[UncertainInput] {
@@ -246,7 +253,7 @@ impl Source {
         let notes = notes::read(&file, &mut reader);
         let mut uncertain = uncertain(&file);
         let drawn: Vec<&str> = uncertain.iter().map(|input| input.key.as_str()).collect();
-        let correlations = correlate::read(&file, &drawn, &mut reader);
+        let mut correlations = correlate::read(&file, &drawn, &mut reader);
         let middle = assemble(&file, &frame, &mut reader);
         let site = build_site::site(&file, &frame, &mut reader);
         let (mut found, warnings, unshown) = (reader.problems, reader.warnings, reader.unshown);
@@ -277,10 +284,12 @@ impl Source {
             name_the_content(&mut node, "load", "csv_sha256", &load.sha256);
         }
         let resolved = toml::to_string(&node.canonical()).unwrap_or_default();
-        uncertain.retain(|input| {
-            frame.inventory.as_ref().is_none_or(|inventory| !inventory.replaces(&input.key))
-                && frame.load.as_ref().is_none_or(|load| !load.replaces(&input.key))
-        });
+        let is_told = |key: &str| {
+            frame.inventory.as_ref().is_some_and(|inventory| inventory.replaces(key))
+                || frame.load.as_ref().is_some_and(|load| load.replaces(key))
+        };
+        uncertain.retain(|input| !is_told(&input.key));
+        correlate::leave_out(&mut correlations, &is_told);
         Ok(Self { file, frame, middle, site, uncertain, correlations, notes, resolved, warnings })
     }
 }

@@ -92,6 +92,41 @@ fn a_draw_depends_on_its_key_and_stays_in_its_range() {
     assert!((source.middle().model.cost.head_per_message.get() - 18.0).abs() < 1e-12);
 }
 
+/// Its shares would else have what the file says of a number that nothing is drawn for.
+#[test]
+fn what_is_correlated_with_a_number_that_a_ledger_tells_has_a_draw_of_its_own() {
+    let together = ["cost.lock", "cost.head_per_message"];
+    let source = || {
+        read_with(
+            "opensrs-cluster-b.toml",
+            &[
+                r#"cost.head_per_message={ low = "14 op", high = "22 op" }"#,
+                r#"cost.lock={ low = "1 s", high = "3 s" }"#,
+                r#"correlation=[{ inputs = ["cost.lock", "cost.head_per_message"], correlation = 0.9 }]"#,
+            ],
+        )
+    };
+    // The draw of the first alone changes.
+    let drawn = |source: &Source, of_lock: f64| {
+        source.realise(&mut |key| if key == together[0] { of_lock } else { 0.5 }).model.cost.head_per_message.get()
+    };
+    let read = source();
+    assert!(drawn(&read, 0.99) > drawn(&read, 0.01) + 5.0);
+    let told = source().told_by(&|key| key == together[0]);
+    assert!((drawn(&told, 0.99) - 18.0).abs() < 1e-9 && (drawn(&told, 0.01) - 18.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_middle_of_a_distribution_that_is_cut_off_is_told_as_it_is_used() {
+    let middle = |probability: &str| {
+        let setting = format!("faults.transient={{ median = \"{probability}\", sigma = 1.0 }}");
+        let source = read_with("opensrs-cluster-b.toml", &[&setting]);
+        source.uncertain().iter().find(|input| input.key == "faults.transient").unwrap().middle.clone()
+    };
+    assert_eq!(middle("0.1 %"), "0.1 %");
+    assert_ne!(middle("40 %"), "40 %");
+}
+
 #[test]
 fn a_setting_replaces_a_value_and_shows_in_the_resolved_file() {
     let source = read_with("drain-reference.toml", &["plan.throttle.max=24", "head.head-2.capacity=8000 op/s"]);

@@ -28,7 +28,7 @@ pub(crate) enum Law {
     },
 }
 
-/// Of a normal distribution so little may be cut off that its mean is its middle.
+/// So little may be cut off of a distribution that the middle of the whole is its middle.
 const NOTHING_CUT: f64 = 1e-6;
 
 /// The values that a key allows, ends included.
@@ -57,10 +57,15 @@ impl Law {
             Self::Exact(value) => value,
             Self::Uniform { low, high } => bounds.fit(low + (high - low) / 2.0),
             Self::Triangular { mid, .. } => bounds.fit(mid),
+            Self::Lognormal { .. } | Self::Normal { .. } if self.is_cut_off(bounds) => self.quantile(0.5, bounds),
             Self::Lognormal { median, .. } => bounds.fit(median),
-            Self::Normal { .. } if self.cut_off(bounds) > NOTHING_CUT => self.quantile(0.5, bounds),
             Self::Normal { mean, .. } => bounds.fit(mean),
         }
+    }
+
+    /// Whether so much is cut off that what is drawn has another middle than the whole.
+    pub(crate) fn is_cut_off(&self, bounds: Bounds) -> bool {
+        self.cut_off(bounds) > NOTHING_CUT
     }
 
     /// The share of a distribution that lies outside what is allowed; nothing of a range, which is checked at its ends.
@@ -170,13 +175,21 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_a_normal_that_is_cut_off_is_that_of_what_is_drawn() {
-        let law = Law::Normal { mean: 1.0, sd: 4.0 };
+    fn the_middle_of_what_is_cut_off_is_that_of_what_is_drawn() {
         let bounds = Bounds { min: 0.0, max: 1e18, whole: false };
-        assert!((law.cut_off(bounds) - 0.401_29).abs() < 1e-4, "{}", law.cut_off(bounds));
-        let (middle, n) = (law.middle(bounds), 10_000);
-        let below = (0..n).filter(|i| law.quantile((f64::from(*i) + 0.5) / f64::from(n), bounds) < middle).count();
-        assert!((4_999..=5_001).contains(&below) && middle > 3.0, "{below} {middle}");
+        let at_most = Bounds { max: 2.0, ..bounds };
+        let normal = Law::Normal { mean: 1.0, sd: 4.0 };
+        assert!((normal.cut_off(bounds) - 0.401_29).abs() < 1e-4, "{}", normal.cut_off(bounds));
+        // Half of the lognormal lies above 2: what is left has its median at the quartile.
+        let lognormal = Law::Lognormal { median: 2.0, sigma: 1.0 };
+        for (law, bounds, expected) in
+            [(normal, bounds, 3.105_0), (lognormal, at_most, 2.0 * (-0.674_489_75_f64).exp())]
+        {
+            let (middle, n) = (law.middle(bounds), 10_000);
+            let below = (0..n).filter(|i| law.quantile((f64::from(*i) + 0.5) / f64::from(n), bounds) < middle).count();
+            assert!((4_999..=5_001).contains(&below) && (middle - expected).abs() < 1e-3, "{below} {middle}");
+        }
+        assert!((lognormal.middle(bounds) - 2.0).abs() < 1e-12);
         let whole = Law::Normal { mean: 10.0, sd: 1.0 };
         assert!((whole.middle(FREE) - 10.0).abs() < 1e-12 && whole.cut_off(FREE) < 1e-12);
         assert!(Law::Uniform { low: 0.0, high: 9.0 }.cut_off(bounds).abs() < 1e-12);

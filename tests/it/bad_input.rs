@@ -88,6 +88,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a time without a date", "as_of = 2027-01-11T09:00:00", "as_of = 09:00:00"),
     ("a day that no calendar has", "by = 2027-03-31", "by = 2027-02-30"),
     ("a year far away", "by = 2027-03-31", "by = 9999-01-01"),
+    ("an expectation of what is never sure", "probability = \"80 %\"", "probability = \"100 %\""),
     ("an expectation before the start", "by = 2027-03-31", "by = 2026-03-31"),
     ("a horizon before the start", "horizon = \"120 days\"", "horizon = 2027-01-01"),
     ("no horizon", "horizon = \"120 days\"", "horizon = \"0 days\""),

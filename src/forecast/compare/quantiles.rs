@@ -5,15 +5,15 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Dxsm;
 
-use crate::forecast::quantile::{Estimate, P10, P50, P80, P90, When, estimable, estimate};
-use crate::units::Share;
+use crate::forecast::quantile::{Estimate, LEVELS, When, estimable, estimate};
+use crate::units::{Share, Time};
 
-/// The levels at which dates are compared.
-pub const COMPARED: [Share; 4] = [P10, P50, P80, P90];
+/// The levels at which dates are compared, rising: all at which a date can be asked for.
+pub const COMPARED: [Share; LEVELS.len()] = LEVELS;
 
 /// Resamples of the replications.
 const RESAMPLES: usize = 2_000;
-/// With more replications than this there is no interval of a difference of quantiles: drawing them again takes too long.
+/// More replications than this take too long to draw again: there the interval of a difference is made of those of its two quantiles.
 pub const RESAMPLED_MAX: usize = 20_000;
 
 /// What is said of one level; in days, later where positive.
@@ -23,7 +23,8 @@ pub struct AtLevel {
     pub level: Share,
     /// The variant's quantile less that of the first case; none with too few replications, or where either is no date.
     pub difference_of_quantiles: Option<f64>,
-    /// Its bootstrap interval; none where that reaches beyond the horizon.
+    /// Its interval, also where only one of the two is a date; an end that depends on what lies beyond the horizon is infinite. None
+    /// with too few replications, or where both ends would be.
     pub interval: Option<(f64, f64)>,
     /// The quantile of the differences with its interval; none with too few replications, or where it depends on what lies
     /// beyond the horizon.
@@ -53,33 +54,56 @@ impl Resamples {
     }
 }
 
-/// Compares two sets of dates that end at one horizon, replication by replication, at `COMPARED`.
+/// Compares two sets of dates that end at one horizon, `bound`, replication by replication, at `COMPARED`.
 #[must_use]
-pub fn at_levels(before: &[When], after: &[When], confidence: Share, resamples: &Resamples) -> Vec<AtLevel> {
+pub fn at_levels(
+    before: &[When],
+    after: &[When],
+    bound: Time,
+    confidence: Share,
+    resamples: &Resamples,
+) -> Vec<AtLevel> {
     let sides = [before, after].map(|side| Side::new(side.to_vec()));
     let possible = Possible::of(&sides);
-    let differences = sides[0].dates.iter().zip(&sides[1].dates).all(|(before, after)| before == after);
-    let one = |level: Share| {
-        let count = before.len();
-        let point = estimable(count, level, confidence)
-            .then(|| difference(&sides[0].quantile(level, |_| 1)?, &sides[1].quantile(level, |_| 1)?))
-            .flatten();
-        let interval = point.and_then(|point| {
-            // Sets that are the same have no difference, whichever replications are drawn.
-            if differences { Some((point, point)) } else { bootstrap(&sides, level, confidence, resamples) }
-        });
+    let is_same = before == after;
+    let [of_before, of_after] = [0, 1].map(|side: usize| sides[side].quantiles(|_| 1));
+    let intervals = if is_same {
+        // Sets that are the same have no difference, whichever replications are drawn.
+        [0; COMPARED.len()].map(|_| None)
+    } else if resamples.counts.is_empty() {
+        COMPARED.map(|level| of_both(&sides, level, bound, confidence))
+    } else {
+        bootstrap(&sides, bound, confidence, resamples)
+    };
+    let one = |(place, level): (usize, Share)| {
+        let is_estimable = estimable(before.len(), level, confidence);
+        let point = difference(&of_before[place], &of_after[place]).filter(|_| is_estimable);
+        let interval = if is_same { point.map(|point| (point, point)) } else { intervals[place] };
         AtLevel {
             level,
             difference_of_quantiles: point,
-            interval,
+            interval: interval.filter(|_| is_estimable),
             quantile_of_differences: possible.quantile(level, confidence),
         }
     };
-    COMPARED.into_iter().map(one).collect()
+    COMPARED.into_iter().enumerate().map(one).collect()
 }
 
 fn difference(before: &When, after: &When) -> Option<f64> {
     Some(after.time()?.since(before.time()?).days())
+}
+
+/// The least and the most that a difference can be where what is no date lies beyond the bound, nobody knows how far.
+fn ends(before: When, after: When, bound: Time) -> (f64, f64) {
+    match (before.time(), after.time()) {
+        (Some(before), Some(after)) => {
+            let days = after.since(before).days();
+            (days, days)
+        }
+        (None, Some(after)) => (f64::NEG_INFINITY, after.since(bound).days()),
+        (Some(before), None) => (bound.since(before).days(), f64::INFINITY),
+        (None, None) => (f64::NEG_INFINITY, f64::INFINITY),
+    }
 }
 
 /// One set of dates, and its replications in the order of their dates.
@@ -95,30 +119,63 @@ impl Side {
         Self { dates, order }
     }
 
-    /// The quantile where each replication counts so often.
-    fn quantile(&self, level: Share, times: impl Fn(usize) -> u32) -> Option<When> {
-        let rank = level.of_count(self.dates.len() as u64).max(1);
+    /// The quantiles at `COMPARED` where each replication counts so often.
+    fn quantiles(&self, times: impl Fn(usize) -> u32) -> [When; COMPARED.len()] {
+        let mut found = [When::Never; COMPARED.len()];
+        let mut left = COMPARED.iter().map(|level| level.of_count(self.dates.len() as u64).max(1)).zip(&mut found);
+        let mut next = left.next();
         let mut passed = 0_u64;
-        let at = self.order.iter().find(|place| {
-            passed += u64::from(times(**place));
-            passed >= rank
-        });
-        at.map(|place| self.dates[*place])
+        for place in &self.order {
+            passed += u64::from(times(*place));
+            // One replication may be the quantile at several levels.
+            while let Some((_, found)) = next.take_if(|(rank, _)| passed >= *rank) {
+                *found = self.dates[*place];
+                next = left.next();
+            }
+            if next.is_none() {
+                break;
+            }
+        }
+        found
     }
 }
 
-/// The percentile interval.
-fn bootstrap(sides: &[Side; 2], level: Share, confidence: Share, resamples: &Resamples) -> Option<(f64, f64)> {
-    let one = |counts: &Vec<u32>| {
-        let times = |place: usize| counts[place];
-        difference(&sides[0].quantile(level, times)?, &sides[1].quantile(level, times)?)
-    };
-    let mut found = resamples.counts.iter().map(one).collect::<Option<Vec<f64>>>()?;
-    found.sort_unstable_by(f64::total_cmp);
+/// The percentile intervals by `COMPARED`: of the least that the difference can be in each resample, and of the most.
+fn bootstrap(
+    sides: &[Side; 2],
+    bound: Time,
+    confidence: Share,
+    resamples: &Resamples,
+) -> [Option<(f64, f64)>; COMPARED.len()] {
+    let one = |counts: &Vec<u32>| [0, 1].map(|side: usize| sides[side].quantiles(|place| counts[place]));
+    let all: Vec<[[When; COMPARED.len()]; 2]> = resamples.counts.iter().map(one).collect();
     let tail = (1.0 - confidence.fraction()) / 2.0;
-    let low = (found.len() as f64 * tail).floor() as usize;
-    let (low, high) = (found.get(low)?, found.get(found.len().checked_sub(low + 1)?)?);
-    Some((*low, *high))
+    let rank = (all.len() as f64 * tail).floor() as usize;
+    let mut place = 0;
+    COMPARED.map(|_| {
+        let (mut least, mut most): (Vec<f64>, Vec<f64>) =
+            all.iter().map(|[before, after]| ends(before[place], after[place], bound)).unzip();
+        place += 1;
+        least.sort_unstable_by(f64::total_cmp);
+        most.sort_unstable_by(f64::total_cmp);
+        known(*least.get(rank)?, *most.get(most.len().checked_sub(rank + 1)?)?)
+    })
+}
+
+/// From the order statistics that enclose either quantile: both do so at once with the confidence, whatever the two have in common
+/// (Bonferroni). Wider than what pairs would tell.
+fn of_both(sides: &[Side; 2], level: Share, bound: Time, confidence: Share) -> Option<(f64, f64)> {
+    let doubt = 1.0 - confidence.fraction();
+    let each = Share::from_ppm(((1.0 - doubt / 2.0) * 1e6).round().min(999_999.0) as u32);
+    let sorted = |side: &Side| -> Vec<When> { side.order.iter().map(|place| side.dates[*place]).collect() };
+    let [before, after] = [0, 1].map(|side: usize| estimate(&sorted(&sides[side]), level, each));
+    let (before, after) = (before?, after?);
+    known(ends(before.high, after.low, bound).0, ends(before.low, after.high, bound).1)
+}
+
+/// An interval of which at least one end is known.
+fn known(low: f64, high: f64) -> Option<(f64, f64)> {
+    (low.is_finite() || high.is_finite()).then_some((low, high))
 }
 
 /// The least and the most that each difference can be, sorted: what lies beyond the horizon is not known.

@@ -3,8 +3,9 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Dxsm;
 
+use super::quantiles::{COMPARED, RESAMPLED_MAX};
 use super::*;
-use crate::forecast::quantile::{P50, P80};
+use crate::forecast::quantile::{P10, P50, P80};
 use crate::forecast::testing::{after, days_of, outcome, scenario};
 use crate::migration::message::Binding;
 use crate::sim::Outcome;
@@ -24,6 +25,10 @@ fn compared(count: u32, cases: &[&dyn Fn(u32) -> Outcome]) -> Compared {
 
 fn all(compared: &Compared, variant: usize) -> &MilestoneShift {
     compared.variants[variant].milestone("all emptied").unwrap()
+}
+
+fn at(compared: &Compared, level: Share) -> AtLevel {
+    *all(compared, 0).levels.iter().find(|at| at.level == level).unwrap()
 }
 
 fn base(r: u32) -> Outcome {
@@ -46,7 +51,7 @@ fn the_same_case_differs_by_exactly_nothing() {
     for one in &compared.variants[0].impact {
         assert_eq!((one.verdict, one.difference.unwrap().days), (Verdict::Same, 0.0), "{one:?}");
     }
-    let level = all(&compared, 0).levels[1];
+    let level = at(&compared, P50);
     assert_eq!((level.level, level.difference_of_quantiles, level.interval), (P50, Some(0.0), Some((0.0, 0.0))));
     assert_eq!(level.quantile_of_differences.unwrap().value, 0.0);
 }
@@ -65,11 +70,18 @@ fn pairs_tell_what_independent_samples_would_not() {
 }
 
 #[test]
+fn pairs_that_differ_by_the_same_are_worth_more_than_any_number_of_replications() {
+    let compared = compared(60, &[&base, &|r| outcome(r, days_of(r) - 0.7)]);
+    let one = all(&compared, 0);
+    assert_eq!((one.verdict, one.effective, one.shift.unwrap().error), (Verdict::Less, None, 0.0));
+}
+
+#[test]
 fn two_quantiles_differ_otherwise_than_pairs_do() {
     // Early replications become later and late ones earlier: the quantiles move less than the pairs do.
     let mirrored = |r: u32| outcome(r, 58.0 - days_of(r));
     let compared = compared(101, &[&base, &mirrored]);
-    let at = |level| *all(&compared, 0).levels.iter().find(|at| at.level == level).unwrap();
+    let at = |level| at(&compared, level);
     assert!(at(P80).difference_of_quantiles.unwrap().abs() < 0.1, "{:?}", at(P80));
     assert!(at(P80).quantile_of_differences.unwrap().value > 2.0, "{:?}", at(P80));
     let (low, high) = at(P80).interval.unwrap();
@@ -112,14 +124,48 @@ fn what_lies_beyond_the_horizon_is_told_and_no_number_is_made_of_it() {
     assert_eq!((one.order.unknown, one.order.earlier, one.order.later, one.order.same), (10, 20, 10, 20));
     assert_eq!(one.shift.unwrap().bounded, 50);
     assert!(one.order.earlier_share.0 < 20.0 / 60.0 && one.order.earlier_share.1 > 30.0 / 60.0);
-    let at = |level| one.levels.iter().find(|at| at.level == level).unwrap();
-    assert_eq!((at(P80).difference_of_quantiles, at(P80).quantile_of_differences), (None, None));
+    let level = at(&compared, P80);
+    assert_eq!((level.difference_of_quantiles, level.quantile_of_differences), (None, None));
     // Half of the differences are known to be nothing; a tenth may be anything: the median is nothing all the same.
     let wide = cut(10);
     let compared = self::compared(60, &[&wide, &wide]);
-    let level = all(&compared, 0).levels[1];
+    let level = at(&compared, P50);
     assert_eq!(level.quantile_of_differences.map(|it| (it.low, it.value, it.high)), Some((0.0, 0.0, 0.0)));
     assert_eq!((all(&compared, 0).order.unknown, all(&compared, 0).verdict), (6, Verdict::SameByHorizon));
+}
+
+/// A case that ends after so many days, or not by the horizon.
+fn ends(days: impl Fn(u32) -> Option<f64>) -> impl Fn(u32) -> Outcome {
+    move |r: u32| {
+        let mut outcome = outcome(r, days(r).unwrap_or(60.0));
+        if days(r).is_none() {
+            *outcome.reached.last_mut().unwrap() = None;
+            outcome.unfinished = Some(Binding::Throttle);
+        }
+        outcome
+    }
+}
+
+#[test]
+fn what_lies_beyond_the_horizon_keeps_a_verdict_that_it_may_turn() {
+    let verdict = |before: &dyn Fn(u32) -> Outcome, after: &dyn Fn(u32) -> Outcome| {
+        let compared = compared(60, &[before, after]);
+        let one = all(&compared, 0);
+        (one.verdict, one.shift.unwrap().days < 0.0, one.order.earlier_by_more, one.order.later_by_more)
+    };
+    let whole = |days: f64| ends(move |r| Some(days + f64::from(r % 3)));
+    // 33 of 60 are 30 days earlier, and 27 lie beyond the horizon, which is 10 days later: how much later nobody knows.
+    let some = ends(|r| (r % 20 < 11).then_some(20.0 + f64::from(r % 3)));
+    assert_eq!(verdict(&whole(50.0), &some), (Verdict::Open, true, 0, 27));
+    assert_eq!(verdict(&some, &whole(50.0)), (Verdict::Open, false, 27, 0));
+    // The same where not one is known to be later.
+    let few = ends(|r| (r != 7).then_some(20.0 + f64::from(r % 3)));
+    let fewer = ends(|r| (r != 7).then_some(40.0));
+    assert_eq!(verdict(&fewer, &few), (Verdict::Open, true, 0, 0));
+    assert_eq!(verdict(&few, &fewer), (Verdict::Open, false, 0, 0));
+    // What lies beyond can only make it more sure.
+    assert_eq!(verdict(&few, &whole(10.0)), (Verdict::Less, true, 1, 0));
+    assert_eq!(verdict(&whole(10.0), &few), (Verdict::More, false, 0, 1));
 }
 
 #[test]
@@ -207,10 +253,50 @@ fn bootstrap_intervals_hold_what_they_say() {
             .collect();
         let when = |days: f64| When::At(after(20.0) + Span::from_secs_f64(days * 86_400.0));
         let (before, later): (Vec<When>, Vec<When>) = pairs.iter().map(|(a, b)| (when(*a), when(*b + 1.0))).unzip();
-        let at = at_levels(&before, &later, Share::from_ppm(900_000), &resamples);
+        let at = at_levels(&before, &later, after(60.0), Share::from_ppm(900_000), &resamples);
         let (low, high) = at.iter().find(|at| at.level == P50).unwrap().interval.unwrap();
         // Both medians are 6 by symmetry: the true difference of the P50s is the one day that was added.
         held += u32::from(low <= 1.0 && 1.0 <= high);
     }
     assert!((122..=148).contains(&held), "{held} of 150, 135 expected");
+}
+
+/// A quarter of the dates as they are lies beyond the horizon: their P80 does in most resamples, and in none is the variant's near it.
+#[test]
+fn what_lies_beyond_the_horizon_leaves_a_difference_of_quantiles_the_end_that_is_known() {
+    let cut = |every: u32, days: f64| {
+        ends(move |r| (!(r * 7 % 100).is_multiple_of(every)).then_some(days + f64::from(r % 5)))
+    };
+    let compared = compared(100, &[&cut(6, 50.0), &cut(101, 30.0)]);
+    let level = at(&compared, P80);
+    // 17 of 100 do not end: the P80 is a date, and of some resamples it is none.
+    assert_eq!(level.difference_of_quantiles, Some(-20.0));
+    assert_eq!(level.interval.map(|(low, high)| (low, high < -19.0)), Some((f64::NEG_INFINITY, true)));
+    let (low, high) = at(&compared, P10).interval.unwrap();
+    assert!(low.is_finite() && high < 0.0, "{low} to {high}");
+    let beyond = self::compared(100, &[&cut(2, 50.0), &cut(101, 30.0)]);
+    assert_eq!(at(&beyond, P80).difference_of_quantiles, None);
+    let (low, high) = at(&beyond, P80).interval.unwrap();
+    assert!(low.is_infinite() && (-30.0..-25.0).contains(&high), "{low} to {high}");
+    let back = self::compared(100, &[&cut(101, 30.0), &cut(2, 50.0)]);
+    assert_eq!(at(&back, P80).interval.map(|(low, high)| (low > 25.0, high)), Some((true, f64::INFINITY)));
+    // Beyond the horizon on both sides nothing is known.
+    let neither = self::compared(100, &[&cut(2, 50.0), &cut(2, 30.0)]);
+    assert_eq!(at(&neither, P80).interval, None);
+}
+
+#[test]
+fn more_replications_than_are_drawn_again_have_intervals_of_their_quantiles() {
+    let when = |days: f64| When::At(after(20.0) + Span::from_secs_f64(days * 86_400.0));
+    let drawn = |count: u64| -> Vec<f64> { (0..count).map(|r| (r * 7_919 % count) as f64 / count as f64).collect() };
+    let interval = |count: u64, level: Share| {
+        let before: Vec<When> = drawn(count).into_iter().map(when).collect();
+        let later: Vec<When> = drawn(count).into_iter().map(|days| when(days - 0.1)).collect();
+        let all = at_levels(&before, &later, after(60.0), SURE, &Resamples::new(count as usize));
+        all.into_iter().find(|at| at.level == level).unwrap().interval.unwrap()
+    };
+    for level in COMPARED {
+        let (low, high) = interval(RESAMPLED_MAX as u64 + 1, level);
+        assert!((-0.12..-0.1).contains(&low) && (-0.1..-0.08).contains(&high), "{level:?}: {low} to {high}");
+    }
 }

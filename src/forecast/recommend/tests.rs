@@ -103,10 +103,17 @@ fn a_plan_is_judged_with_the_doubt_that_its_replications_leave() {
     assert_eq!(verdict(37.0, 900_000, 200), Verdict::Breaks);
     assert_eq!(verdict(39.0, 900_000, 0), Verdict::NotSure);
     let mut late = runs(100);
-    for run in &mut late[..30] {
-        run.dates[0] = When::AfterHorizon;
-    }
-    assert_eq!(judge(&goal(39.0, 900_000), 0, &late, 3, SURE).verdict, Verdict::NotReached);
+    let mut verdict = |beyond: usize| {
+        for run in &mut late[..beyond] {
+            run.dates[0] = When::AfterHorizon;
+        }
+        judge(&goal(39.0, 900_000), 0, &late, 3, SURE).verdict
+    };
+    // Of a P80, 100 replications have 20 to spare, give or take 10.
+    assert_eq!(
+        [20, 21, 28, 40].map(&mut verdict),
+        [Verdict::Keeps, Verdict::NotSure, Verdict::NotSure, Verdict::NotReached]
+    );
 }
 
 #[test]
@@ -164,6 +171,38 @@ fn a_plan_that_keeps_the_conditions_is_changed_only_for_an_earlier_date_at_the_l
     );
     assert_eq!(chosen([breaks, keeps, keeps], &[1, 2]), Some(1));
     assert_eq!(chosen([breaks; 3], &[1, 2]), None);
+}
+
+#[test]
+fn surely_earlier_is_asked_at_every_level_and_where_the_horizon_cuts_dates_off() {
+    use crate::forecast::compare::compare;
+    use crate::forecast::quantile::LEVELS;
+    use crate::forecast::testing::{outcome, scenario};
+    use crate::migration::message::Binding;
+    let scenario = scenario();
+    let chosen = |level: Share, base: &dyn Fn(u32) -> Option<f64>, other: &dyn Fn(u32) -> Option<f64>| {
+        let run = |days: Option<f64>, r: u32| {
+            let mut outcome = outcome(r, days.unwrap_or(60.0));
+            if days.is_none() {
+                *outcome.reached.last_mut().unwrap() = None;
+                outcome.unfinished = Some(Binding::Throttle);
+            }
+            Run::of(&outcome)
+        };
+        let runs: Vec<Vec<Run>> = (0..120).map(|r| vec![run(base(r), r), run(other(r), r)]).collect();
+        let judged = [Verdict::Keeps; 2].map(|verdict| Judged { kept: Vec::new(), verdict });
+        let goal = Goal { level, ..goal(1.0, 900_000) };
+        choose(&goal, "all emptied", &judged, &[1], &compare(&[&scenario; 2], &runs, SURE))
+    };
+    let days = |r: u32| 50.0 + f64::from(r * 37 % 101) / 25.0;
+    // As often a little earlier as later, and by one replication earlier at most levels: that is chance.
+    let chance = |r: u32| Some(days(r) + if r.is_multiple_of(2) { -0.3 } else { 0.29 });
+    for level in LEVELS {
+        assert_eq!(chosen(level, &|r| Some(days(r)), &chance), Some(0), "{level:?}");
+        assert_eq!(chosen(level, &|r| Some(days(r)), &|r| Some(days(r) - 5.0)), Some(1), "{level:?}");
+        let cut = |r: u32| (!r.is_multiple_of(6)).then(|| days(r));
+        assert_eq!(chosen(level, &cut, &|r| Some(days(r) - 20.0)), Some(1), "{level:?}: a sixth is cut off");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::forecast::explain::held::Held;
 use crate::forecast::sensitivity::Part;
 use crate::forecast::sensitivity::morris::{Effect, STEP};
 use crate::forecast::shares::CauseShare;
+use crate::forecast::shift::Shift;
 use crate::migration::message::Binding;
 
 /// The charts that it has, in the order of a page.
@@ -97,11 +98,18 @@ fn held(explain: &Explain) -> Option<Sheet> {
 fn tornado(explain: &Explain) -> Option<Tornado> {
     let each = explain.explained.swings.each;
     let swings = explain.swings();
-    // What is the same only as far as the horizon has no bar, as what does not move at all, and says why.
+    // What is not known beyond the horizon has no bar, as what does not move at all, and says why.
     let known = |one: &MilestoneShift| {
         let is_known = !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew);
-        let is_open = one.verdict == Verdict::SameByHorizon;
-        one.shift.filter(|_| is_known).map(|shift| (is_open, (shift.days, shift.interval(each))))
+        let (why, is_drawn) = match one.verdict {
+            Verdict::SameByHorizon => (Some("the same as far as the horizon"), true),
+            Verdict::Open => (Some("not known beyond the horizon"), false),
+            Verdict::More | Verdict::Less | Verdict::Same | Verdict::NotSure | Verdict::InNeither | Verdict::TooFew => {
+                (None, true)
+            }
+        };
+        let drawn = |shift: Shift| if is_drawn { (shift.days, shift.interval(each)) } else { (0.0, (0.0, 0.0)) };
+        one.shift.filter(|_| is_known).map(|shift| (why, drawn(shift)))
     };
     let shifts = swings.iter().flat_map(|swing| swing.ends).filter_map(known);
     let scale = Scale::up_to(shifts.map(|(_, (days, interval))| farthest(days, interval)).fold(0.0, f64::max));
@@ -110,8 +118,8 @@ fn tornado(explain: &Explain) -> Option<Tornado> {
     let bars = swings.iter().filter_map(|swing| {
         let ends = [known(swing.ends[0])?, known(swing.ends[1])?];
         let [low, high] = explain.ends(swing.input);
-        let said = |value: &str, (is_open, (days, interval)): (bool, (f64, (f64, f64)))| {
-            let moved = if is_open { "the same as far as the horizon".into() } else { scale.shift(days, interval) };
+        let said = |value: &str, (why, (days, interval)): (Option<&str>, (f64, (f64, f64)))| {
+            let moved = why.map_or_else(|| scale.shift(days, interval), str::to_owned);
             format!("{value} {moved}")
         };
         let name = format!("{}: {}; {}", bar_name(&swing.input.keys), said(&low, ends[0]), said(&high, ends[1]));

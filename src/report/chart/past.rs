@@ -1,6 +1,6 @@
 //! The burn-down of an earlier forecast beside what has happened since, and what is forecast now.
 
-use super::super::past::Past;
+use super::super::past::{Past, Said};
 use super::super::wording::Calendar;
 use super::burndown::{Axis, Burndown, HeadLine, Names};
 use super::dates::Dates;
@@ -20,8 +20,7 @@ fn burndown(forecast: &Forecast, past: &Past) -> Option<Burndown> {
     let calendar = Calendar::new(scenario);
     let day = |time: Time| time.since(past.as_of).days();
     let sure = |day: f64, value: f64| Point { day, low: value, middle: value, high: value };
-    let said: Vec<Point> =
-        past.said.iter().map(|one| Point { day: one.day, low: one.p10, middle: one.p50, high: one.p90 }).collect();
+    let said: Vec<Point> = past.said.iter().map(said_point).collect();
     let happened: Vec<Point> = past.happened.iter().map(|(at, left)| sure(day(*at), *left)).collect();
     let now = *happened.last()?;
     let ahead = points(&left_on_heads(&forecast.replications, forecast.settings.confidence), now.day + 1.0, 1.0);
@@ -53,6 +52,12 @@ fn burndown(forecast: &Forecast, past: &Past) -> Option<Burndown> {
     })
 }
 
+/// What has no range has no band.
+fn said_point(one: &Said) -> Point {
+    let (low, high) = one.range.unwrap_or((one.p50, one.p50));
+    Point { day: one.day, low, middle: one.p50, high }
+}
+
 /// When even the upper line has come down to where it ends.
 fn fallen(line: &[Point]) -> f64 {
     let end = line.last().map_or(0.0, |point| point.high);
@@ -63,14 +68,13 @@ fn fallen(line: &[Point]) -> f64 {
 mod tests {
     use super::*;
     use crate::forecast::testing::{after, days_of, made_of, outcome, scenario};
-    use crate::report::past::Said;
 
     #[test]
     fn what_has_happened_has_a_line_where_a_ledger_tells_it() {
         let mut now = scenario();
         now.as_of = after(10.0);
         let forecast = made_of(&now, 100, &|r| outcome(r, days_of(r)));
-        let said = |day: u32| Said { day: f64::from(day), p10: 1.0, p50: 1_000.0 - f64::from(day), p90: 2_000.0 };
+        let said = |day: u32| Said { day: f64::from(day), p50: 1_000.0 - f64::from(day), range: Some((1.0, 2_000.0)) };
         let names = |happened: Vec<(Time, f64)>| {
             let past = Past::made(after(0.0), (1..30).map(said).collect(), happened);
             let chart = burndown(&forecast, &past).unwrap();

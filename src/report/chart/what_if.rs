@@ -20,9 +20,10 @@ pub(in super::super) fn pictures(what_if: &WhatIf) -> Vec<Picture> {
     shifts.into_iter().collect()
 }
 
-/// Whether a shift has a place on the axis. What is the same only as far as the horizon has none: a dot at nothing would say that nothing moves.
+/// Whether a shift has a place on the axis. What is known only as far as the horizon has none: a dot would say which way the date moves, or that
+/// nothing does.
 fn is_known(one: &MilestoneShift) -> bool {
-    !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew | Verdict::SameByHorizon)
+    !matches!(one.verdict, Verdict::InNeither | Verdict::TooFew | Verdict::SameByHorizon | Verdict::Open)
 }
 
 /// The size of the farthest of a shift and the ends of its interval.
@@ -41,11 +42,12 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
     let heads = what_if.scenario.milestones.iter().filter(|one| matches!(one, Milestone::HeadEmptied { .. }));
     let others: Vec<String> =
         heads.map(|one| what_if.scenario.milestone_name(one)).filter(|name| moves(name)).collect();
-    let (mut rows, mut open) = (Vec::new(), 0);
+    let (mut rows, mut same, mut open) = (Vec::new(), 0_usize, 0_usize);
     for name in std::iter::once(&main).chain(&others) {
         for (about, variant) in what_if.cases() {
             let Some(one) = variant.milestone(name) else { continue };
-            open += usize::from(one.verdict == Verdict::SameByHorizon);
+            same += usize::from(one.verdict == Verdict::SameByHorizon);
+            open += usize::from(one.verdict == Verdict::Open);
             if !is_known(one) {
                 continue;
             }
@@ -67,16 +69,18 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
         row.interval = (scale.of_days(row.interval.0), scale.of_days(row.interval.1));
     }
     let left_out = if more > 0 { format!("; {more} more are left out") } else { String::new() };
-    let open = match open {
+    let not_drawn = |many: usize, why: &str| match many {
         0 => String::new(),
-        1 => "; 1 is the same as far as the horizon, and not drawn".to_owned(),
-        many => format!("; {many} are the same as far as the horizon, and not drawn"),
+        1 => format!("; 1 is {why}, and not drawn"),
+        many => format!("; {many} are {why}, and not drawn"),
     };
+    let same = not_drawn(same, "the same as far as the horizon");
+    let open = not_drawn(open, "not known beyond the horizon");
     let incomplete = if what_if.interrupted { "INCOMPLETE, " } else { "" };
     Some(Forest {
         title: format!("{}: by how much dates move", what_if.scenario.name),
         subtitle: format!(
-            "{incomplete}against {}, mean of {} and interval ({}){open}{left_out}",
+            "{incomplete}against {}, mean of {} and interval ({}){same}{open}{left_out}",
             what_if.base,
             replications(compared.replications),
             what_if.confidence()

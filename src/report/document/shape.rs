@@ -191,7 +191,8 @@ pub(super) struct PastPart {
     pub(super) happened: Vec<HappenedPart>,
     /// Days by which it is ahead of that forecast's median, negative where it is behind; null where that cannot be said.
     pub(super) ahead_days: Option<f64>,
-    /// Whether what is left lies within P10 to P90 of that forecast; null within its first day.
+    /// Whether what is left lies within P10 to P90 of that forecast; null within its first day, or
+    /// where it had no range.
     pub(super) within_range: Option<bool>,
 }
 
@@ -200,12 +201,12 @@ pub(super) struct PastPart {
 pub(super) struct SaidPart {
     /// Days since that forecast's start.
     pub(super) day: f64,
-    /// P10 of the mailboxes left.
-    pub(super) p10: f64,
+    /// P10 of the mailboxes left; null where that forecast had too few replications for a range.
+    pub(super) p10: Option<f64>,
     /// Their median.
     pub(super) p50: f64,
-    /// Their P90.
-    pub(super) p90: f64,
+    /// Their P90; null likewise.
+    pub(super) p90: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]

@@ -137,7 +137,8 @@ struct LimitPart {
     /// The causes that it belongs to.
     causes: Vec<&'static str>,
     /// `earlier`, `later`, `does not bind` (not one replication differs), `same by horizon` (not one is known to
-    /// differ, and some reach it by the horizon neither with the unit nor without), `not sure`, `not reached` or `too few`.
+    /// differ, and some reach it by the horizon neither with the unit nor without), `not sure`, `not known beyond the horizon` (what
+    /// lies beyond it may turn the shift), `not reached` or `too few`.
     verdict: &'static str,
     /// Replications that reach the date by the horizon neither with the unit nor without: nobody knows.
     unknown: usize,

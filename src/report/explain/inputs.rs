@@ -41,6 +41,7 @@ pub(in crate::report) fn inputs(explain: &Explain) -> Section {
     let each = explain.explained.swings.each;
     let shift = |one: &MilestoneShift| match (one.verdict, one.shift) {
         (Verdict::InNeither | Verdict::TooFew, _) | (_, None) => "n/e".to_owned(),
+        (Verdict::Open, _) => "not known".to_owned(),
         (_, Some(shift)) => shifted_by(&shift, each),
     };
     let row = |swing: &Swing<'_>| {
@@ -169,7 +170,7 @@ pub(in crate::report) fn indices(explain: &Explain) -> Section {
         scale.number(deviation),
         scale.unit(),
         count(rows as f64),
-        format_args!("{} %", whole(sum)),
+        whole_percent(sum),
         explain.explained.swings.confidence
     );
     let row = |one: &CauseShare| {
@@ -178,10 +179,7 @@ pub(in crate::report) fn indices(explain: &Explain) -> Section {
     };
     let rows = causes.iter().map(row).collect();
     let mut blocks = vec![Block::Table { header: header(&shares::HEADER), rows }, plain(text)];
-    if sum > TOO_MUCH {
-        let text = "- Shares alone cannot add up to so much more than 100 %: the rows are too few, above all for the largest of them.";
-        blocks.push(Block::Line(Tone::Doubt, text.to_owned()));
-    }
+    blocks.extend(too_much(sum));
     blocks.extend(beyond(indices.bounded));
     section(title, blocks)
 }
@@ -189,13 +187,23 @@ pub(in crate::report) fn indices(explain: &Explain) -> Section {
 /// Shares alone that add up to more than this are too far from what can be.
 const TOO_MUCH: f64 = 1.1;
 
+/// That shares alone add up to what cannot be, where they do.
+pub(in crate::report) fn too_much(sum: f64) -> Option<Block> {
+    let text = "- Shares alone cannot add up to so much more than 100 %: the rows are too few, above all for the largest of them.";
+    (sum > TOO_MUCH).then(|| Block::Line(Tone::Doubt, text.to_owned()))
+}
+
 /// As it is estimated: below nothing and above all it shows how little is known.
 pub(in crate::report) fn share(part: Part) -> String {
-    format!("{} %", whole(part.value))
+    whole_percent(part.value)
 }
 
 pub(in crate::report) fn share_interval(part: Part) -> String {
     format!("{} to {} %", whole(part.low), whole(part.high))
+}
+
+pub(in crate::report) fn whole_percent(share: f64) -> String {
+    format!("{} %", whole(share))
 }
 
 fn whole(share: f64) -> String {

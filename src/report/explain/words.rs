@@ -107,6 +107,9 @@ pub(super) fn verdict(one: &MilestoneShift, replications: usize) -> String {
     if one.verdict == Verdict::SameByHorizon {
         return format!("not reached in {}", percent(one.order.unknown as f64 / replications.max(1) as f64));
     }
+    if one.verdict == Verdict::Open {
+        return "not known".into();
+    }
     verdict_name(one.verdict).to_owned()
 }
 
@@ -118,6 +121,7 @@ pub(super) const fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Same => "does not bind",
         Verdict::SameByHorizon => "same by horizon",
         Verdict::NotSure => "not sure",
+        Verdict::Open => "not known beyond the horizon",
         Verdict::InNeither => "not reached",
         Verdict::TooFew => "too few",
     }

@@ -110,7 +110,8 @@ struct ShiftedPart {
     /// The milestone.
     name: String,
     /// `earlier`, `later`, `same` (not one replication differs), `same by horizon` (not one is known to differ, and some
-    /// reach it by the horizon in neither case), `not sure`, `in neither` or `too few`.
+    /// reach it by the horizon in neither case), `not sure` (it can be chance), `not known beyond the horizon` (what lies beyond it may turn
+    /// the shift), `in neither` or `too few`.
     verdict: &'static str,
     /// The paired shift of means; null with too few replications.
     shift: Option<ShiftPart>,
@@ -172,9 +173,9 @@ struct LevelPart {
 struct RangePart {
     /// Later where positive.
     days: f64,
-    /// Lower end of its interval; null where there is none.
+    /// Lower end of its interval; null where there is none, or it depends on what lies beyond the horizon.
     low_days: Option<f64>,
-    /// Upper end of its interval.
+    /// Upper end of its interval; null likewise.
     high_days: Option<f64>,
 }
 
@@ -277,6 +278,7 @@ fn shifted(one: &MilestoneShift, scenario: &Scenario, each: Share) -> ShiftedPar
             Verdict::Same => "same",
             Verdict::SameByHorizon => "same by horizon",
             Verdict::NotSure => "not sure",
+            Verdict::Open => "not known beyond the horizon",
             Verdict::InNeither => "in neither",
             Verdict::TooFew => "too few",
         },
@@ -297,8 +299,9 @@ fn shifted(one: &MilestoneShift, scenario: &Scenario, each: Share) -> ShiftedPar
 
 fn level(at: &AtLevel) -> LevelPart {
     let difference = |days: f64| {
-        let (low_days, high_days) = at.interval.unzip();
-        RangePart { days, low_days, high_days }
+        let (low, high) = at.interval.unzip();
+        let known = |end: Option<f64>| end.filter(|days| days.is_finite());
+        RangePart { days, low_days: known(low), high_days: known(high) }
     };
     let quantile = |it: Estimate<f64>| RangePart { days: it.value, low_days: Some(it.low), high_days: Some(it.high) };
     LevelPart {
@@ -322,7 +325,7 @@ fn impact(one: &MeasureShift, each: Share) -> ImpactPart {
             Verdict::More => "more",
             Verdict::Same => "same",
             Verdict::SameByHorizon => "same by horizon",
-            Verdict::NotSure | Verdict::InNeither => "not sure",
+            Verdict::NotSure | Verdict::Open | Verdict::InNeither => "not sure",
             Verdict::TooFew => "too few",
         },
     }

@@ -85,6 +85,34 @@ fn each_case_has_its_own_horizon_and_what_lies_beyond_it_is_not_said_to_be_the_s
     assert_eq!(verdict, "same by horizon");
 }
 
+/// Where late replications are cut off, the mean as far as the horizon may go the other way than the true one.
+#[test]
+fn a_shift_that_the_horizon_cuts_off_is_no_answer() {
+    let mut known = what_if(&[("x", -1.5)]);
+    let scenario = scenario();
+    let run = |r: u32, by: f64, cut: u32| {
+        let mut outcome = outcome(r, 50.0 + by);
+        if r % 20 < cut {
+            *outcome.reached.last_mut().unwrap() = None;
+            outcome.unfinished = Some(Binding::Throttle);
+        }
+        Run::of(&outcome)
+    };
+    let runs: Vec<Vec<Run>> = (0..60).map(|r| vec![run(r, 0.0, 0), run(r, -30.0, 9)]).collect();
+    known.compared = compare(&[&scenario, &scenario], &runs, scenario.forecast.confidence);
+    let page = markdown::render(&report(&known)).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        page.contains("is not known beyond the horizon: earlier in 55 % of the replications, later in 45 %"),
+        "{page}"
+    );
+    assert!(page.contains("or go the other way") && !page.contains("the shift may be larger."), "{page}");
+    let written = serde_json::to_value(document(&known)).unwrap();
+    let verdict = written["variants"][0]["milestones"].as_array().unwrap().last().unwrap()["verdict"].clone();
+    assert_eq!(verdict, "not known beyond the horizon");
+    let chart = chart::of_what_if(&known);
+    assert!(chart.iter().all(|one| !one.svg(chart::Paper::FILE).unwrap().contains("all emptied, x")));
+}
+
 #[test]
 fn what_is_written_is_as_its_schema_says() {
     let validator = jsonschema::validator_for(&schema()).unwrap();

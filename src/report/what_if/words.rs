@@ -15,6 +15,7 @@ pub(super) const fn date_verdict(verdict: Verdict) -> &'static str {
         Verdict::Same => "the same",
         Verdict::SameByHorizon => "same by horizon",
         Verdict::NotSure => "not sure",
+        Verdict::Open => "not known",
         Verdict::InNeither => "in neither",
         Verdict::TooFew => "too few",
     }
@@ -27,7 +28,7 @@ pub(super) const fn measure_verdict(verdict: Verdict) -> &'static str {
         Verdict::Less => "less",
         Verdict::Same => "the same",
         Verdict::SameByHorizon => "same by horizon",
-        Verdict::NotSure => "not sure",
+        Verdict::NotSure | Verdict::Open => "not sure",
         Verdict::InNeither => "in neither",
         Verdict::TooFew => "too few",
     }
@@ -81,7 +82,7 @@ pub(super) fn headline(what_if: &WhatIf) -> (Tone, String) {
 const fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Less | Verdict::More | Verdict::Same => Tone::Strong,
-        Verdict::SameByHorizon | Verdict::NotSure | Verdict::InNeither | Verdict::TooFew => Tone::Doubt,
+        Verdict::SameByHorizon | Verdict::NotSure | Verdict::Open | Verdict::InNeither | Verdict::TooFew => Tone::Doubt,
     }
 }
 
@@ -104,6 +105,18 @@ fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift, horizon: Time) -> 
         Verdict::NotSure => {
             let replications = what_if.compared.replications;
             format!("{name}: {replications} replications do not tell whether it moves the date when {OFF}")
+        }
+        Verdict::Open => {
+            let share = |part: usize| percent(part as f64 / what_if.compared.replications.max(1) as f64);
+            let order = one.order;
+            format!(
+                "{name}: which way it moves the date when {OFF} is not known beyond the horizon: earlier in {} of the replications, later \
+                 in {}; in {} it lies beyond {}, with it or without, and nobody knows how far",
+                share(order.earlier),
+                share(order.later),
+                share(order.unknown + order.earlier_by_more + order.later_by_more),
+                by()
+            )
         }
         Verdict::InNeither => {
             format!("{name}: in no replication {OFF} by {}, with it or without", by())
@@ -138,6 +151,7 @@ fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift, Time)]) -> (T
         counted(Verdict::Same, "exactly the same"),
         counted(Verdict::SameByHorizon, "the same as far as the horizon"),
         counted(Verdict::NotSure, "not sure"),
+        counted(Verdict::Open, "not known beyond the horizon"),
         counted(Verdict::InNeither, "not reached by the horizon"),
         counted(Verdict::TooFew, "with too few replications"),
     ]
