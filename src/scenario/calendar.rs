@@ -215,6 +215,8 @@ mod tests {
         assert_eq!(stretches[1].0, at("2012-11-03T22:00"));
     }
 
+    type Case = (&'static str, &'static str, &'static str, &'static [(i64, i64)]);
+
     #[test]
     fn an_interval_begins_and_ends_when_clocks_first_show_its_times_or_later_ones() {
         let of = |zone: &str, text: &str, day: &str| {
@@ -228,7 +230,7 @@ mod tests {
         };
         // In Toronto 02:00 becomes 03:00 two hours after midnight, and 02:00 becomes 01:00 in autumn; Lord Howe's clocks go by
         // half an hour, those of Santiago skip midnight itself.
-        let cases: [(&str, &str, &str, &[(i64, i64)]); 15] = [
+        let cases: [Case; 15] = [
             ("America/Toronto", "2013-03-10", "daily 02:30-06:00", &[(120, 300)]),
             ("America/Toronto", "2013-03-10", "daily 02:00-06:00", &[(120, 300)]),
             ("America/Toronto", "2013-03-10", "daily 03:00-06:00", &[(120, 300)]),

@@ -2,7 +2,7 @@
 
 use super::{HeadDay, HeadOutcome};
 
-/// The state of a head over one step of the load, as it was at the step's end.
+/// The state of a head over one step of the load, as it was at some instant of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HeadStep {
     /// Length of the step.

@@ -50,6 +50,8 @@ pub(crate) enum Purpose {
     Person,
     /// Where within their interval samples are taken.
     ProbePhase,
+    /// When within a step of the load the heads are looked at.
+    Look,
 }
 
 /// All draws of one replication.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::attempts::AttemptDraws;
 use super::costs::Costs;
 use super::demand::Demand;
-use super::draw::Draws;
+use super::draw::{Draws, Keyed, Purpose};
 use super::job::Job;
 use super::population::{self, DrawnFrom};
 use super::queue::{Fifo, SortedKeys};
@@ -78,6 +78,10 @@ pub struct World<'s, O = Drawn> {
     backups: Backups<'s>,
     tick_at: Time,
     ticked_at: Time,
+    /// When the heads are looked at within the step of the load, draws by its number, and how many steps there were.
+    look_at: Time,
+    looks: Keyed,
+    steps_of_load: u64,
     day_ends: Time,
     probe_at: Time,
     probe_number: u64,
@@ -205,6 +209,9 @@ impl<'s, O: Outcomes> World<'s, O> {
             backups: Backups::new(scenario),
             tick_at: scenario.as_of,
             ticked_at: scenario.as_of,
+            look_at: Time::NEVER,
+            looks: draws.keyed(Purpose::Look, ""),
+            steps_of_load: 0,
             day_ends: scenario.as_of + Span::from_secs(86_400),
             probe_at: scenario.as_of,
             probe_number: 0,

@@ -150,6 +150,8 @@ fn a_date_expected_after_the_horizon_is_warned_of_and_its_verdict_says_why_it_is
     assert!(flat.contains(", the horizon lies before that date"), "{page}");
 }
 
+type Case<'a> = (&'a Path, &'a [&'a str], Option<(&'a str, &'a str)>);
+
 #[test]
 fn a_mailbox_whose_copy_takes_longer_than_a_forecast_follows_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +167,7 @@ fn a_mailbox_whose_copy_takes_longer_than_a_forecast_follows_is_warned_of() {
         warnings.filter(|(_, message)| message.contains("a forecast takes that for 50.9 days")).collect::<Vec<_>>()
     };
     // 20 GB at the most; one of 35 MB where all are alike, and in the inventory.
-    let cases: [(&Path, &[&str], Option<(&str, &str)>); 9] = [
+    let cases: [Case<'_>; 9] = [
         (&drawn, &[], None),
         (&drawn, &["plan.move.stream=4.6 kB/s"], None),
         (&drawn, &["plan.move.stream=4.5 kB/s"], Some(("stream", "size, 20.0 GB, takes 51.4 days"))),

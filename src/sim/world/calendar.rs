@@ -88,6 +88,8 @@ impl<O: Outcomes> World<'_, O> {
         } else if self.tick_at == self.now {
             self.tick();
             self.tick_at = self.now + self.scenario.model.load.step;
+        } else if self.look_at == self.now {
+            self.look_at_heads();
         } else if self.probe_at == self.now {
             self.probe_heads();
             self.probe_at = self.now + self.until_next(self.probe_number, self.scenario.model.probe.every);
@@ -105,7 +107,7 @@ impl<O: Outcomes> World<'_, O> {
             self.entry_at = self.agenda.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
         }
         let probe_at = self.probe_at.min(self.cluster_probe_at);
-        self.calendar_at = self.tick_at.min(probe_at).min(self.sample_at).min(self.entry_at);
+        self.calendar_at = self.tick_at.min(self.look_at).min(probe_at).min(self.sample_at).min(self.entry_at);
         if !self.ready.is_empty() {
             self.calendar_at = self.now;
         }
@@ -195,11 +197,26 @@ impl<O: Outcomes> World<'_, O> {
         self.backups.pass_to(self.now);
         self.set_users();
         self.set_clusters();
+        let step = self.scenario.model.load.step.micros();
+        self.look_at =
+            self.now + Span::from_micros((self.looks.unit(self.steps_of_load) * step as f64) as i64).max(Span::TICK);
+        self.steps_of_load += 1;
+    }
+
+    /// Sees how the heads are at one instant of a step, drawn anew for each: whatever keeps the beat of the steps, as purges on
+    /// the minute do, would be seen at its ends always or never.
+    #[inline(never)]
+    fn look_at_heads(&mut self) {
+        self.look_at = Time::NEVER;
+        for head in 0..self.heads.len() {
+            self.heads[head].seen = Some(self.head_step(HeadId(head as u8)));
+        }
     }
 
     /// Accounts for a step on a head, carries what could not be served, and lets trouble strike.
     fn pass_head(&mut self, head: HeadId, passed: Span) {
-        let step = self.head_step(head, passed.secs());
+        let seen = self.heads[head.index()].seen.take().unwrap_or_else(|| self.head_step(head));
+        let step = HeadStep { seconds: passed.secs(), ..seen };
         let model = &self.scenario.model.heads[head.index()];
         let state = &mut self.heads[head.index()];
         state.account.pass(&step);
@@ -226,7 +243,8 @@ impl<O: Outcomes> World<'_, O> {
         }
     }
 
-    fn head_step(&self, head: HeadId, seconds: f64) -> HeadStep {
+    /// How a head is now, for a step whose length is still to be said.
+    fn head_step(&self, head: HeadId) -> HeadStep {
         let model = &self.scenario.model.heads[head.index()];
         let state = &self.heads[head.index()];
         let utilisation = self.sharing.utilisation(head);
@@ -240,7 +258,7 @@ impl<O: Outcomes> World<'_, O> {
         // The partner serves the rest, if it is not out itself: that is seen in what is down, and not expected.
         let exposed = 1.0 - model.failover.map_or(0.0, |failover| failover.share.fraction());
         HeadStep {
-            seconds,
+            seconds: 0.0,
             mailboxes: state.mailboxes,
             streams: state.lane.allowed,
             alone,
@@ -363,7 +381,8 @@ impl<O: Outcomes> World<'_, O> {
         let passed = end.since(self.ticked_at);
         if passed > Span::ZERO {
             for head in 0..self.heads.len() {
-                let step = self.head_step(HeadId(head as u8), passed.secs());
+                let seen = self.heads[head].seen.take().unwrap_or_else(|| self.head_step(HeadId(head as u8)));
+                let step = HeadStep { seconds: passed.secs(), ..seen };
                 self.heads[head].account.pass(&step);
             }
         }

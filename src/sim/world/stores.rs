@@ -4,7 +4,7 @@ use crate::fleet::{ClusterId, Fleet, HeadId, Home, NO_GROUP};
 use crate::migration::message::FullOf;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Hazard, Probe};
-use crate::sim::account::HeadAccount;
+use crate::sim::account::{HeadAccount, HeadStep};
 use crate::sim::ahead::Ahead;
 use crate::sim::cluster::ClusterState;
 use crate::sim::draw::{Draws, Keyed, Purpose};
@@ -103,6 +103,8 @@ pub(super) struct HeadState {
     pub(super) outages: Option<Strikes>,
     pub(super) brownouts: Option<Strikes>,
     pub(super) account: HeadAccount,
+    /// How it was when it was looked at in this step of the load.
+    pub(super) seen: Option<HeadStep>,
     pub(super) probe: ProbeDraws,
 }
 
@@ -189,6 +191,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
             .brownouts
             .map(|brownouts| Strikes::new(brownouts.hazard, draws.stream(Purpose::Brownout, &head.name))),
         account: HeadAccount::default(),
+        seen: None,
         probe: ProbeDraws::new(&model.probe, draws, &head.name),
     };
     model.heads.iter().enumerate().map(head).collect()
