@@ -28,7 +28,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Left, Totals, folders_left, measure, stray};
+pub use audit::{Left, Totals, folders_left, is_there, measure, stray};
 pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
 #[cfg(test)]

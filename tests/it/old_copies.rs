@@ -130,3 +130,28 @@ fn old_copies_on_a_head_that_is_not_there_do_not_count_as_purged() {
     assert!(world.finish().contains("decommissioned"));
     world.check_moved();
 }
+
+#[test]
+fn an_old_copy_is_not_purged_where_it_may_be_the_last_one() {
+    let world = World::new(4, 3);
+    keep_for(&world, "6 s");
+    let run = world.start();
+    world.wait_until_moved(4);
+    // The new one is not there any more, and the directory has a store that nobody can look at.
+    let home: String = world
+        .users()
+        .query_row("SELECT home || '/' || path FROM mailbox WHERE name = 'user-000'", (), |row| row.get(0))
+        .unwrap();
+    fs::rename(world.path(&home), world.path("away")).unwrap();
+    world.users().execute("UPDATE mailbox SET home = 'archive' WHERE name = 'user-001'", ()).unwrap();
+    // One who is deleted needs none.
+    world.users().execute("DELETE FROM mailbox WHERE name = 'user-002'", ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    for (user, kept) in [(0, true), (1, true), (2, false), (3, false)] {
+        assert_eq!(old_place(&world, user, ".moving/cur").exists(), kept, "{said}");
+    }
+    assert!(said.contains("purge of user-000: the directory has the user at nas-"), "{said}");
+    assert!(said.contains("purge of user-001: the directory has the user at archive, which is none of"), "{said}");
+    assert!(said.contains("2 old copies are still on the heads"), "{said}");
+}

@@ -52,6 +52,21 @@ pub fn measure(root: &Root, path: &Path) -> Result<Totals, MailError> {
     totals(&root.mailbox(path, Side::Source)?)
 }
 
+/// Whether a mailbox stands at a place.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen.
+pub fn is_there(root: &Root, path: &Path) -> Result<bool, MailError> {
+    let parent = match root.parent(path, Side::Source) {
+        Err(MailError::Gone) => return Ok(false),
+        other => other?,
+    };
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let found = dir::look(&parent, name).map_err(Side::Source.failed(path))?;
+    Ok(found.is_some_and(|stat| dir::kind(&stat) == FileType::Directory))
+}
+
 /// The messages in a mailbox that was made again at the old place; 0 if the fence alone is there, or nothing.
 ///
 /// # Errors
