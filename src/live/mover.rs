@@ -246,7 +246,11 @@ impl Mover {
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
         // Whoever shares a mailbox with somebody there cannot move: a person sees that the head is not empty, and why.
-        let shared = overlap::on_one_store(&found, std::slice::from_ref(store));
+        let mut shared = overlap::on_one_store(&found, std::slice::from_ref(store));
+        let [heads, clusters] =
+            [&self.heads, &self.clusters].map(|stores| stores.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        let taken = overlap::with_our_names(&found, &heads, &clusters);
+        shared.extend(taken.into_iter().filter(|pair| [pair.outer, pair.inner].iter().any(|user| user.home == *store)));
         if !shared.is_empty() {
             self.journal.trouble("audit", &format!("users on {store} share mailboxes: {}", overlap::shown(&shared)));
         }
@@ -393,7 +397,7 @@ pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places
 #[must_use]
 pub fn arriving(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".arriving");
+    name.push(maildir::ARRIVING);
     name.into()
 }
 

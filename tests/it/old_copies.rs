@@ -155,3 +155,21 @@ fn an_old_copy_is_not_purged_where_it_may_be_the_last_one() {
     assert!(said.contains("purge of user-001: the directory has the user at archive, which is none of"), "{said}");
     assert!(said.contains("2 old copies are still on the heads"), "{said}");
 }
+
+#[test]
+fn a_mailbox_that_came_during_the_run_under_a_name_of_ours_is_not_removed() {
+    let world = World::new(4, 3);
+    keep_for(&world, "6 s");
+    let run = world.start();
+    world.wait_until_moved(4);
+    let theirs = old_place(&world, 0, ".purging");
+    fs::create_dir_all(theirs.join("cur")).unwrap();
+    fs::write(theirs.join("cur/1.host:2,"), "mail").unwrap();
+    let row = "INSERT INTO mailbox (name, home, path) SELECT 'other', 'head-1', path || '.purging' FROM mailbox \
+               WHERE name = 'user-000'";
+    world.users().execute(row, ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains(".purging stands beside the old copy, and need not be ours"), "{said}");
+    assert_eq!(fs::read_to_string(theirs.join("cur/1.host:2,")).unwrap(), "mail");
+}

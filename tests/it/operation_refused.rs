@@ -44,6 +44,26 @@ fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
 }
 
 #[test]
+fn a_mailbox_with_a_name_that_a_move_needs_is_refused_before_anything_moves() {
+    let world = World::new(4, 2);
+    let beside = "INSERT INTO mailbox (name, home, path) SELECT 'other', ?1, path || ?2 FROM mailbox \
+                  WHERE name = 'user-000'";
+    for (home, ending) in [("nas-1", ".arriving"), ("head-1", ".purging"), ("head-2", ".moving/Maildir")] {
+        world.users().execute(beside, [home, ending]).unwrap();
+        let preflight = world.say(&["preflight"]);
+        let bad = "BAD   mailboxes of their own: names that a move needs for itself: other is at ";
+        assert!(text(&preflight.stdout).contains(bad), "{preflight:?}");
+        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
+            let output = world.say(words);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(text(&output.stderr).contains("names that a move needs for itself: other is at "), "{output:?}");
+        }
+        assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has been touched");
+        world.users().execute("DELETE FROM mailbox WHERE name = 'other'", ()).unwrap();
+    }
+}
+
+#[test]
 fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() {
     let world = World::new(12, 40);
     let child = world.start();

@@ -9,8 +9,8 @@ use rustix::fs::FileType;
 
 use super::dir;
 use super::error::{MailError, Side, is_gone};
-use super::fence::{MOVING, PURGING, is_fence};
-use super::name::{Part, is_no_message, os, stated_size};
+use super::fence::is_fence;
+use super::name::{MOVING, PURGING, Part, is_no_message, os, stated_size};
 use super::root::Root;
 use super::walk::{self, Ground, part_of};
 use crate::units::Bytes;

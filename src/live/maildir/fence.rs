@@ -13,13 +13,9 @@ use rustix::io::{Errno, read, write};
 use super::audit::{Totals, totals};
 use super::dir;
 use super::error::{MailError, Side};
-use super::name::os;
+use super::name::{MOVING, PURGING, os};
 use super::root::Root;
 
-/// Ends the name of a mailbox behind its fence.
-pub(super) const MOVING: &str = ".moving";
-/// Ends the name of a mailbox that is being removed.
-pub(super) const PURGING: &str = ".purging";
 /// A fence at a root that stands before nothing. A store may be full: another name for this one needs no room.
 const SPARE: &str = ".drawdown-fence";
 /// The whole content of a fence.
@@ -160,6 +156,11 @@ pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, Mai
         }
         (Stand::Other, _) | (_, Stand::Other) => return Err(site.foreign()),
         (Stand::Nothing | Stand::Fence, Stand::Nothing | Stand::Fence) | (Stand::Fence, Stand::Mailbox) => {}
+    }
+    if moving == Stand::Mailbox && site.stand(&site.purging)? != Stand::Nothing {
+        // One becomes the other in one step: where both stand, one of them is something else.
+        let what = format!("{}{PURGING} stands beside the old copy, and need not be ours", path.display());
+        return Err(MailError::Differs { what });
     }
     let mut removed = site.remove_purging()?;
     if moving == Stand::Mailbox {

@@ -78,7 +78,9 @@ impl Mover {
         if maildir::is_there(root, Path::new(&user.path))? {
             return Ok(());
         }
-        differs(format!("the directory has the user at {home}, and there is no Maildir there: its old copy may be the last"))
+        differs(format!(
+            "the directory has the user at {home}, and there is no Maildir there: its old copy may be the last"
+        ))
     }
 
     /// The stores on which a purge hangs: a failing one is no fault of the mailbox.

@@ -72,10 +72,13 @@ impl Checks {
     fn overlaps(&mut self, scenario: &Scenario, users: &[User]) {
         let what = "mailboxes of their own";
         let shared = overlap::on_one_store(users, &scenario.heads);
+        let taken = overlap::with_our_names(users, &scenario.heads, &scenario.clusters);
         let between = overlap::between_stores(users, &scenario.heads, &scenario.clusters);
         if !shared.is_empty() {
             let found = format!("shared on the heads: {}", overlap::shown(&shared));
             self.add(what, Verdict::Bad, found);
+        } else if !taken.is_empty() {
+            self.add(what, Verdict::Bad, format!("names that a move needs for itself: {}", overlap::shown(&taken)));
         } else if !between.is_empty() {
             let found = format!("they cannot both come to one cluster: {}", overlap::shown(&between));
             self.add(what, Verdict::Doubt, found);

@@ -173,16 +173,25 @@ fn compare(recorded: &Stores, heads: &[String], clusters: &[String]) -> Result<(
     Ok(())
 }
 
-/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one.
+/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one. Nor can one beside
+/// whose mailbox another one has a name that the move needs.
 fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
-    match overlap::on_one_store(users, &scenario.heads) {
-        found if found.is_empty() => Ok(()),
-        found => Err(SessionError(format!(
+    let shared = overlap::on_one_store(users, &scenario.heads);
+    if !shared.is_empty() {
+        return Err(SessionError(format!(
             "users on the heads share mailboxes: {}; let the list of [site.directory.statements] leave out who has no \
              mailbox of their own",
-            overlap::shown(&found)
-        ))),
+            overlap::shown(&shared)
+        )));
     }
+    let taken = overlap::with_our_names(users, &scenario.heads, &scenario.clusters);
+    if !taken.is_empty() {
+        return Err(SessionError(format!(
+            "mailboxes have names that a move needs for itself: {}; rename them, in the directory too",
+            overlap::shown(&taken)
+        )));
+    }
+    Ok(())
 }
 
 /// Groups that nobody has cannot be moved one after the other.

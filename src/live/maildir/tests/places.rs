@@ -105,6 +105,20 @@ fn mail_that_came_behind_the_fence_is_never_removed() {
 }
 
 #[test]
+fn what_stands_beside_an_old_copy_under_the_name_of_a_removal_is_not_removed() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    fence(&stores.from, path()).unwrap();
+    let theirs = stores.old.join(format!("{PATH}.purging"));
+    fs::create_dir_all(theirs.join("cur")).unwrap();
+    let told = purge(&stores.from, path(), None).unwrap_err().to_string();
+    assert!(told.contains("need not be ours"), "{told}");
+    assert!(theirs.exists() && stores.old.join(MOVING).exists());
+    fs::remove_dir_all(theirs).unwrap();
+    assert_eq!(purge(&stores.from, path(), None).unwrap().messages, 1);
+}
+
+#[test]
 fn where_nothing_at_all_is_there_no_old_copy_counts_as_removed() {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::open(folder.path()).unwrap();
