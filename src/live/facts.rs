@@ -36,6 +36,9 @@ pub(super) fn gather(
     say: &dyn Fn(&str),
 ) -> Gathered {
     let mut rows = Rows::new(scenario, past, users, now);
+    for (user, store) in &rows.elsewhere {
+        say(&format!("{user} is set aside: the directory has it at {store}, which is none of the scenario's stores"));
+    }
     rows.measure(roots, say);
     rows.forget_removed(roots);
     // Anew in each session: what the ledger has are numbers.
@@ -56,6 +59,8 @@ struct Rows {
     back: BTreeSet<MailboxId>,
     /// Rows on a head whose Maildirs have to be looked at.
     unknown: Vec<usize>,
+    /// Users whom the directory has at stores that the scenario does not name, and where.
+    elsewhere: Vec<(String, String)>,
 }
 
 impl Rows {
@@ -74,6 +79,7 @@ impl Rows {
             set_aside: BTreeMap::new(),
             back: BTreeSet::new(),
             unknown: Vec::new(),
+            elsewhere: Vec::new(),
         };
         if let Some(known) = &past.known {
             rows.facts = known.facts.clone();
@@ -89,6 +95,9 @@ impl Rows {
                 path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
             });
             rows.place_known(row, home, now, cohort);
+            if let Some(user) = found.filter(|_| home.is_none()) {
+                rows.set_elsewhere_aside(row, user);
+            }
         }
         let known: BTreeSet<&str> = past.names.iter().map(|named| named.name.as_str()).collect();
         for user in users.iter().filter(|user| !known.contains(user.name.as_str())) {
@@ -104,7 +113,7 @@ impl Rows {
         let mailbox = MailboxId(row as u32);
         let was = self.fleet.home[row];
         let Some(home) = home else {
-            // Deleted, or gone to a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
+            // Deleted, or at a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
             // remove, as in the session in which it goes; otherwise nothing is done about it.
             if was.is_cluster() {
                 return;
@@ -133,6 +142,15 @@ impl Rows {
         if home.is_cluster() || self.set_aside.get(&mailbox) == Some(&Fault::Gone) {
             self.set_aside.remove(&mailbox);
         }
+    }
+
+    /// Whom the directory has where nobody can look is not gone: a person has to see to what is here.
+    fn set_elsewhere_aside(&mut self, row: usize, user: &User) {
+        if self.fleet.home[row].is_cluster() {
+            return;
+        }
+        self.set_aside.insert(MailboxId(row as u32), Fault::Permanent);
+        self.elsewhere.push((user.name.clone(), user.home.clone()));
     }
 
     fn add(&mut self, user: &User, head: HeadId) {

@@ -245,7 +245,11 @@ impl Mover {
             | Problem::Unquiet
             | Problem::GivenUp
             | Problem::LeaseLost => Fault::Transient,
-            Problem::Gone => Fault::Gone,
+            Problem::Gone => match self.directory.user(&name.user) {
+                Ok(Some(user)) => self.where_it_went(&user, doing),
+                Ok(None) => Fault::Gone,
+                Err(_) => Fault::Unreachable,
+            },
             Problem::TooLong(_) => Fault::HoldTooLong,
         };
         if fault != Fault::Abandoned {
@@ -263,9 +267,20 @@ impl Mover {
                 self.journal.trouble(&format!("{doing} of {}", name.user), &why);
                 Fault::Permanent
             }
-            Ok(_) => Fault::Gone,
+            Ok(Some(user)) => self.where_it_went(&user, doing),
+            Ok(None) => Fault::Gone,
             Err(_) => Fault::Unreachable,
         }
+    }
+
+    /// What it means that the directory has somebody elsewhere: gone from here, unless nobody can look there.
+    fn where_it_went(&self, user: &User, doing: &str) -> Fault {
+        if self.heads.iter().chain(&self.clusters).any(|(store, _)| *store == user.home) {
+            return Fault::Gone;
+        }
+        let why = format!("the directory has the user at {}, which is none of the scenario's stores", user.home);
+        self.journal.trouble(&format!("{doing} of {}", user.name), &why);
+        Fault::Permanent
     }
 }
 

@@ -184,6 +184,32 @@ fn an_automatic_stop_says_why_and_outlasts_a_restart() {
 }
 
 #[test]
+fn what_users_who_are_deleted_during_the_run_leave_on_a_head_is_mail_of_nobody() {
+    let world = World::new(16, 5);
+    hold_for(&world, "0.3");
+    let mut run = world.start();
+    world.wait_until_moved(1);
+    let users = world.users();
+    users.execute("DELETE FROM mailbox WHERE name = 'user-014'", ()).unwrap();
+    users.execute("UPDATE mailbox SET home = 'archive' WHERE name = 'user-012'", ()).unwrap();
+    world.wait_for_trouble("the directory has the user at archive, which is none of the scenario's stores");
+    world.wait_for_trouble("head-1 holds mail of nobody whom the directory has there: example.com/user-014/Maildir; ");
+    let head = &world.status()["heads"][0];
+    assert_eq!((head["left"].as_u64(), head["set_aside"].as_u64()), (Some(0), Some(1)), "{head}");
+    // A later session knows of both.
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let run = world.start();
+    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
+    fs::remove_dir_all(world.path("head-1/example.com/user-014")).unwrap();
+    assert!(world.say(&["resume"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("user-012 is set aside: the directory has it at archive, "), "{said}");
+    assert!(said.contains("1 mailboxes are set aside") && !said.contains("decommissioned"), "{said}");
+}
+
+#[test]
 fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_others_move() {
     let world = World::new(12, 5);
     let (home, path) = head_of(&world, "user-000");

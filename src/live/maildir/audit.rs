@@ -93,6 +93,16 @@ pub struct Left {
     pub first: Vec<PathBuf>,
 }
 
+impl Left {
+    /// Counts one more.
+    pub fn add(&mut self, path: PathBuf) {
+        self.folders = self.folders.saturating_add(1);
+        if self.first.len() < NAMED {
+            self.first.push(path);
+        }
+    }
+}
+
 /// So many are told by their names.
 const NAMED: usize = 8;
 
@@ -124,10 +134,7 @@ pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, Mai
             }
         }
         if mail {
-            left.folders = left.folders.saturating_add(1);
-            if left.first.len() < NAMED {
-                left.first.push(path);
-            }
+            left.add(path);
         }
     }
     Ok(left)

@@ -23,8 +23,8 @@ pub struct Audit {
 }
 
 impl Mover {
-    /// What is left on a head, other than what is `excused`, and other than what those have left there who are `gone`: whom
-    /// the directory has there again is not.
+    /// What is left on a head, other than what is `excused`. What those have left there who are `gone` is mail of nobody, and
+    /// behind a fence too, which hides what is still to be purged from a look at the head.
     ///
     /// # Errors
     /// What could not be asked.
@@ -32,13 +32,15 @@ impl Mover {
         let (store, root) = &self.heads[head.index()];
         let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
         let found = self.directory.list().map_err(|error| error.to_string())?;
-        let here: BTreeSet<&str> =
-            found.iter().filter(|user| user.home == *store).map(|user| user.name.as_str()).collect();
-        let gone = gone.iter().filter(|name| !here.contains(name.user.as_str()));
-        let paths: BTreeSet<PathBuf> = excused.iter().chain(gone).map(|name| name.path.clone()).collect();
+        let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
         let left: Vec<&User> =
             found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
-        let mail = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        let mut mail = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
+        for name in self.only_theirs(gone) {
+            if maildir::has_old_copy(root, &name.path).unwrap_or(false) {
+                mail.add(name.path.clone());
+            }
+        }
         self.tell_what_is_left(store, &left, &mail);
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
@@ -61,6 +63,15 @@ impl Mover {
         });
         let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
         Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect() })
+    }
+
+    /// Those whose mailboxes nobody else has, as after a renaming.
+    fn only_theirs<'n>(&self, gone: &'n [Name]) -> impl Iterator<Item = &'n Name> {
+        let users: BTreeSet<&str> = gone.iter().map(|name| name.user.as_str()).collect();
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let others = known.iter().filter(|name| !gone.is_empty() && !users.contains(name.user.as_str()));
+        let others: BTreeSet<PathBuf> = others.map(|name| name.path.clone()).collect();
+        gone.iter().filter(move |name| !others.contains(&name.path))
     }
 
     /// Names the mail on a head that belongs to none of the users there: nobody moves it, and a person has to see to it.
