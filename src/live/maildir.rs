@@ -33,7 +33,7 @@ pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
 #[cfg(test)]
 use fence::is_fenced;
-pub use fence::{Fence, fence, has_old_copy, is_behind_fence, keep_spare, purge, unfence};
+pub use fence::{Fence, can_be_fenced, fence, has_old_copy, is_behind_fence, keep_spare, purge, unfence};
 pub use name::{ARRIVING, ENDINGS};
 pub use place::{discard, is_free, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

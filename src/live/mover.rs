@@ -148,6 +148,7 @@ impl Mover {
         let gate = &Leased { mover: self, ticket };
         // Whatever stands there would keep the copy out at the end, with its user held for nothing.
         maildir::is_free(target, &name.path)?;
+        maildir::can_be_fenced(source, &name.path)?;
         let mut copy = Copy::new(source, target, &name.path, arriving).numbered(self.lease.fence().number());
         let began = now();
         let bulk = copy.bulk(gate)?;
@@ -199,6 +200,7 @@ impl Mover {
             watch,
             user: None,
             held: None,
+            fenced: false,
             marked: false,
             placed: false,
         };

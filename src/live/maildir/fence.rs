@@ -66,6 +66,24 @@ pub fn keep_spare(root: &Root) -> Result<(), MailError> {
         .map_err(failed)
 }
 
+/// Looks whether nothing stands where a mailbox is to be behind its fence: with its user held it would be found too late.
+///
+/// # Errors
+///
+/// `Taken` when something does; whatever keeps that from being seen.
+pub fn can_be_fenced(root: &Root, path: &Path) -> Result<(), MailError> {
+    let site = match Site::new(root, path) {
+        Err(MailError::Gone) => return Ok(()),
+        other => other?,
+    };
+    match site.stands()? {
+        (Stand::Mailbox, Stand::Mailbox | Stand::Other) => {
+            Err(MailError::Taken { what: root.shown(&path.with_file_name(os(&site.moving))) })
+        }
+        (Stand::Mailbox, Stand::Nothing | Stand::Fence) | (Stand::Nothing | Stand::Fence | Stand::Other, _) => Ok(()),
+    }
+}
+
 /// Puts a mailbox behind a fence, durably. Fine when it is.
 ///
 /// # Errors
@@ -366,7 +384,10 @@ impl<'p> Site<'p> {
     }
 
     fn twice(&self) -> MailError {
-        MailError::Differs { what: format!("{}: a mailbox was made again before its fence", self.path.display()) }
+        let path = self.path.display();
+        let what =
+            format!("mailboxes stand both at {path} and behind its fence, at {path}{MOVING}: one has to be taken away");
+        MailError::Differs { what }
     }
 
     fn foreign(&self) -> MailError {

@@ -1,6 +1,6 @@
 use super::super::{
-    discard, folders_left, has_old_copy, is_fenced, is_free, keep_spare, mark_placed, measure, place, purge, stray,
-    take_back, unfence, unmark_placed, unplace,
+    can_be_fenced, discard, folders_left, has_old_copy, is_fenced, is_free, keep_spare, mark_placed, measure, place,
+    purge, stray, take_back, unfence, unmark_placed, unplace,
 };
 use super::*;
 use std::collections::BTreeSet;
@@ -82,6 +82,22 @@ fn a_mailbox_made_again_at_the_old_place_is_never_touched() {
     assert!(matches!(unfence(&stores.from, path()), Err(MailError::Differs { .. })));
     assert!(matches!(purge(&stores.from, path(), None), Err(MailError::Differs { .. })));
     assert_eq!((tree(&stores.source()), tree(&stores.old.join(MOVING))), (here, there));
+}
+
+#[test]
+fn what_stands_where_a_mailbox_would_be_behind_its_fence_is_found_before() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    can_be_fenced(&stores.from, path()).unwrap();
+    let theirs = stores.old.join(MOVING);
+    fs::create_dir(&theirs).unwrap();
+    assert!(matches!(can_be_fenced(&stores.from, path()), Err(MailError::Taken { .. })));
+    fs::remove_dir(&theirs).unwrap();
+    fs::write(&theirs, "a file of somebody's").unwrap();
+    assert!(matches!(can_be_fenced(&stores.from, path()), Err(MailError::Taken { .. })));
+    fs::remove_file(&theirs).unwrap();
+    fence(&stores.from, path()).unwrap();
+    can_be_fenced(&stores.from, path()).unwrap();
 }
 
 #[test]
