@@ -146,14 +146,17 @@ pub fn run(
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let mut past = Past::read(&site.ledger)?;
     let session_clock = past.go_on(scenario, clock, accepted);
-    let users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    let listed = directory.list().map_err(|error| failed("the directory")(&error))?;
+    for row in &listed.unusable {
+        say(&row.to_string());
+    }
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
-    hold.end_all(&users, say);
-    hold.unfence_free(&users, say);
+    hold.end_all(&listed.users, say);
+    hold.unfence_free(&listed.users, say);
     let clock = session_clock?;
-    refuse(scenario, &past, &users, accepted)?;
-    let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
+    refuse(scenario, &past, &listed, accepted)?;
+    let Gathered { facts, names } = facts::gather(scenario, &past, &listed, &roots, clock.now(), say);
     let plan = plan(scenario, &names, say);
     // Whatever may fail comes before the session is in the ledger.
     let doors = Doors::open(site, &status)?;

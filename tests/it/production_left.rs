@@ -143,6 +143,34 @@ fn whose_maildir_was_removed_while_it_was_held_is_free_again() {
 }
 
 #[test]
+fn a_row_that_cannot_be_used_keeps_nobody_else_held_or_from_moving() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let held = killed_in_a_hold(&world);
+    let odd = "INSERT INTO mailbox (name, home, path) VALUES ('old', ?1, '../old')";
+    let why = "the answer to list cannot be used: user \"old\": the path \"../old\" must lead below";
+    // On a head it has to be seen to before anything begins; whoever is held is free even so.
+    world.users().execute(odd, ["head-1"]).unwrap();
+    let preflight = String::from_utf8(world.say(&["preflight"]).stdout).unwrap();
+    assert!(preflight.contains(&format!("BAD   rows of the directory: {why}")), "{preflight}");
+    let released = world.say(&["release"]);
+    assert!(released.status.success(), "{released:?}");
+    assert!(String::from_utf8_lossy(&released.stdout).contains(&format!("{}: released", held[0])), "{released:?}");
+    assert_eq!(world.held(), Vec::<String>::new());
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("users who may be on the heads: {why}")), "{said}");
+    world.users().execute("UPDATE mailbox SET home = 'archive' WHERE name = 'old'", ()).unwrap();
+    let preflight = String::from_utf8(world.say(&["preflight"]).stdout).unwrap();
+    assert!(preflight.contains(&format!("look  rows of the directory: {why}")), "{preflight}");
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(why) && said.contains("decommissioned"), "{said}");
+    world.users().execute("DELETE FROM mailbox WHERE name = 'old'", ()).unwrap();
+    world.check_moved();
+}
+
+#[test]
 fn held_users_are_released_before_anything_is_checked() {
     let world = World::new(12, 5);
     hold_for(&world, "1");
@@ -193,7 +221,7 @@ fn what_users_who_are_deleted_during_the_run_leave_on_a_head_is_mail_of_nobody()
     users.execute("DELETE FROM mailbox WHERE name = 'user-020'", ()).unwrap();
     users.execute("UPDATE mailbox SET home = 'archive' WHERE name = 'user-022'", ()).unwrap();
     world.wait_for_trouble("the directory has the user at archive, which is none of the scenario's stores");
-    world.wait_for_trouble("head-1 holds mail of nobody whom the directory has there: example.com/user-020/Maildir; ");
+    world.wait_for_trouble("head-1 holds mail of nobody whom the directory has there: example.com/user-020/Maildir");
     let head = &world.status()["heads"][0];
     assert_eq!((head["left"].as_u64(), head["set_aside"].as_u64()), (Some(0), Some(1)), "{head}");
     // A later session knows of both.

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use super::{Mover, Name};
 use crate::fleet::HeadId;
-use crate::live::directory::{User, overlap};
+use crate::live::directory::{Listed, Unusable, User, listed, overlap};
 use crate::live::ledger::Named;
 use crate::live::maildir::{self, Left};
 use crate::units::Bytes;
@@ -31,7 +31,16 @@ impl Mover {
     pub fn audit(&self, head: HeadId, excused: &[Name], gone: &[Name]) -> Result<Audit, String> {
         let (store, root) = &self.heads[head.index()];
         let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
-        let found = self.directory.list().map_err(|error| error.to_string())?;
+        let Listed { users: found, unusable } = self.directory.list().map_err(|error| error.to_string())?;
+        // Whoever it is cannot be moved, and keeps the head from being empty.
+        let here = |row: &&Unusable| {
+            row.may_be_on(std::slice::from_ref(store))
+                && !row.name.as_ref().is_some_and(|name| users.contains(name.as_str()))
+        };
+        let unusable: Vec<&Unusable> = unusable.iter().filter(here).collect();
+        if !unusable.is_empty() {
+            self.journal.trouble("audit", &format!("users who may be on {store}: {}", listed::shown(&unusable)));
+        }
         let paths: BTreeSet<PathBuf> = excused.iter().map(|name| name.path.clone()).collect();
         let left: Vec<&User> =
             found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
@@ -61,7 +70,7 @@ impl Mover {
             let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();
             (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
         });
-        let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let users_left = u32::try_from(left.len() + unusable.len()).unwrap_or(u32::MAX);
         Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect() })
     }
 

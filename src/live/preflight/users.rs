@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::store::{Owner, try_owner};
 use super::{Checks, Verdict};
-use crate::live::directory::{Directory, State, User, overlap};
+use crate::live::directory::{Directory, Listed, State, Unusable, User, listed, overlap};
 use crate::live::group;
 use crate::scenario::Scenario;
 use crate::scenario::site::Site;
@@ -27,13 +27,14 @@ impl Checks {
     pub(super) fn directory(&mut self, scenario: &Scenario, site: &Site, stores_are_good: bool) -> usize {
         let what = "directory";
         let listed = Directory::connect(&site.directory, site.timeout).and_then(|directory| directory.list());
-        let users = match listed {
-            Ok(users) => users,
+        let Listed { users, unusable } = match listed {
+            Ok(listed) => listed,
             Err(error) => {
                 self.add(what, Verdict::Bad, error);
                 return 0;
             }
         };
+        self.unusable(scenario, &unusable);
         let mut by_home: BTreeMap<&str, usize> = BTreeMap::new();
         for user in &users {
             *by_home.entry(&user.home).or_default() += 1;
@@ -65,6 +66,17 @@ impl Checks {
             if count > 0 && is_empty(&store.root).is_ok_and(|is_empty| is_empty) {
                 let found = format!("{} is empty, and {count} users live there: is it mounted?", store.root.display());
                 self.add(format!("mailboxes on {name}"), Verdict::Bad, found);
+            }
+        }
+    }
+
+    /// A row that cannot be used keeps its user from moving, where that lives on a head; elsewhere it is none of our business.
+    fn unusable(&mut self, scenario: &Scenario, rows: &[Unusable]) {
+        let (on_heads, others): (Vec<&Unusable>, Vec<&Unusable>) =
+            rows.iter().partition(|row| row.may_be_on(&scenario.heads));
+        for (rows, verdict) in [(on_heads, Verdict::Bad), (others, Verdict::Doubt)] {
+            if !rows.is_empty() {
+                self.add("rows of the directory", verdict, listed::shown(&rows));
             }
         }
     }

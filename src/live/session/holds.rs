@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Past, Roots, SessionError, Setting, failed, same_stores, take_lease};
-use crate::live::directory::{Directory, Lease, State, User};
+use crate::live::directory::{Directory, Lease, Listed, State, User};
 use crate::live::front::FrontEnds;
 use crate::live::ledger::Ledger;
 use crate::live::maildir::{self, Root};
@@ -119,7 +119,11 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let past = Past::read(&site.ledger)?;
-    let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    let Listed { mut users, unusable } = directory.list().map_err(|error| failed("the directory")(&error))?;
+    // What one row says keeps nobody else held.
+    for row in &unusable {
+        say(&row.to_string());
+    }
     users.retain(|user| only.is_none_or(|name| user.name == name));
     let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     let mut ended = holds.end_all(&users, say);
