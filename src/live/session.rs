@@ -7,6 +7,7 @@ mod keeper;
 mod past;
 mod probes;
 mod refuse;
+mod remains;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub use refuse::{Accepted, OtherStores, same_stores};
 use holds::Holds;
 pub(super) use past::Past;
 pub(super) use refuse::{OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, refuse, refuse_other_file_systems};
+pub(super) use remains::{RESERVED, remove, sweep};
 pub(super) use roots::{Roots, not_mounted};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
@@ -134,6 +136,12 @@ pub fn run(
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
+    for (store, (name, root)) in site.heads.iter().chain(&site.clusters).zip(roots.heads.iter().chain(&roots.clusters))
+    {
+        if let Some(error) = (!root.is_absent()).then(|| sweep(&store.root).err()).flatten() {
+            say(&format!("{name}: {error}: what an interrupted preflight has left there stays"));
+        }
+    }
     for (name, root) in roots.heads.iter().filter(|(_, root)| !root.is_absent()) {
         if let Err(error) = maildir::keep_spare(root) {
             say(&format!("{name}: {error}: it has no spare fence, for when it is full"));

@@ -11,7 +11,7 @@ use super::dir;
 use super::error::{MailError, Side, is_gone};
 use super::fence::is_fence;
 use super::name::{MOVING, PURGING, Part, is_no_message, os, stated_size};
-use super::root::Root;
+use super::root::{OURS, Root};
 use super::walk::{self, Ground, part_of};
 use crate::units::Bytes;
 
@@ -106,8 +106,8 @@ impl Left {
 /// So many are told by their names.
 const NAMED: usize = 8;
 
-/// Folders with messages anywhere below a root, other than behind a fence and in the mailboxes `except`. Links are not
-/// followed.
+/// Folders with messages anywhere below a root, other than behind a fence, in the mailboxes `except`, and in what this program
+/// has put at the root. Links are not followed.
 ///
 /// # Errors
 ///
@@ -129,6 +129,8 @@ pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, Mai
             match Part::named(&entry.name) {
                 Some(Part::Tmp) => {}
                 Some(part) => mail |= has_mail(top, &part_of(&path, part))?,
+                // What an interrupted preflight has left is nobody's mail.
+                None if path.as_os_str().is_empty() && entry.name.starts_with(OURS) => {}
                 None if is_fenced_off(&handle, &entry.name).map_err(failed)? => {}
                 None => waiting.extend(Some(path.join(os(&entry.name))).filter(|inner| !except.contains(inner))),
             }

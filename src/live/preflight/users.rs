@@ -176,10 +176,11 @@ impl Checks {
     }
 }
 
-/// Whether there is nothing in a folder but what a file system has from its beginning.
+/// Whether there is nothing in a folder but what a file system has from its beginning, or this program puts there.
 fn is_empty(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
-        if entry?.file_name() != "lost+found" {
+        let name = entry?.file_name();
+        if name != "lost+found" && !name.as_encoded_bytes().starts_with(b".drawdown-") {
             return Ok(false);
         }
     }

@@ -135,6 +135,17 @@ fn what_stands_beside_an_old_copy_under_the_name_of_a_removal_is_not_removed() {
 }
 
 #[test]
+fn what_this_program_has_put_at_a_root_is_no_mail_that_is_left() {
+    let stores = Stores::new();
+    for path in [".drawdown-preflight-7/Maildir/cur", "example.com/.drawdown-preflight-7/Maildir/cur"] {
+        fs::create_dir_all(stores.old.join(path)).unwrap();
+        fs::write(stores.old.join(path).join("1.host:2,"), "mail").unwrap();
+    }
+    let left = folders_left(&stores.from, &BTreeSet::new()).unwrap();
+    assert_eq!(left.first, [Path::new("example.com/.drawdown-preflight-7/Maildir")]);
+}
+
+#[test]
 fn where_nothing_at_all_is_there_no_old_copy_counts_as_removed() {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::open(folder.path()).unwrap();
