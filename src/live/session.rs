@@ -283,7 +283,7 @@ impl Session<'_> {
             Err(error) => {
                 self.host.give_up();
                 Err(match error {
-                    LiveError::Ledger(_) | LiveError::LeaseLost | LiveError::Worker(_) => {
+                    LiveError::Ledger(_) | LiveError::LeaseLost(_) | LiveError::Worker(_) => {
                         SessionError(error.to_string())
                     }
                 })

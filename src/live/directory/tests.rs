@@ -130,7 +130,7 @@ fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {
     assert!(Lease::take(two, "two", at(2029), LENGTH).expect("an answer").is_none());
     old.keep(at(2020)).expect("kept");
     assert!(Lease::take(two, "two", at(2049), LENGTH).expect("an answer").is_none());
-    assert!(!old.is_lost(at(2049)) && old.is_lost(at(2050)));
+    assert!(!old.is_lost(at(2049)) && old.is_lost(at(2050)) && !old.is_refused());
     let new = take(two, "two", at(2050));
     assert!(new.fence() > old.fence());
     refused(one.hold(&carol, old.fence()));
@@ -138,7 +138,7 @@ fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {
     refused(one.release(&carol, old.fence()));
     assert!(old.is_lost(at(2050)));
     refused(old.keep(at(2021)));
-    assert!(old.is_lost(at(2021)), "lost for good, whatever the clock says");
+    assert!(old.is_lost(at(2021)) && old.is_refused(), "lost for good, whatever the clock says");
     refused(old.end());
     refused(two.flip(&carol, "cluster-2", new.fence()));
     two.hold(&carol, new.fence()).expect("the hold of the earlier instance is taken over");
