@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::front::FrontEnds;
 use super::ledger::Ledger;
 use super::probe::Probe;
-use super::session::{Accepted, OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, same_stores, sweep};
+use super::session::{Accepted, OTHER_FILE_SYSTEM, Past, clock_behind, on_other_file_systems, same_stores, sweep};
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -100,6 +100,11 @@ impl Checks {
             return self.add(what, Verdict::Bad, format!("its folder cannot be written: {error}"));
         }
         if let Err(error) = same_stores(scenario, &site.ledger) {
+            return self.add(what, Verdict::Bad, error);
+        }
+        if site.ledger.exists()
+            && let Err(error) = Past::read(&site.ledger)
+        {
             return self.add(what, Verdict::Bad, error);
         }
         let stores = site.heads.iter().chain(&site.clusters);

@@ -101,6 +101,41 @@ fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() 
 }
 
 #[test]
+fn a_damaged_ledger_is_bad_and_keeps_nobody_held() {
+    let world = World::new(4, 2);
+    world.finish();
+    let ledger = world.path("ledger.db");
+    let hold = |user: &str| {
+        let sql = "UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = ?1";
+        world.users().execute(sql, [user]).unwrap();
+    };
+    let open = || rusqlite::Connection::open(&ledger).unwrap();
+    open().execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM mailbox WHERE id = 2").unwrap();
+    for damage in 0..2 {
+        hold("user-000");
+        let preflight = world.say(&["preflight"]);
+        assert!(text(&preflight.stdout).contains("BAD   ledger "), "{preflight:?}");
+        let released = world.say(&["release"]);
+        assert!(released.status.success(), "{released:?}");
+        assert!(text(&released.stdout).contains("user-000: released"), "{released:?}");
+        assert_eq!(world.held(), Vec::<String>::new());
+        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
+            let output = world.say(words);
+            let said = text(&output.stderr);
+            let why = if damage == 0 { "mailbox 2 is missing" } else { "ledger.db: " };
+            assert!(output.status.code() == Some(1) && said.contains(why) && !said.contains("panicked"), "{output:?}");
+        }
+        if damage > 0 {
+            continue;
+        }
+        // And now with half of it.
+        open().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let length = fs::metadata(&ledger).unwrap().len();
+        fs::File::options().write(true).open(&ledger).unwrap().set_len(length / 2).unwrap();
+    }
+}
+
+#[test]
 fn a_store_that_is_not_mounted_is_bad_unless_it_is_meant_so() {
     let world = World::new(4, 2);
     let device = |path: &std::path::Path| fs::metadata(path).unwrap().dev();
