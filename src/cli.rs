@@ -245,6 +245,7 @@ impl From<io::Error> for Failure {
 /// Runs the program on its arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    refuse_to_die_of_large_files();
     match run(Cli::parse()) {
         Ok(Done::Complete) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Done::Inconclusive) => ExitCode::from(11),
@@ -252,6 +253,18 @@ pub fn main() -> ExitCode {
         Ok(Done::NotMet) => ExitCode::from(10),
         Err(Failure::Run(message)) => complain(&message, 1),
         Err(Failure::Input(message)) => complain(&message, 2),
+    }
+}
+
+/// Where files may have no more than so many bytes (`LimitFSIZE`, `ulimit -f`) a write that would go beyond it fails, rather than
+/// a signal ending the program without a word. All threads have this from the first one.
+fn refuse_to_die_of_large_files() {
+    #[cfg(unix)]
+    {
+        let mut blocked = nix::sys::signal::SigSet::empty();
+        blocked.add(nix::sys::signal::Signal::SIGXFSZ);
+        // No system refuses it; one that did would end the program as ever.
+        let _ = blocked.thread_block();
     }
 }
 

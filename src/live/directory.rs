@@ -8,6 +8,7 @@
 
 mod error;
 mod lease;
+pub mod listed;
 pub mod overlap;
 mod pool;
 mod postgres;
@@ -16,6 +17,7 @@ mod statements;
 
 pub use error::DirectoryError;
 pub use lease::Lease;
+pub use listed::{Listed, Unusable};
 
 use std::fmt;
 use std::path::{Component, Path};
@@ -68,8 +70,8 @@ pub struct Fence(i64);
 
 /// What a database has to do for a directory.
 trait Database: Send + Sync {
-    /// The users that a query gives, in the database's order.
-    fn read(&self, which: Which, values: &Values) -> Result<Vec<User>, DirectoryError>;
+    /// The rows that a query gives, in the database's order.
+    fn read(&self, which: Which, values: &Values) -> Result<Vec<Result<User, Unusable>>, DirectoryError>;
 
     /// Does a change in a transaction of its own, which is rolled back when it concerns more than one row.
     fn change(&self, which: Which, values: &Values) -> Result<Changed, DirectoryError>;
@@ -95,18 +97,12 @@ impl Directory {
         Ok(Self { database, has_intake: statements.intake.is_some(), highest_fence: AtomicI64::new(0) })
     }
 
-    /// Every user, in the order of the names' bytes.
+    /// Everybody, and the rows that cannot be used.
     ///
     /// # Errors
-    /// The directory does not answer, or there is a row that cannot be used, or a name twice.
-    pub fn list(&self) -> Result<Vec<User>, DirectoryError> {
-        let mut users = self.database.read(Which::List, &Values::new())?;
-        // Databases have orders of their own.
-        users.sort_by(|one, other| one.name.cmp(&other.name));
-        match users.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            Some(pair) => Err(Which::List.answer(format!("{:?} is there twice", pair[0].name))),
-            None => Ok(users),
-        }
+    /// The directory does not answer.
+    pub fn list(&self) -> Result<Listed, DirectoryError> {
+        Ok(listed::parted(self.database.read(Which::List, &Values::new())?))
     }
 
     /// One user; none when there is nobody of that name.
@@ -116,7 +112,7 @@ impl Directory {
     pub fn user(&self, name: &str) -> Result<Option<User>, DirectoryError> {
         let mut users = self.database.read(Which::User, &Values::from([(Parameter::User, text(name))]))?;
         match users.len() {
-            0 | 1 => Ok(users.pop()),
+            0 | 1 => users.pop().transpose().map_err(|row| row.error),
             rows => Err(Which::User.answer(format!("{rows} rows for {name:?}"))),
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::directory::User;
+use super::directory::{Listed, Unusable, User};
 use super::group;
 use super::ledger::Named;
 use super::maildir::{self, MailError, Totals};
@@ -30,12 +30,16 @@ pub(super) struct Gathered {
 pub(super) fn gather(
     scenario: &Scenario,
     past: &Past,
-    users: &[User],
+    listed: &Listed,
     roots: &Roots,
     now: Time,
     say: &dyn Fn(&str),
 ) -> Gathered {
-    let mut rows = Rows::new(scenario, past, users, now);
+    let users = &listed.users;
+    let mut rows = Rows::new(scenario, past, listed, now);
+    for (user, why) in &rows.elsewhere {
+        say(&format!("{user} is set aside: {why}"));
+    }
     rows.measure(roots, say);
     rows.forget_removed(roots);
     // Anew in each session: what the ledger has are numbers.
@@ -56,10 +60,13 @@ struct Rows {
     back: BTreeSet<MailboxId>,
     /// Rows on a head whose Maildirs have to be looked at.
     unknown: Vec<usize>,
+    /// Users whom the directory has where nobody can look, and why nobody can.
+    elsewhere: Vec<(String, String)>,
 }
 
 impl Rows {
-    fn new(scenario: &Scenario, past: &Past, users: &[User], now: Time) -> Self {
+    fn new(scenario: &Scenario, past: &Past, listed: &Listed, now: Time) -> Self {
+        let Listed { users, unusable } = listed;
         let store = |name: &str| {
             let place = |names: &[String]| names.iter().position(|known| known == name).map(|place| place as u8);
             place(&scenario.heads)
@@ -67,6 +74,8 @@ impl Rows {
                 .or_else(|| place(&scenario.clusters).map(|cluster| Home::cluster(ClusterId(cluster))))
         };
         let by_name: BTreeMap<&str, &User> = users.iter().map(|user| (user.name.as_str(), user)).collect();
+        let named = |row: &'_ Unusable| row.name.clone().map(|name| (name, row.to_string()));
+        let unusable: BTreeMap<String, String> = unusable.iter().filter_map(named).collect();
         let mut rows = Self {
             names: Vec::new(),
             fleet: Fleet::default(),
@@ -74,6 +83,7 @@ impl Rows {
             set_aside: BTreeMap::new(),
             back: BTreeSet::new(),
             unknown: Vec::new(),
+            elsewhere: Vec::new(),
         };
         if let Some(known) = &past.known {
             rows.facts = known.facts.clone();
@@ -89,6 +99,12 @@ impl Rows {
                 path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
             });
             rows.place_known(row, home, now, cohort);
+            let elsewhere = found
+                .filter(|_| home.is_none())
+                .map(|user| format!("the directory has it at {}, which is none of the scenario's stores", user.home));
+            if let Some(why) = elsewhere.or_else(|| unusable.get(&named.name).cloned()) {
+                rows.set_elsewhere_aside(row, why);
+            }
         }
         let known: BTreeSet<&str> = past.names.iter().map(|named| named.name.as_str()).collect();
         for user in users.iter().filter(|user| !known.contains(user.name.as_str())) {
@@ -104,7 +120,7 @@ impl Rows {
         let mailbox = MailboxId(row as u32);
         let was = self.fleet.home[row];
         let Some(home) = home else {
-            // Deleted, or gone to a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
+            // Deleted, or at a store that is none of ours: its row stays. Where it has moved, the old copy is still ours to
             // remove, as in the session in which it goes; otherwise nothing is done about it.
             if was.is_cluster() {
                 return;
@@ -133,6 +149,15 @@ impl Rows {
         if home.is_cluster() || self.set_aside.get(&mailbox) == Some(&Fault::Gone) {
             self.set_aside.remove(&mailbox);
         }
+    }
+
+    /// Whom the directory has where nobody can look is not gone: a person has to see to what is here.
+    fn set_elsewhere_aside(&mut self, row: usize, why: String) {
+        if self.fleet.home[row].is_cluster() {
+            return;
+        }
+        self.set_aside.insert(MailboxId(row as u32), Fault::Permanent);
+        self.elsewhere.push((self.names[row].name.clone(), why));
     }
 
     fn add(&mut self, user: &User, head: HeadId) {
@@ -262,7 +287,8 @@ mod tests {
         known.facts.unpurged = [0, 2, 3].map(|row| (MailboxId(row), switched)).into();
         // The first two are deleted, the last one has been moved back by hand.
         let users = [user(scenario, 2, CLUSTER), user(scenario, 3, HEAD)];
-        let Gathered { facts, .. } = Rows::new(scenario, &past, &users, NOW).finish(Vec::new());
+        let Gathered { facts, .. } =
+            Rows::new(scenario, &past, &Listed { users: users.to_vec(), unusable: Vec::new() }, NOW).finish(Vec::new());
         assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
         assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
         assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
@@ -281,7 +307,8 @@ mod tests {
         // All have been moved back, and every third is set aside still.
         let users: Vec<User> = (0..rows).map(|row| user(scenario, row, HEAD)).collect();
         let set_aside = known.facts.set_aside.clone();
-        let Gathered { facts, .. } = Rows::new(scenario, &past, &users, NOW).finish(Vec::new());
+        let Gathered { facts, .. } =
+            Rows::new(scenario, &past, &Listed { users: users.clone(), unusable: Vec::new() }, NOW).finish(Vec::new());
         assert!(facts.unpurged.is_empty());
         assert_eq!(facts.set_aside, set_aside);
     }

@@ -157,6 +157,14 @@ impl Ledger {
         Ok(Self { writer, behind, session, begun: false, seq: 0, mailboxes, _lock: lock })
     }
 
+    /// Takes a ledger's lock alone, as whoever writes it does: for what has to be done where it is damaged.
+    ///
+    /// # Errors
+    /// When another process has it, and when the system refuses.
+    pub fn lock(path: &Path) -> Result<Lock, LedgerError> {
+        file::lock(path).map(|file| Lock { _file: file })
+    }
+
     /// Opens a ledger for reading, also while another process writes it.
     ///
     /// # Errors
@@ -288,6 +296,12 @@ impl Drop for Ledger {
             let _ = behind.join();
         }
     }
+}
+
+/// A ledger's lock, for as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
 }
 
 /// Writes down the steps of jobs.

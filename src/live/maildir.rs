@@ -28,11 +28,12 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Left, Totals, folders_left, measure, stray};
+pub use audit::{Left, Totals, folders_left, is_there, measure, stray};
 pub use copy::{Copy, Pass};
 pub use error::{Gate, MailError, Open, Stopped};
 #[cfg(test)]
 use fence::is_fenced;
-pub use fence::{Fence, MOVING, PURGING, fence, has_old_copy, is_behind_fence, keep_spare, purge, unfence};
+pub use fence::{Fence, can_be_fenced, fence, has_old_copy, is_behind_fence, keep_spare, purge, unfence};
+pub use name::{ARRIVING, ENDINGS, MOVING, PURGING};
 pub use place::{discard, is_free, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

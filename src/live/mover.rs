@@ -4,12 +4,12 @@
 //! The order is the one that has lost nothing under a running Dovecot: copied live, then held, sessions and deliveries
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
+mod audit;
 mod problem;
 mod purge;
 mod switch;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -17,15 +17,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::directory::{Directory, Fence, Lease, User, overlap};
+use super::directory::{Directory, Fence, Lease, User};
 use super::front::{FrontEnds, FrontError};
 use super::journal::{Journal, Step};
-use super::ledger::Named;
-use super::maildir::{self, Copy, Gate, Left, MailError, Root, Stopped, Totals};
+use super::maildir::{self, Copy, Gate, MailError, Root, Stopped, Totals};
 use super::pace::Ticket;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
-use crate::units::{Bytes, Span};
+use crate::units::Span;
+pub use audit::Audit;
 use problem::{Problem, fault};
 pub use purge::Moved;
 use switch::Switch;
@@ -95,17 +95,6 @@ pub struct Arrived {
     pub totals: Totals,
 }
 
-/// What is left on a head.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// Users whom the directory still sees there.
-    pub users_left: u32,
-    /// Folders there that hold mail.
-    pub folders_left: u32,
-    /// Those of the users whom this session does not know, with their sizes: made or renamed since it began.
-    pub strangers: Vec<(Named, Bytes)>,
-}
-
 /// One copy to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
@@ -159,6 +148,7 @@ impl Mover {
         let gate = &Leased { mover: self, ticket };
         // Whatever stands there would keep the copy out at the end, with its user held for nothing.
         maildir::is_free(target, &name.path)?;
+        maildir::can_be_fenced(source, &name.path)?;
         let mut copy = Copy::new(source, target, &name.path, arriving).numbered(self.lease.fence().number());
         let began = now();
         let bulk = copy.bulk(gate)?;
@@ -210,6 +200,7 @@ impl Mover {
             watch,
             user: None,
             held: None,
+            fenced: false,
             marked: false,
             placed: false,
         };
@@ -224,61 +215,6 @@ impl Mover {
             return Err(fault);
         }
         Ok(())
-    }
-
-    /// What is left on a head, other than what is `excused`, and other than what those have left there who are `gone`: whom
-    /// the directory has there again is not.
-    ///
-    /// # Errors
-    /// What could not be asked.
-    pub fn audit(&self, head: HeadId, excused: &[Name], gone: &[Name]) -> Result<Audit, String> {
-        let (store, root) = &self.heads[head.index()];
-        let users: BTreeSet<&str> = excused.iter().map(|name| name.user.as_str()).collect();
-        let found = self.directory.list().map_err(|error| error.to_string())?;
-        let here: BTreeSet<&str> =
-            found.iter().filter(|user| user.home == *store).map(|user| user.name.as_str()).collect();
-        let gone = gone.iter().filter(|name| !here.contains(name.user.as_str()));
-        let paths: BTreeSet<PathBuf> = excused.iter().chain(gone).map(|name| name.path.clone()).collect();
-        let left: Vec<&User> =
-            found.iter().filter(|user| user.home == *store && !users.contains(user.name.as_str())).collect();
-        let mail = maildir::folders_left(root, &paths).map_err(|error| error.to_string())?;
-        self.tell_what_is_left(store, &left, &mail);
-        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        let known: BTreeSet<&str> = known.iter().map(|name| name.user.as_str()).collect();
-        // Whoever shares a mailbox with somebody there cannot move: a person sees that the head is not empty, and why.
-        let shared = overlap::on_one_store(&found, std::slice::from_ref(store));
-        if !shared.is_empty() {
-            self.journal.trouble("audit", &format!("users on {store} share mailboxes: {}", overlap::shown(&shared)));
-        }
-        let strangers = left.iter().filter(|user| {
-            !known.contains(user.name.as_str()) && !shared.iter().any(|pair| [pair.outer, pair.inner].contains(*user))
-        });
-        let strangers = strangers.map(|user| {
-            // One without a Maildir yet has no size; its copy will tell.
-            let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();
-            (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
-        });
-        let users_left = u32::try_from(left.len()).unwrap_or(u32::MAX);
-        Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect() })
-    }
-
-    /// Names the mail on a head that belongs to none of the users there: nobody moves it, and a person has to see to it.
-    fn tell_what_is_left(&self, store: &str, users: &[&User], mail: &Left) {
-        let of_nobody = |path: &&PathBuf| !users.iter().any(|user| path.starts_with(&user.path));
-        let nobodys: Vec<String> = mail.first.iter().filter(of_nobody).map(|path| path.display().to_string()).collect();
-        if nobodys.is_empty() {
-            return;
-        }
-        let shown = nobodys.join(", ");
-        let more = if mail.first.len() < mail.folders as usize {
-            format!(", of {} in all", mail.folders)
-        } else {
-            String::new()
-        };
-        let why = format!(
-            "{store} holds mail of nobody whom the directory has there: {shown}{more}; take it away, then `resume`"
-        );
-        self.journal.trouble("audit", &why);
     }
 
     /// What the machine is told of a problem with the mailbox of somebody at a head, on these stores; people are told more.
@@ -311,7 +247,11 @@ impl Mover {
             | Problem::Unquiet
             | Problem::GivenUp
             | Problem::LeaseLost => Fault::Transient,
-            Problem::Gone => Fault::Gone,
+            Problem::Gone => match self.directory.user(&name.user) {
+                Ok(Some(user)) => self.where_it_went(&user, doing),
+                Ok(None) => Fault::Gone,
+                Err(_) => Fault::Unreachable,
+            },
             Problem::TooLong(_) => Fault::HoldTooLong,
         };
         if fault != Fault::Abandoned {
@@ -329,9 +269,20 @@ impl Mover {
                 self.journal.trouble(&format!("{doing} of {}", name.user), &why);
                 Fault::Permanent
             }
-            Ok(_) => Fault::Gone,
+            Ok(Some(user)) => self.where_it_went(&user, doing),
+            Ok(None) => Fault::Gone,
             Err(_) => Fault::Unreachable,
         }
+    }
+
+    /// What it means that the directory has somebody elsewhere: gone from here, unless nobody can look there.
+    fn where_it_went(&self, user: &User, doing: &str) -> Fault {
+        if self.heads.iter().chain(&self.clusters).any(|(store, _)| *store == user.home) {
+            return Fault::Gone;
+        }
+        let why = format!("the directory has the user at {}, which is none of the scenario's stores", user.home);
+        self.journal.trouble(&format!("{doing} of {}", user.name), &why);
+        Fault::Permanent
     }
 }
 
@@ -393,7 +344,7 @@ pub fn put_back(directory: &Directory, fence: Fence, user: &User, places: Places
 #[must_use]
 pub fn arriving(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".arriving");
+    name.push(maildir::ARRIVING);
     name.into()
 }
 

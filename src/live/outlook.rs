@@ -98,15 +98,15 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let mut past = if site.ledger.exists() { Past::read(&site.ledger)? } else { Past::default() };
     let clock = past.go_on(scenario, clock, accepted)?;
-    let users = directory.list().map_err(|error| failed("the directory")(&error))?;
-    refuse(scenario, &past, &users, accepted)?;
-    let held = users.iter().filter(|user| user.state == State::Hold);
-    let said: Vec<String> =
-        held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)).collect();
+    let listed = directory.list().map_err(|error| failed("the directory")(&error))?;
+    refuse(scenario, &past, &listed, accepted)?;
+    let held = listed.users.iter().filter(|user| user.state == State::Hold);
+    let mut said: Vec<String> = listed.unusable.iter().map(ToString::to_string).collect();
+    said.extend(held.map(|user| format!("{} is held at {}: it would be put back and released", user.name, user.home)));
     let said = std::cell::RefCell::new(said);
     let roots = Roots::open(scenario, site, &|text| said.borrow_mut().push(text.to_owned()));
     let say = |text: &str| said.borrow_mut().push(text.to_owned());
-    let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), &say);
+    let Gathered { facts, names } = facts::gather(scenario, &past, &listed, &roots, clock.now(), &say);
     let plan = session::plan(scenario, &names, &say);
     let start = Start { session: 1, version: CORE_VERSION, plan, facts };
     let (readings, unsampled) = sample(setting);

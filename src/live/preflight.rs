@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::front::FrontEnds;
 use super::ledger::Ledger;
 use super::probe::Probe;
-use super::session::{Accepted, OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, same_stores};
+use super::session::{Accepted, OTHER_FILE_SYSTEM, Past, clock_behind, on_other_file_systems, same_stores, sweep};
 use crate::migration::plan::ClusterPlan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -52,6 +52,10 @@ pub struct Check {
 /// Looks at everything; what somebody has `accepted` is worth a look.
 #[must_use]
 pub fn check(scenario: &Scenario, site: &Site, accepted: Accepted) -> Vec<Check> {
+    for store in site.heads.iter().chain(&site.clusters) {
+        // What keeps it is told where the store is looked at, and the test move says what is left.
+        let _ = sweep(&store.root);
+    }
     let mut checks = Checks(Vec::new());
     checks.ledger(scenario, site);
     checks.clock(scenario, site, accepted);
@@ -96,6 +100,11 @@ impl Checks {
             return self.add(what, Verdict::Bad, format!("its folder cannot be written: {error}"));
         }
         if let Err(error) = same_stores(scenario, &site.ledger) {
+            return self.add(what, Verdict::Bad, error);
+        }
+        if site.ledger.exists()
+            && let Err(error) = Past::read(&site.ledger)
+        {
             return self.add(what, Verdict::Bad, error);
         }
         let stores = site.heads.iter().chain(&site.clusters);

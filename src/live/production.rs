@@ -25,7 +25,7 @@ use crate::units::{Bytes, Span, Time};
 use arrival::sample_event;
 use effects::guarded;
 
-pub use arrival::{Arrival, LiveError};
+pub use arrival::{Arrival, LiveError, Loss};
 
 /// How often the host looks after what no event tells: workers that hang, the lease, the wish to close.
 const LOOK: Duration = Duration::from_millis(250);
@@ -188,7 +188,7 @@ impl Production {
                 self.ready.push_back(sample_event(&sampled, held_by));
             }
             Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
-            Arrival::LeaseLost => return Err(LiveError::LeaseLost),
+            Arrival::LeaseLost(loss) => return Err(LiveError::LeaseLost(loss)),
         }
         Ok(())
     }

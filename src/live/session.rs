@@ -7,6 +7,7 @@ mod keeper;
 mod past;
 mod probes;
 mod refuse;
+mod remains;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub use refuse::{Accepted, OtherStores, same_stores};
 use holds::Holds;
 pub(super) use past::Past;
 pub(super) use refuse::{OTHER_FILE_SYSTEM, clock_behind, on_other_file_systems, refuse, refuse_other_file_systems};
+pub(super) use remains::{RESERVED, remove, sweep};
 pub(super) use roots::{Roots, not_mounted};
 
 /// A worker that has been at one piece of its work for so long hangs. No command of a site may take as long.
@@ -134,6 +136,12 @@ pub fn run(
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = Arc::new(take_lease(&directory, site, clock.latest())?);
+    for (store, (name, root)) in site.heads.iter().chain(&site.clusters).zip(roots.heads.iter().chain(&roots.clusters))
+    {
+        if let Some(error) = (!root.is_absent()).then(|| sweep(&store.root).err()).flatten() {
+            say(&format!("{name}: {error}: what an interrupted preflight has left there stays"));
+        }
+    }
     for (name, root) in roots.heads.iter().filter(|(_, root)| !root.is_absent()) {
         if let Err(error) = maildir::keep_spare(root) {
             say(&format!("{name}: {error}: it has no spare fence, for when it is full"));
@@ -146,14 +154,17 @@ pub fn run(
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
     let mut past = Past::read(&site.ledger)?;
     let session_clock = past.go_on(scenario, clock, accepted);
-    let users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    let listed = directory.list().map_err(|error| failed("the directory")(&error))?;
+    for row in &listed.unusable {
+        say(&row.to_string());
+    }
     let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     // Whoever cannot be put back now is no reason for the others to wait.
-    hold.end_all(&users, say);
-    hold.unfence_free(&users, say);
+    hold.end_all(&listed.users, say);
+    hold.unfence_free(&listed.users, say);
     let clock = session_clock?;
-    refuse(scenario, &past, &users, accepted)?;
-    let Gathered { facts, names } = facts::gather(scenario, &past, &users, &roots, clock.now(), say);
+    refuse(scenario, &past, &listed, accepted)?;
+    let Gathered { facts, names } = facts::gather(scenario, &past, &listed, &roots, clock.now(), say);
     let plan = plan(scenario, &names, say);
     // Whatever may fail comes before the session is in the ledger.
     let doors = Doors::open(site, &status)?;
@@ -272,7 +283,7 @@ impl Session<'_> {
             Err(error) => {
                 self.host.give_up();
                 Err(match error {
-                    LiveError::Ledger(_) | LiveError::LeaseLost | LiveError::Worker(_) => {
+                    LiveError::Ledger(_) | LiveError::LeaseLost(_) | LiveError::Worker(_) => {
                         SessionError(error.to_string())
                     }
                 })

@@ -130,3 +130,46 @@ fn old_copies_on_a_head_that_is_not_there_do_not_count_as_purged() {
     assert!(world.finish().contains("decommissioned"));
     world.check_moved();
 }
+
+#[test]
+fn an_old_copy_is_not_purged_where_it_may_be_the_last_one() {
+    let world = World::new(4, 3);
+    keep_for(&world, "6 s");
+    let run = world.start();
+    world.wait_until_moved(4);
+    // The new one is not there any more, and the directory has a store that nobody can look at.
+    let home: String = world
+        .users()
+        .query_row("SELECT home || '/' || path FROM mailbox WHERE name = 'user-000'", (), |row| row.get(0))
+        .unwrap();
+    fs::rename(world.path(&home), world.path("away")).unwrap();
+    world.users().execute("UPDATE mailbox SET home = 'archive' WHERE name = 'user-001'", ()).unwrap();
+    // One who is deleted needs none.
+    world.users().execute("DELETE FROM mailbox WHERE name = 'user-002'", ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    for (user, kept) in [(0, true), (1, true), (2, false), (3, false)] {
+        assert_eq!(old_place(&world, user, ".moving/cur").exists(), kept, "{said}");
+    }
+    assert!(said.contains("purge of user-000: the directory has the user at nas-"), "{said}");
+    assert!(said.contains("purge of user-001: the directory has the user at archive, which is none of"), "{said}");
+    assert!(said.contains("2 old copies are still on the heads"), "{said}");
+}
+
+#[test]
+fn a_mailbox_that_came_during_the_run_under_a_name_of_ours_is_not_removed() {
+    let world = World::new(4, 3);
+    keep_for(&world, "6 s");
+    let run = world.start();
+    world.wait_until_moved(4);
+    let theirs = old_place(&world, 0, ".purging");
+    fs::create_dir_all(theirs.join("cur")).unwrap();
+    fs::write(theirs.join("cur/1.host:2,"), "mail").unwrap();
+    let row = "INSERT INTO mailbox (name, home, path) SELECT 'other', 'head-1', path || '.purging' FROM mailbox \
+               WHERE name = 'user-000'";
+    world.users().execute(row, ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains(".purging stands beside the old copy, and need not be ours"), "{said}");
+    assert_eq!(fs::read_to_string(theirs.join("cur/1.host:2,")).unwrap(), "mail");
+}

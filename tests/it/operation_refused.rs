@@ -44,6 +44,26 @@ fn users_who_share_a_mailbox_are_refused_before_anything_moves() {
 }
 
 #[test]
+fn a_mailbox_with_a_name_that_a_move_needs_is_refused_before_anything_moves() {
+    let world = World::new(4, 2);
+    let beside = "INSERT INTO mailbox (name, home, path) SELECT 'other', ?1, path || ?2 FROM mailbox \
+                  WHERE name = 'user-000'";
+    for (home, ending) in [("nas-1", ".arriving"), ("head-1", ".purging"), ("head-2", ".moving/Maildir")] {
+        world.users().execute(beside, [home, ending]).unwrap();
+        let preflight = world.say(&["preflight"]);
+        let bad = "BAD   mailboxes of their own: names that a move needs for itself: other is at ";
+        assert!(text(&preflight.stdout).contains(bad), "{preflight:?}");
+        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
+            let output = world.say(words);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(text(&output.stderr).contains("names that a move needs for itself: other is at "), "{output:?}");
+        }
+        assert!(mail(&HEADS.map(|head| world.path(head))) == world.before, "nothing has been touched");
+        world.users().execute("DELETE FROM mailbox WHERE name = 'other'", ()).unwrap();
+    }
+}
+
+#[test]
 fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() {
     let world = World::new(12, 40);
     let child = world.start();
@@ -78,6 +98,41 @@ fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() 
     assert!((stores(&world), fs::read(world.path("users.db")).unwrap()) == before, "nothing is touched");
     world.finish();
     world.check_moved();
+}
+
+#[test]
+fn a_damaged_ledger_is_bad_and_keeps_nobody_held() {
+    let world = World::new(4, 2);
+    world.finish();
+    let ledger = world.path("ledger.db");
+    let hold = |user: &str| {
+        let sql = "UPDATE mailbox SET state = 'hold', fence = 0 WHERE name = ?1";
+        world.users().execute(sql, [user]).unwrap();
+    };
+    let open = || rusqlite::Connection::open(&ledger).unwrap();
+    open().execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM mailbox WHERE id = 2").unwrap();
+    for damage in 0..2 {
+        hold("user-000");
+        let preflight = world.say(&["preflight"]);
+        assert!(text(&preflight.stdout).contains("BAD   ledger "), "{preflight:?}");
+        let released = world.say(&["release"]);
+        assert!(released.status.success(), "{released:?}");
+        assert!(text(&released.stdout).contains("user-000: released"), "{released:?}");
+        assert_eq!(world.held(), Vec::<String>::new());
+        for words in [&["run", "--dry-run"][..], &["run", "--quiet"]] {
+            let output = world.say(words);
+            let said = text(&output.stderr);
+            let why = if damage == 0 { "mailbox 2 is missing" } else { "ledger.db: " };
+            assert!(output.status.code() == Some(1) && said.contains(why) && !said.contains("panicked"), "{output:?}");
+        }
+        if damage > 0 {
+            continue;
+        }
+        // And now with half of it.
+        open().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let length = fs::metadata(&ledger).unwrap().len();
+        fs::File::options().write(true).open(&ledger).unwrap().set_len(length / 2).unwrap();
+    }
 }
 
 #[test]

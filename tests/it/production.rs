@@ -264,3 +264,16 @@ fn the_old_copy_of_a_user_who_is_deleted_after_the_move_is_removed_by_the_next_s
     let left: Vec<_> = HEADS.iter().flat_map(|head| entries(&world.path(head))).filter(counts).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn what_an_interrupted_preflight_has_left_is_removed_at_the_next_start() {
+    let world = World::new(4, 2);
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let left = world.path("head-1").join(format!(".drawdown-preflight-{}", child.id()));
+    std::fs::create_dir_all(left.join("Maildir/cur")).unwrap();
+    std::fs::write(left.join("Maildir/cur/1.host:2,"), "a test message").unwrap();
+    world.finish();
+    assert!(!left.exists());
+    world.check_moved();
+}

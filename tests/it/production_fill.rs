@@ -219,3 +219,22 @@ fn a_mailbox_is_held_no_longer_for_its_bytes() {
     let others = held[1..].iter().map(|(_, held)| *held).fold(0.0, f64::max);
     assert!(held[0].1 < others + 1.0, "{held:?}");
 }
+
+#[test]
+fn a_message_larger_than_files_may_be_has_no_room_and_ends_nothing() {
+    let world = World::new(4, 3);
+    let big = world.path(HEADS[0]).join(world.users[0].path()).join("cur/1700000000.big.host:2,S");
+    fs::write(&big, vec![b'x'; 24 << 20]).unwrap();
+    let plain = world.command(&["run", "--quiet"]);
+    let limited = "ulimit -f 20000; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", limited, "sh"]).arg(plain.get_program()).args(plain.get_args());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let run = command.spawn().unwrap();
+    world.wait_for_trouble("copy of user-000: no room on the store");
+    world.wait_until_moved(3);
+    assert!(world.say(&["stop"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(big.exists());
+}

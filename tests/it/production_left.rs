@@ -143,6 +143,34 @@ fn whose_maildir_was_removed_while_it_was_held_is_free_again() {
 }
 
 #[test]
+fn a_row_that_cannot_be_used_keeps_nobody_else_held_or_from_moving() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let held = killed_in_a_hold(&world);
+    let odd = "INSERT INTO mailbox (name, home, path) VALUES ('old', ?1, '../old')";
+    let why = "the answer to list cannot be used: user \"old\": the path \"../old\" must lead below";
+    // On a head it has to be seen to before anything begins; whoever is held is free even so.
+    world.users().execute(odd, ["head-1"]).unwrap();
+    let preflight = String::from_utf8(world.say(&["preflight"]).stdout).unwrap();
+    assert!(preflight.contains(&format!("BAD   rows of the directory: {why}")), "{preflight}");
+    let released = world.say(&["release"]);
+    assert!(released.status.success(), "{released:?}");
+    assert!(String::from_utf8_lossy(&released.stdout).contains(&format!("{}: released", held[0])), "{released:?}");
+    assert_eq!(world.held(), Vec::<String>::new());
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("users who may be on the heads: {why}")), "{said}");
+    world.users().execute("UPDATE mailbox SET home = 'archive' WHERE name = 'old'", ()).unwrap();
+    let preflight = String::from_utf8(world.say(&["preflight"]).stdout).unwrap();
+    assert!(preflight.contains(&format!("look  rows of the directory: {why}")), "{preflight}");
+    let (code, said) = ended(world.start());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(why) && said.contains("decommissioned"), "{said}");
+    world.users().execute("DELETE FROM mailbox WHERE name = 'old'", ()).unwrap();
+    world.check_moved();
+}
+
+#[test]
 fn held_users_are_released_before_anything_is_checked() {
     let world = World::new(12, 5);
     hold_for(&world, "1");
@@ -184,6 +212,32 @@ fn an_automatic_stop_says_why_and_outlasts_a_restart() {
 }
 
 #[test]
+fn what_users_who_are_deleted_during_the_run_leave_on_a_head_is_mail_of_nobody() {
+    let world = World::new(24, 5);
+    hold_for(&world, "1");
+    let mut run = world.start();
+    world.wait_until_moved(1);
+    let users = world.users();
+    users.execute("DELETE FROM mailbox WHERE name = 'user-020'", ()).unwrap();
+    users.execute("UPDATE mailbox SET home = 'archive' WHERE name = 'user-022'", ()).unwrap();
+    world.wait_for_trouble("the directory has the user at archive, which is none of the scenario's stores");
+    world.wait_for_trouble("head-1 holds mail of nobody whom the directory has there: example.com/user-020/Maildir");
+    let head = &world.status()["heads"][0];
+    assert_eq!((head["left"].as_u64(), head["set_aside"].as_u64()), (Some(0), Some(1)), "{head}");
+    // A later session knows of both.
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let run = world.start();
+    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
+    fs::remove_dir_all(world.path("head-1/example.com/user-020")).unwrap();
+    assert!(world.say(&["resume"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("user-022 is set aside: the directory has it at archive, "), "{said}");
+    assert!(said.contains("1 mailboxes are set aside") && !said.contains("decommissioned"), "{said}");
+}
+
+#[test]
 fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_others_move() {
     let world = World::new(12, 5);
     let (home, path) = head_of(&world, "user-000");
@@ -200,6 +254,39 @@ fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_other
     assert_eq!(world.users().query_row(moved, (), |row| row.get::<_, i64>(0)).unwrap(), 11);
     let epoch = "SELECT epoch FROM mailbox WHERE name = 'user-000'";
     assert_eq!(world.users().query_row(epoch, (), |row| row.get::<_, i64>(0)).unwrap(), 0, "nobody was held for it");
+}
+
+#[test]
+fn a_mailbox_beside_which_another_stands_in_the_fences_way_is_set_aside_and_nobody_held_for_it() {
+    let world = World::new(12, 5);
+    let old = world.path("head-1/example.com/user-000/Maildir.moving");
+    fs::create_dir_all(old.join("cur")).unwrap();
+    let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains(&format!("{}: something stands there already", old.display())), "{said}");
+    assert!(said.contains("1 mailboxes are set aside") && !said.contains("stopped"), "{said}");
+    assert_eq!(world.held(), Vec::<String>::new());
+    assert!(maildir(&world, "user-000").is_dir() && old.is_dir());
+}
+
+#[test]
+fn who_is_held_when_another_mailbox_comes_in_the_fences_way_is_free_again() {
+    let world = World::new(12, 5);
+    hold_for(&world, "1");
+    let mut run = world.start();
+    assert!(waits(30 * SECOND, || !world.held().is_empty()));
+    let mut there = Vec::new();
+    for user in world.held() {
+        let mut old = maildir(&world, &user).into_os_string();
+        old.push(".moving");
+        // Who is past the fence has a mailbox there already.
+        there.extend(fs::create_dir(&old).is_ok().then_some(user));
+    }
+    assert!(!there.is_empty());
+    assert!(waits(20 * SECOND, || there.iter().all(|user| !world.held().contains(user))), "{}", world.status());
+    assert!(there.iter().all(|user| maildir(&world, user).is_dir()));
+    assert!(world.say(&["stop"]).status.success());
+    assert!(waits(30 * SECOND, || run.try_wait().unwrap().is_some()));
 }
 
 /// Killed while somebody is held whose mailbox stands behind its fence; who that is, at head-1.

@@ -113,6 +113,13 @@ impl Lease {
         self.refused.load(Ordering::Acquire) || now.unix_micros() >= self.until.load(Ordering::Acquire)
     }
 
+    /// Whether the directory has refused it: another has it by now. One that is lost and was not refused has run out without an
+    /// answer.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
     /// Gives it back; its number is good for nothing from then on.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! Mailboxes that are one, or lie within each other: two rows of one Maildir, an alias for the most part. They would be
-//! copied into each other, and what is removed of one is the other's.
+//! copied into each other, and what is removed of one is the other's. So it is where a mailbox has a name that a move gives
+//! to what it puts beside another one.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::User;
+use crate::live::maildir::ENDINGS;
 
 /// Pairs that are named, at most.
 const NAMED: usize = 3;
@@ -12,9 +15,9 @@ const NAMED: usize = 3;
 /// Two users of whom neither can move without the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap<'a> {
-    /// In whose mailbox it lies.
+    /// In whose mailbox it lies, or beside whose.
     pub outer: &'a User,
-    /// Whose mailbox is the same, or lies within it.
+    /// Whose mailbox is the same, or lies within it or within what a move puts beside it.
     pub inner: &'a User,
 }
 
@@ -23,8 +26,14 @@ impl fmt::Display for Overlap<'_> {
         let Self { outer, inner } = self;
         if outer.path == inner.path {
             write!(f, "{} and {} are both at {}", outer.name, inner.name, outer.path)
-        } else {
+        } else if Path::new(&inner.path).starts_with(&outer.path) {
             write!(f, "that of {} at {} lies within that of {} at {}", inner.name, inner.path, outer.name, outer.path)
+        } else {
+            write!(
+                f,
+                "{} is at {}, a name that the move of {} at {} needs",
+                inner.name, inner.path, outer.name, outer.path
+            )
         }
     }
 }
@@ -47,6 +56,34 @@ pub fn between_stores<'a>(users: &'a [User], heads: &[String], clusters: &[Strin
     found.retain(|Overlap { outer, inner }| {
         outer.home != inner.home && (heads.contains(&outer.home) || heads.contains(&inner.home))
     });
+    found
+}
+
+/// Users of any of these stores, one of them on a head, of whom one has a mailbox at, or below, a name that a move gives to what
+/// it puts beside the other's.
+#[must_use]
+pub fn with_our_names<'a>(users: &'a [User], heads: &[String], clusters: &[String]) -> Vec<Overlap<'a>> {
+    let ours = |user: &&User| heads.contains(&user.home) || clusters.contains(&user.home);
+    // Hardly any name ends so: looking for those, and then for the mailboxes beside them, is one look at each path.
+    let mut beside: BTreeMap<PathBuf, Vec<&User>> = BTreeMap::new();
+    for user in users.iter().filter(ours) {
+        for path in Path::new(&user.path).ancestors() {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            for plain in ENDINGS.iter().filter_map(|ending| name.strip_suffix(ending)).filter(|plain| !plain.is_empty())
+            {
+                beside.entry(path.with_file_name(plain)).or_default().push(user);
+            }
+        }
+    }
+    if beside.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for outer in users.iter().filter(ours) {
+        let inner = beside.get(Path::new(&outer.path)).into_iter().flatten();
+        found.extend(inner.map(|inner| Overlap { outer, inner }));
+    }
+    found.retain(|Overlap { outer, inner }| heads.contains(&outer.home) || heads.contains(&inner.home));
     found
 }
 
@@ -116,6 +153,31 @@ mod tests {
         let between = between_stores(&users, &heads, &stores(&["nas-1"]));
         assert_eq!(shown(&between), "alice and there are both at a/alice; bob and two are both at b/bob");
         assert!(on_one_store(&users[1..3], &heads).is_empty());
+    }
+
+    #[test]
+    fn mailboxes_with_names_that_a_move_needs_are_found_on_any_store() {
+        let users: Vec<User> = [
+            ("alice", "head-1", "a/alice"),
+            ("alice.arriving", "nas-1", "a/alice.arriving"),
+            ("bob", "nas-1", "b/bob"),
+            ("bob.purging", "head-2", "b/bob.purging/Maildir"),
+            ("carol", "nas-1", "c/carol"),
+            ("carol.moving", "nas-1", "c/carol.moving"),
+            ("dan", "head-1", "d/dan"),
+            ("dan.placed.new", "archive", "d/dan.placed.new"),
+            ("dan.placed", "head-1", "d/dan.placed"),
+            ("eve.moving", "head-1", "e/eve.moving"),
+            ("eve.moving.fence", "head-1", "e/eve.moving.fence"),
+            ("frank", "head-1", "f/.moving"),
+        ]
+        .map(user)
+        .into();
+        let found = with_our_names(&users, &stores(&["head-1", "head-2"]), &stores(&["nas-1"]));
+        let pairs: Vec<&str> = found.iter().map(|pair| pair.inner.name.as_str()).collect();
+        assert_eq!(pairs, ["alice.arriving", "bob.purging", "dan.placed", "eve.moving.fence"]);
+        let told = found[0].to_string();
+        assert_eq!(told, "alice.arriving is at a/alice.arriving, a name that the move of alice at a/alice needs");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use self::value::encoded;
 use super::error::DirectoryError;
 use super::pool::Pool;
 use super::statements::{Cell, Changed, Parameter, Value, Values, Which, numbered};
-use super::{Database, User};
+use super::{Database, Unusable, User, listed};
 use crate::scenario::site::Statements;
 
 /// The whole list may take so many times as long as another answer.
@@ -114,7 +114,7 @@ impl Postgres {
 }
 
 impl Database for Postgres {
-    fn read(&self, which: Which, values: &Values) -> Result<Vec<User>, DirectoryError> {
+    fn read(&self, which: Which, values: &Values) -> Result<Vec<Result<User, Unusable>>, DirectoryError> {
         self.ask(which, values, |which, values, mut transaction, (statement, parameters), _| {
             let failed = |error| failed(which, &error);
             let bound = bound(which, values, statement, parameters)?;
@@ -125,7 +125,7 @@ impl Database for Postgres {
                 for (column, cell) in cells.iter_mut().enumerate().take(row.len()) {
                     *cell = row.try_get(column).map_err(|error| which.answer(message(&error)))?;
                 }
-                users.push(User::read(which, cells)?);
+                users.push(listed::read(which, cells));
             }
             Ok(users)
         })

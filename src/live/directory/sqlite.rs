@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Statement, TransactionBeha
 use super::error::DirectoryError;
 use super::pool::{self, Pool};
 use super::statements::{Cell, Changed, Parameter, Value, Values, Which};
-use super::{Database, User};
+use super::{Database, Unusable, User, listed};
 use crate::scenario::site::Statements;
 
 pub(super) struct Sqlite {
@@ -66,7 +66,7 @@ impl Sqlite {
 }
 
 impl Database for Sqlite {
-    fn read(&self, which: Which, values: &Values) -> Result<Vec<User>, DirectoryError> {
+    fn read(&self, which: Which, values: &Values) -> Result<Vec<Result<User, Unusable>>, DirectoryError> {
         self.with(which, |connection, text| {
             let failed = |error: rusqlite::Error| failed(which, &error);
             let mut statement = connection.prepare(text).map_err(failed)?;
@@ -79,7 +79,7 @@ impl Database for Sqlite {
                 for (column, cell) in cells.iter_mut().enumerate().take(columns) {
                     *cell = read(row, column).map_err(failed)?;
                 }
-                users.push(User::read(which, cells)?);
+                users.push(listed::read(which, cells));
             }
             Ok(users)
         })

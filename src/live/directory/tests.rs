@@ -48,7 +48,7 @@ pub(super) fn keeps_the_rules(connect: &dyn Fn() -> Arc<Directory>, sql: &dyn Fn
 }
 
 fn finds_users(directory: &Directory) {
-    let users = directory.list().expect("the list");
+    let users = directory.list().expect("the list").users;
     let names = users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>();
     assert_eq!(names, ["Zoe", "adam", "bob", "carol", "o'brien\"; --", "éva"]);
     let path = "o/o'brien".to_owned();
@@ -130,7 +130,7 @@ fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {
     assert!(Lease::take(two, "two", at(2029), LENGTH).expect("an answer").is_none());
     old.keep(at(2020)).expect("kept");
     assert!(Lease::take(two, "two", at(2049), LENGTH).expect("an answer").is_none());
-    assert!(!old.is_lost(at(2049)) && old.is_lost(at(2050)));
+    assert!(!old.is_lost(at(2049)) && old.is_lost(at(2050)) && !old.is_refused());
     let new = take(two, "two", at(2050));
     assert!(new.fence() > old.fence());
     refused(one.hold(&carol, old.fence()));
@@ -138,7 +138,7 @@ fn yields_to_the_next_instance(one: &Arc<Directory>, two: &Arc<Directory>) {
     refused(one.release(&carol, old.fence()));
     assert!(old.is_lost(at(2050)));
     refused(old.keep(at(2021)));
-    assert!(old.is_lost(at(2021)), "lost for good, whatever the clock says");
+    assert!(old.is_lost(at(2021)) && old.is_refused(), "lost for good, whatever the clock says");
     refused(old.end());
     refused(two.flip(&carol, "cluster-2", new.fence()));
     two.hold(&carol, new.fence()).expect("the hold of the earlier instance is taken over");
@@ -297,7 +297,7 @@ fn a_change_of_more_than_one_row_is_rolled_back() {
     let directory = place.connect();
     let error = directory.hold(&user(&directory, "bob"), Fence::from_number(1)).expect_err("two rows");
     assert_eq!(error, DirectoryError::TooMany { statement: "hold", rows: 2 });
-    assert!(directory.list().expect("the list").iter().all(|user| user.state == State::Ok));
+    assert!(directory.list().expect("the list").users.iter().all(|user| user.state == State::Ok));
 }
 
 #[test]
@@ -309,11 +309,11 @@ fn a_list_may_say_the_group() {
     );
     place.statements.list = place.statements.list.replace("state FROM", "state, customer FROM");
     let directory = place.connect();
-    let groups: Vec<_> = directory.list().expect("the list").into_iter().map(|user| user.group).collect();
+    let groups: Vec<_> = directory.list().expect("the list").users.into_iter().map(|user| user.group).collect();
     assert_eq!(groups, [Some("One".to_owned()), Some("7".to_owned()), None, None]);
     assert_eq!(user(&directory, "a").group, None, "nothing asks for the group of one user");
     place.sql("UPDATE mailbox SET customer = 1.5 WHERE name = 'b'");
-    let error = directory.list().expect_err("a number with a part").to_string();
+    let error = directory.list().expect("the list").unusable[0].to_string();
     assert!(error.contains("user \"b\": the group is the number 1.5, must be a text or a whole number"), "{error}");
 }
 
@@ -376,7 +376,7 @@ fn a_row_that_cannot_be_used_is_named_and_nothing_is_guessed() {
         let mut place = Place::new();
         place.sql(&format!("CREATE TABLE odd (name, home, path, epoch, state); INSERT INTO odd VALUES ({row})"));
         place.statements.list = columns.to_owned();
-        let error = place.connect().list().expect_err(expected).to_string();
+        let error = place.connect().list().expect("the list").unusable[0].to_string();
         assert_eq!(error, format!("the answer to list cannot be used: {expected}"));
     }
     let mut place = Place::new();
@@ -387,7 +387,14 @@ fn a_row_that_cannot_be_used_is_named_and_nothing_is_guessed() {
     place.statements.list = columns.to_owned();
     place.statements.user = format!("{columns} WHERE name = :user");
     let directory = place.connect();
-    assert!(directory.list().expect_err("twice").to_string().ends_with("\"bob\" is there twice"));
+    place.sql("INSERT INTO odd VALUES ('eve', 'h', 'e', 0, 'ok'), ('old', 'archive', 'o', 0, 'suspended')");
+    let listed = directory.list().expect("the list");
+    assert_eq!(listed.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["eve"], "the others are there");
+    let [old, bob] = &listed.unusable[..] else { panic!("{listed:?}") };
+    assert!(bob.to_string().ends_with("\"bob\" is there twice"), "{bob}");
+    assert_eq!((old.name.as_deref(), old.home.as_deref()), (Some("old"), Some("archive")));
+    let heads = ["head-1".to_owned()];
+    assert!(bob.may_be_on(&heads) && !old.may_be_on(&heads), "it may be anywhere");
     assert!(directory.user("bob").expect_err("twice").to_string().ends_with("2 rows for \"bob\""));
 }
 
@@ -399,7 +406,7 @@ fn paths_are_names_alone_however_they_are_written() {
          ('c', 'h', 'c/./Maildir//'), ('d', 'h', 'd')",
     );
     let directory = place.connect();
-    let paths: Vec<String> = directory.list().expect("the list").into_iter().map(|user| user.path).collect();
+    let paths: Vec<String> = directory.list().expect("the list").users.into_iter().map(|user| user.path).collect();
     assert_eq!(paths, ["a/Maildir", "b/Maildir", "c/Maildir", "d"]);
     assert_eq!(user(&directory, "a").path, "a/Maildir");
 }
@@ -435,7 +442,7 @@ fn a_long_list_comes_whole() {
         "INSERT INTO mailbox (name, home, path) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
                WHERE i < 100000) SELECT 'user-' || i, 'head-1', 'u/' || i FROM n",
     );
-    let users = place.connect().list().expect("the list");
+    let users = place.connect().list().expect("the list").users;
     assert_eq!(users.len(), 100_000);
     assert!(users.is_sorted_by(|one, other| one.name < other.name));
 }

@@ -131,9 +131,21 @@ impl Reader {
     /// When it cannot be read.
     pub fn mailboxes(&self) -> Result<Vec<Named>, LedgerError> {
         self.read("read its mailboxes", |connection| {
-            let mut select = connection.prepare("SELECT name, path FROM mailbox ORDER BY id")?;
-            let rows = select.query_map((), |row| Ok(Named { name: row.get(0)?, path: row.get(1)? }));
-            Ok(rows?.collect::<Result<_, _>>()?)
+            let mut select = connection.prepare("SELECT id, name, path FROM mailbox ORDER BY id")?;
+            let mut rows = select.query(())?;
+            let mut names: Vec<Named> = Vec::new();
+            while let Some(row) = rows.next()? {
+                // Their places are their numbers everywhere else.
+                let id: i64 = row.get(0)?;
+                if id != names.len() as i64 {
+                    return Err(Trouble::Content(format!(
+                        "mailbox {} is missing, {id} comes in its place",
+                        names.len()
+                    )));
+                }
+                names.push(Named { name: row.get(1)?, path: row.get(2)? });
+            }
+            Ok(names)
         })
     }
 

@@ -9,9 +9,9 @@ use rustix::fs::FileType;
 
 use super::dir;
 use super::error::{MailError, Side, is_gone};
-use super::fence::{MOVING, PURGING, is_fence};
-use super::name::{Part, is_no_message, os, stated_size};
-use super::root::Root;
+use super::fence::is_fence;
+use super::name::{MOVING, PURGING, Part, is_no_message, os, stated_size};
+use super::root::{OURS, Root};
 use super::walk::{self, Ground, part_of};
 use crate::units::Bytes;
 
@@ -52,6 +52,21 @@ pub fn measure(root: &Root, path: &Path) -> Result<Totals, MailError> {
     totals(&root.mailbox(path, Side::Source)?)
 }
 
+/// Whether a mailbox stands at a place.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen.
+pub fn is_there(root: &Root, path: &Path) -> Result<bool, MailError> {
+    let parent = match root.parent(path, Side::Source) {
+        Err(MailError::Gone) => return Ok(false),
+        other => other?,
+    };
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let found = dir::look(&parent, name).map_err(Side::Source.failed(path))?;
+    Ok(found.is_some_and(|stat| dir::kind(&stat) == FileType::Directory))
+}
+
 /// The messages in a mailbox that was made again at the old place; 0 if the fence alone is there, or nothing.
 ///
 /// # Errors
@@ -78,11 +93,21 @@ pub struct Left {
     pub first: Vec<PathBuf>,
 }
 
+impl Left {
+    /// Counts one more.
+    pub fn add(&mut self, path: PathBuf) {
+        self.folders = self.folders.saturating_add(1);
+        if self.first.len() < NAMED {
+            self.first.push(path);
+        }
+    }
+}
+
 /// So many are told by their names.
 const NAMED: usize = 8;
 
-/// Folders with messages anywhere below a root, other than behind a fence and in the mailboxes `except`. Links are not
-/// followed.
+/// Folders with messages anywhere below a root, other than behind a fence, in the mailboxes `except`, and in what this program
+/// has put at the root. Links are not followed.
 ///
 /// # Errors
 ///
@@ -104,15 +129,14 @@ pub fn folders_left(root: &Root, except: &BTreeSet<PathBuf>) -> Result<Left, Mai
             match Part::named(&entry.name) {
                 Some(Part::Tmp) => {}
                 Some(part) => mail |= has_mail(top, &part_of(&path, part))?,
+                // What an interrupted preflight has left is nobody's mail.
+                None if path.as_os_str().is_empty() && entry.name.starts_with(OURS) => {}
                 None if is_fenced_off(&handle, &entry.name).map_err(failed)? => {}
                 None => waiting.extend(Some(path.join(os(&entry.name))).filter(|inner| !except.contains(inner))),
             }
         }
         if mail {
-            left.folders = left.folders.saturating_add(1);
-            if left.first.len() < NAMED {
-                left.first.push(path);
-            }
+            left.add(path);
         }
     }
     Ok(left)

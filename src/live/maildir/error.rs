@@ -122,7 +122,8 @@ impl Side {
             let shown = what.as_ref().display().to_string();
             match errno {
                 // A full head has no room for a fence; whether a cluster has some is another matter.
-                Errno::NOSPC | Errno::DQUOT if self == Self::Target => MailError::NoRoom,
+                // Nor is there any for a file that is larger than the system allows.
+                Errno::NOSPC | Errno::DQUOT | Errno::FBIG if self == Self::Target => MailError::NoRoom,
                 Errno::ROFS => MailError::ReadOnly,
                 Errno::LOOP => MailError::Special { what: shown },
                 Errno::IO | Errno::UCLEAN | Errno::BADMSG | Errno::REMOTEIO if self == Self::Source => {

@@ -13,13 +13,9 @@ use rustix::io::{Errno, read, write};
 use super::audit::{Totals, totals};
 use super::dir;
 use super::error::{MailError, Side};
-use super::name::os;
+use super::name::{MOVING, PURGING, os};
 use super::root::Root;
 
-/// Ends the name of a mailbox behind its fence.
-pub const MOVING: &str = ".moving";
-/// Ends the name of a mailbox that is being removed.
-pub const PURGING: &str = ".purging";
 /// A fence at a root that stands before nothing. A store may be full: another name for this one needs no room.
 const SPARE: &str = ".drawdown-fence";
 /// The whole content of a fence.
@@ -68,6 +64,24 @@ pub fn keep_spare(root: &Root) -> Result<(), MailError> {
         .and_then(|()| dir::rename_to_free(top, &temporary, top, SPARE.as_bytes()))
         .and_then(|()| dir::settle(top))
         .map_err(failed)
+}
+
+/// Looks whether nothing stands where a mailbox is to be behind its fence: with its user held it would be found too late.
+///
+/// # Errors
+///
+/// `Taken` when something does; whatever keeps that from being seen.
+pub fn can_be_fenced(root: &Root, path: &Path) -> Result<(), MailError> {
+    let site = match Site::new(root, path) {
+        Err(MailError::Gone) => return Ok(()),
+        other => other?,
+    };
+    match site.stands()? {
+        (Stand::Mailbox, Stand::Mailbox | Stand::Other) => {
+            Err(MailError::Taken { what: root.shown(&path.with_file_name(os(&site.moving))) })
+        }
+        (Stand::Mailbox, Stand::Nothing | Stand::Fence) | (Stand::Nothing | Stand::Fence | Stand::Other, _) => Ok(()),
+    }
 }
 
 /// Puts a mailbox behind a fence, durably. Fine when it is.
@@ -160,6 +174,11 @@ pub fn purge(root: &Root, path: &Path, moved: Option<u32>) -> Result<Totals, Mai
         }
         (Stand::Other, _) | (_, Stand::Other) => return Err(site.foreign()),
         (Stand::Nothing | Stand::Fence, Stand::Nothing | Stand::Fence) | (Stand::Fence, Stand::Mailbox) => {}
+    }
+    if moving == Stand::Mailbox && site.stand(&site.purging)? != Stand::Nothing {
+        // One becomes the other in one step: where both stand, one of them is something else.
+        let what = format!("{}{PURGING} stands beside the old copy, and need not be ours", path.display());
+        return Err(MailError::Differs { what });
     }
     let mut removed = site.remove_purging()?;
     if moving == Stand::Mailbox {
@@ -365,7 +384,10 @@ impl<'p> Site<'p> {
     }
 
     fn twice(&self) -> MailError {
-        MailError::Differs { what: format!("{}: a mailbox was made again before its fence", self.path.display()) }
+        let path = self.path.display();
+        let what =
+            format!("mailboxes stand both at {path} and behind its fence, at {path}{MOVING}: one has to be taken away");
+        MailError::Differs { what }
     }
 
     fn foreign(&self) -> MailError {

@@ -4,6 +4,18 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Ends the name of a copy that arrives.
+pub const ARRIVING: &str = ".arriving";
+/// Ends the name of a mailbox behind its fence.
+pub const MOVING: &str = ".moving";
+/// Ends the name of a mailbox that is being removed.
+pub const PURGING: &str = ".purging";
+/// Ends the name of the mark beside a copy in its place in which nobody lives yet.
+pub(super) const PLACED: &str = ".placed";
+/// What a move puts beside a mailbox, on its head or on its cluster, by the ends of the names. No other mailbox may have such a
+/// name: it would be taken for ours, and removed.
+pub const ENDINGS: [&str; 7] = [ARRIVING, MOVING, PURGING, PLACED, ".placed.new", ".fence", ".moving.fence"];
+
 /// The files that we write begin with this before they have their name; nothing that begins with `.temp.` is ever copied.
 pub(super) const STAGED: &str = ".temp.drawdown.";
 

@@ -8,7 +8,7 @@ use rustix::io::{Errno, read, write};
 
 use super::dir;
 use super::error::{MailError, Side};
-use super::name::os;
+use super::name::{PLACED, os};
 use super::root::Root;
 
 /// Puts an arrived copy in its place, durably. Fine when it is there already and nothing arrives any more.
@@ -65,8 +65,6 @@ pub fn take_back(root: &Root, path: &Path, arriving: &Path) -> Result<(), MailEr
     place(root, path, arriving)
 }
 
-/// Ends the name of the mark beside a copy in its place in which nobody lives yet.
-const PLACED: &str = ".placed";
 /// Begins a mark's text; the epoch of the user who does not live there yet follows.
 const TEXT: &str = "drawdown: a copy of a mailbox that has not moved yet, of epoch ";
 

@@ -13,7 +13,7 @@ use super::dir;
 use super::error::{MailError, Side};
 
 /// Begins the names of what this program puts at a root.
-const OURS: &[u8] = b".drawdown-";
+pub(super) const OURS: &[u8] = b".drawdown-";
 
 /// A store's root, as a directory handle. Nothing below is ever reached by a path that could leave it.
 #[derive(Clone)]

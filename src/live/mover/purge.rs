@@ -1,13 +1,14 @@
 //! The end of an old copy: only of one to which no mail has come since its mailbox moved.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::problem::Problem;
 use super::{Mover, Name};
 use crate::fleet::{HeadId, MailboxId};
 use crate::live::journal::Step;
-use crate::live::maildir::{self, MailError};
+use crate::live::maildir::{self, MailError, Root};
 use crate::migration::message::{EffectId, Fault};
 
 /// How many messages each mailbox held when its copy came to its place, as far as that is known.
@@ -43,7 +44,7 @@ impl Mover {
             if !self.has_lease() {
                 return Err(Problem::LeaseLost);
             }
-            self.refuse_old_home(&name, from)?;
+            self.refuse_last_copy(&name, from)?;
             let stray = maildir::stray(root, &name.path)?;
             if stray > 0 {
                 let what = format!("{stray} messages have come to the old place since it moved");
@@ -52,19 +53,39 @@ impl Mover {
             let totals = maildir::purge(root, &name.path, self.moved.messages(mailbox))?;
             Ok(self.journal.step(effect, mailbox, Step::Purged { totals })?)
         };
-        purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &[root]))
+        purge().map_err(|problem: Problem| self.fault_of(&name, from, "purge", &problem, &self.stores_of_purge(from)))
     }
 
-    /// Whom somebody has moved back in the directory, or a database that was restored, may have nothing but the old copy.
-    fn refuse_old_home(&self, name: &Name, from: HeadId) -> Result<(), Problem> {
+    /// Looks at where the directory has the user now: whom somebody has moved back, or a database that was restored, may have
+    /// nothing but the old copy, and so may one whose new one is not there.
+    fn refuse_last_copy(&self, name: &Name, from: HeadId) -> Result<(), Problem> {
         let store = &self.heads[from.index()].0;
-        match self.directory.user(&name.user)? {
-            Some(user) if user.home == *store => {
-                let what = format!("the directory has the user at {store} again, so that its old copy there stays");
-                Err(MailError::Differs { what }.into())
-            }
+        let Some(user) = self.directory.user(&name.user)? else {
             // Of one who is deleted the old copy goes, too.
-            Some(_) | None => Ok(()),
+            return Ok(());
+        };
+        let differs = |what: String| Err(MailError::Differs { what }.into());
+        if user.home == *store {
+            return differs(format!("the directory has the user at {store} again, so that its old copy there stays"));
         }
+        let mut stores = self.clusters.iter().chain(&self.heads);
+        let Some((home, root)) = stores.find(|(home, _)| *home == user.home) else {
+            return differs(format!(
+                "the directory has the user at {}, which is none of the scenario's stores, so that its old copy stays",
+                user.home
+            ));
+        };
+        if maildir::is_there(root, Path::new(&user.path))? {
+            return Ok(());
+        }
+        differs(format!(
+            "the directory has the user at {home}, and there is no Maildir there: its old copy may be the last"
+        ))
+    }
+
+    /// The stores on which a purge hangs: a failing one is no fault of the mailbox.
+    fn stores_of_purge(&self, from: HeadId) -> Vec<&Root> {
+        let clusters = self.clusters.iter().map(|(_, root)| root);
+        std::iter::once(&self.heads[from.index()].1).chain(clusters).collect()
     }
 }

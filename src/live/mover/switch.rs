@@ -24,6 +24,8 @@ pub(super) struct Switch<'a> {
     /// The user as it was before the hold, once a hold may have been committed.
     pub(super) user: Option<User>,
     pub(super) held: Option<Instant>,
+    /// Whether the source may be behind a fence of this switch.
+    pub(super) fenced: bool,
     /// Whether its final place may be marked.
     pub(super) marked: bool,
     /// Whether the copy may stand in its final place.
@@ -43,6 +45,7 @@ impl<'a> Switch<'a> {
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
         maildir::is_free(target, &name.path)?;
+        maildir::can_be_fenced(source, &name.path)?;
         self.user = Some(user.clone());
         self.held = Some(now());
         self.at("holding")?;
@@ -54,6 +57,9 @@ impl<'a> Switch<'a> {
         mover.front_ends.quiet(&name.user, self.drain())?;
         self.in_time()?;
         self.still_ours("fencing")?;
+        // What has come there since the hold is not ours to move back.
+        maildir::can_be_fenced(source, &name.path)?;
+        self.fenced = true;
         let fenced = maildir::fence(source, &name.path)?;
         self.note(Step::Fence)?;
         self.at("looking for sessions behind the fence")?;
@@ -170,6 +176,7 @@ impl<'a> Switch<'a> {
         loop {
             self.watch.at("backing out");
             let target = Some((target, self.placed)).filter(|_| self.marked);
+            let source = Some(source).filter(|_| self.fenced);
             // Once the user is free only the caches are left; it is not held again for their sake.
             let done = if undone { Ok(()) } else { undo(mover, &user, path, source, target) };
             undone = done.is_ok();
@@ -177,6 +184,10 @@ impl<'a> Switch<'a> {
             match done.and_then(|()| flush()) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
+                Err(Undone::ForAPerson(why)) => {
+                    let why = format!("{why}; the user stays held until `drawdown release` after that");
+                    return mover.journal.trouble(&format!("backing out of {}", self.name.user), &why);
+                }
                 Err(Undone::Trouble(why)) => {
                     if !told {
                         told = true;
@@ -247,11 +258,20 @@ impl Gate for Seen<'_> {
 enum Undone {
     /// The user is not ours to change any more.
     NotOurs,
+    /// No attempt will do better, and neither the end of the session nor the other mailboxes wait for it.
+    ForAPerson(String),
     Trouble(String),
 }
 
-/// Undoes a switch but for what caches hold: at a target that may be marked, and whether the copy was placed there.
-fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(&Root, bool)>) -> Result<(), Undone> {
+/// Undoes a switch but for what caches hold: at a source that may be fenced, and at a target that may be marked, and whether the
+/// copy was placed there.
+fn undo(
+    mover: &Mover,
+    user: &User,
+    path: &Path,
+    source: Option<&Root>,
+    target: Option<(&Root, bool)>,
+) -> Result<(), Undone> {
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
     // all, knows what to do with it, and its files are left alone.
@@ -262,9 +282,10 @@ fn undo(mover: &Mover, user: &User, path: &Path, source: &Root, target: Option<(
         }
         maildir::unmark_placed(target, path).map_err(trouble)?;
     }
-    match maildir::unfence(source, path) {
+    match source.map_or(Ok(()), |source| maildir::unfence(source, path)) {
         // Removed meanwhile, by somebody else: whom it belonged to need not stay held for it.
         Ok(()) | Err(MailError::Gone) => {}
+        Err(MailError::Differs { what }) => return Err(Undone::ForAPerson(what)),
         Err(error) => return Err(trouble(error)),
     }
     directory_says(mover.directory.release(user, mover.lease.fence()))

@@ -24,14 +24,12 @@ use crate::live::maildir::Root;
 use crate::live::mover::{Moved, Mover, Name, SwitchWatch, Task};
 use crate::live::pace::Pace;
 use crate::live::rehearsal::{self, Wanted};
-use crate::live::session::HANGS_AFTER;
+use crate::live::session::{HANGS_AFTER, RESERVED, remove, sweep};
 use crate::migration::message::{EffectId, Fault};
 use crate::scenario::Scenario;
 use crate::scenario::site::{Database, Directory as Place, Site, Statements};
 use crate::units::{Bytes, Rate, Time};
 
-/// Begins the name of a folder that a preflight makes on a store; its process's number follows.
-pub(super) const RESERVED: &str = ".drawdown-preflight-";
 /// The mailbox that is made: enough for both folders, new messages and flags.
 const MESSAGES: u32 = 24;
 const BYTES: Bytes = Bytes::new(120_000);
@@ -253,45 +251,4 @@ fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, (Vec<u8>, SystemTime)>> 
         }
     }
     Ok(found)
-}
-
-/// Removes what preflights that were killed have left on a store.
-fn sweep(root: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(RESERVED)?.parse::<u32>().ok());
-        let lives = |process: u32| Path::new("/proc").join(process.to_string()).exists();
-        if process.is_some_and(|process| !lives(process)) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_killed_preflight_has_left_is_removed_and_a_running_ones_is_not() {
-        let root = tempfile::tempdir().unwrap();
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let dead = root.path().join(format!("{RESERVED}{}", child.id()));
-        child.wait().unwrap();
-        let lives = root.path().join(format!("{RESERVED}{}", std::process::id()));
-        let others = root.path().join(format!("{RESERVED}mine"));
-        for folder in [&dead, &lives, &others] {
-            fs::create_dir_all(folder.join("Maildir/cur")).unwrap();
-        }
-        sweep(root.path()).unwrap();
-        assert!(!dead.exists() && lives.exists() && others.exists());
-    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::store::{Owner, try_owner};
 use super::{Checks, Verdict};
-use crate::live::directory::{Directory, State, User, overlap};
+use crate::live::directory::{Directory, Listed, State, Unusable, User, listed, overlap};
 use crate::live::group;
 use crate::scenario::Scenario;
 use crate::scenario::site::Site;
@@ -27,13 +27,14 @@ impl Checks {
     pub(super) fn directory(&mut self, scenario: &Scenario, site: &Site, stores_are_good: bool) -> usize {
         let what = "directory";
         let listed = Directory::connect(&site.directory, site.timeout).and_then(|directory| directory.list());
-        let users = match listed {
-            Ok(users) => users,
+        let Listed { users, unusable } = match listed {
+            Ok(listed) => listed,
             Err(error) => {
                 self.add(what, Verdict::Bad, error);
                 return 0;
             }
         };
+        self.unusable(scenario, &unusable);
         let mut by_home: BTreeMap<&str, usize> = BTreeMap::new();
         for user in &users {
             *by_home.entry(&user.home).or_default() += 1;
@@ -69,13 +70,27 @@ impl Checks {
         }
     }
 
+    /// A row that cannot be used keeps its user from moving, where that lives on a head; elsewhere it is none of our business.
+    fn unusable(&mut self, scenario: &Scenario, rows: &[Unusable]) {
+        let (on_heads, others): (Vec<&Unusable>, Vec<&Unusable>) =
+            rows.iter().partition(|row| row.may_be_on(&scenario.heads));
+        for (rows, verdict) in [(on_heads, Verdict::Bad), (others, Verdict::Doubt)] {
+            if !rows.is_empty() {
+                self.add("rows of the directory", verdict, listed::shown(&rows));
+            }
+        }
+    }
+
     fn overlaps(&mut self, scenario: &Scenario, users: &[User]) {
         let what = "mailboxes of their own";
         let shared = overlap::on_one_store(users, &scenario.heads);
+        let taken = overlap::with_our_names(users, &scenario.heads, &scenario.clusters);
         let between = overlap::between_stores(users, &scenario.heads, &scenario.clusters);
         if !shared.is_empty() {
             let found = format!("shared on the heads: {}", overlap::shown(&shared));
             self.add(what, Verdict::Bad, found);
+        } else if !taken.is_empty() {
+            self.add(what, Verdict::Bad, format!("names that a move needs for itself: {}", overlap::shown(&taken)));
         } else if !between.is_empty() {
             let found = format!("they cannot both come to one cluster: {}", overlap::shown(&between));
             self.add(what, Verdict::Doubt, found);
@@ -161,10 +176,11 @@ impl Checks {
     }
 }
 
-/// Whether there is nothing in a folder but what a file system has from its beginning.
+/// Whether there is nothing in a folder but what a file system has from its beginning, or this program puts there.
 fn is_empty(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
-        if entry?.file_name() != "lost+found" {
+        let name = entry?.file_name();
+        if name != "lost+found" && !name.as_encoded_bytes().starts_with(b".drawdown-") {
             return Ok(false);
         }
     }

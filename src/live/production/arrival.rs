@@ -11,19 +11,32 @@ use crate::migration::message::{EffectId, Event, Fault, Limit, Order};
 pub enum LiveError {
     /// Nothing may be done that is not recorded.
     Ledger(LedgerError),
-    /// Another instance has taken over.
-    LeaseLost,
+    /// Another instance has taken over, or may have.
+    LeaseLost(Loss),
     /// The system gives no more threads.
     Worker(std::io::Error),
+}
+
+/// How a lease was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The directory refuses it: another instance has it.
+    TakenOver,
+    /// The directory has not answered before it ran out.
+    RanOut,
 }
 
 impl std::fmt::Display for LiveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Ledger(error) => write!(f, "{error}; nothing more is done, what is under way ends or is backed out"),
-            Self::LeaseLost => {
+            Self::LeaseLost(Loss::TakenOver) => {
                 f.write_str("the lease is lost: another instance has taken over, this one does nothing more")
             }
+            Self::LeaseLost(Loss::RanOut) => f.write_str(
+                "the lease is lost: it ran out without an answer of the directory, so that another instance may take over; \
+                 this one does nothing more",
+            ),
             Self::Worker(error) => write!(f, "no worker can be started: {error}"),
         }
     }
@@ -54,8 +67,8 @@ pub enum Arrival {
     Sampled(Sampled),
     /// An operator wants something.
     Ordered(Order),
-    /// Somebody else has the lease.
-    LeaseLost,
+    /// The lease is lost.
+    LeaseLost(Loss),
 }
 
 /// What a sample tells the machine; `held_by` says what holds the copies of a head back that are under way.
@@ -77,5 +90,20 @@ pub(super) fn sample_event(sampled: &Sampled, held_by: impl FnOnce(HeadId) -> Op
             utilisation: reading.utilisation,
             latency: reading.latency,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_ran_out_is_not_told_as_taken_over() {
+        let told = LiveError::LeaseLost(Loss::RanOut).to_string();
+        assert!(
+            told.contains("ran out without an answer of the directory") && !told.contains("has taken over"),
+            "{told}"
+        );
+        assert!(LiveError::LeaseLost(Loss::TakenOver).to_string().contains("another instance has taken over"));
     }
 }

@@ -95,7 +95,8 @@ impl Production {
                         let _ = sender.send(Arrival::Audited(head, audit));
                         return;
                     }
-                    Err(why) => mover.journal.trouble("audit", &why),
+                    // Each time: it must be among the last troubles as long as it lasts.
+                    Err(why) => mover.journal.trouble("audit", &format!("a head cannot be looked over: {why}")),
                 }
                 std::thread::park_timeout(AUDIT_AGAIN);
             }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Past, Roots, SessionError, Setting, failed, same_stores, take_lease};
-use crate::live::directory::{Directory, Lease, State, User};
+use crate::live::directory::{Directory, Lease, Listed, State, User};
 use crate::live::front::FrontEnds;
-use crate::live::ledger::Ledger;
+use crate::live::ledger::{Ledger, LedgerError, Lock, Trouble};
 use crate::live::maildir::{self, Root};
 use crate::live::mover::{self, Places};
 
@@ -105,25 +105,66 @@ impl Holds<'_> {
     }
 }
 
+/// The ledger as nobody else's while this lives, whether it can be read or not.
+enum Kept {
+    Open { _ledger: Ledger },
+    Damaged { _lock: Lock, why: LedgerError },
+}
+
+impl Kept {
+    fn open(path: &Path) -> Result<Self, SessionError> {
+        match Ledger::open(path) {
+            Ok(ledger) => Ok(Self::Open { _ledger: ledger }),
+            Err(
+                why @ LedgerError { trouble: Trouble::Database(_) | Trouble::NotALedger | Trouble::Content(_), .. },
+            ) => {
+                let lock = Ledger::lock(path).map_err(|error| failed("the ledger")(&error))?;
+                Ok(Self::Damaged { _lock: lock, why })
+            }
+            Err(error) => Err(failed("the ledger")(&error)),
+        }
+    }
+
+    fn past(&self, path: &Path) -> Result<Past, SessionError> {
+        match self {
+            Self::Open { .. } => Past::read(path),
+            Self::Damaged { why, .. } => Err(failed("the ledger")(why)),
+        }
+    }
+}
+
 /// Releases users that an interrupted session has left held, without beginning another one.
 ///
 /// # Errors
 /// When somebody else has the lease or the ledger, or the directory does not answer.
 pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
     let Setting { scenario, site, clock, .. } = setting;
-    let _lock = Ledger::open(&site.ledger).map_err(|error| failed("the ledger")(&error))?;
+    let ledger = Kept::open(&site.ledger)?;
     let roots = Roots::open(scenario, site, say);
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = take_lease(&directory, site, clock.latest())?;
     let front_ends = FrontEnds::new(&site.front_ends, site.timeout);
     same_stores(scenario, &site.ledger).map_err(|error| failed("the ledger")(&error))?;
-    let past = Past::read(&site.ledger)?;
-    let mut users = directory.list().map_err(|error| failed("the directory")(&error))?;
+    // Beside each copy in its place a mark says so, too: nobody has to stay held for a damaged ledger.
+    let read = ledger.past(&site.ledger);
+    if let Err(why) = &read {
+        say(&format!("{why}; who is held is put back by what stands on the stores, who is free is left alone"));
+    }
+    let is_read = read.is_ok();
+    let past = read.unwrap_or_default();
+    let Listed { mut users, unusable } = directory.list().map_err(|error| failed("the directory")(&error))?;
+    // What one row says keeps nobody else held.
+    for row in &unusable {
+        say(&row.to_string());
+    }
     users.retain(|user| only.is_none_or(|name| user.name == name));
     let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
     let mut ended = holds.end_all(&users, say);
-    ended.users.extend(holds.unfence_free(&users, say));
+    // Whose mailbox has moved nothing but the ledger tells.
+    if is_read {
+        ended.users.extend(holds.unfence_free(&users, say));
+    }
     // Otherwise it runs out by itself.
     let _ = lease.end();
     Ok(ended)

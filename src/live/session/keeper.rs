@@ -7,7 +7,7 @@ use crate::live::clock::Clock;
 use crate::live::command::duration;
 use crate::live::directory::Lease;
 use crate::live::journal::Journal as _;
-use crate::live::production::Arrival;
+use crate::live::production::{Arrival, Loss};
 use crate::live::recorder::Recorder;
 use crate::units::Span;
 
@@ -43,7 +43,8 @@ pub(super) fn keep(
             }
             recorder.leased(&lease);
             if lease.is_lost(clock.latest()) {
-                let _ = door.send(Arrival::LeaseLost);
+                let loss = if lease.is_refused() { Loss::TakenOver } else { Loss::RanOut };
+                let _ = door.send(Arrival::LeaseLost(loss));
                 return;
             }
         }

@@ -35,8 +35,16 @@ impl Past {
         let placed: BTreeSet<_> =
             steps.iter().filter(|step| step.step == Step::Placed).map(|step| step.effect).collect();
         let in_place = known.in_flight.iter().filter(|job| placed.contains(&job.effect));
+        let mut names = reader.mailboxes().map_err(problem)?;
+        let rows = known.facts.fleet.len();
+        if names.len() < rows {
+            let why = format!("its last session had {rows} mailboxes, and it names {}", names.len());
+            return Err(failed("the ledger")(&format!("{}: it is damaged: {why}", ledger.display())));
+        }
+        // While a session runs one may have been found since.
+        names.truncate(rows);
         Ok(Self {
-            names: reader.mailboxes().map_err(problem)?,
+            names,
             placed: in_place.map(|job| (job.mailbox, job.to)).collect(),
             standing: reader.standing_orders().map_err(problem)?,
             switched: reader.moved_with().map_err(problem)?,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Past, SessionError, not_mounted};
-use crate::live::directory::{User, overlap};
+use crate::live::directory::{Listed, Unusable, User, listed, overlap};
 use crate::live::group;
 use crate::live::ledger::{LastKnown, Ledger};
 use crate::scenario::Scenario;
@@ -51,12 +51,14 @@ pub(in crate::live) fn clock_behind(scenario: &Scenario, last: Time, now: Time) 
 pub(in crate::live) fn refuse(
     scenario: &Scenario,
     past: &Past,
-    users: &[User],
+    listed: &Listed,
     accepted: Accepted,
 ) -> Result<(), SessionError> {
+    let Listed { users, unusable } = listed;
     if let Some(known) = &past.known {
         refuse_sooner_purges(scenario, known, accepted)?;
     }
+    refuse_unusable(scenario, unusable)?;
     refuse_overlaps(scenario, users)?;
     refuse_missing_groups(scenario, users)
 }
@@ -173,16 +175,34 @@ fn compare(recorded: &Stores, heads: &[String], clusters: &[String]) -> Result<(
     Ok(())
 }
 
-/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one.
+/// Who cannot be read and may live on a head cannot be moved, nor looked at for what they share with others.
+fn refuse_unusable(scenario: &Scenario, unusable: &[Unusable]) -> Result<(), SessionError> {
+    let on_heads: Vec<&Unusable> = unusable.iter().filter(|row| row.may_be_on(&scenario.heads)).collect();
+    if on_heads.is_empty() {
+        return Ok(());
+    }
+    Err(SessionError(format!("users who may be on the heads: {}", listed::shown(&on_heads))))
+}
+
+/// Whoever shares a mailbox with somebody else cannot be moved: a person has to say which of the rows is one. Nor can one beside
+/// whose mailbox another one has a name that the move needs.
 fn refuse_overlaps(scenario: &Scenario, users: &[User]) -> Result<(), SessionError> {
-    match overlap::on_one_store(users, &scenario.heads) {
-        found if found.is_empty() => Ok(()),
-        found => Err(SessionError(format!(
+    let shared = overlap::on_one_store(users, &scenario.heads);
+    if !shared.is_empty() {
+        return Err(SessionError(format!(
             "users on the heads share mailboxes: {}; let the list of [site.directory.statements] leave out who has no \
              mailbox of their own",
-            overlap::shown(&found)
-        ))),
+            overlap::shown(&shared)
+        )));
     }
+    let taken = overlap::with_our_names(users, &scenario.heads, &scenario.clusters);
+    if !taken.is_empty() {
+        return Err(SessionError(format!(
+            "mailboxes have names that a move needs for itself: {}; rename them, in the directory too",
+            overlap::shown(&taken)
+        )));
+    }
+    Ok(())
 }
 
 /// Groups that nobody has cannot be moved one after the other.

@@ -169,7 +169,7 @@ fn binds_to_the_types_that_it_finds(place: &Place<'_>) {
     lease.keep(at(1001)).expect("kept");
     let bob = user(&directory, "bob");
     assert_eq!((bob.home.as_str(), bob.epoch), ("head-1", 7));
-    assert_eq!(directory.list().expect("the list")[0].group.as_deref(), Some("1"));
+    assert_eq!(directory.list().expect("the list").users[0].group.as_deref(), Some("1"));
     directory.hold(&bob, lease.fence()).expect("held");
     assert_eq!(user(&directory, "bob").state, State::Hold);
     directory.flip(&bob, "cluster-1", lease.fence()).expect("moved");
@@ -210,7 +210,7 @@ fn refuses_statements_that_cannot_be_right(place: &Place<'_>) {
     let bob = User { epoch: 0, ..user(&directory, "bob") };
     let error = directory.hold(&bob, super::super::Fence::from_number(0)).expect_err("all of them");
     assert!(matches!(error, DirectoryError::TooMany { rows: 6, .. }), "{error}");
-    assert!(directory.list().expect("the list").iter().all(|user| user.state == State::Ok));
+    assert!(directory.list().expect("the list").users.iter().all(|user| user.state == State::Ok));
 }
 
 fn never_shows_the_password(place: &Place<'_>) {

@@ -1,6 +1,6 @@
 use super::super::{
-    discard, folders_left, has_old_copy, is_fenced, is_free, keep_spare, mark_placed, measure, place, purge, stray,
-    take_back, unfence, unmark_placed, unplace,
+    can_be_fenced, discard, folders_left, has_old_copy, is_fenced, is_free, keep_spare, mark_placed, measure, place,
+    purge, stray, take_back, unfence, unmark_placed, unplace,
 };
 use super::*;
 use std::collections::BTreeSet;
@@ -85,6 +85,22 @@ fn a_mailbox_made_again_at_the_old_place_is_never_touched() {
 }
 
 #[test]
+fn what_stands_where_a_mailbox_would_be_behind_its_fence_is_found_before() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    can_be_fenced(&stores.from, path()).unwrap();
+    let theirs = stores.old.join(MOVING);
+    fs::create_dir(&theirs).unwrap();
+    assert!(matches!(can_be_fenced(&stores.from, path()), Err(MailError::Taken { .. })));
+    fs::remove_dir(&theirs).unwrap();
+    fs::write(&theirs, "a file of somebody's").unwrap();
+    assert!(matches!(can_be_fenced(&stores.from, path()), Err(MailError::Taken { .. })));
+    fs::remove_file(&theirs).unwrap();
+    fence(&stores.from, path()).unwrap();
+    can_be_fenced(&stores.from, path()).unwrap();
+}
+
+#[test]
 fn mail_that_came_behind_the_fence_is_never_removed() {
     let stores = Stores::new();
     stores.make_folder(".Sent");
@@ -102,6 +118,31 @@ fn mail_that_came_behind_the_fence_is_never_removed() {
     fs::remove_file(moving.join("new/3.host")).unwrap();
     assert_eq!(purge(&stores.from, path(), Some(2)).unwrap().messages, 2);
     assert!(!moving.exists() && !stores.source().exists());
+}
+
+#[test]
+fn what_stands_beside_an_old_copy_under_the_name_of_a_removal_is_not_removed() {
+    let stores = Stores::new();
+    stores.write("cur/1.host:2,", b"mail");
+    fence(&stores.from, path()).unwrap();
+    let theirs = stores.old.join(format!("{PATH}.purging"));
+    fs::create_dir_all(theirs.join("cur")).unwrap();
+    let told = purge(&stores.from, path(), None).unwrap_err().to_string();
+    assert!(told.contains("need not be ours"), "{told}");
+    assert!(theirs.exists() && stores.old.join(MOVING).exists());
+    fs::remove_dir_all(theirs).unwrap();
+    assert_eq!(purge(&stores.from, path(), None).unwrap().messages, 1);
+}
+
+#[test]
+fn what_this_program_has_put_at_a_root_is_no_mail_that_is_left() {
+    let stores = Stores::new();
+    for path in [".drawdown-preflight-7/Maildir/cur", "example.com/.drawdown-preflight-7/Maildir/cur"] {
+        fs::create_dir_all(stores.old.join(path)).unwrap();
+        fs::write(stores.old.join(path).join("1.host:2,"), "mail").unwrap();
+    }
+    let left = folders_left(&stores.from, &BTreeSet::new()).unwrap();
+    assert_eq!(left.first, [Path::new("example.com/.drawdown-preflight-7/Maildir")]);
 }
 
 #[test]
