@@ -29,6 +29,7 @@ mod stores;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -135,6 +136,8 @@ pub struct Ledger {
     seq: i64,
     mailboxes: u32,
     /// Given back last.
+    /// Rows of mailboxes that were found and of which no event has told yet.
+    found: BTreeMap<MailboxId, Row>,
     _lock: File,
 }
 
@@ -154,7 +157,7 @@ impl Ledger {
         let shared = Arc::clone(&writer);
         let behind = thread::Builder::new().name("ledger".into()).spawn(move || shared.write_behind());
         let behind = Some(behind.doing(path, "write to it")?);
-        Ok(Self { writer, behind, session, begun: false, seq: 0, mailboxes, _lock: lock })
+        Ok(Self { writer, behind, session, begun: false, seq: 0, mailboxes, found: BTreeMap::new(), _lock: lock })
     }
 
     /// Opens a ledger for reading, also while another process writes it.
@@ -191,7 +194,9 @@ impl Ledger {
         assert!(rows == names, "{rows} mailboxes with {names} names");
         self.writer.with("begin a session", |connection| session::write(connection, now, new))?;
         (self.session, self.begun, self.seq) = (number, true, 0);
-        self.mailboxes = self.mailboxes.max(rows as u32);
+        // Of whoever was found before and never told of, the next audit tells again.
+        self.found.clear();
+        self.mailboxes = rows as u32;
         Ok(())
     }
 
@@ -222,6 +227,10 @@ impl Ledger {
             self.seq += 1;
             let (seq, at) = (self.seq, now.unix_micros());
             rows.push(Row::Event { session, seq, at, kind: wire::event_kind(event), body: session::body(event) });
+            // A name without its event would be a mailbox that the facts have not.
+            if let Event::MailboxFound { mailbox, .. } = event {
+                rows.extend(self.found.remove(mailbox));
+            }
             rows.extend(commands.iter().enumerate().map(|(n, command)| Row::Command {
                 session,
                 seq,
@@ -249,7 +258,8 @@ impl Ledger {
         assert!(self.begun, "a mailbox before a session has begun");
         let id = self.mailboxes;
         let (name, path, head) = (named.name.clone(), named.path.clone(), home.as_head().map(|head| head.0));
-        self.writer.enter([Row::Mailbox { id, name, head, path, session: self.session }])?;
+        self.writer.can_go_on()?;
+        self.found.insert(MailboxId(id), Row::Mailbox { id, name, head, path, session: self.session });
         self.mailboxes += 1;
         Ok(MailboxId(id))
     }
