@@ -45,6 +45,7 @@ use writer::{Row, Writer};
 pub use error::{LedgerError, Trouble};
 pub use known::{InFlight, Known, LastKnown, Stage};
 pub use observed::{ClusterSample, CopySeen, HeadSample, Observations, SwitchSeen};
+pub use orders::StandingOrders;
 pub use reader::{Noted, Reader, Recorded, SessionRow};
 pub use replay::{Difference, Replayed};
 
@@ -135,9 +136,9 @@ pub struct Ledger {
     begun: bool,
     seq: i64,
     mailboxes: u32,
-    /// Given back last.
     /// Rows of mailboxes that were found and of which no event has told yet.
     found: BTreeMap<MailboxId, Row>,
+    /// Given back last.
     _lock: File,
 }
 
@@ -226,11 +227,11 @@ impl Ledger {
         for (now, event, commands) in steps {
             self.seq += 1;
             let (seq, at) = (self.seq, now.unix_micros());
-            rows.push(Row::Event { session, seq, at, kind: wire::event_kind(event), body: session::body(event) });
             // A name without its event would be a mailbox that the facts have not.
             if let Event::MailboxFound { mailbox, .. } = event {
                 rows.extend(self.found.remove(mailbox));
             }
+            rows.push(Row::Event { session, seq, at, kind: wire::event_kind(event), body: session::body(event) });
             rows.extend(commands.iter().enumerate().map(|(n, command)| Row::Command {
                 session,
                 seq,

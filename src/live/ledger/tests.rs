@@ -397,7 +397,8 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let folder = TempDir::new().unwrap();
     let path = ledger_in(&folder);
     let mut ledger = Ledger::open(&path).unwrap();
-    let standing = || Ledger::read(&path).unwrap().standing_orders().unwrap();
+    let told = || Ledger::read(&path).unwrap().standing_orders().unwrap();
+    let standing = || told().orders;
     assert_eq!(standing(), []);
     let close = Order::CloseCluster(ClusterId(1));
     let all = [Order::HoldPurges, close, Order::Pause];
@@ -420,9 +421,21 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let why = crate::migration::message::StopCause::VerifyFailed;
     let stopped = Command::Announce { effect: effect(9), milestone: Milestone::Stopped { why } };
     ledger.record(at(10), &Event::Wake, &[stopped]).unwrap();
-    assert_eq!(standing(), [Order::Pause]);
+    let stop = StandingOrders { orders: vec![Order::Pause], stopped: Some(why) };
+    assert_eq!(told(), stop);
+    // It stays stopped over sessions that are given the pause, and whatever else is ordered, until somebody says go.
+    goes_on(&mut ledger, &[Order::Pause], 3);
+    assert_eq!(told(), stop);
+    goes_on(&mut ledger, &[], 0);
+    goes_on(&mut ledger, &[Order::Pause, Order::Pause], 1);
+    assert_eq!(told(), stop);
     ledger.record(at(11), &Event::Operator(Order::Resume), &[]).unwrap();
-    assert_eq!(standing(), []);
+    assert_eq!(told(), StandingOrders::default());
+    ledger.record(at(12), &Event::Operator(Order::Pause), &[]).unwrap();
+    let paused = StandingOrders { orders: vec![Order::Pause], stopped: None };
+    assert_eq!(told(), paused);
+    goes_on(&mut ledger, &[Order::Pause], 1);
+    assert_eq!(told(), paused, "what it had stopped for is over");
 }
 
 #[test]
