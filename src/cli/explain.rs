@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let of_forecast = forecast_arguments(arguments);
     let sources = Sources::read(&of_forecast, &arguments.inputs.vary)?;
     let work = Work::of(arguments, &sources)?;
-    let warnings = simulate::remarks(&sources.file);
+    let warnings = simulate::remarks(&sources.file.0, &sources.file.1);
     progress::warn(&warnings);
     let stop = stop_on_interrupt()?;
     let began = progress::now();

@@ -81,7 +81,7 @@ pub(super) fn make_from(
     published: Option<&Published>,
     stop: &AtomicBool,
 ) -> Result<Made, Failure> {
-    let warnings = simulate::remarks(&from);
+    let warnings = simulate::remarks(&from.0, &from.1);
     progress::warn(&warnings);
     let (source, start) = from;
     let (forecast, facts) = simulate(arguments, &source, &start, stop)?;

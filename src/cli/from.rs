@@ -10,8 +10,8 @@ use super::Failure;
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::forecast::Forecast;
 use crate::forecast::expect::{Expected, Reached, judge_past};
-use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations};
-use crate::migration::message::{Facts, Fault, Milestone};
+use crate::live::ledger::{CopySeen, LastKnown, Ledger, LedgerError, Observations, StandingOrders};
+use crate::migration::message::{Facts, Fault, Milestone, Order};
 use crate::migration::plan::OrderPlan;
 use crate::report::files::sha256;
 use crate::scenario::{Expectation, Scenario, Source};
@@ -48,6 +48,8 @@ pub(super) struct Observed {
     reached: BTreeMap<Milestone, Time>,
     /// What was expected by a date that lies before the forecast's start.
     expected: Vec<Expectation>,
+    /// What operators have ordered, or the migration has stopped for, that holds it back still; none where nothing does.
+    pub(super) in_force: Option<String>,
     /// For people.
     pub(super) lines: Vec<String>,
 }
@@ -86,6 +88,7 @@ impl Observed {
             begun,
             reached: BTreeMap::new(),
             expected: Vec::new(),
+            in_force: in_force(&reader.standing_orders().map_err(problem)?, source.middle()),
             lines: vec![progress(&known)],
             too_large: known.too_large,
             facts: Arc::new(known.facts),
@@ -95,6 +98,7 @@ impl Observed {
         }
         let all = source.middle().expectations.iter();
         observed.expected = all.filter(|one| one.before <= observed.start()).cloned().collect();
+        observed.lines.extend(observed.in_force.clone());
         observed.observe(&seen, source.middle());
         Ok(observed)
     }
@@ -299,6 +303,31 @@ fn progress(known: &LastKnown) -> String {
     )
 }
 
+/// What holds the migration back until a person takes it back, with what is assumed of that: nobody knows when they will.
+fn in_force(standing: &StandingOrders, scenario: &Scenario) -> Option<String> {
+    let stopped = |why| format!("the migration has {}", scenario.milestone_name(&Milestone::Stopped { why }));
+    let told = |order: &Order| match order {
+        Order::Pause => Some(standing.stopped.map_or_else(|| "the migration is paused".to_owned(), stopped)),
+        Order::HoldPurges => Some("old copies are kept".to_owned()),
+        Order::CloseCluster(cluster) => {
+            let name = scenario.clusters.get(cluster.index())?;
+            Some(format!("nothing is placed on {name}"))
+        }
+        Order::Resume
+        | Order::Cap { .. }
+        | Order::Skip(_)
+        | Order::Retry(_)
+        | Order::MoveNow(_)
+        | Order::OpenCluster(_)
+        | Order::ResumePurges
+        | Order::StopCohort(_)
+        | Order::EndSession => None,
+    };
+    let told: Vec<String> = standing.orders.iter().filter_map(told).collect();
+    (!told.is_empty())
+        .then(|| format!("In force when the ledger ends: {}. The dates assume that this ends then.", told.join("; ")))
+}
+
 /// What the last sample of each cluster found there, less the mailboxes that have moved there.
 fn used_otherwise(known: &LastKnown, seen: &Observations, scenario: &Scenario) -> Vec<Option<(Bytes, Option<Inodes>)>> {
     let placement = &scenario.plan.placement;
@@ -332,6 +361,27 @@ mod tests {
         assert_eq!(reached(before_it, Some(at(10)), true), Reached::NobodyKnowsWhen);
         assert_eq!(reached(before_it, None, true), Reached::NobodyKnowsWhen);
         assert_eq!(reached(before_it, None, false), Reached::NotYet);
+    }
+
+    #[test]
+    fn what_is_in_force_is_said_with_what_the_dates_assume() {
+        use crate::migration::message::StopCause;
+        use crate::scenario::{ReadSettings, starter};
+        let source = Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario");
+        let said = |orders: &[Order], stopped| {
+            in_force(&StandingOrders { orders: orders.to_vec(), stopped }, source.middle()).unwrap_or_default()
+        };
+        assert_eq!(said(&[], None), "");
+        let name = &source.middle().clusters[0];
+        assert_eq!(
+            said(&[Order::HoldPurges, Order::CloseCluster(ClusterId(0)), Order::Pause], None),
+            format!(
+                "In force when the ledger ends: old copies are kept; nothing is placed on {name}; the migration is paused. \
+                 The dates assume that this ends then."
+            )
+        );
+        let stopped = said(&[Order::Pause], Some(StopCause::VerifyFailed));
+        assert!(stopped.contains("the migration has stopped: a copy differed from its source. The"), "{stopped}");
     }
 
     #[test]

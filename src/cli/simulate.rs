@@ -65,6 +65,17 @@ impl Beginning {
         Vec::new()
     }
 
+    /// What holds a running migration back still, as its ledger has it.
+    #[cfg(target_os = "linux")]
+    fn in_force(&self) -> Option<String> {
+        self.observed.as_ref().and_then(|observed| observed.in_force.clone())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    const fn in_force(&self) -> Option<String> {
+        None
+    }
+
     /// How many mailboxes were left on the heads when, as a ledger has told.
     #[cfg(target_os = "linux")]
     pub(super) fn course(&self) -> &[(Time, f64)] {
@@ -112,8 +123,10 @@ pub(super) fn read(arguments: &Arguments) -> Result<(Source, Beginning), Failure
 }
 
 /// What has to be said of a scenario whoever works with it. What was left out of an inventory a ledger has, or has not.
-pub(super) fn remarks((source, start): &(Source, Beginning)) -> Vec<String> {
-    report::remarks(source, !start.is_observed())
+pub(super) fn remarks(source: &Source, start: &Beginning) -> Vec<String> {
+    let mut remarks = report::remarks(source, !start.is_observed());
+    remarks.extend(start.in_force());
+    remarks
 }
 
 /// Reads a scenario with some settings more, and the ledger where there is one.

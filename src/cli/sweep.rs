@@ -101,7 +101,7 @@ struct Work {
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let (axes, design) = vary::design(&arguments.vary, arguments.points).map_err(Failure::Input)?;
     let read = simulate::read(&of_forecast(arguments, Vec::new()))?;
-    let warnings = simulate::remarks(&read);
+    let warnings = simulate::remarks(&read.0, &read.1);
     progress::warn(&warnings);
     let (source, start) = read;
     let scenario = start.apply(source.middle().clone());

@@ -91,6 +91,7 @@ impl Rows {
             rows.set_aside = known.facts.set_aside.iter().copied().collect();
         }
         let cohort = past.known.as_ref().map_or(Time::NEVER, |known| known.cohort);
+        let told = past.known.as_ref().map_or(0, |known| known.told);
         for (row, named) in past.names.iter().enumerate() {
             let found = by_name.get(named.name.as_str());
             let home = found.and_then(|user| store(&user.home));
@@ -98,7 +99,11 @@ impl Rows {
                 name: named.name.clone(),
                 path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
             });
-            rows.place_known(row, home, now, cohort);
+            match home.filter(|home| row >= told && home.is_cluster()) {
+                // Nothing was ever begun for it: somebody else has moved it, and what may be left on its head is no old copy.
+                Some(moved) => rows.fleet.home[row] = moved,
+                None => rows.place_known(row, home, now, cohort),
+            }
             let elsewhere = found
                 .filter(|_| home.is_none())
                 .map(|user| format!("the directory has it at {}, which is none of the scenario's stores", user.home));
@@ -263,6 +268,7 @@ mod tests {
             at: NOW,
             clean_end: true,
             plan: Arc::clone(&scenario.plan),
+            told: rows,
             facts: Facts { fleet: Arc::new(fleet), ..Facts::default() },
             cohort: Time::NEVER,
             gone: Vec::new(),
@@ -292,6 +298,22 @@ mod tests {
         assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
         assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
         assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
+    }
+
+    #[test]
+    fn one_of_whom_only_the_name_is_known_has_no_old_copy_wherever_they_went() {
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &[HEAD; 5]);
+        past.known.as_mut().expect("known").told = 2;
+        // The second one was flipped unseen; of the last three one was moved by somebody else, one stays, one is gone.
+        let users = [user(scenario, 1, CLUSTER), user(scenario, 2, CLUSTER), user(scenario, 3, HEAD)];
+        let Gathered { facts, names } =
+            Rows::new(scenario, &past, &Listed { users: users.to_vec(), unusable: Vec::new() }, NOW).finish(Vec::new());
+        assert_eq!((names.len(), facts.fleet.len()), (5, 5));
+        assert_eq!(facts.fleet.home, [HEAD, CLUSTER, CLUSTER, HEAD, HEAD]);
+        assert_eq!((facts.unpurged, facts.kept), (vec![(MailboxId(1), NOW)], Vec::new()));
+        assert_eq!(facts.set_aside, [(MailboxId(0), Fault::Gone), (MailboxId(4), Fault::Gone)]);
     }
 
     #[test]

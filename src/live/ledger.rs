@@ -29,6 +29,7 @@ mod stores;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use writer::{Row, Writer};
 pub use error::{LedgerError, Trouble};
 pub use known::{InFlight, Known, LastKnown, Stage};
 pub use observed::{ClusterSample, CopySeen, HeadSample, Observations, SwitchSeen};
+pub use orders::StandingOrders;
 pub use reader::{Noted, Reader, Recorded, SessionRow};
 pub use replay::{Difference, Replayed};
 
@@ -134,6 +136,8 @@ pub struct Ledger {
     begun: bool,
     seq: i64,
     mailboxes: u32,
+    /// Rows of mailboxes that were found and of which no event has told yet.
+    found: BTreeMap<MailboxId, Row>,
     /// Given back last.
     _lock: File,
 }
@@ -154,7 +158,7 @@ impl Ledger {
         let shared = Arc::clone(&writer);
         let behind = thread::Builder::new().name("ledger".into()).spawn(move || shared.write_behind());
         let behind = Some(behind.doing(path, "write to it")?);
-        Ok(Self { writer, behind, session, begun: false, seq: 0, mailboxes, _lock: lock })
+        Ok(Self { writer, behind, session, begun: false, seq: 0, mailboxes, found: BTreeMap::new(), _lock: lock })
     }
 
     /// Takes a ledger's lock alone, as whoever writes it does: for what has to be done where it is damaged.
@@ -199,7 +203,9 @@ impl Ledger {
         assert!(rows == names, "{rows} mailboxes with {names} names");
         self.writer.with("begin a session", |connection| session::write(connection, now, new))?;
         (self.session, self.begun, self.seq) = (number, true, 0);
-        self.mailboxes = self.mailboxes.max(rows as u32);
+        // Of whoever was found before and never told of, the next audit tells again.
+        self.found.clear();
+        self.mailboxes = rows as u32;
         Ok(())
     }
 
@@ -229,6 +235,10 @@ impl Ledger {
         for (now, event, commands) in steps {
             self.seq += 1;
             let (seq, at) = (self.seq, now.unix_micros());
+            // A name without its event would be a mailbox that the facts have not.
+            if let Event::MailboxFound { mailbox, .. } = event {
+                rows.extend(self.found.remove(mailbox));
+            }
             rows.push(Row::Event { session, seq, at, kind: wire::event_kind(event), body: session::body(event) });
             rows.extend(commands.iter().enumerate().map(|(n, command)| Row::Command {
                 session,
@@ -257,7 +267,8 @@ impl Ledger {
         assert!(self.begun, "a mailbox before a session has begun");
         let id = self.mailboxes;
         let (name, path, head) = (named.name.clone(), named.path.clone(), home.as_head().map(|head| head.0));
-        self.writer.enter([Row::Mailbox { id, name, head, path, session: self.session }])?;
+        self.writer.can_go_on()?;
+        self.found.insert(MailboxId(id), Row::Mailbox { id, name, head, path, session: self.session });
         self.mailboxes += 1;
         Ok(MailboxId(id))
     }

@@ -36,12 +36,56 @@ struct State {
 struct Copy {
     began: Instant,
     stopped: bool,
-    /// For how long it has not been let.
-    waited: Duration,
-    /// Since when it is not let.
-    waits_since: Option<Instant>,
+    /// For how long it has been suspended, and for how long it has waited for bytes.
+    not_let: NotLet,
+    /// Since when it is not let, and why.
+    waits: Option<(Instant, Why)>,
     /// When it was last let.
     passed: Option<Instant>,
+}
+
+/// Why a copy is not let.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// More copies are under way than may progress: no limit of its own speed.
+    Suspended,
+    /// The bytes that may flow have flowed.
+    Bytes,
+}
+
+/// For how long copies were not let.
+#[derive(Clone, Copy, Debug, Default)]
+struct NotLet {
+    suspended: Duration,
+    bytes: Duration,
+}
+
+impl NotLet {
+    fn add(&mut self, why: Why, passed: Duration) {
+        match why {
+            Why::Suspended => self.suspended += passed,
+            Why::Bytes => self.bytes += passed,
+        }
+    }
+}
+
+impl Copy {
+    /// For how long it has not been let up to now.
+    fn not_let(&self, at: Instant) -> NotLet {
+        let mut not_let = self.not_let;
+        if let Some((since, why)) = self.waits {
+            not_let.add(why, at.saturating_duration_since(since));
+        }
+        not_let
+    }
+
+    /// It waits for this from now on, or for nothing; the wait up to now is counted by what it was for.
+    fn waits_for(&mut self, why: Option<Why>, at: Instant) {
+        if self.waits.map(|(_, why)| why) != why {
+            self.not_let = self.not_let(at);
+            self.waits = why.map(|why| (at, why));
+        }
+    }
 }
 
 impl Default for Pace {
@@ -72,9 +116,8 @@ impl Pace {
     pub fn enter(self: &Arc<Self>, effect: EffectId) -> Ticket {
         let mut state = self.lock();
         let began = now();
-        state
-            .copies
-            .insert(effect, Copy { began, waited: Duration::ZERO, waits_since: None, passed: None, stopped: false });
+        let copy = Copy { began, not_let: NotLet::default(), waits: None, passed: None, stopped: false };
+        state.copies.insert(effect, copy);
         state.find_limit();
         Ticket { pace: Arc::clone(self), effect, began }
     }
@@ -91,12 +134,14 @@ impl Pace {
     #[must_use]
     pub fn held_by(&self) -> Option<Limit> {
         let (state, at) = (self.lock(), now());
-        let waited = |copy: &Copy| {
-            copy.waited + copy.waits_since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since))
-        };
-        let all: Duration = state.copies.values().map(|copy| at.saturating_duration_since(copy.began)).sum();
-        let waited: Duration = state.copies.values().map(waited).sum();
-        (!state.copies.is_empty()).then(|| limit_of(all.saturating_sub(waited), all))
+        let copies = state.copies.values();
+        let (mut all, mut not_let) = (Duration::ZERO, NotLet::default());
+        for (age, of_one) in copies.map(|copy| (at.saturating_duration_since(copy.began), copy.not_let(at))) {
+            all += age;
+            not_let.add(Why::Suspended, of_one.suspended);
+            not_let.add(Why::Bytes, of_one.bytes);
+        }
+        (!state.copies.is_empty()).then(|| limit_of(all, not_let))
     }
 
     /// Copies that may progress now, and those that are suspended.
@@ -148,7 +193,9 @@ impl Ticket {
     /// What held it back.
     #[must_use]
     pub fn held_by(&self) -> Limit {
-        limit_of(self.worked(), self.age())
+        let (state, at) = (self.pace.lock(), now());
+        let not_let = state.copies.get(&self.effect).map(|copy| copy.not_let(at)).unwrap_or_default();
+        limit_of(at.saturating_duration_since(self.began), not_let)
     }
 
     /// How long ago it began.
@@ -177,7 +224,7 @@ impl Watch {
     #[must_use]
     pub fn at_one_piece(&self) -> Duration {
         let state = self.pace.lock();
-        let Some(copy) = state.copies.get(&self.effect).filter(|copy| copy.waits_since.is_none()) else {
+        let Some(copy) = state.copies.get(&self.effect).filter(|copy| copy.waits.is_none()) else {
             return Duration::ZERO;
         };
         now().saturating_duration_since(copy.passed.unwrap_or(self.began))
@@ -190,17 +237,17 @@ impl Watch {
     }
 }
 
-/// What holds a copy back that has worked for a part of its time: mostly its pace, or it goes as fast as it can.
-fn limit_of(worked: Duration, all: Duration) -> Limit {
-    if worked * 2 < all { Limit::Pace } else { Limit::Own }
+/// What holds copies back: mostly their pace, or they go as fast as they can. While they are suspended nothing does: a pause
+/// must not look like a link that is full.
+fn limit_of(all: Duration, not_let: NotLet) -> Limit {
+    if not_let.bytes * 2 > all.saturating_sub(not_let.suspended) { Limit::Pace } else { Limit::Own }
 }
 
 fn worked(pace: &Pace, effect: EffectId, began: Instant) -> Duration {
     let state = pace.lock();
-    let all = now().saturating_duration_since(began);
-    let Some(copy) = state.copies.get(&effect) else { return all };
-    let waits = copy.waits_since.map_or(Duration::ZERO, |since| now().saturating_duration_since(since));
-    all.saturating_sub(copy.waited + waits)
+    let at = now();
+    let not_let = state.copies.get(&effect).map(|copy| copy.not_let(at)).unwrap_or_default();
+    at.saturating_duration_since(began).saturating_sub(not_let.suspended + not_let.bytes)
 }
 
 impl Gate for Ticket {
@@ -213,15 +260,13 @@ impl Gate for Ticket {
             let Some(copy) = copies.get_mut(&self.effect).filter(|copy| !copy.stopped) else {
                 return Err(Stopped);
             };
-            let wait = if may_go { bucket.take(at, bytes) } else { Some(LOOK_AGAIN) };
+            let (wait, why) =
+                if may_go { (bucket.take(at, bytes), Why::Bytes) } else { (Some(LOOK_AGAIN), Why::Suspended) };
+            copy.waits_for(wait.map(|_| why), at);
             let Some(wait) = wait else {
-                if let Some(since) = copy.waits_since.take() {
-                    copy.waited += at.saturating_duration_since(since);
-                }
                 copy.passed = Some(at);
                 return Ok(());
             };
-            copy.waits_since.get_or_insert(at);
             let waited = self.pace.changed.wait_timeout(state, wait.min(LOOK_AGAIN));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

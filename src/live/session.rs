@@ -169,6 +169,9 @@ pub fn run(
     // Whatever may fail comes before the session is in the ledger.
     let doors = Doors::open(site, &status)?;
     past.tell_standing(scenario, say);
+    if let Some(why) = past.stopped() {
+        status.lock().unwrap_or_else(PoisonError::into_inner).stays_stopped(why);
+    }
     let start = Start { session: number, version: CORE_VERSION, plan, facts };
     let program = env!("CARGO_PKG_VERSION");
     let new = NewSession { start: &start, mailboxes: &names, scenario: setting.text, program };

@@ -51,7 +51,7 @@ pub struct Status {
     pub lease: LeaseStatus,
     /// Whether an operator has paused it, in this session or an earlier one.
     pub paused: bool,
-    /// Why the migration has stopped by itself in this session, and waits for `resume`; none while it has not.
+    /// Why the migration has stopped by itself, in this session or an earlier one, and waits for `resume`; none while it has not.
     pub stopped: Option<String>,
     /// Whether an operator holds the purges.
     pub purges_held: bool,
@@ -263,7 +263,7 @@ impl Status {
         }
         for command in commands {
             if let Command::Announce { milestone: Milestone::Stopped { why }, .. } = command {
-                self.stopped = Some(self.why_stopped(*why));
+                self.stays_stopped(*why);
             }
         }
         for (head, status) in self.heads.iter_mut().enumerate() {
@@ -278,7 +278,7 @@ impl Status {
         }
     }
 
-    fn ordered(&mut self, order: Order) {
+    pub(super) fn ordered(&mut self, order: Order) {
         match order {
             Order::Pause | Order::StopCohort(_) => self.paused = true,
             Order::Resume => (self.paused, self.stopped) = (false, None),
@@ -288,6 +288,11 @@ impl Status {
             Order::OpenCluster(cluster) => self.clusters[cluster.index()].closed = false,
             Order::Cap { .. } | Order::Skip(_) | Order::Retry(_) | Order::MoveNow(_) | Order::EndSession => {}
         }
+    }
+
+    /// It has stopped by itself in an earlier session, and nobody has said since that it goes on.
+    pub fn stays_stopped(&mut self, why: StopCause) {
+        self.stopped = Some(self.why_stopped(why));
     }
 
     fn why_stopped(&self, why: StopCause) -> String {

@@ -12,8 +12,8 @@ use crate::forecast::cases::{self, Case, Run};
 use crate::forecast::replicate::{Batches, Watch};
 use crate::report::comparison::ChangedKey;
 use crate::report::files::sha256;
+use crate::report::shown;
 use crate::report::what_if::About;
-use crate::report::{self, shown};
 use crate::scenario::difference::Differences;
 use crate::scenario::{Scenario, Source};
 use crate::sim::{self, Workspace};
@@ -49,7 +49,7 @@ pub(super) struct Simulated {
 pub(in super::super) fn warn(cases: &[Read]) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for case in cases {
-        for remark in report::remarks(&case.source, !case.start.is_observed()) {
+        for remark in simulate::remarks(&case.source, &case.start) {
             if !said.contains(&remark) {
                 said.push(remark);
             }

@@ -26,6 +26,9 @@ pub struct LastKnown {
     pub clean_end: bool,
     /// The plan that it ran.
     pub plan: Arc<Plan>,
+    /// How many mailboxes have been told of. An interrupted earlier program may have left names without an event: the facts have
+    /// them after these, on their heads and without a size, and nothing was ever done about them.
+    pub told: usize,
     /// Facts for a session to start from. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
     pub facts: Facts,
     /// Old copies of what was switched from then on are kept; never where no cohort was stopped.
@@ -120,7 +123,15 @@ impl Reader {
             known.take(recorded.at, &recorded.event, &recorded.read_commands()?);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Some(known.finish(last.ended_at.is_some())))
+        let told = known.fleet.len();
+        for (mailbox, head) in self.heads_from(told)? {
+            known.mailbox_found(mailbox, Home::head(head), Bytes::ZERO);
+            if known.fleet.len() != mailbox.index() + 1 {
+                return Err(self.content(format!("nothing tells of mailbox {}, and its head is unknown", mailbox.0)));
+            }
+        }
+        let known = known.finish(last.ended_at.is_some());
+        Ok(Some(LastKnown { told, ..known }))
     }
 }
 
@@ -198,6 +209,7 @@ impl Known {
             at: self.at,
             clean_end,
             plan: self.plan,
+            told: self.fleet.len(),
             facts: Facts {
                 fleet: Arc::new(self.fleet),
                 set_aside,

@@ -6,7 +6,7 @@ use super::error::{LedgerError, Trouble};
 use super::reader::Reader;
 use crate::fleet::ClusterId;
 use crate::live::wire;
-use crate::migration::message::{Command, Event, Milestone, Order};
+use crate::migration::message::{Command, Event, Milestone, Order, StopCause};
 
 /// Orders of a session and its automatic stops, in their order.
 const WORDS: &str = "SELECT seq, -1 AS n, 'operator', body FROM event WHERE session = ?1 AND kind = 'operator' \
@@ -15,10 +15,35 @@ const WORDS: &str = "SELECT seq, -1 AS n, 'operator', body FROM event WHERE sess
 /// Whether anything else has happened in a session than that it began, and orders.
 const WENT_ON: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE session = ?1 AND kind NOT IN ('started', 'operator'))";
 
+/// Orders that are in force after the last session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandingOrders {
+    /// Those that the next session is given anew.
+    pub orders: Vec<Order>,
+    /// Why the migration has stopped by itself, where that is what a pause among them is for.
+    pub stopped: Option<StopCause>,
+}
+
+/// Whether the migration goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Halt {
+    /// As a session starts: it does.
+    #[default]
+    Untold,
+    /// A person has said that it does.
+    Resumed,
+    /// It is paused, and has been told nothing else in its session: the pause may be an earlier session's.
+    Paused,
+    /// A person has paused it since one said that it goes on.
+    PausedAnew,
+    /// It has stopped by itself.
+    Stopped(StopCause),
+}
+
 /// Orders that protect mail, as far as they are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Standing {
-    paused: bool,
+    halt: Halt,
     purges_held: bool,
     closed: BTreeSet<ClusterId>,
 }
@@ -32,9 +57,11 @@ impl Reader {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn standing_orders(&self) -> Result<Vec<Order>, LedgerError> {
+    pub fn standing_orders(&self) -> Result<StandingOrders, LedgerError> {
         let mut sessions = Vec::new();
-        for session in self.sessions()?.iter().rev() {
+        let all = self.sessions()?;
+        let mut earlier = all.iter().rev();
+        for session in earlier.by_ref() {
             sessions.push(session.number);
             if self.went_on(session.number)? {
                 break;
@@ -42,17 +69,33 @@ impl Reader {
         }
         let mut standing = Standing::default();
         for session in sessions.into_iter().rev() {
-            self.read("read its orders", |connection| {
-                let mut select = connection.prepare(WORDS)?;
-                let mut rows = select.query([session])?;
-                while let Some(row) = rows.next()? {
-                    let (kind, body): (String, String) = (row.get(2)?, row.get(3)?);
-                    standing.take(&kind, &body)?;
-                }
-                Ok(())
-            })?;
+            self.take_orders(session, &mut standing)?;
         }
-        Ok(standing.orders())
+        // A session is given the pause and not what it is for: that is in the one that has stopped.
+        let mut earlier = earlier.map(|session| session.number);
+        while let (Halt::Paused, Some(session)) = (standing.halt, earlier.next()) {
+            let mut before = Standing::default();
+            self.take_orders(session, &mut before)?;
+            standing.halt = match before.halt {
+                Halt::Stopped(why) => Halt::Stopped(why),
+                Halt::Untold if !self.went_on(session)? => Halt::Paused,
+                Halt::Paused => Halt::Paused,
+                Halt::Untold | Halt::Resumed | Halt::PausedAnew => Halt::PausedAnew,
+            };
+        }
+        Ok(standing.finish())
+    }
+
+    fn take_orders(&self, session: u16, standing: &mut Standing) -> Result<(), LedgerError> {
+        self.read("read its orders", |connection| {
+            let mut select = connection.prepare(WORDS)?;
+            let mut rows = select.query([session])?;
+            while let Some(row) = rows.next()? {
+                let (kind, body): (String, String) = (row.get(2)?, row.get(3)?);
+                standing.take(&kind, &body)?;
+            }
+            Ok(())
+        })
     }
 
     fn went_on(&self, session: u16) -> Result<bool, LedgerError> {
@@ -63,8 +106,9 @@ impl Reader {
 impl Standing {
     fn take(&mut self, kind: &str, body: &str) -> Result<(), Trouble> {
         if kind == "announce" {
-            let command = wire::read_command(body)?;
-            self.paused |= matches!(command, Command::Announce { milestone: Milestone::Stopped { .. }, .. });
+            if let Command::Announce { milestone: Milestone::Stopped { why }, .. } = wire::read_command(body)? {
+                self.halt = Halt::Stopped(why);
+            }
         } else if let Event::Operator(order) = wire::read_event(body)? {
             self.ordered(order);
         }
@@ -73,8 +117,8 @@ impl Standing {
 
     fn ordered(&mut self, order: Order) {
         match order {
-            Order::Pause | Order::StopCohort(_) => self.paused = true,
-            Order::Resume => self.paused = false,
+            Order::Pause | Order::StopCohort(_) => self.halt = self.halt.paused(),
+            Order::Resume => self.halt = Halt::Resumed,
             Order::HoldPurges => self.purges_held = true,
             Order::ResumePurges => self.purges_held = false,
             Order::CloseCluster(cluster) => _ = self.closed.insert(cluster),
@@ -84,9 +128,25 @@ impl Standing {
         }
     }
 
-    fn orders(self) -> Vec<Order> {
-        let paused = self.paused.then_some(Order::Pause);
+    fn finish(self) -> StandingOrders {
+        let (paused, stopped) = match self.halt {
+            Halt::Untold | Halt::Resumed => (None, None),
+            Halt::Paused | Halt::PausedAnew => (Some(Order::Pause), None),
+            Halt::Stopped(why) => (Some(Order::Pause), Some(why)),
+        };
         let held = self.purges_held.then_some(Order::HoldPurges);
-        held.into_iter().chain(self.closed.into_iter().map(Order::CloseCluster)).chain(paused).collect()
+        let closed = self.closed.into_iter().map(Order::CloseCluster);
+        StandingOrders { orders: held.into_iter().chain(closed).chain(paused).collect(), stopped }
+    }
+}
+
+impl Halt {
+    /// A person has paused it, too: what it has stopped for is so still.
+    const fn paused(self) -> Self {
+        match self {
+            Self::Untold | Self::Paused => Self::Paused,
+            Self::Resumed | Self::PausedAnew => Self::PausedAnew,
+            Self::Stopped(why) => Self::Stopped(why),
+        }
     }
 }

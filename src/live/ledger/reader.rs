@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::{Doing as _, LedgerError, Trouble};
 use super::{Named, Step, file, session};
-use crate::fleet::MailboxId;
+use crate::fleet::{HeadId, MailboxId};
 use crate::live::wire::{self, WireError};
 use crate::migration::message::{Command, EffectId, Event, Start};
 use crate::units::Time;
@@ -149,6 +149,15 @@ impl Reader {
         })
     }
 
+    /// On which heads the mailboxes from a number on were found.
+    pub(super) fn heads_from(&self, first: usize) -> Result<Vec<(MailboxId, HeadId)>, LedgerError> {
+        self.read("read its mailboxes", |connection| {
+            let mut select = connection.prepare("SELECT id, head FROM mailbox WHERE id >= ?1 ORDER BY id")?;
+            let rows = select.query_map([first as i64], |row| Ok((MailboxId(row.get(0)?), HeadId(row.get(1)?))));
+            Ok(rows?.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// What a session started from.
     ///
     /// # Errors
@@ -283,6 +292,11 @@ impl Reader {
             }
             Ok(moved)
         })
+    }
+
+    /// It holds what cannot be.
+    pub(super) fn content(&self, why: String) -> LedgerError {
+        LedgerError::content(&self.path, "read it", why)
     }
 
     pub(super) fn read<T>(

@@ -259,6 +259,58 @@ fn mailboxes_keep_their_numbers() {
     assert_eq!(Ledger::read(&path).unwrap().mailboxes().unwrap(), right);
 }
 
+/// An audit finds so many on the first head, the first number of theirs being 2.
+fn find(ledger: &mut Ledger, count: usize) -> Vec<MailboxId> {
+    let found = names(2 + count).split_off(2);
+    found.iter().map(|named| ledger.add_mailbox(named, Home::head(HeadId(0))).unwrap()).collect()
+}
+
+#[test]
+fn a_name_is_written_with_the_event_that_tells_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    begin(&mut ledger, 2);
+    let found = find(&mut ledger, 3);
+    let named = || Ledger::read(&path).unwrap().mailboxes().unwrap().len();
+    // Somebody else's commit: a kill now must not leave names without events.
+    ledger.journal().note(at(1), effect(1), MailboxId(0), Step::Placed, &Value::Null).unwrap();
+    assert_eq!(named(), 2);
+    for (told, mailbox) in found.into_iter().enumerate() {
+        let event = Event::MailboxFound { mailbox, home: Home::head(HeadId(0)), bytes: Bytes::new(9) };
+        ledger.record(at(2), &event, &[]).unwrap();
+        assert_eq!(named(), 3 + told);
+    }
+    // Those of whom nothing was told are found again, under the same numbers.
+    find(&mut ledger, 4);
+    ledger.end_session(at(3)).unwrap();
+    begin(&mut ledger, 5);
+    assert_eq!(ledger.add_mailbox(&names(6)[5], Home::head(HeadId(0))).unwrap(), MailboxId(5));
+}
+
+#[test]
+fn names_that_an_earlier_program_wrote_without_events_are_mailboxes_of_their_heads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    begin(&mut ledger, 2);
+    let found = find(&mut ledger, 3);
+    let told = Event::MailboxFound { mailbox: found[0], home: Home::head(HeadId(0)), bytes: Bytes::new(9) };
+    let rows: Vec<Row> = std::mem::take(&mut ledger.found).into_values().collect();
+    ledger.writer.enter(rows).unwrap();
+    ledger.record(at(1), &told, &[]).unwrap();
+    drop(ledger);
+    let reader = Ledger::read(&path).unwrap();
+    let known = reader.last_known().unwrap().unwrap();
+    assert_eq!((known.told, known.facts.fleet.len(), reader.mailboxes().unwrap().len()), (3, 5, 5));
+    assert_eq!(known.facts.fleet.home, [Home::head(HeadId(0)); 5]);
+    assert_eq!(known.facts.fleet.bytes[2..], [Bytes::new(9), Bytes::ZERO, Bytes::ZERO]);
+    assert_eq!(events(&path, 1).len(), 2);
+    // The next session has them all.
+    let mut ledger = Ledger::open(&path).unwrap();
+    assert_eq!(begin(&mut ledger, 5).session, 2);
+}
+
 #[test]
 fn a_full_disk_stops_everything_and_leaves_whole_transactions() {
     let folder = tempfile::tempdir().unwrap();
@@ -345,7 +397,8 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let folder = TempDir::new().unwrap();
     let path = ledger_in(&folder);
     let mut ledger = Ledger::open(&path).unwrap();
-    let standing = || Ledger::read(&path).unwrap().standing_orders().unwrap();
+    let told = || Ledger::read(&path).unwrap().standing_orders().unwrap();
+    let standing = || told().orders;
     assert_eq!(standing(), []);
     let close = Order::CloseCluster(ClusterId(1));
     let all = [Order::HoldPurges, close, Order::Pause];
@@ -368,9 +421,21 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let why = crate::migration::message::StopCause::VerifyFailed;
     let stopped = Command::Announce { effect: effect(9), milestone: Milestone::Stopped { why } };
     ledger.record(at(10), &Event::Wake, &[stopped]).unwrap();
-    assert_eq!(standing(), [Order::Pause]);
+    let stop = StandingOrders { orders: vec![Order::Pause], stopped: Some(why) };
+    assert_eq!(told(), stop);
+    // It stays stopped over sessions that are given the pause, and whatever else is ordered, until somebody says go.
+    goes_on(&mut ledger, &[Order::Pause], 3);
+    assert_eq!(told(), stop);
+    goes_on(&mut ledger, &[], 0);
+    goes_on(&mut ledger, &[Order::Pause, Order::Pause], 1);
+    assert_eq!(told(), stop);
     ledger.record(at(11), &Event::Operator(Order::Resume), &[]).unwrap();
-    assert_eq!(standing(), []);
+    assert_eq!(told(), StandingOrders::default());
+    ledger.record(at(12), &Event::Operator(Order::Pause), &[]).unwrap();
+    let paused = StandingOrders { orders: vec![Order::Pause], stopped: None };
+    assert_eq!(told(), paused);
+    goes_on(&mut ledger, &[Order::Pause], 1);
+    assert_eq!(told(), paused, "what it had stopped for is over");
 }
 
 #[test]

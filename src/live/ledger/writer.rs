@@ -57,6 +57,11 @@ impl Writer {
         &self.path
     }
 
+    /// Whether rows can be entered.
+    pub(super) fn can_go_on(&self) -> Result<(), LedgerError> {
+        if self.queue()?.closed { Err(self.closed()) } else { Ok(()) }
+    }
+
     /// Enters rows, to be written together, after all that were entered before.
     pub(super) fn enter(&self, rows: impl IntoIterator<Item = Row>) -> Result<(), LedgerError> {
         let mut queue = self.queue()?;

@@ -166,3 +166,36 @@ fn a_copy_that_is_given_up_stops_also_while_it_is_suspended() {
     drop(ticket);
     assert!(!pace.stop(effect(1)), "it is over");
 }
+
+#[test]
+fn suspension_is_no_limit_of_the_pace() {
+    let pace = Arc::new(Pace::new());
+    let ticket = pace.enter(effect(0));
+    let looks = thread::scope(|scope| {
+        let copy = scope.spawn(|| {
+            ticket.pass(1).expect("it is let in the end");
+            (ticket.held_by(), ticket.worked(), ticket.age())
+        });
+        pause(300);
+        let suspended = pace.held_by();
+        pace.set(1, Rate::UNLIMITED);
+        (suspended, copy.join().expect("no panic"))
+    });
+    let (suspended, (held_by, worked, age)) = looks;
+    assert_eq!((suspended, held_by), (Some(Limit::Own), Limit::Own));
+    assert!(worked + Duration::from_millis(200) < age, "{worked:?} of {age:?}");
+}
+
+#[test]
+fn of_a_wait_each_part_counts_for_what_it_was_for() {
+    let start = now();
+    let after = |seconds| start + Duration::from_secs(seconds);
+    let mut copy = Copy { began: start, not_let: NotLet::default(), waits: None, passed: None, stopped: false };
+    for (at, why) in [(1, Some(Why::Suspended)), (2, Some(Why::Suspended)), (100, Some(Why::Bytes)), (104, None)] {
+        copy.waits_for(why, after(at));
+    }
+    let not_let = copy.not_let(after(105));
+    assert_eq!((not_let.suspended.as_secs(), not_let.bytes.as_secs()), (99, 4));
+    assert_eq!(limit_of(Duration::from_secs(105), not_let), Limit::Pace);
+    assert_eq!(limit_of(Duration::from_secs(108), not_let), Limit::Own);
+}

@@ -7,8 +7,8 @@ use super::refuse::clock_behind;
 use super::{Accepted, SessionError, failed};
 use crate::fleet::{ClusterId, MailboxId};
 use crate::live::clock::Clock;
-use crate::live::ledger::{LastKnown, Ledger, Named, Step};
-use crate::migration::message::{Event, Order};
+use crate::live::ledger::{LastKnown, Ledger, Named, StandingOrders, Step};
+use crate::migration::message::{Event, Milestone, Order, StopCause};
 use crate::scenario::Scenario;
 
 /// What the ledger knows of earlier sessions.
@@ -21,7 +21,7 @@ pub(in crate::live) struct Past {
     /// Switches that had a copy in, or on the way to, its final place.
     pub(super) placed: BTreeMap<MailboxId, ClusterId>,
     /// Orders of earlier sessions that are still in force.
-    standing: Vec<Order>,
+    standing: StandingOrders,
     /// How many messages each mailbox held that was switched and not put back.
     pub(super) switched: BTreeMap<MailboxId, u32>,
 }
@@ -54,7 +54,12 @@ impl Past {
 
     /// Orders of earlier sessions that are still in force, as the next one is given them.
     pub(in crate::live) fn standing(&self) -> impl Iterator<Item = Event> {
-        self.standing.iter().copied().map(Event::Operator)
+        self.standing.orders.iter().copied().map(Event::Operator)
+    }
+
+    /// Why the migration has stopped by itself, where nobody has said since that it goes on.
+    pub(super) const fn stopped(&self) -> Option<StopCause> {
+        self.standing.stopped
     }
 
     /// The session's time, by which nothing lies ahead: the ledger's where the system's clock is behind it by no more than
@@ -79,9 +84,13 @@ impl Past {
 
     /// Says in words which orders are still in force, and what ends each.
     pub(super) fn tell_standing(&self, scenario: &Scenario, say: &dyn Fn(&str)) {
-        for order in &self.standing {
+        for order in &self.standing.orders {
             match order {
-                Order::Pause => say("paused as before: nothing begins before `drawdown resume`"),
+                Order::Pause => {
+                    let stopped = |why| scenario.milestone_name(&Milestone::Stopped { why });
+                    let halt = self.standing.stopped.map_or_else(|| "paused".to_owned(), stopped);
+                    say(&format!("{halt}, as before: nothing begins before `drawdown resume`"));
+                }
                 Order::HoldPurges => say("old copies are kept as before, until `drawdown resume-purges`"),
                 Order::CloseCluster(cluster) => {
                     let name = &scenario.clusters[cluster.index()];
@@ -108,5 +117,38 @@ impl Past {
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {
         let row = self.names.iter().position(|named| named.name == user)?;
         self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::HeadId;
+    use crate::live::status::Status;
+    use crate::scenario::{ReadSettings, Source, starter};
+
+    #[test]
+    fn a_stop_that_outlasts_a_restart_is_said_with_its_reason() {
+        let source = Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario");
+        let scenario = source.middle();
+        let said = |stopped| {
+            let standing = StandingOrders { orders: vec![Order::Pause], stopped };
+            let said = std::cell::RefCell::new(String::new());
+            Past { standing, ..Past::default() }.tell_standing(scenario, &|text| said.borrow_mut().push_str(text));
+            said.into_inner()
+        };
+        assert_eq!(said(None), "paused, as before: nothing begins before `drawdown resume`");
+        assert_eq!(
+            said(Some(StopCause::VerifyFailed)),
+            "stopped: a copy differed from its source, as before: nothing begins before `drawdown resume`"
+        );
+        let mut status = Status::new(scenario, 2, crate::units::Time::from_unix_micros(0));
+        status.stays_stopped(StopCause::AuditFailed { head: HeadId(0) });
+        // As the session gives itself the pause.
+        status.ordered(Order::Pause);
+        let why = format!(", stopped until `resume`: {} should be empty and is not", scenario.heads[0]);
+        assert_eq!((status.halt(), status.stopped.is_some()), (why, true));
+        status.ordered(Order::Resume);
+        assert_eq!((status.halt(), status.stopped), (String::new(), None));
     }
 }
