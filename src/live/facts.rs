@@ -23,6 +23,8 @@ const LOOKERS: usize = 8;
 pub(super) struct Gathered {
     pub(super) facts: Facts,
     pub(super) names: Vec<Named>,
+    /// Who is set aside because the directory has them where nobody can look.
+    pub(super) elsewhere: Vec<String>,
 }
 
 /// Gathers the facts. Whoever the ledger knows keeps its number; users on the heads whom it does not know come after them,
@@ -37,9 +39,6 @@ pub(super) fn gather(
 ) -> Gathered {
     let users = &listed.users;
     let mut rows = Rows::new(scenario, past, listed, now);
-    for (user, why) in &rows.elsewhere {
-        say(&format!("{user} is set aside: {why}"));
-    }
     rows.measure(roots, say);
     rows.forget_removed(roots);
     // Anew in each session: what the ledger has are numbers.
@@ -61,7 +60,7 @@ struct Rows {
     /// Rows on a head whose Maildirs have to be looked at.
     unknown: Vec<usize>,
     /// Users whom the directory has where nobody can look, and why nobody can.
-    elsewhere: Vec<(String, String)>,
+    elsewhere: Vec<String>,
 }
 
 impl Rows {
@@ -108,7 +107,7 @@ impl Rows {
                 .filter(|_| home.is_none())
                 .map(|user| format!("the directory has it at {}, which is none of the scenario's stores", user.home));
             if let Some(why) = elsewhere.or_else(|| unusable.get(&named.name).cloned()) {
-                rows.set_elsewhere_aside(row, why);
+                rows.set_elsewhere_aside(row, &why);
             }
         }
         let known: BTreeSet<&str> = past.names.iter().map(|named| named.name.as_str()).collect();
@@ -157,12 +156,12 @@ impl Rows {
     }
 
     /// Whom the directory has where nobody can look is not gone: a person has to see to what is here.
-    fn set_elsewhere_aside(&mut self, row: usize, why: String) {
+    fn set_elsewhere_aside(&mut self, row: usize, why: &str) {
         if self.fleet.home[row].is_cluster() {
             return;
         }
         self.set_aside.insert(MailboxId(row as u32), Fault::Permanent);
-        self.elsewhere.push((self.names[row].name.clone(), why));
+        self.elsewhere.push(format!("{} is set aside: {why}", self.names[row].name));
     }
 
     fn add(&mut self, user: &User, head: HeadId) {
@@ -227,7 +226,7 @@ impl Rows {
         facts.unpurged.retain(|(mailbox, _)| !self.back.contains(mailbox));
         facts.kept.retain(|mailbox| !self.back.contains(mailbox));
         facts.attempts.retain(|(mailbox, _)| facts.fleet.home[mailbox.index()].as_head().is_some());
-        Gathered { facts, names: self.names }
+        Gathered { facts, names: self.names, elsewhere: self.elsewhere }
     }
 }
 

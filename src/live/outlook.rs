@@ -106,7 +106,10 @@ pub fn look(setting: Setting<'_>) -> Result<Outlook, SessionError> {
     let said = std::cell::RefCell::new(said);
     let roots = Roots::open(scenario, site, &|text| said.borrow_mut().push(text.to_owned()));
     let say = |text: &str| said.borrow_mut().push(text.to_owned());
-    let Gathered { facts, names } = facts::gather(scenario, &past, &listed, &roots, clock.now(), &say);
+    let Gathered { facts, names, elsewhere } = facts::gather(scenario, &past, &listed, &roots, clock.now(), &say);
+    for why in &elsewhere {
+        say(why);
+    }
     let plan = session::plan(scenario, &names, &say);
     let start = Start { session: 1, version: CORE_VERSION, plan, facts };
     let (readings, unsampled) = sample(setting);

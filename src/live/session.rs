@@ -25,6 +25,7 @@ use super::control::{Desk, Socket};
 use super::directory::{Directory, Lease};
 use super::facts::{self, Gathered};
 use super::front::FrontEnds;
+use super::journal::Journal as _;
 use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
 use super::maildir;
@@ -164,7 +165,7 @@ pub fn run(
     hold.unfence_free(&listed.users, say);
     let clock = session_clock?;
     refuse(scenario, &past, &listed, accepted)?;
-    let Gathered { facts, names } = facts::gather(scenario, &past, &listed, &roots, clock.now(), say);
+    let Gathered { facts, names, elsewhere } = facts::gather(scenario, &past, &listed, &roots, clock.now(), say);
     let plan = plan(scenario, &names, say);
     // Whatever may fail comes before the session is in the ledger.
     let doors = Doors::open(site, &status)?;
@@ -183,6 +184,9 @@ pub fn run(
     }
     let recorder = Recorder::new(ledger, clock, Arc::clone(&status)).with_log(setting.log.cloned());
     let recorder = Arc::new(recorder);
+    for why in &elsewhere {
+        recorder.trouble("the directory", why);
+    }
     let mover = Arc::new(Mover {
         heads: roots.heads,
         clusters: roots.clusters,
