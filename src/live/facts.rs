@@ -307,7 +307,7 @@ mod tests {
         past.known.as_mut().expect("known").told = 2;
         // The second one was flipped unseen; of the last three one was moved by somebody else, one stays, one is gone.
         let users = [user(scenario, 1, CLUSTER), user(scenario, 2, CLUSTER), user(scenario, 3, HEAD)];
-        let Gathered { facts, names } =
+        let Gathered { facts, names, .. } =
             Rows::new(scenario, &past, &Listed { users: users.to_vec(), unusable: Vec::new() }, NOW).finish(Vec::new());
         assert_eq!((names.len(), facts.fleet.len()), (5, 5));
         assert_eq!(facts.fleet.home, [HEAD, CLUSTER, CLUSTER, HEAD, HEAD]);
