@@ -225,6 +225,14 @@ pub(super) fn dates(forecast: &Forecast) -> Section {
         zone_name(&forecast.scenario),
     );
     blocks.push(Block::Line(Tone::Plain, legend));
+    let undone = |one: &&MilestoneForecast| {
+        one.milestone == Milestone::Decommissioned && one.latest.is_some_and(|latest| latest == When::Never)
+    };
+    if forecast.milestones.iter().any(|one| undone(&one)) {
+        let why = "decommissioned: never while mailboxes are left on the old storage, set aside for a person or excluded: \
+                   they are still served from it.";
+        blocks.push(Block::Line(Tone::Plain, why.into()));
+    }
     blocks.extend(rule(forecast));
     blocks.extend(widths(forecast));
     Section { title: "Dates".into(), blocks }
