@@ -43,7 +43,9 @@ impl Session {
             }
         }
         let mut lanes = lanes(now, start, &mailboxes, &counts, memory.lanes);
-        for &mailbox in plan.order.excluded.iter().filter(|id| id.index() < facts.fleet.len()) {
+        // A plan may name one twice.
+        let excluded: BTreeSet<MailboxId> = plan.order.excluded.iter().copied().collect();
+        for mailbox in excluded.into_iter().filter(|id| id.index() < facts.fleet.len()) {
             if let (Phase::Excluded, Some(head)) = (mailboxes.phase(mailbox), mailboxes.head(mailbox)) {
                 lanes[head.index()].excluded += 1;
             }

@@ -174,7 +174,7 @@ fn a_head_on_which_an_earlier_session_has_kept_old_copies_is_not_purged() {
 fn a_head_with_mailboxes_that_the_plan_leaves_there_cannot_be_given_away() {
     let mut plan = plain(1);
     plan.copy.purge_after = Some(Span::from_secs(60));
-    plan.order.excluded = vec![MailboxId(1)];
+    plan.order.excluded = vec![MailboxId(1), MailboxId(1)];
     let mut desk = Desk::with(plan, &[(0, 100), (0, 100)]);
     desk.sample(1, 10);
     let effect = desk.started_copies()[0];
