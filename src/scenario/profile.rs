@@ -47,21 +47,26 @@ pub(crate) fn hourly(hours: &[f64; 24], weekend: f64) -> Vec<f64> {
     through(hour_of_week)
 }
 
-/// Straight lines such that each hour of the week has its mean, of 168 from Monday 00:00 on.
+/// A straight line in each hour of the week such that it has its mean, of 168 from Monday 00:00 on. The lines are as steep as the
+/// hours around them ask for, and stay between their means (van Leer's limiter, 1977): beside a job that begins at two o'clock the
+/// hours are as they were measured. A single line through the week that keeps all means would swing there, down to nothing.
 pub(crate) fn weekly(means: &[f64]) -> Vec<f64> {
-    // A line through the means cuts peaks off: its mean over an hour is an eighth of each neighbour and three quarters of its
-    // own. Each round halves, at the least, what is left of the difference.
-    const ROUNDS: usize = 40;
-    let mut nodes = means.to_vec();
-    for _ in 0..ROUNDS {
-        let before = nodes.clone();
-        let around = |hour: usize| before[hour % HOURS];
-        for hour in 0..HOURS {
-            let mean = 0.125 * (around(hour + HOURS - 1) + around(hour + 1)) + 0.75 * around(hour);
-            nodes[hour] = (around(hour) + means[hour] - mean).max(0.0);
-        }
+    let weight = |at: usize| {
+        let hour = at / WEIGHTS_IN_HOUR;
+        let rise = rise(means[(hour + HOURS - 1) % HOURS], means[hour], means[(hour + 1) % HOURS]);
+        let along = ((at % WEIGHTS_IN_HOUR) as f64 + 0.5) / WEIGHTS_IN_HOUR as f64 - 0.5;
+        means[hour] + along * rise
+    };
+    normalised((0..WEIGHTS).map(weight).collect())
+}
+
+/// By how much an hour rises from its begin to its end, between the means of the hours before and after it.
+fn rise(before: f64, own: f64, after: f64) -> f64 {
+    let (from, to) = (own - before, after - own);
+    if from * to <= 0.0 {
+        return 0.0;
     }
-    through(|hour| nodes[hour % HOURS])
+    (0.5 * (from + to)).abs().min(2.0 * from.abs()).min(2.0 * to.abs()).copysign(from)
 }
 
 /// Straight lines between the middles of the hours of the week.
@@ -147,6 +152,31 @@ mod tests {
         for (hour, wanted) in hours.iter().enumerate() {
             let found = weights[hour * 12..(hour + 1) * 12].iter().sum::<f64>() / 12.0 * mean;
             assert!((found / wanted - 1.0).abs() < 1e-6, "hour {hour}: {found} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn beside_a_step_the_week_is_as_it_was_measured() {
+        // A job of one hour in the night that makes the load twenty times as high.
+        let hours: Vec<f64> = (0..HOURS).map(|hour| if hour % 24 == 2 { 20.0 } else { 1.0 }).collect();
+        let mean = hours.iter().sum::<f64>() / HOURS as f64;
+        for (at, weight) in weekly(&hours).iter().enumerate() {
+            let wanted = hours[at / 12];
+            assert!((weight * mean / wanted - 1.0).abs() < 1e-9, "{at}: {} of {wanted}", weight * mean);
+        }
+    }
+
+    #[test]
+    fn lines_follow_a_curve_and_stay_between_the_hours_around_them() {
+        let curve = |hour: f64| 1.0 + 0.5 * (std::f64::consts::TAU * (hour - 15.0) / 24.0).cos();
+        let hours: Vec<f64> = (0..HOURS).map(|hour| curve(hour as f64 + 0.5)).collect();
+        for (at, weight) in weekly(&hours).iter().enumerate() {
+            let wanted = curve((at as f64 + 0.5) / 12.0);
+            assert!((weight - wanted).abs() < 0.02, "{at}: {weight} of {wanted}");
+            let hour = at / 12;
+            let around = [(hour + 167) % HOURS, hour, (hour + 1) % HOURS].map(|hour| hours[hour]);
+            let [low, high] = [f64::min, f64::max].map(|of| around.iter().copied().reduce(of).unwrap());
+            assert!((low - 1e-9..=high + 1e-9).contains(weight), "{at}: {weight} between {low} and {high}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Means by the hour of the local week, and the noise around them.
 //!
-//! A sample `x` is taken as `m(t) e^(r - sigma^2/2)`: `m` runs along straight lines such that its mean over each hour of the week is
+//! A sample `x` is taken as `m(t) e^(r - sigma^2/2)`: `m` runs along a straight line within each hour of the week, whose mean is
 //! the measured one, `r` is normal with standard deviation `sigma` and correlation `e^(-lag/correlation)`. What is left out: trends
 //! and seasons, noise that changes with the hour, noise on two time scales.
 
@@ -298,6 +298,18 @@ mod tests {
         let (fit, spikes) = fitted(&local_s, &vec![5.0; local_s.len()]).unwrap();
         assert!(fit.noise.sigma < 1e-6 && spikes.is_empty());
         assert!(fit.profile.iter().all(|weight| (weight - 1.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_job_of_one_hour_makes_no_spikes_and_no_noise_beside_it() {
+        let (local_s, mut values) = made(8, 0.1, 3_600.0);
+        let at_two = |at: &i64| (at / 3_600).rem_euclid(24) == 2;
+        for (_, value) in local_s.iter().zip(&mut values).filter(|(at, _)| at_two(at)) {
+            *value *= 15.0;
+        }
+        let (fit, spikes) = fitted(&local_s, &values).unwrap();
+        assert!(spikes.is_empty(), "{} spikes", spikes.len());
+        assert!((fit.noise.sigma / 0.1 - 1.0).abs() < 0.15, "{}", fit.noise.sigma);
     }
 
     #[test]
