@@ -22,6 +22,9 @@ const LAGS: usize = 8;
 const SPIKE: f64 = 6.0;
 /// ... if the load is twice as high as expected, too.
 const SPIKE_TIMES: f64 = 2.0;
+/// Noise is taken to go no faster than this many correlation times in the interval of the samples: what is as good as independent
+/// from one to the next may be faster by far, and would have to be as much wilder for their spread.
+const FASTEST: f64 = 4.0;
 /// What a median absolute deviation of normal numbers is multiplied by to give their standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -166,16 +169,38 @@ fn noise(samples: &Samples<'_>, residuals: &[f64], weeks: f64) -> Result<NoiseLa
             samples.interval.times((slots / LAGS) as i64).days()
         )
     })?;
-    let correlation_s = lags * samples.interval.secs();
+    let interval_s = samples.interval.secs();
+    let correlation_s = interval_s / intervals_in_correlation(lags);
+    let sample_variance = mean_variance(interval_s, correlation_s);
     // The means have been taken from the same weeks, so that they follow the noise by a part of one week in all.
-    let sigma = (variance / (1.0 - hour_mean_variance(correlation_s) / weeks)).sqrt();
+    let followed = mean_variance(interval_s.max(3_600.0), correlation_s) / sample_variance / weeks;
+    let sigma = (variance / (1.0 - followed) / sample_variance).sqrt();
     Ok(NoiseLaw { sigma, correlation: Span::from_secs_f64(correlation_s) })
 }
 
-/// The variance of an hour's mean of noise with this correlation time, as a part of the noise's own.
-fn hour_mean_variance(correlation_s: f64) -> f64 {
-    let part = correlation_s / 3_600.0;
-    2.0 * part * part * (1.0 / part - 1.0 + (-1.0 / part).exp())
+/// The variance of the mean of so long a stretch of noise with this correlation time, as a part of the noise's own.
+fn mean_variance(stretch_s: f64, correlation_s: f64) -> f64 {
+    let length = stretch_s / correlation_s;
+    2.0 * (length + (-length).exp_m1()) / (length * length)
+}
+
+/// How many correlation times of the noise a sample's interval has, whose means are correlated by 1/e after `lags` of them: the
+/// means are so for longer than the noise itself is, and what goes faster than they are taken they do not tell.
+fn intervals_in_correlation(lags: f64) -> f64 {
+    // The correlation of the means of two intervals next to each other; it falls by e to the power of -`length` with each one more.
+    let next = |length: f64| (length.cosh() - 1.0) * (-length).exp() / (length + (-length).exp_m1());
+    let after =
+        |length: f64| if lags < 1.0 { next(length).powf(lags) } else { next(length) * (-(lags - 1.0) * length).exp() };
+    let (mut low, mut high) = (1e-6_f64, FASTEST);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if after(middle) > (-1.0_f64).exp() {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
 }
 
 /// The lag at which correlation falls to 1/e, along an exponential between the two lags around it; `None` beyond the last lag.
@@ -233,27 +258,37 @@ mod tests {
 
     const STEP_S: i64 = 300;
 
-    /// Weeks of samples of five minutes around a sine of the day, with noise of this spread and correlation time.
-    fn made(weeks: i64, sigma: f64, correlation_s: f64) -> (Vec<i64>, Vec<f64>) {
+    /// Weeks of samples, each the mean of its interval, around a sine of the day, with noise of this spread and correlation time.
+    fn made_every(step_s: i64, weeks: i64, sigma: f64, correlation_s: f64) -> (Vec<i64>, Vec<f64>) {
+        const PARTS: i64 = 60;
         let mut stream = Pcg64Dxsm::seed_from_u64(7);
         let mut normal = || -> f64 { StandardNormal.sample(&mut stream) };
-        let keep = (-(STEP_S as f64) / correlation_s).exp();
+        let keep = (-(step_s as f64) / PARTS as f64 / correlation_s).exp();
         let mut log = sigma * normal();
         // 1970-01-05 was a Monday.
-        let local_s: Vec<i64> = (0..weeks * 2_016).map(|step| 4 * DAY_S + step * STEP_S).collect();
-        let curve = |at: i64| 1_000.0 * (1.0 + 0.5 * (std::f64::consts::TAU * (at as f64 / 86_400.0 - 0.625)).cos());
-        let value = |at: &i64| {
-            let value = curve(*at) * (log - 0.5 * sigma * sigma).exp();
-            log = keep * log + sigma * (1.0 - keep * keep).sqrt() * normal();
-            value
+        let local_s: Vec<i64> = (0..weeks * WEEK_S / step_s).map(|step| 4 * DAY_S + step * step_s).collect();
+        let curve = |at: f64| 1_000.0 * (1.0 + 0.5 * (std::f64::consts::TAU * (at / 86_400.0 - 0.625)).cos());
+        let mut value = |at: &i64| {
+            let part = |part: i64| {
+                let value = curve((at + part * step_s / PARTS) as f64) * (log - 0.5 * sigma * sigma).exp();
+                log = keep * log + sigma * (1.0 - keep * keep).sqrt() * normal();
+                value
+            };
+            (0..PARTS).map(part).sum::<f64>() / PARTS as f64
         };
-        let values = local_s.iter().map(value).collect();
+        let values = local_s.iter().map(&mut value).collect();
         (local_s, values)
     }
 
+    /// The same every five minutes.
+    fn made(weeks: i64, sigma: f64, correlation_s: f64) -> (Vec<i64>, Vec<f64>) {
+        made_every(STEP_S, weeks, sigma, correlation_s)
+    }
+
     fn fitted(local_s: &[i64], values: &[f64]) -> Result<(HoursFit, Vec<High>), String> {
-        let grid: Vec<usize> = local_s.iter().map(|at| ((at - local_s[0]) / STEP_S) as usize).collect();
-        hours(&Samples { local_s, grid: &grid, values, interval: Span::from_secs(STEP_S) })
+        let step_s = local_s[1] - local_s[0];
+        let grid: Vec<usize> = local_s.iter().map(|at| ((at - local_s[0]) / step_s) as usize).collect();
+        hours(&Samples { local_s, grid: &grid, values, interval: Span::from_secs(step_s) })
     }
 
     #[test]
@@ -290,6 +325,30 @@ mod tests {
             .map(|(at, x)| fitted(at, x).unwrap().0.noise.sigma)
             .collect();
         assert!((found[0] / found[1] - 1.0).abs() < 0.03, "{found:?}");
+    }
+
+    #[test]
+    fn hourly_samples_tell_the_noise_within_their_hours() {
+        for (sigma, correlation_s) in [(0.3, 1_800.0), (0.2, 10_800.0)] {
+            let (local_s, values) = made_every(3_600, 60, sigma, correlation_s);
+            let noise = fitted(&local_s, &values).unwrap().0.noise;
+            assert!((noise.sigma / sigma - 1.0).abs() < 0.05, "sigma {} of {sigma}", noise.sigma);
+            let found = noise.correlation.secs();
+            assert!((found / correlation_s - 1.0).abs() < 0.2, "correlation {found} of {correlation_s}");
+        }
+    }
+
+    #[test]
+    fn independent_samples_keep_their_spread_with_few_weeks_too() {
+        let mut stream = Pcg64Dxsm::seed_from_u64(11);
+        let mut value = || -> f64 { (0.3 * Distribution::<f64>::sample(&StandardNormal, &mut stream)).exp() };
+        for weeks in [3, 40] {
+            let local_s: Vec<i64> = (0..weeks * 168).map(|hour| 4 * DAY_S + hour * 3_600).collect();
+            let values: Vec<f64> = local_s.iter().map(|_| value()).collect();
+            let noise = fitted(&local_s, &values).unwrap().0.noise;
+            let of_samples = noise.sigma * mean_variance(3_600.0, noise.correlation.secs()).sqrt();
+            assert!((of_samples / 0.3 - 1.0).abs() < 0.06, "{weeks} weeks: {of_samples}");
+        }
     }
 
     #[test]
