@@ -36,6 +36,7 @@ pub(crate) fn model(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Mode
     let clusters = clusters.collect();
     let load = load(file, frame, &heads, reader);
     let backups = frame.occasions.backups(file, &heads, reader);
+    frame.occasions.warn_of_missed(file, frame.as_of, load.step, reader);
     reader.section();
     let operator_after = file.get("operator").map_or(Span::ZERO, |operator| reader.span(operator, "answers_after"));
     let resolves = file.get("operator").and_then(|operator| operator.get("resolves_after"));
@@ -162,7 +163,14 @@ fn points(list: &Item, reader: &mut Reader<'_>) -> LatencyCurve {
     if points.windows(2).any(|pair| pair[1].response_ms < pair[0].response_ms) {
         reader.warning(list, "the response falls while utilisation rises");
     }
-    LatencyCurve::Points(points)
+    let curve = LatencyCurve::Points(points);
+    // The last line goes on up to there.
+    let (last, response) = (curve.saturation(), curve.response_s(curve.saturation()));
+    if response <= 0.0 && !list.list().is_empty() {
+        let (last, response) = (last * 100.0, response * 1e3);
+        reader.problem(list, format!("the last line comes to {response:.1} ms at {last:.0} %: it must stay above 0"));
+    }
+    curve
 }
 
 fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population {
@@ -190,7 +198,11 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         (None, Some(size)) => size_law(size, reader),
         (None, None) => empty_population().size,
     };
-    let message = item.get("message").filter(|_| known.is_none_or(|known| !known.has(Field::Messages)));
+    let (message_mean, message_sigma) = match (known.and_then(|known| known.message_mean), item.get("message")) {
+        (Some(mean), _) => (mean, 0.0),
+        (None, Some(message)) => (reader.bytes(message, "mean"), reader.number(message, "sigma")),
+        (None, None) => (empty_population().message_mean, 0.0),
+    };
     needed(item, "message", Field::Messages, known, reader);
     reader.section();
     Population {
@@ -199,10 +211,10 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         split,
         moved,
         size,
-        message_mean: message.map_or(empty_population().message_mean, |message| reader.bytes(message, "mean")),
-        message_sigma: message.map_or(0.0, |message| reader.number(message, "sigma")),
+        message_mean,
+        message_sigma,
         activity: OpRate::per_second(activity),
-        activity_factors: Vec::new(),
+        measured_activity: None,
         activity_sigma,
         activity_size_correlation,
         new_accounts_per_day: reader.number(item, "new_accounts"),
@@ -256,7 +268,7 @@ pub(super) fn empty_population() -> Population {
         message_mean: crate::units::Bytes::new(1),
         message_sigma: 0.0,
         activity: OpRate::default(),
-        activity_factors: Vec::new(),
+        measured_activity: None,
         activity_sigma: 0.0,
         activity_size_correlation: 0.0,
         new_accounts_per_day: 0.0,
@@ -311,8 +323,7 @@ fn size_law(item: &Item, reader: &mut Reader<'_>) -> SizeLaw {
 fn population_at_level(file: &Item, frame: &Frame, load: &Load, reader: &mut Reader<'_>) -> Population {
     let mut population = population(file, frame, reader);
     if let (Some(summary), Some(measured)) = (&frame.load, &load.measured) {
-        let facts = frame.inventory.as_deref().and_then(Inventory::activity_by_head);
-        summary.set_level(measured, &mut population, facts.as_deref());
+        summary.set_level(measured, &mut population);
     }
     population
 }
@@ -396,7 +407,8 @@ fn faults(file: &Item, reader: &mut Reader<'_>) -> Faults {
 pub(crate) fn peak_utilisation(model: &Model, head: usize, left: Share) -> f64 {
     let population = &model.population;
     let mailboxes = f64::from(population.mailboxes) * population.split.get(head).map_or(0.0, |split| split.fraction());
-    let each = population.activity.ops_per_second() * population.activity_factors.get(head).unwrap_or(&1.0);
+    let measured = population.measured_activity.as_ref().and_then(|measured| measured.of_mailbox.get(head).copied());
+    let each = measured.unwrap_or(population.activity.ops_per_second());
     let load = mailboxes * left.fraction() * each * super::profile::peak(&model.load, head);
     load / model.heads[head].capacity.ops_per_second()
 }

@@ -1,7 +1,7 @@
 //! Response time over utilisation.
 //!
 //! The knee form is `R = b + a u + s / (1 - u/c)`; presets are published SPECsfs2008 NFS results (spec.org): their points,
-//! or a fit of this form with an rms error of 2.2 to 4.8 %. What a curve leaves out: caches that empty, reads against
+//! or a fit of this form with an rms error of 2.3 to 4.9 %. What a curve leaves out: caches that empty, reads against
 //! writes, and anything that depends on history.
 
 /// A point of a measured curve.

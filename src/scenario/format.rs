@@ -289,7 +289,7 @@ static COST: Table = Table {
         or("change", growth().kind(), Need::Text("0 % / day"), "Part of a mailbox that changes while it is copied."),
         or("lock", span().to(86_400.0).kind(), Need::Text("0 s"), "How long a switch locks a user out at the least."),
         or("lock_per_thousand", span().to(86_400.0).kind(), Need::Text("0 s"), "And for each thousand messages."),
-        or("switch", span().to(86_400.0).kind(), Need::Text("0 s"), "The whole switch around the lock."),
+        or("switch", span().to(86_400.0).kind(), Need::Text("0 s"), "The switch around the lock, which comes on top."),
         or("audit", span().to(86_400.0).kind(), Need::Text("0 s"), "Looking whether a head is truly empty."),
         may("slow_above", count(1.0, 4e9).kind(), "Messages from which a folder is slow."),
         or("slow_extra", share().to(1_000.0).kind(), Need::Text("0 %"), "Extra time of each message above it."),

@@ -70,6 +70,8 @@ pub(crate) struct Inventory {
     pub(crate) summary: InventorySummary,
     /// The law of sizes that is nearest to them.
     pub(crate) size: SizeLaw,
+    /// Mean size over all messages, where the file says how many there are.
+    pub(crate) message_mean: Option<Bytes>,
     /// What users ask for, mean over mailboxes, where the file says.
     pub(crate) activity: Option<OpRate>,
     pub(crate) groups: u32,
@@ -187,22 +189,6 @@ impl Inventory {
             Share::from_ppm((ppm as u32).max(u32::from(head.moved > 0)))
         };
         self.has(Field::MovedTo).then(|| self.summary.heads.iter().map(share).collect())
-    }
-
-    /// What users ask for by head, those who have moved included and left out, in operations a second; `None` where the file
-    /// does not say.
-    pub(crate) fn activity_by_head(&self) -> Option<Vec<(f64, f64)>> {
-        self.activity.filter(|mean| mean.ops_per_second() > 0.0)?;
-        let mut sums = vec![(0.0, 0.0); self.summary.heads.len()];
-        for (row, (origin, activity)) in self.fleet.origin.iter().zip(&self.fleet.activity_micro_op_s).enumerate() {
-            let ops = f64::from(*activity) * 1e-6;
-            let (all, left) = &mut sums[origin.index()];
-            *all += ops;
-            if self.fleet.home.get(row).is_none_or(|home| home.as_head().is_some()) {
-                *left += ops;
-            }
-        }
-        Some(sums)
     }
 
     /// The name that is nearest to another one, if one is near.

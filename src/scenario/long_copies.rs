@@ -9,17 +9,30 @@ use crate::units::{Bytes, Span};
 /// Warns where the largest mailbox would be one. In how many replications it is drawn at all is not asked.
 pub(super) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let Some(item) = file.get("plan").and_then(|plan| plan.get("move")) else { return };
-    let largest = largest(&scenario.model.population);
-    let (takes, holds) = takes(scenario, largest);
+    let (largest, (takes, holds)) = longest(scenario);
     if takes > LONGEST_COPY {
         reader.warning(
             item.get(holds).unwrap_or(item),
             format!(
-                "a mailbox of the largest size, {largest}, takes {takes} on idle stores; a forecast takes that for {LONGEST_COPY}, \
+                "a mailbox of {largest} takes {takes} on idle stores; a forecast takes that for {LONGEST_COPY}, \
                  so that its dates may be too early"
             ),
         );
     }
+}
+
+/// The mailbox whose copy takes longest: of those that are known, or the largest that may be drawn.
+fn longest(scenario: &Scenario) -> (Bytes, (Span, &'static str)) {
+    let population = &scenario.model.population;
+    let drawn = |size: Bytes| size.get() as f64 / population.message_mean.get().max(1) as f64;
+    let of = |size: Bytes, messages: f64| (size, takes(scenario, size, messages));
+    let known = scenario.facts.as_ref().map(|facts| &facts.fleet);
+    let rows = known.into_iter().flat_map(|fleet| fleet.bytes.iter().zip(&fleet.messages));
+    let longest = rows.map(|(size, messages)| of(*size, f64::from(*messages))).max_by_key(|(_, (takes, _))| *takes);
+    longest.unwrap_or_else(|| {
+        let size = largest(population);
+        of(size, drawn(size))
+    })
 }
 
 /// The largest mailbox that may be drawn, or that an inventory has.
@@ -29,11 +42,9 @@ fn largest(population: &Population) -> Bytes {
     if are_alike { law.median.min(law.max) } else { law.max }
 }
 
-/// How long the copy of a mailbox of a mean number of messages takes by itself, as the simulator has it, and which key of the
-/// plan holds it.
-fn takes(scenario: &Scenario, size: Bytes) -> (Span, &'static str) {
+/// How long the copy of such a mailbox takes by itself, as the simulator has it, and which key of the plan holds it.
+fn takes(scenario: &Scenario, size: Bytes, messages: f64) -> (Span, &'static str) {
     let (model, copy) = (&scenario.model, &scenario.plan.copy);
-    let messages = size.get() as f64 / model.population.message_mean.get().max(1) as f64;
     let by_bytes = size.get() as f64 / copy.stream.bytes_per_second().max(1) as f64;
     let by_messages =
         if copy.messages_per_ks == u32::MAX { 0.0 } else { messages * 1e3 / f64::from(copy.messages_per_ks) };

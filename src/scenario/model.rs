@@ -167,9 +167,8 @@ pub struct Population {
     pub message_sigma: f64,
     /// Operations a second that a mailbox's user asks for, mean over mailboxes and over a week.
     pub activity: OpRate,
-    /// By head, what the activity of its mailboxes is multiplied by, so that together they ask for what was measured; empty
-    /// where nothing was.
-    pub activity_factors: Vec<f64>,
+    /// What they ask for together, where that was measured: what is drawn for each is multiplied accordingly.
+    pub measured_activity: Option<MeasuredActivity>,
     /// Standard deviation of the logarithm of activity over mailboxes; the mean stays.
     pub activity_sigma: f64,
     /// Correlation of log activity with log size, -1 to 1.
@@ -184,6 +183,19 @@ pub struct Population {
     pub deletions_per_day: f64,
     /// Number of groups that mailboxes belong to, uniformly; zero for none.
     pub groups: u32,
+}
+
+/// What users ask for together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredActivity {
+    /// Operations a second by head, mean over a week.
+    pub by_head: Vec<f64>,
+    /// Whether only their sum was measured: by head they are shared by the number of mailboxes.
+    pub is_sum: bool,
+    /// Whether mailboxes that have moved since asked for a part of it.
+    pub with_moved: bool,
+    /// Operations a second of a mailbox in the mean, by head.
+    pub of_mailbox: Vec<f64>,
 }
 
 /// The law of mailbox sizes.
@@ -273,7 +285,7 @@ pub struct Cost {
     pub lock: Span,
     /// ... and for each thousand messages whose names are compared.
     pub lock_per_thousand: Span,
-    /// The whole switch around the lock: kick, drain, verify, flip.
+    /// The switch around the lock, which comes on top: kick, drain, verify, flip.
     pub switch: Span,
     /// Looking whether a head is truly empty.
     pub audit: Span,

@@ -7,7 +7,7 @@ use super::frame_plan::{applies_to, stretches};
 use super::item::Item;
 use super::model::HeadModel;
 use super::reader::Reader;
-use crate::units::{OpRate, Time};
+use crate::units::{OpRate, Span, Time};
 
 /// A time in which users ask for more or less than on other days.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,6 +101,33 @@ impl Occasions {
         }
         found.sort_by_key(|holiday| holiday.from);
         found
+    }
+
+    /// Warns of times at which no step of the load begins: the simulation does not see them.
+    pub(crate) fn warn_of_missed(&self, file: &Item, start: Time, step: Span, reader: &mut Reader<'_>) {
+        let holidays = list(file.get("load"), "holiday").iter().zip(&self.holidays);
+        let backups = list(Some(file), "backup").iter().zip(self.backups.iter().map(|(stretches, _)| stretches));
+        let every = step.micros().max(1);
+        let is_missed = |(from, until): &&Stretch| {
+            let steps = from.since(start).micros().max(0).div_euclid(every);
+            let next = start + Span::from_micros(steps * every);
+            let next = if next < *from { next + step } else { next };
+            *until > start && next >= *until
+        };
+        for (item, stretches) in holidays.chain(backups) {
+            let missed = stretches.iter().filter(is_missed).count();
+            if missed > 0 {
+                reader.section();
+                reader.warning(
+                    item.get("when").unwrap_or(item),
+                    format!(
+                        "lies between two steps of the load, which are {step} apart from the start on (load.step), {missed} \
+                         of {} times, and is left out there",
+                        stretches.len()
+                    ),
+                );
+            }
+        }
     }
 
     /// The backups, with what they ask of each head.

@@ -258,13 +258,15 @@ impl Station {
     /// Where the response is clamped the copies share what is left over.
     #[inline]
     fn leave_over(&mut self, movers: &mut [Mover]) {
-        let mut load: f64 = movers.iter().map(|mover| mover.load * mover.speed).sum();
+        let load: f64 = movers.iter().map(|mover| mover.load * mover.speed).sum();
         let room = self.room();
         if load > room {
             for mover in movers.iter_mut() {
                 mover.speed *= room / load;
             }
-            load = room;
+            // Exactly, so that its time counts as saturated: a product of the capacity and its inverse may lie a bit below 1.
+            self.utilisation = self.saturation;
+            return;
         }
         self.utilisation = (self.fixed + load) * self.share;
     }
@@ -316,6 +318,16 @@ mod tests {
                 let found = slow(&mut Station::new(fine.clone(), 9_000.0), ceiling);
                 assert!((found - free.min(ceiling)).abs() < 1e-5, "{found} of {free} under {ceiling}");
             }
+        }
+    }
+
+    #[test]
+    fn a_full_head_is_saturated_whatever_its_capacity_is() {
+        for capacity in (1..100).map(|hundreds| f64::from(hundreds) * 100.0) {
+            let points = [(0.5, 1.0), (1.0, 10.0)];
+            let points = points.map(|(utilisation, response_ms)| CurvePoint { utilisation, response_ms });
+            let mut station = Station::new(LatencyCurve::Points(points.to_vec()), capacity);
+            assert_eq!(solve(&mut station, 7.0, &mut [mover(1e6, 1e4)]), station.saturation, "{capacity}");
         }
     }
 

@@ -76,14 +76,22 @@ pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet, pattern
     scale_activity(population, fleet);
 }
 
-/// Lets the mailboxes of each head together ask for what was measured there, wherever they live now.
+/// Lets the mailboxes of each head together ask for what was measured there: what is drawn tells how they share it.
 fn scale_activity(population: &Population, fleet: &mut Fleet) {
-    if population.activity_factors.is_empty() {
-        return;
+    let Some(measured) = &population.measured_activity else { return };
+    let mut asked = vec![0_u64; measured.by_head.len()];
+    for ((activity, origin), home) in fleet.activity_micro_op_s.iter().zip(&fleet.origin).zip(&fleet.home) {
+        if measured.with_moved || home.as_head().is_some() {
+            asked[origin.index()] += u64::from(*activity);
+        }
     }
+    let factor = |wanted: f64, asked: u64| if asked > 0 { wanted * 1e6 / asked as f64 } else { 1.0 };
+    let of_all = factor(measured.by_head.iter().sum(), asked.iter().sum());
+    let by_head = measured.by_head.iter().zip(&asked);
+    let factors: Vec<f64> =
+        by_head.map(|(wanted, asked)| if measured.is_sum { of_all } else { factor(*wanted, *asked) }).collect();
     for (activity, origin) in fleet.activity_micro_op_s.iter_mut().zip(&fleet.origin) {
-        let factor = population.activity_factors.get(origin.index()).copied().unwrap_or(1.0);
-        *activity = nearest(f64::from(*activity) * factor);
+        *activity = nearest(f64::from(*activity) * factors[origin.index()]);
     }
 }
 
@@ -106,6 +114,8 @@ fn recall(population: &Population, known: &Fleet, draws: Draws, fleet: &mut Flee
     fleet.messages.resize(rows, 0);
     fleet.activity_micro_op_s.resize(rows, 0);
     let law = MailboxDraw::new(population, draws);
+    let scores =
+        if draws_activity && law.along != 0.0 { Scores::of_sizes(&known.bytes, law.along) } else { Scores::NONE };
     let columns = fleet.messages.iter_mut().zip(&mut fleet.activity_micro_op_s).zip(&fleet.bytes);
     for (row, ((messages, activity), bytes)) in (0..rows as u64).zip(columns) {
         let size = bytes.get() as f64;
@@ -113,9 +123,42 @@ fn recall(population: &Population, known: &Fleet, draws: Draws, fleet: &mut Flee
             *messages = law.messages(row, size);
         }
         if draws_activity {
-            let size_z = if law.sigma > 0.0 { (ln(size.max(1.0)) - law.median_log) / law.sigma } else { 0.0 };
-            *activity = law.activity(row, size_z.clamp(-4.0, 4.0));
+            *activity = law.activity_of(row, scores.of(size), scores.factor);
         }
+    }
+}
+
+/// Where sizes that are known lie among each other, for what is correlated with them.
+struct Scores {
+    /// Mean of the logarithms of sizes, and what one standard deviation of them is divided by.
+    middle: f64,
+    per_log: f64,
+    /// Keeps the mean of what is correlated, whatever the law of the sizes is.
+    factor: f64,
+}
+
+impl Scores {
+    /// Nothing is correlated with sizes.
+    const NONE: Self = Self { middle: 0.0, per_log: 0.0, factor: 1.0 };
+
+    /// For what goes along with them by `along` for each standard deviation.
+    fn of_sizes(sizes: &[Bytes], along: f64) -> Self {
+        let count = sizes.len().max(1) as f64;
+        let log = |size: &Bytes| ln((size.get() as f64).max(1.0));
+        let middle = sizes.iter().map(log).sum::<f64>() / count;
+        let variance = sizes.iter().map(|size| (log(size) - middle).powi(2)).sum::<f64>() / count;
+        let per_log = if variance > 1e-12 { variance.sqrt().recip() } else { 0.0 };
+        let mut scores = Self { middle, per_log, factor: 1.0 };
+        let goes_along = |size: &Bytes| exp(along * scores.of(size.get() as f64));
+        let mean = sizes.iter().map(goes_along).sum::<f64>() / count;
+        // What a law of two normal numbers expects of the part that goes along.
+        scores.factor = exp(0.5 * along * along) / mean;
+        scores
+    }
+
+    /// The place of a size, in standard deviations; none lies more than four of them from the middle.
+    fn of(&self, size: f64) -> f64 {
+        ((ln(size.max(1.0)) - self.middle) * self.per_log).clamp(-4.0, 4.0)
     }
 }
 
@@ -236,13 +279,14 @@ impl MailboxDraw {
             return (self.lognormal_size(z), z);
         };
         let p = probability(bits);
+        // The place among all, whichever law its size has: that of the body's law alone is no standard normal number.
+        let place = self.tables.normal(bits);
         if p < tail.body {
-            let z = self.tables.normal_quantile(p / tail.body);
-            return (self.lognormal_size(z), z);
+            return (self.lognormal_size(self.tables.normal_quantile(p / tail.body)), place);
         }
         let above = (1.0 - p) / (1.0 - tail.body);
         let size = self.tables.exp(tail.from_log + tail.power * ln(above));
-        (size.min(self.max), self.tables.normal(bits))
+        (size.min(self.max), place)
     }
 
     #[inline]
@@ -266,11 +310,17 @@ impl MailboxDraw {
 
     #[inline]
     fn activity(&self, row: u64, size_z: f64) -> u32 {
+        self.activity_of(row, size_z, 1.0)
+    }
+
+    /// The same, `factor` times as much.
+    #[inline]
+    fn activity_of(&self, row: u64, size_z: f64, factor: f64) -> u32 {
         if self.activity_log == 0.0 {
             return self.activity_of_all;
         }
         let own = if self.across > 0.0 { self.tables.normal(self.activities.bits(row)) } else { 0.0 };
-        nearest(self.activity * self.tables.exp(self.along * size_z + self.across * own + self.activity_log))
+        nearest(factor * self.activity * self.tables.exp(self.along * size_z + self.across * own + self.activity_log))
     }
 }
 

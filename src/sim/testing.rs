@@ -157,7 +157,7 @@ fn model(mailboxes: u32) -> Model {
             message_mean: Bytes::new(75_000),
             message_sigma: 0.0,
             activity: OpRate::per_second(0.0),
-            activity_factors: Vec::new(),
+            measured_activity: None,
             activity_sigma: 0.0,
             activity_size_correlation: 0.0,
             new_accounts_per_day: 0.0,

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draw::Draws;
 use super::testing::{AS_OF, quiet, scenario};
 use super::*;
-use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
-use crate::migration::message::{Binding, Command, Event, Limit};
+use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::migration::message::{Binding, Command, Event, Facts, Limit};
 use crate::migration::plan::{Law, Level, Within};
 use crate::scenario::model::{Brownouts, Failover, Hazard, Lognormal, ParetoTail};
 use crate::units::{Bytes, Latency, OpRate, Ops, Rate};
@@ -345,6 +345,32 @@ fn a_population_has_the_stated_means() {
         let members = fleet.group.iter().filter(|of| **of == group).count();
         (19_000..21_000).contains(&members)
     }));
+}
+
+#[test]
+fn activity_has_the_stated_mean_whatever_law_the_sizes_have() {
+    let (plan, mut model) = quiet(200_000);
+    model.population.activity = OpRate::per_second(0.03);
+    model.population.activity_sigma = 1.0;
+    model.population.activity_size_correlation = 0.8;
+    let mean = |scenario: &Scenario| {
+        let fleet = fleet_of(scenario, run(0));
+        fleet.activity_micro_op_s.iter().map(|activity| f64::from(*activity)).sum::<f64>() / fleet.len() as f64
+    };
+    let with = |facts: Option<Vec<Bytes>>, tail: Option<ParetoTail>| {
+        let mut scenario = scenario(plan.clone(), model.clone());
+        Arc::make_mut(&mut scenario.model).population.size.tail = tail;
+        scenario.facts = facts.map(|bytes| {
+            let origin = vec![HeadId(0); bytes.len()];
+            Arc::new(Facts { fleet: Arc::new(Fleet { bytes, origin, ..Fleet::default() }), ..Facts::default() })
+        });
+        mean(&scenario)
+    };
+    let tail = ParetoTail { share: Share::from_ppm(50_000), from: Bytes::new(1_000_000_000), alpha: 2.0 };
+    let two_kinds = (0..200_000).map(|row| Bytes::new(if row % 20 == 0 { 1_000_000_000 } else { 1_000_000 })).collect();
+    let alike = vec![Bytes::new(35_000_000); 200_000];
+    let found = [with(None, Some(tail)), with(Some(two_kinds), None), with(Some(alike), None)];
+    assert!(found.iter().all(|mean| (mean / 30_000.0 - 1.0).abs() < 0.02), "{found:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod calendar;
 mod ending;
 mod failures;
+mod intake;
 mod moves;
 mod person;
 mod recorded;
@@ -35,6 +36,7 @@ use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, F
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Span, Time};
 use calendar::Agenda;
+use intake::Intake;
 use person::Resolved;
 pub(crate) use stores::Place;
 use stores::{ClusterSide, HeadState};
@@ -102,13 +104,7 @@ pub struct World<'s, O = Drawn> {
     growth_of_step: f64,
     /// How large a mailbox was a grace before now, as a share of what it is now.
     before_grace: f64,
-    intake: Option<ClusterId>,
-    intake_accounts_s: f64,
-    /// New accounts that wait for a cluster to be in service.
-    intake_waiting: f64,
-    intake_rest: f64,
-    /// The same of new accounts and of their messages, where inodes count.
-    intake_rests: (f64, f64),
+    intake: Intake,
     reached: Vec<Option<Time>>,
     moved: u64,
     faults: u64,
@@ -227,11 +223,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             growth: 1.0,
             growth_of_step: scenario.model.population.growth_per_day * scenario.model.load.step.days(),
             before_grace: moves::before_grace(scenario),
-            intake: None,
-            intake_accounts_s: 0.0,
-            intake_waiting: 0.0,
-            intake_rest: 0.0,
-            intake_rests: (0.0, 0.0),
+            intake: Intake::default(),
             reached: reached_before(scenario),
             moved: 0,
             faults: 0,
@@ -273,6 +265,12 @@ impl<'s, O: Outcomes> World<'s, O> {
             activity_micro_op_s[home] += u64::from(*activity);
             bytes[home] += *size;
         }
+        let population = &self.scenario.model.population;
+        // Where all was measured together, a new user is as active as the others turn out to be.
+        self.intake.activity = match population.measured_activity {
+            Some(_) => activity_micro_op_s.iter().sum::<u64>() as f64 / self.fleet.len().max(1) as f64,
+            None => population.activity.ops_per_second() * 1e6,
+        };
         for (place, head) in self.heads.iter_mut().enumerate() {
             let here = Home::head(HeadId(place as u8));
             head.mailboxes = fleet::count(&self.fleet.home, |home| *home == here);
@@ -304,7 +302,7 @@ impl<'s, O: Outcomes> World<'s, O> {
     #[inline(never)]
     fn perform_rarely(&mut self, command: &Command) {
         match *command {
-            Command::SetIntake { cluster, .. } => self.intake = Some(cluster),
+            Command::SetIntake { cluster, .. } => self.intake.cluster = Some(cluster),
             Command::SetAside { mailbox, .. } => _ = self.too_large.insert(mailbox),
             Command::Audit { head, .. } if self.outcomes.recording().is_some() => self.audit_as_recorded(head),
             Command::Audit { head, .. } => self.enter(self.now + self.scenario.model.cost.audit, Agenda::Audit(head)),

@@ -116,6 +116,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "{ preset = \"specsfs2008-fas3140\" }",
         "{ points = [[\"80 %\", \"4 ms\"], [\"10 %\", \"1 ms\"]] }",
     ),
+    (
+        "points that fall to nothing",
+        "{ preset = \"specsfs2008-fas3140\" }",
+        "{ points = [[\"10 %\", \"5 ms\"], [\"20 %\", \"1 ms\"]] }",
+    ),
     ("a range the wrong way round", "low = \"14 op\", mid = \"18 op\"", "low = \"19 op\", mid = \"18 op\""),
     ("half a range", "{ low = \"14 op\", mid = \"18 op\", high = \"22 op\" }", "{ low = \"14 op\" }"),
     ("a range of mixed units", "low = \"14 op\", mid = \"18 op\"", "low = \"14 op\", mid = \"18 MB\""),

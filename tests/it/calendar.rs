@@ -77,6 +77,19 @@ fn a_backup_loads_its_head_at_its_time_and_slows_the_migration() {
 }
 
 #[test]
+fn a_backup_between_two_steps_of_the_load_is_warned_of() {
+    let backup = "[[backup]]\nname = \"nightly\"\nwhen = \"daily 22:10-22:50\"\nload = \"60 %\"";
+    let told = |step: &str| {
+        let source = good(backup, &[step]);
+        let warnings = source.warnings().iter().map(|problem| format!("{}: {}", problem.key, problem.message));
+        warnings.filter(|warning| warning.contains("between two steps")).collect::<Vec<_>>()
+    };
+    assert_eq!(told("load.step=5 min"), [""; 0]);
+    let hourly = told("load.step=1 h");
+    assert!(hourly.len() == 1 && hourly[0].starts_with("when: lies between two steps of the load"), "{hourly:?}");
+}
+
+#[test]
 fn late_hardware_is_drawn_and_a_cluster_opens_when_it_has_come() {
     let late =
         ["cluster.nas-1.in_service=2027-01-13T09:00:00", "cluster.nas-1.delay={ low = \"0 days\", high = \"6 days\" }"];

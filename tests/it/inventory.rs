@@ -79,6 +79,7 @@ fn what_the_file_says_is_so() {
     let population = &scenario.model.population;
     assert_eq!((population.mailboxes, population.bytes), (4, Some(Bytes::new(6_000_000))));
     assert!((population.activity.ops_per_second() - 0.218_75).abs() < 1e-9);
+    assert_eq!(population.message_mean, Bytes::new(100_000), "60 messages in all");
 }
 
 #[test]

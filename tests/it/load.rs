@@ -129,6 +129,19 @@ fn the_level_is_the_populations_or_what_was_measured() {
 }
 
 #[test]
+fn those_who_are_left_ask_for_what_was_measured_in_whatever_order_the_others_have_moved() {
+    let stage = Stage::new(good().as_bytes());
+    for order in ["inventory", "busiest", "idlest", "smallest"] {
+        let order = format!("plan.order.within={order}");
+        let source = stage.read("fit = \"hours\"\nlevel = \"measured\"", &["population.moved.head-1=40 %", &order]);
+        let fleet = sim::fleet(source.expect("a scenario").middle(), RunId { seed: 1, replication: 0 });
+        let left = fleet.home.iter().zip(&fleet.activity_micro_op_s).filter(|(home, _)| home.as_head().is_some());
+        let left: f64 = left.map(|(_, activity)| f64::from(*activity) * 1e-6).sum();
+        assert!((left / 150.0 - 1.0).abs() < 1e-3, "{order}: {left}");
+    }
+}
+
+#[test]
 fn one_column_for_all_heads_is_shared_by_their_mailboxes() {
     let stage = Stage::new(samples(3, "time,load (op/s)", |hour| load(hour).to_string()).as_bytes());
     let two = fs::read_to_string(Path::new(ROOT).join("scenarios/measured-load.toml")).expect("the example");

@@ -166,11 +166,20 @@ fn a_mailbox_whose_copy_takes_longer_than_a_forecast_follows_is_warned_of() {
         let warnings = source.warnings().iter().map(|problem| (problem.key.clone(), problem.message.clone()));
         warnings.filter(|(_, message)| message.contains("a forecast takes that for 50.9 days")).collect::<Vec<_>>()
     };
+    // Of the two the smaller one has more messages than the plan's pace copies in that time.
+    let counted = folder.path().join("counted.toml");
+    let text = fs::read_to_string(&known).unwrap().replace("mailboxes.csv", "counted.csv");
+    fs::write(&counted, text).unwrap();
+    fs::write(
+        folder.path().join("counted.csv"),
+        "mailbox,head,bytes,messages\na@x,head-1,5 GB,9\nb@x,head-1,5 MB,500000\n",
+    )
+    .unwrap();
     // 20 GB at the most; one of 35 MB where all are alike, and in the inventory.
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 11] = [
         (&drawn, &[], None),
         (&drawn, &["plan.move.stream=4.6 kB/s"], None),
-        (&drawn, &["plan.move.stream=4.5 kB/s"], Some(("stream", "size, 20.0 GB, takes 51.4 days"))),
+        (&drawn, &["plan.move.stream=4.5 kB/s"], Some(("stream", "a mailbox of 20.0 GB takes 51.4 days"))),
         (&drawn, &["plan.move.stream=4.6 kB/s", "cost.change=1 % / day"], Some(("stream", "takes 75.6 days"))),
         (&drawn, &["plan.move.messages=0.1 / s"], None),
         (
@@ -180,7 +189,9 @@ fn a_mailbox_whose_copy_takes_longer_than_a_forecast_follows_is_warned_of() {
         ),
         (&drawn, &["plan.move.stream=4 kB/s", "population.size.sigma=0.0"], None),
         (&known, &["plan.move.stream=8 B/s"], None),
-        (&known, &["plan.move.stream=7 B/s"], Some(("stream", "size, 35.0 MB, takes 57.9 days"))),
+        (&known, &["plan.move.stream=7 B/s"], Some(("stream", "a mailbox of 35.0 MB takes 57.9 days"))),
+        (&counted, &["plan.move.messages=0.2 / s"], None),
+        (&counted, &["plan.move.messages=0.1 / s"], Some(("messages", "a mailbox of 5.0 MB takes 57.9 days"))),
     ];
     for (path, settings, expected) in cases {
         let told = told(path, settings);

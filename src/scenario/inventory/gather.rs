@@ -223,8 +223,11 @@ fn finish(
         missing: Field::ALL.into_iter().filter(|field| columns.of(*field).is_none()).map(Field::name).collect(),
         unread: columns.unread.clone(),
     };
+    let messages: u64 = fleet.messages.iter().map(|messages| u64::from(*messages)).sum();
+    let message_mean = |_| Bytes::new((summary.bytes.get() / messages.max(1)).max(1));
     Some(Inventory {
         size: law(&fleet.bytes),
+        message_mean: columns.of(Field::Messages).map(message_mean),
         activity: columns.of(Field::Activity).map(|_| OpRate::per_second(mean)),
         groups: groups(&fleet.group),
         moved,
@@ -249,7 +252,7 @@ fn by_head(fleet: &Fleet, heads: usize) -> Vec<InventoryHead> {
     list
 }
 
-/// The lognormal law that sizes are nearest to: for what is correlated with size.
+/// The lognormal law that sizes are nearest to: for what asks about all of them together.
 fn law(sizes: &[Bytes]) -> SizeLaw {
     let max = sizes.iter().copied().max().unwrap_or_default().max(Bytes::new(1));
     let logs = sizes.iter().filter(|bytes| bytes.get() > 0).map(|bytes| (bytes.get() as f64).ln());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{LoadColumn, LoadFit, LoadLevel, LoadSummary};
 use crate::scenario::measured::{Course, MeasuredHead, MeasuredLoad};
-use crate::scenario::model::Population;
+use crate::scenario::model::{MeasuredActivity, Population};
 use crate::units::OpRate;
 
 /// The name of a column for all heads.
@@ -34,17 +34,17 @@ impl LoadSummary {
         matches!(self.columns.as_slice(), [one] if one.name == ALL_HEADS && !one.is_share)
     }
 
-    /// Lets the mailboxes of each head together ask for what was measured, where the scenario says so. `facts` is what they ask
-    /// for by head, those who have moved included and left out, where it is known.
-    pub(crate) fn set_level(&self, measured: &MeasuredLoad, population: &mut Population, facts: Option<&[(f64, f64)]>) {
+    /// Lets the mailboxes of each head together ask for what was measured, where the scenario says so.
+    pub(crate) fn set_level(&self, measured: &MeasuredLoad, population: &mut Population) {
         if self.level == LoadLevel::Population {
             return;
         }
+        let with_moved = self.level == LoadLevel::MeasuredWithMoved;
         let mailboxes = f64::from(population.mailboxes);
         let counted = |head: usize| {
             let all = mailboxes * population.split.get(head).map_or(0.0, |share| share.fraction());
             let left = all * (1.0 - population.moved.get(head).map_or(0.0, |share| share.fraction()));
-            if self.level == LoadLevel::Measured { left } else { all }
+            if with_moved { all } else { left }
         };
         let heads = measured.heads.len();
         let counts: Vec<f64> = (0..heads).map(counted).collect();
@@ -54,21 +54,13 @@ impl LoadSummary {
             let mean = measured.heads[head].mean.ops_per_second();
             if self.is_total() { mean * counts[head] / total.max(1.0) } else { mean }
         };
-        let all: f64 = (0..heads).map(wanted).sum();
-        let mean = if total > 0.0 { all / total } else { 0.0 };
+        let by_head: Vec<f64> = (0..heads).map(wanted).collect();
+        let mean = if total > 0.0 { by_head.iter().sum::<f64>() / total } else { 0.0 };
+        let of_mailbox = |(asked, count): (&f64, &f64)| if *count > 0.0 { asked / count } else { 0.0 };
+        let of_mailbox = by_head.iter().zip(&counts).map(of_mailbox).collect();
         population.activity = OpRate::per_second(mean);
-        let asked = |head: usize| match facts.and_then(|facts| facts.get(head)) {
-            Some((all, left)) => {
-                if self.level == LoadLevel::Measured {
-                    *left
-                } else {
-                    *all
-                }
-            }
-            None => counts[head] * mean,
-        };
-        let factor = |head: usize| if asked(head) > 0.0 { wanted(head) / asked(head) } else { 1.0 };
-        population.activity_factors = (0..heads).map(factor).collect();
+        population.measured_activity =
+            Some(MeasuredActivity { by_head, is_sum: self.is_total(), with_moved, of_mailbox });
     }
 
     fn course(&self, column: Option<&LoadColumn>) -> Course {

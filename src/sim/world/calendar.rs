@@ -11,7 +11,7 @@ use crate::sim::account::HeadStep;
 use crate::sim::draw::{Purpose, unit};
 use crate::sim::health::{Strikes, mean_repair_hours, rate_per_day};
 use crate::sim::recording::Outcomes;
-use crate::units::{Bytes, Latency, Rate, Share, Span, Time};
+use crate::units::{Latency, Rate, Share, Span, Time};
 
 /// New accounts and deletions are drawn by the hour, each hour by its own key.
 const HOUR: Span = Span::from_secs(3_600);
@@ -167,7 +167,7 @@ impl<O: Outcomes> World<'_, O> {
         let hour = format!("hour {number}");
         let mut accounts = self.draws.stream(Purpose::Accounts, &hour);
         let count = poisson(population.new_accounts_per_day / 24.0, &mut accounts);
-        self.intake_accounts_s = count / HOUR.secs();
+        self.intake.accounts_s = count / HOUR.secs();
         let mut deletions = self.draws.stream(Purpose::Deletions, &hour);
         for _ in 0..poisson(population.deletions_per_day / 24.0, &mut deletions) as u64 {
             let at = self.now + Span::from_secs_f64(HOUR.secs() * unit(deletions.next_u64()));
@@ -283,31 +283,8 @@ impl<O: Outcomes> World<'_, O> {
                 cluster.state.grow(self.growth_of_step);
             }
         }
-        self.intake_waiting += self.intake_accounts_s * passed.secs();
+        self.intake.waiting += self.intake.accounts_s * passed.secs();
         self.take_in_accounts();
-    }
-
-    /// Brings the new accounts that have come to their cluster. Before the machine has chosen one that is the first in
-    /// service, and where none is, they wait for it.
-    fn take_in_accounts(&mut self) {
-        let population = &self.scenario.model.population;
-        let first = || self.clusters.iter().position(|cluster| cluster.state.in_service);
-        let Some(at) = self.intake.map(ClusterId::index).or_else(first) else { return };
-        let accounts = std::mem::take(&mut self.intake_waiting);
-        let bytes = accounts * population.new_account_size.get() as f64 + self.intake_rest;
-        self.intake_rest = bytes.fract();
-        let activity = accounts * population.activity.ops_per_second() * 1e6;
-        let state = &mut self.clusters[at].state;
-        let mut messages = 0;
-        if state.inodes_used().is_some() {
-            // Their directories and index files, and the messages that they begin with.
-            let of_each = population.new_account_size.get() as f64 / population.message_mean.get().max(1) as f64;
-            let (mailboxes, arrived) = (accounts + self.intake_rests.0, accounts * of_each + self.intake_rests.1);
-            self.intake_rests = (mailboxes.fract(), arrived.fract());
-            state.add_mailboxes(mailboxes as u64);
-            messages = arrived as u64;
-        }
-        state.settle(Bytes::new(bytes as u64), messages, activity as u64);
     }
 
     /// Sets what users ask of each head from now on; a failed head's partner takes over its share.
