@@ -5,6 +5,7 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod audit;
+mod look;
 mod problem;
 mod purge;
 mod switch;
@@ -26,6 +27,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Span;
 pub use audit::Audit;
+pub use look::Look;
 use problem::{Problem, fault};
 pub use purge::Moved;
 use switch::Switch;

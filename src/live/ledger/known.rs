@@ -184,13 +184,39 @@ impl Known {
             .filter(move |mailbox| self.is_at(*mailbox, head))
     }
 
+    /// Mailboxes on the heads that wait for a person.
+    pub fn aside(&self) -> impl Iterator<Item = MailboxId> {
+        let on_head = |mailbox: &MailboxId| self.home(*mailbox).and_then(Home::as_head).is_some();
+        self.set_aside.keys().chain(&self.too_large).copied().filter(on_head)
+    }
+
+    /// Mailboxes whose users are neither set aside nor gone, as far as is known.
+    pub fn others(&self) -> impl Iterator<Item = MailboxId> {
+        let apart = |mailbox: &MailboxId| {
+            self.set_aside.contains_key(mailbox) || self.too_large.contains(mailbox) || self.gone.contains(mailbox)
+        };
+        self.fleet.ids().filter(move |mailbox| !apart(mailbox))
+    }
+
     /// Mailboxes of a head whose users are gone.
     pub fn gone(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
         self.gone.iter().copied().filter(move |mailbox| self.is_at(*mailbox, head))
     }
 
+    /// Where a mailbox lives; none where nobody knows it.
+    #[must_use]
+    pub fn home(&self, mailbox: MailboxId) -> Option<Home> {
+        self.fleet.home.get(mailbox.index()).copied()
+    }
+
+    /// Whether the user of a mailbox is gone.
+    #[must_use]
+    pub fn is_gone(&self, mailbox: MailboxId) -> bool {
+        self.gone.contains(&mailbox)
+    }
+
     fn is_at(&self, mailbox: MailboxId, head: HeadId) -> bool {
-        self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head() == Some(head))
+        self.home(mailbox).and_then(Home::as_head) == Some(head)
     }
 
     /// What is known by now.

@@ -1,0 +1,98 @@
+//! Users who are deleted, come back, or are made while a run goes on, and stores that are not those of the last session.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::operation::text;
+use crate::site_world::{World, ended, waits};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Each user is held for about a second.
+fn hold_for_a_second(world: &World) {
+    let front_end = "[[site.front_end]]\nname = \"imap-1\"\nflush = [\"sleep\", \"1\"]\n\n[site.directory]";
+    world.change("scenario.toml", &[("[site.directory]", front_end)]);
+}
+
+fn maildir(world: &World, user: &str) -> PathBuf {
+    let row = "SELECT home, path FROM mailbox WHERE name = ?1";
+    let (home, path): (String, String) =
+        world.users().query_row(row, [user], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    world.path(&home).join(path)
+}
+
+#[test]
+fn who_was_gone_and_is_back_is_named_and_moved_by_the_next_session() {
+    let world = World::new(24, 5);
+    hold_for_a_second(&world);
+    let run = world.start();
+    world.wait_until_moved(1);
+    let users = world.users();
+    users.execute_batch("CREATE TABLE away AS SELECT * FROM mailbox WHERE name = 'user-020'").unwrap();
+    users.execute("DELETE FROM mailbox WHERE name = 'user-020'", ()).unwrap();
+    world.wait_for_trouble("the directory does not know the user at its head any more");
+    let gone = || world.status()["faults_by"]["gone"] == 1;
+    assert!(waits(10 * SECOND, gone), "{}", world.status());
+    // What no word can do is refused, and why.
+    for (user, why) in [
+        ("user-020", "user-020 is gone: the directory did not have them at their head any more"),
+        ("user-000", "user-000 has moved to nas-"),
+    ] {
+        let refused = world.say(&["retry", user]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(text(&refused.stderr).contains(why), "{refused:?}");
+    }
+    users.execute("INSERT INTO mailbox SELECT * FROM away", ()).unwrap();
+    world.wait_for_trouble(
+        "the directory has users at head-1 whom this session does not move from there: user-020 (was gone)",
+    );
+    world.wait_for_trouble("`stop`, start again, then `resume`");
+    assert_eq!(world.status()["stopped"], "head-1 should be empty and is not");
+    // As it says.
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(run).0, Some(12));
+    let run = world.start();
+    assert!(waits(30 * SECOND, || world.status()["paused"] == true), "{}", world.status());
+    assert!(world.say(&["resume"]).status.success());
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(0), "{said}");
+    world.check_moved();
+    assert_eq!(world.check_replay(), 2);
+}
+
+#[test]
+fn who_was_set_aside_and_is_deleted_is_waited_for_no_longer() {
+    let world = World::new(6, 3);
+    world.change(
+        "scenario.toml",
+        &[("[users]", "[operator]\nresolves_after = { median = \"1 day\", sigma = 0.5 }\n[users]")],
+    );
+    let (maildir, away) = (maildir(&world, "user-002"), world.path("away"));
+    fs::rename(&maildir, &away).unwrap();
+    let mut run = world.start();
+    world.wait_until_moved(5);
+    world.wait_for_trouble("the directory has the user at head-1: is the store mounted, was it ever made?");
+    fs::rename(&away, &maildir).unwrap();
+    let users = world.users();
+    users.execute_batch("CREATE TABLE away AS SELECT * FROM mailbox").unwrap();
+    users.execute("DELETE FROM mailbox WHERE name = 'user-002'", ()).unwrap();
+    // Their mail is still there: a person has to see to that.
+    world.wait_for_trouble(
+        "user-002 is set aside on head-1, the directory does not know them any more, and their mailbox",
+    );
+    // And now the directory knows nobody at all: then nobody is taken for gone.
+    users.execute("DELETE FROM mailbox", ()).unwrap();
+    fs::rename(&maildir, &away).unwrap();
+    world.wait_for_trouble("it knows none of the users whom it is asked for: nobody is taken for gone");
+    std::thread::sleep(12 * SECOND);
+    assert!(run.try_wait().unwrap().is_none(), "it waits");
+    assert_eq!(world.status()["heads"][0]["set_aside"], 1);
+    users.execute("INSERT INTO mailbox SELECT * FROM away WHERE name <> 'user-002'", ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("decommissioned"), "{said}");
+    assert_eq!(world.check_replay(), 1);
+}
