@@ -96,3 +96,32 @@ fn who_was_set_aside_and_is_deleted_is_waited_for_no_longer() {
     assert!(said.contains("decommissioned"), "{said}");
     assert_eq!(world.check_replay(), 1);
 }
+
+#[test]
+fn a_mailbox_made_during_a_run_where_a_copy_is_to_arrive_is_left_alone() {
+    let world = World::new(24, 5);
+    hold_for_a_second(&world);
+    let run = world.command(&["run", "--log", "text"]).spawn().unwrap();
+    world.wait_until_moved(1);
+    // One of the second head, whose turn comes later, on whichever cluster it goes to.
+    let path: String =
+        world.users().query_row("SELECT path FROM mailbox WHERE name = 'user-023'", (), |row| row.get(0)).unwrap();
+    let beside = format!("{path}.arriving");
+    let mails = ["nas-1", "nas-2"].map(|cluster| {
+        let cur = world.path(cluster).join(&beside).join("cur");
+        fs::create_dir_all(&cur).unwrap();
+        fs::write(cur.join("1.x:2,S"), "somebody else's").unwrap();
+        let sql = "INSERT INTO mailbox (name, home, path) VALUES (?1, ?2, ?3)";
+        world.users().execute(sql, [&format!("other-{cluster}"), cluster, &beside]).unwrap();
+        cur.join("1.x:2,S")
+    });
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(
+        said.contains("Maildir.arriving, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"),
+        "{said}"
+    );
+    assert!(mails.iter().all(|mail| fs::read(mail).is_ok_and(|text| text == b"somebody else's")), "{said}");
+    assert!(maildir(&world, "user-023").is_dir());
+    assert_eq!(world.held(), Vec::<String>::new());
+}

@@ -69,7 +69,7 @@ impl Root {
     }
 
     /// A path below it, for messages.
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(in crate::live) fn shown(&self, path: &Path) -> String {
         self.name.join(path).display().to_string()
     }
 
