@@ -269,7 +269,7 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
 }
 
 /// What is dubious in the scenario. Which mailboxes there are the directory says here, and no inventory.
-fn remarks(source: &Source) -> Vec<String> {
+pub(super) fn remarks(source: &Source) -> Vec<String> {
     crate::report::remarks(source, false)
 }
 
