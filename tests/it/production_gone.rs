@@ -125,3 +125,33 @@ fn a_mailbox_made_during_a_run_where_a_copy_is_to_arrive_is_left_alone() {
     assert!(maildir(&world, "user-023").is_dir());
     assert_eq!(world.held(), Vec::<String>::new());
 }
+
+#[test]
+fn nobody_is_released_on_a_store_that_lies_on_another_file_system() {
+    let world = World::new(24, 5);
+    hold_for_a_second(&world);
+    let run = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(run).0, Some(12));
+    world
+        .users()
+        .execute("UPDATE mailbox SET state = 'hold', fence = 0 WHERE name IN ('user-022', 'user-023')", ())
+        .unwrap();
+    let ledger = rusqlite::Connection::open(world.database("ledger.db")).unwrap();
+    ledger.execute("UPDATE store SET file_system = file_system + 1 WHERE name = 'head-1'", ()).unwrap();
+    drop(ledger);
+    let released = world.say(&["release"]);
+    assert_eq!(released.status.code(), Some(1), "{released:?}");
+    assert!(text(&released.stdout).contains("user-023: released"), "{released:?}");
+    let why = [
+        "head-1 is left alone: on another file system than when",
+        "user-022 is still held: its home head-1 is out of service",
+    ];
+    assert!(why.iter().all(|why| text(&released.stderr).contains(why)), "{released:?}");
+    // A run does not free them either before it says no.
+    assert_eq!(world.say(&["run", "--quiet"]).status.code(), Some(1));
+    assert_eq!(world.held(), ["user-022"]);
+    let released = world.say(&["release", "--accept-stores"]);
+    assert!(released.status.success() && text(&released.stdout).contains("user-022: released"), "{released:?}");
+}

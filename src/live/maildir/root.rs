@@ -55,6 +55,12 @@ impl Root {
         Self { handle: None, name: path.to_owned() }
     }
 
+    /// The same store, out of service.
+    #[must_use]
+    pub fn out_of_service(&self) -> Self {
+        Self::absent(&self.name)
+    }
+
     /// Whether the store is out of service.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
