@@ -317,14 +317,18 @@ impl Session {
     /// went before.
     #[inline(always)]
     pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
-        let stays = |cluster: ClusterId| self.clusters.takes(cluster) && self.filled & (1 << cluster.index()) == 0;
-        if !self.intake.is_some_and(stays) {
-            self.renew_intake(out);
+        if !self.intake.is_some_and(|cluster| self.is_for_intake(cluster)) {
+            self.send_intake(self.clusters.intake(self.filled, self.intake), out);
         }
     }
 
-    fn renew_intake(&mut self, out: &mut Vec<Command>) {
-        let cluster = self.clusters.intake(self.filled, self.intake);
+    /// Whether new accounts may go to a cluster for as long as that stays so.
+    #[inline(always)]
+    pub(super) fn is_for_intake(&self, cluster: ClusterId) -> bool {
+        self.clusters.takes(cluster) && self.filled & (1 << cluster.index()) == 0
+    }
+
+    pub(super) fn send_intake(&mut self, cluster: Option<ClusterId>, out: &mut Vec<Command>) {
         if let Some(cluster) = cluster.filter(|cluster| self.intake != Some(*cluster)) {
             self.intake = Some(cluster);
             let effect = self.effect();

@@ -292,7 +292,7 @@ impl Waves {
     /// Goes on where an earlier session has ended; `waiting` of the migration's mailboxes are still to move.
     pub(super) fn go_on(waves: &[Wave], so_far: WavesSoFar, waiting: u64) -> Self {
         let mut made = Self::new(waves, so_far.mailboxes);
-        made.begun = so_far.mailboxes.saturating_sub(waiting);
+        made.begun = so_far.over.unwrap_or_else(|| so_far.mailboxes.saturating_sub(waiting));
         made.over = made.begun;
         let Some((wave, moved_at)) = so_far.moved else { return made };
         let wave = usize::from(wave);
@@ -300,6 +300,8 @@ impl Waves {
         match waves.get(wave) {
             Some(Wave { soak, go, .. }) if !so_far.go => {
                 made.state = WaveState::Soaking { until: moved_at + (*soak).max(Span::TICK), go: *go };
+                // Of those that had begun some may have been set aside.
+                made.hold();
             }
             Some(_) => made.enter(wave + 1),
             None => {}

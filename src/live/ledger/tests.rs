@@ -16,6 +16,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod so_far;
+
 use super::*;
 use crate::fleet::{ClusterId, Fleet, HeadId};
 use crate::live::wire::arbitrary::{any_plan, any_start};

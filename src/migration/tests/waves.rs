@@ -1,9 +1,13 @@
-//! What counts in a wave: those that find no room, without which it goes on.
+//! What counts in a wave: those that find no room, without which it goes on, and what earlier sessions have moved.
+
+use std::sync::Arc;
 
 use super::desk::{A, B, Desk, HEAD};
-use super::plans::{at, percent, plain};
-use crate::fleet::{HeadId, MailboxId};
-use crate::migration::message::{Binding, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order};
+use super::plans::{at, fleet, percent, plain};
+use crate::fleet::{HeadId, Home, MailboxId};
+use crate::migration::message::{
+    Binding, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, WavesSoFar,
+};
 use crate::migration::plan::{Go, Overlap, Plan, Wave};
 use crate::units::{Latency, Span};
 
@@ -147,4 +151,53 @@ fn one_that_is_tried_again_in_a_soak_and_finds_no_room_lets_nobody_in() {
     desk.sampled(3_602);
     desk.tell(3_603, Event::Wake);
     assert_eq!(desk.begun(), [0, 2]);
+}
+
+/// A session in which four of ten are a wave, of which some have moved; of the rows some are set aside.
+fn later(rows: usize, moved: usize, set_aside: &[(u32, Fault)], so_far: WavesSoFar) -> Desk {
+    let mut fleet = fleet(&vec![(0, 100); rows]);
+    fleet.home[..moved].fill(Home::cluster(A));
+    let set_aside = set_aside.iter().map(|(row, fault)| (MailboxId(*row), *fault)).collect();
+    let waves = Some(so_far);
+    let facts = Facts { fleet: Arc::new(fleet), open: vec![A, B], set_aside, waves, ..Facts::default() };
+    let mut desk = Desk::started(of_one_wave(1, 40), facts);
+    desk.sample(1, 10);
+    desk
+}
+
+#[test]
+fn a_later_session_counts_what_has_moved_and_not_what_no_longer_waits() {
+    let so_far = |over| WavesSoFar { mailboxes: 10, over: Some(over), moved: None, go: false };
+    // Whoever was deleted or skipped is no part of the wave.
+    let away = [(1, Fault::Gone), (2, Fault::Gone), (3, Fault::Skipped), (4, Fault::Skipped)];
+    let mut desk = later(10, 1, &away, so_far(1));
+    assert_eq!(desk.begun(), [5, 6]);
+    let under_way = desk.started_copies();
+    assert!(desk.moves(2, under_way));
+    assert_eq!(desk.machine.left(HEAD), 2, "four have moved");
+    // One of eleven was set aside when the migration began, and waits by now.
+    assert_eq!(later(11, 3, &[], so_far(3)).begun(), [3]);
+    // One that is set aside is tried again: it begins once.
+    let mut desk = later(10, 2, &[(2, Fault::Permanent)], so_far(2));
+    let mut under_way = desk.started_copies();
+    desk.order(2, Order::Retry(MailboxId(2)));
+    assert!(under_way.len() == 2 && desk.begun().is_empty());
+    let effect = under_way.remove(0);
+    desk.copied(3, effect, Limit::Own);
+    assert_eq!(desk.begun(), [2]);
+    under_way.extend(desk.started_copies());
+    desk.tell(3, Event::SwitchEnded { effect });
+    assert!(desk.moves(4, under_way));
+    assert_eq!(desk.machine.left(HEAD), 5);
+}
+
+#[test]
+fn a_soak_of_fewer_than_the_wave_had_outlasts_its_session_too() {
+    // One of the four was set aside.
+    let so_far = WavesSoFar { mailboxes: 10, over: Some(3), moved: Some((0, at(-600))), go: false };
+    let mut desk = later(10, 3, &[(3, Fault::Permanent)], so_far);
+    assert_eq!((desk.begun(), desk.binding()), (vec![], Binding::Paused));
+    desk.sampled(2_999);
+    desk.tell(3_000, Event::Wake);
+    assert_eq!(desk.begun(), [4, 5]);
 }
