@@ -5,6 +5,7 @@ mod comings;
 mod common_draws;
 mod impact;
 mod sampling;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::migration::attempt::{self, Verdict};
-use crate::migration::message::{Batch, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start, WavesSoFar};
+use crate::migration::message::{
+    Batch, ClustersSoFar, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start, WavesSoFar,
+};
 use crate::migration::plan::Plan;
 use crate::units::{Bytes, Time};
 pub use last::LastKnown;
@@ -67,6 +69,8 @@ pub struct Known {
     cohort: Time,
     /// Where the plan has waves.
     waves: Option<WavesSoFar>,
+    /// Those that are closed are what they were at the start.
+    clusters: ClustersSoFar,
 }
 
 /// Mailboxes that a migration has to move when it begins, of which its waves are shares.
@@ -109,8 +113,16 @@ impl Known {
             purges: BTreeMap::new(),
             cohort: Time::NEVER,
             waves: (!plan.order.waves.is_empty()).then(|| {
-                facts.waves.unwrap_or_else(|| WavesSoFar { mailboxes: to_move(plan, facts), moved: None, go: false })
+                let left = to_move(plan, facts);
+                match facts.waves {
+                    Some(waves) => {
+                        let over = waves.over.unwrap_or_else(|| waves.mailboxes.saturating_sub(left));
+                        WavesSoFar { over: Some(over), ..waves }
+                    }
+                    None => WavesSoFar { mailboxes: left, over: Some(0), moved: None, go: false },
+                }
             }),
+            clusters: facts.clusters.clone(),
         }
     }
 
@@ -231,7 +243,14 @@ impl Known {
                     (waves.moved, waves.go) = (Some((wave, self.at)), false);
                 }
             }
-            Command::SetPace { .. } | Command::SetIntake { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
+            Command::Announce { milestone: Milestone::ClusterFull { cluster, of }, .. } => {
+                let filled = &mut self.clusters.filled;
+                if let Err(place) = filled.binary_search_by_key(&cluster, |(cluster, _)| *cluster) {
+                    filled.insert(place, (cluster, of));
+                }
+            }
+            Command::SetIntake { cluster, .. } => self.clusters.intake = Some(cluster),
+            Command::SetPace { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
         }
     }
 
@@ -259,6 +278,9 @@ impl Known {
         self.fleet.home[row] = Home::cluster(job.to);
         (self.fleet.bytes[row], self.fleet.messages[row]) = (copied.bytes, copied.messages);
         self.attempts.remove(&job.mailbox);
+        if let Some(WavesSoFar { over: Some(over), .. }) = &mut self.waves {
+            *over += 1;
+        }
         self.old_place.insert(job.mailbox, self.old.len());
         self.old.push(Some((job.mailbox, now)));
     }
@@ -351,7 +373,7 @@ impl Known {
             // What it keeps is kept for good: the next session would not know which copies those were.
             Order::StopCohort(since) => self.cohort = self.cohort.min(since),
             Order::Resume => self.go(),
-            // These last as long as the session.
+            // These last as long as the session, or are in `StandingOrders`.
             Order::Pause
             | Order::Cap { .. }
             | Order::MoveNow(_)

@@ -1,6 +1,7 @@
 //! Tests of the ledger.
 
 mod later;
+mod so_far;
 
 use std::fs;
 use std::ops::ControlFlow;

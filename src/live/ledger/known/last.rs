@@ -57,7 +57,9 @@ impl Reader {
                 return Err(self.content(format!("nothing tells of mailbox {}, and its head is unknown", mailbox.0)));
             }
         }
-        let known = known.finish(last.ended_at.is_some());
+        let mut known = known.finish(last.ended_at.is_some());
+        // The session may not have come to giving itself what was in force before it.
+        known.facts.clusters.closed = self.standing_orders()?.closed();
         Ok(Some(LastKnown { told, ..known }))
     }
 }
@@ -88,6 +90,7 @@ impl Known {
                 kept,
                 open: self.open.into_iter().collect(),
                 waves: self.waves,
+                clusters: self.clusters,
             },
             cohort: self.cohort,
             too_large: self.too_large.into_iter().collect(),
