@@ -10,7 +10,7 @@ use super::Draw;
 use super::cases::{Measure, Run};
 use super::compare::Compared;
 use super::multiple::bonferroni;
-use super::quantile::{When, exact};
+use super::quantile::{When, estimable, exact};
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 use crate::units::{Share, Time};
@@ -35,6 +35,26 @@ pub struct Condition {
     pub at_most: f64,
     /// In at least this share of the replications.
     pub with: Share,
+}
+
+impl Goal {
+    /// The same with conditions that have to be kept in so many replications that `fresh` ones of each of the best can tell that they are
+    /// kept with the probabilities asked for. A search that ranked by these alone would bring plans that lie just on them, of which
+    /// no check can be sure.
+    #[must_use]
+    pub fn with_margin(&self, fresh: u32, confidence: Share) -> Self {
+        let each = each(self, FINALISTS + 1, confidence);
+        let mut goal = self.clone();
+        for condition in &mut goal.conditions {
+            let bar = condition.with;
+            let tells = |kept: u32| exact(kept as usize, fresh as usize, each).0 >= bar.fraction();
+            // Where even all of them could not tell, all of them is nearest to it.
+            let needed = first_where(fresh.max(1), tells).unwrap_or(fresh.max(1));
+            let share = (f64::from(needed) / f64::from(fresh.max(1)) * 1e6).floor() as u32;
+            condition.with = bar.max(Share::from_ppm(share));
+        }
+        goal
+    }
 }
 
 impl Condition {
@@ -329,13 +349,19 @@ pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: 
 }
 
 /// The case to recommend: the first, in the search's `order`, that surely keeps the conditions. Where the plan as it is, case 0, keeps
-/// them, another one has to be surely earlier at the goal's level: nobody changes a plan for nothing.
+/// them, another one has to be surely earlier at the goal's level: nobody changes a plan for nothing. Where it keeps them and so does
+/// another one, and the replications are too few to tell anything of that level, none.
 #[must_use]
 pub fn choose(goal: &Goal, milestone: &str, judged: &[Judged], order: &[usize], compared: &Compared) -> Option<usize> {
     let keeps = |case: usize| judged.get(case).is_some_and(|one| one.verdict == Verdict::Keeps);
-    let is_worth_it = |case: usize| !keeps(0) || is_earlier(goal, milestone, case, compared);
-    let found = order.iter().copied().filter(|case| *case > 0).find(|case| keeps(*case) && is_worth_it(*case));
-    found.or_else(|| keeps(0).then_some(0))
+    let mut others = order.iter().copied().filter(|case| *case > 0 && keeps(*case));
+    if !keeps(0) {
+        return others.next();
+    }
+    if !estimable(compared.replications, goal.level, compared.each) {
+        return others.next().is_none().then_some(0);
+    }
+    others.find(|case| is_earlier(goal, milestone, *case, compared)).or(Some(0))
 }
 
 /// Whether a case is surely earlier than the first at the goal's level.
@@ -350,6 +376,9 @@ fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {
     Share::from_ppm((bonferroni(confidence, all) * 1e6).round().min(999_999.0) as u32)
 }
 
+/// More replications are not thought of.
+const MOST: u32 = 1 << 20;
+
 /// The fewest fresh replications that could say for sure that the conditions are kept: all of them would have to keep them.
 #[must_use]
 pub fn fewest(goal: &Goal, confidence: Share) -> u32 {
@@ -357,16 +386,25 @@ pub fn fewest(goal: &Goal, confidence: Share) -> u32 {
     let each = each(goal, FINALISTS + 1, confidence);
     let strictest = goal.conditions.iter().map(|condition| condition.with).max().unwrap_or(Share::ZERO);
     let tells = |count: u32| exact(count as usize, count as usize, each).0 >= strictest.fraction();
-    let mut most = 1_u32;
-    while !tells(most) && most < 1 << 20 {
-        most *= 2;
+    first_where(MOST, tells).unwrap_or(MOST)
+}
+
+/// The fewest fresh replications of which the dates of the best, and of the plan as it is, can be held against each other at the goal's
+/// level.
+#[must_use]
+pub fn fewest_for_level(goal: &Goal, confidence: Share) -> u32 {
+    let each = Share::from_ppm((bonferroni(confidence, FINALISTS) * 1e6).round() as u32);
+    first_where(MOST, |count| estimable(count as usize, goal.level, each)).unwrap_or(MOST)
+}
+
+/// The least number from 1 to `most` at which `holds`, which goes on holding as numbers rise.
+fn first_where(most: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
+    let (mut no, mut yes) = (0, most + 1);
+    while yes - no > 1 {
+        let middle = no.midpoint(yes);
+        if holds(middle) { yes = middle } else { no = middle }
     }
-    let mut least = most / 2;
-    while most - least > 1 {
-        let middle = least.midpoint(most);
-        if tells(middle) { most = middle } else { least = middle }
-    }
-    most
+    (yes <= most).then_some(yes)
 }
 
 /// The place of the goal's milestone among those of a scenario.
