@@ -168,9 +168,9 @@ pub(super) fn answer(known: &Recommendation) -> Section {
     blocks.extend(may_stay(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.extend(cost(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.push(plain(format!(
-        "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
+        "From {} that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
          plan as it is, paired.",
-        count(known.what_if.compared.replications as f64),
+        replications(known.what_if.compared.replications),
         known.what_if.compared.confidence
     )));
     Section { title: String::new(), blocks }

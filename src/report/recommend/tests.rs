@@ -62,7 +62,7 @@ fn that_the_plan_as_it_is_may_do_as_well_is_said() {
     };
     let later = page([Verdict::Keeps, Verdict::Breaks, Verdict::NotSure]);
     assert!(
-        later.contains("The plan as it is may keep what was asked for, too") && later.contains("d later"),
+        later.contains("The plan as it is may keep what was asked for, too") && later.contains(" h later (95 %"),
         "{later}"
     );
     let earlier = page([Verdict::Breaks, Verdict::Keeps, Verdict::NotSure]);
