@@ -68,9 +68,9 @@ impl Partial {
     /// When the file cannot be read or written, or holds something else, or another program is at this sweep. The message names the file.
     pub(super) fn open(root: &Path, stem: &str, sweep: &str, replications: u32, is_fresh: bool) -> io::Result<Self> {
         let path = root.join(format!("{stem}-{}.partial", &sweep[..12]));
-        let of_root = |error| named(root, error);
+        let of_root = |error: io::Error| named(root, &error);
         fs::create_dir_all(root).map_err(of_root)?;
-        Self::read(&path, sweep, replications, is_fresh).map_err(|error| named(&path, error))
+        Self::read(&path, sweep, replications, is_fresh).map_err(|error| named(&path, &error))
     }
 
     fn read(path: &Path, sweep: &str, replications: u32, is_fresh: bool) -> io::Result<Self> {
@@ -128,7 +128,7 @@ impl Partial {
             let line = Line { sweep: sweep.to_owned(), point: self.done.len(), sha256: hash(&lines)?, runs: lines };
             let mut text = serde_json::to_vec(&line)?;
             text.push(b'\n');
-            file.write_all(&text).and_then(|()| file.sync_data()).map_err(|error| named(path, error))?;
+            file.write_all(&text).and_then(|()| file.sync_data()).map_err(|error| named(path, &error))?;
         }
         self.done.push(runs);
         Ok(())
@@ -141,13 +141,13 @@ impl Partial {
     pub(super) fn remove(self) -> io::Result<()> {
         let Some((_file, path)) = self.kept else { return Ok(()) };
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(&path, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(&path, &error)),
             _ => Ok(()),
         }
     }
 }
 
-fn named(path: &Path, error: io::Error) -> io::Error {
+fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
