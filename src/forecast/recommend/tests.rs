@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::forecast::cases::Impact;
-use crate::forecast::quantile::P80;
+use crate::forecast::quantile::{P80, When};
 use crate::units::Span;
 
 const SIZES: [usize; 3] = [8, 5, 4];
