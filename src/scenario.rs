@@ -57,6 +57,7 @@ pub use load::{
     DaysFit, Gap, Gaps, HourOfWeek, HoursFit, LoadColumn, LoadFit, LoadLevel, LoadSummary, LoadWishes, Spike, read_load,
 };
 pub use notes::{Note, NoteKind};
+pub use overrides::split_path;
 pub use price::Price;
 pub use problems::{Place, Problem, Problems, SourceText};
 pub use quantity::{parse_span, same_unit};

@@ -74,14 +74,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let space = Space::of(&base.source, &middle, &arguments.keep);
     let confidence = middle.forecast.confidence;
     // As few as could tell at all would do only where every one of them keeps the conditions.
-    let fresh =
-        common.replications.unwrap_or_else(|| REPLICATIONS.max(search::fewest(&goal, confidence).saturating_mul(2)));
+    let fresh = common.replications.unwrap_or_else(|| {
+        let of_conditions = search::fewest(&goal, confidence).saturating_mul(2);
+        REPLICATIONS.max(of_conditions).max(search::fewest_for_level(&goal, confidence))
+    });
     let seed = common.seed.unwrap_or(middle.forecast.seed);
     let stop = stop_on_interrupt()?;
     let began = progress::now();
     let mut plans = Plans { arguments, space: &space, seed, stop: &stop, read: BTreeMap::new(), refused: 0, warnings };
     plans.read.insert(space.origin.clone(), Some(base));
-    let found = plans.search(&goal, arguments.budget)?;
+    let found = plans.search(&goal.with_margin(fresh, confidence), arguments.budget)?;
     let known = plans.check(&goal, &found, fresh)?;
     publish(arguments, &known, began.elapsed().as_secs_f64())?;
     Ok(ending(&known))

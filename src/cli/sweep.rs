@@ -19,7 +19,7 @@ use crate::forecast::cases::{self, Case, Run};
 use crate::forecast::replicate::Watch;
 use crate::forecast::sweep::design::{Axis, Design};
 use crate::forecast::sweep::{Simulated, swept};
-use crate::migration::message::Milestone;
+use crate::migration::message::{CORE_VERSION, Milestone};
 use crate::report::files::sha256;
 use crate::report::sweep::{self, Sweep};
 use crate::report::terminal;
@@ -116,8 +116,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let mut partial = if arguments.writing.no_files {
         Partial::none()
     } else {
-        let opened = Partial::open(&arguments.writing.output, &stem, &work.name, replications, arguments.writing.fresh);
-        opened.map_err(|error| Failure::Run(format!("{}: {error}", arguments.writing.output.display())))?
+        // The message names the file.
+        Partial::open(&arguments.writing.output, &stem, &work.name, replications, arguments.writing.fresh)?
     };
     let before = partial.done().len();
     let is_complete = simulate_all(arguments, &work, &mut partial, &stop)?;
@@ -182,29 +182,36 @@ fn read(arguments: &Arguments, work: &Work, point: &[f64]) -> Result<(Source, Be
 /// Reads every point before any is simulated, says what is wrong with them, and gives what the sweep depends on a name.
 fn check(arguments: &Arguments, work: &Work, source: &Source, start: &Beginning) -> Result<String, Failure> {
     let mut all = vec![
-        format!("drawdown {} {DRAW_SCHEME}", env!("CARGO_PKG_VERSION")),
+        format!("drawdown {} {DRAW_SCHEME} {CORE_VERSION}", env!("CARGO_PKG_VERSION")),
         format!("{} {} {:?} {:?}", work.seed, work.replications, work.axes, work.design),
         sha256(source.resolved().as_bytes()),
         start.sha256()?.unwrap_or_default(),
     ];
-    let (mut wrong, mut bad) = (Vec::<String>::new(), 0_usize);
+    let (mut wrong, mut known, mut bad) = (Vec::new(), Vec::<String>::new(), 0_usize);
     for point in &work.points {
         match read(arguments, work, point) {
             Ok((source, _)) => all.push(sha256(source.resolved().as_bytes())),
             Err(Failure::Input(problems)) => {
                 bad += 1;
                 let problems = problems.trim_end().to_owned();
-                if wrong.len() < PROBLEMS_SAID && !wrong.contains(&problems) {
-                    wrong.push(problems);
+                if wrong.len() < PROBLEMS_SAID && !known.contains(&problems) {
+                    wrong.push(format!("{}:\n{problems}", said(&work.axes, point)));
+                    known.push(problems);
                 }
             }
             Err(failure) => return Err(failure),
         }
     }
-    if bad > wrong.len() {
+    if bad > known.len() {
         wrong.push(format!("{bad} of {} points have problems; these are the first", work.points.len()));
     }
     if wrong.is_empty() { Ok(sha256(all.join("\n").as_bytes())) } else { Err(Failure::Input(wrong.join("\n"))) }
+}
+
+/// "plan.throttle.max=48, plan.move.stream=12 MB/s".
+fn said(axes: &[Axis], point: &[f64]) -> String {
+    let one = |(axis, value): (&Axis, &f64)| format!("{}={}", axis.key, axis.written(*value));
+    axes.iter().zip(point).map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Simulates the points that are not done, one after the other; says whether all are.

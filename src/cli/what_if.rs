@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         path: arguments.scenario.clone(),
         overrides: arguments.base.iter().chain(changes).cloned().collect(),
     };
-    let mut asked = vec![case("as it is", &[])];
+    let mut asked = vec![case(variant::AS_IT_IS, &[])];
     asked.extend(variants.iter().map(|variant| case(&variant.name, &variant.changes)));
     let mut words = vec![file_word(&arguments.scenario)];
     words.extend(arguments.base.iter().flat_map(|setting| ["--base".to_owned(), quoted(setting)]));
@@ -149,22 +149,44 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 }
 
 pub(super) fn run_compare(arguments: &CompareArguments) -> Result<Done, Failure> {
-    let stems: Vec<String> = arguments.scenarios.iter().map(|path| stem(path)).collect();
-    let case = |(at, path): (usize, &PathBuf)| {
-        // Files of one name in several folders are told apart by those.
-        let is_alone = stems.iter().filter(|known| **known == stems[at]).count() == 1;
-        let name = if is_alone { stems[at].clone() } else { path.display().to_string() };
-        Asked { name, path: path.clone(), overrides: arguments.overrides.clone() }
+    let case =
+        |(path, name): (&PathBuf, String)| Asked { name, path: path.clone(), overrides: arguments.overrides.clone() };
+    let asked: Vec<Asked> = arguments.scenarios.iter().zip(names(&arguments.scenarios)).map(case).collect();
+    let word = |one: &Asked| {
+        let is_named_by_folders = one.path.is_absolute() && one.name != stem(&one.path);
+        if is_named_by_folders { quoted(&one.name) } else { file_word(&one.path) }
     };
-    let asked: Vec<Asked> = arguments.scenarios.iter().enumerate().map(case).collect();
-    let mut words: Vec<String> = arguments.scenarios.iter().map(|path| file_word(path)).collect();
+    let mut words: Vec<String> = asked.iter().map(word).collect();
     words.extend(arguments.overrides.iter().flat_map(|setting| ["--set".to_owned(), quoted(setting)]));
     let names: Vec<&String> = asked.iter().map(|one| &one.name).collect();
     if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
         return Err(Failure::Input(format!("{} is given twice", twice.1)));
     }
-    let folder = format!("{}-compare", stems[0]);
+    let folder = format!("{}-compare", stem(&arguments.scenarios[0]));
     make(&arguments.common, &Work { kind: "compare", asked, words, folder })
+}
+
+/// What scenarios are called: by their files, and those whose files have one name by their folders, too. Of an absolute path these
+/// are as few as tell it apart: the others are this machine's affair.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let tail = |path: &Path, parts: usize| -> PathBuf {
+        let all: Vec<_> = path.components().collect();
+        all[all.len().saturating_sub(parts)..].iter().collect()
+    };
+    let name = |(at, path): (usize, &PathBuf)| {
+        let others = || paths.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+        if others().all(|other| stem(other) != stem(path)) {
+            return stem(path);
+        }
+        if path.is_relative() {
+            return path.display().to_string();
+        }
+        let tails = (1..=path.components().count()).map(|parts| (parts, tail(path, parts)));
+        let alone = |(parts, own): &(usize, PathBuf)| others().all(|other| tail(other, *parts) != *own);
+        let told = { tails }.find(alone).map_or_else(|| tail(path, 1), |(_, own)| own);
+        told.display().to_string()
+    };
+    paths.iter().enumerate().map(name).collect()
 }
 
 /// What is to be compared, and what it is called.
@@ -248,4 +270,21 @@ fn command(common: &Common, work: &Work, replications: u32) -> String {
     words.extend_from_slice(&work.words);
     words.extend(common.words(replications));
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_as_few_folders_as_that_takes() {
+        let named = |paths: &[&str]| names(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(
+            named(&["/home/me/a/x.toml", "/home/me/b/x.toml", "/home/me/y.toml"]),
+            ["a/x.toml", "b/x.toml", "y"]
+        );
+        assert_eq!(named(&["/q/a/v/x.toml", "/q/b/v/x.toml"]), ["a/v/x.toml", "b/v/x.toml"]);
+        assert_eq!(named(&["a/x.toml", "/q/b/x.toml"]), ["a/x.toml", "b/x.toml"]);
+        assert_eq!(named(&["/q/x.toml", "/q/x.toml"]), ["x.toml", "x.toml"], "one file, given twice");
+    }
 }

@@ -67,6 +67,8 @@ pub struct Variant {
     pub impact: Vec<MeasureShift>,
     /// Mailboxes that were set aside, mean of the replications.
     pub aside: f64,
+    /// Its start, where something has moved before it.
+    pub started: Option<Time>,
     /// Where its own replications end: what is not reached by then is later.
     pub horizon: Time,
 }
@@ -191,6 +193,16 @@ impl Side<'_> {
         self.scenario.milestones.iter().map(|one| self.scenario.milestone_name(one)).collect()
     }
 
+    /// The start, where something has moved before it: what had happened by then is told as of that instant.
+    fn started(&self) -> Option<Time> {
+        let facts = self.scenario.facts.as_ref().filter(|facts| !facts.fleet.home.is_empty());
+        let has_moved = match facts {
+            Some(facts) => facts.fleet.home.iter().any(|home| home.is_cluster()),
+            None => self.scenario.model.population.moved.iter().any(|share| share.ppm() > 0),
+        };
+        has_moved.then_some(self.scenario.as_of)
+    }
+
     fn dates(&self, milestone: usize) -> Vec<When> {
         self.runs.iter().map(|run| run.dates[milestone]).collect()
     }
@@ -222,11 +234,12 @@ impl Side<'_> {
 fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
     let (known, names) = (base.names(), other.names());
     let bound = base.scenario.horizon.min(other.scenario.horizon);
+    let starts = [base.started(), other.started()];
     let mut milestones = Vec::new();
     for dates in other.dated() {
         let place = |names: &[String]| names.iter().position(|name| *name == dates.name);
         if let (Some(here), Some(there)) = (place(&known), place(&names)) {
-            let pair = Pair::of(&base.dates(here), &other.dates(there), bound);
+            let pair = Pair::of(&base.dates(here), &other.dates(there), bound, starts);
             milestones.push((here, pair.milestone(dates, settings)));
         }
     }
@@ -246,6 +259,7 @@ fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
         added: without(&names, &known),
         impact: Measure::ALL.into_iter().map(measure).collect(),
         aside: other.aside(),
+        started: other.started(),
         horizon: other.scenario.horizon,
     }
 }
@@ -258,13 +272,20 @@ struct Pair {
 }
 
 impl Pair {
-    /// Of two horizons the earlier one ends both: a date that only one of the cases could see says nothing of the other.
-    fn of(before: &[When], after: &[When], bound: Time) -> Self {
+    /// Of two horizons the earlier one ends both: a date that only one of the cases could see says nothing of the other. What had happened
+    /// before either starts is told at two instants where the starts are two, and is the same all the same.
+    fn of(before: &[When], after: &[When], bound: Time, starts: [Option<Time>; 2]) -> Self {
         let cut = |when: &When| match when {
             When::At(time) if *time >= bound => When::AfterHorizon,
             When::At(_) | When::AfterHorizon | When::Never => *when,
         };
-        Self { before: before.iter().map(cut).collect(), after: after.iter().map(cut).collect(), bound }
+        let had_happened =
+            |when: &When, start: Option<Time>| when.time().zip(start).is_some_and(|(at, start)| at <= start);
+        let alike = |(before, after): (&When, &When)| {
+            let is_past = had_happened(before, starts[0]) && had_happened(after, starts[1]);
+            cut(if is_past { before } else { after })
+        };
+        Self { before: before.iter().map(cut).collect(), after: before.iter().zip(after).map(alike).collect(), bound }
     }
 
     fn milestone(&self, dates: Dated, settings: &Settings) -> MilestoneShift {

@@ -6,11 +6,12 @@
 //! say too much: they are told anew on replications that the search has not seen (`judge`). Nothing here promises the best
 //! plan of all.
 
+mod judge;
+
+pub use judge::{Judged, Kept, Verdict, choose, fewest, fewest_for_level, judge};
+
 use super::Draw;
 use super::cases::{Measure, Run};
-use super::compare::Compared;
-use super::multiple::bonferroni;
-use super::quantile::{When, exact};
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
 use crate::units::{Share, Time};
@@ -259,114 +260,6 @@ fn rounds(plans: usize) -> u32 {
 fn plans_for(budget: u32) -> usize {
     let fits = |plans: usize| budget >= FIRST_LOOK * plans as u32 * rounds(plans);
     (2..=PLANS_MAX).take_while(|plans| fits(*plans)).last().unwrap_or(1)
-}
-
-/// What fresh replications say of a plan and its conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It surely keeps all of them.
-    Keeps,
-    /// More replications would tell.
-    NotSure,
-    /// It surely does not keep one of them.
-    Breaks,
-    /// Surely in too few replications for the goal's level is the date reached by the horizon.
-    NotReached,
-}
-
-/// How a condition does in fresh replications.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kept {
-    /// The replications in which it is kept to their end, as a share.
-    pub share: f64,
-    /// The replications that keep it as far as the horizon, which cut them off, as a share.
-    pub unknown: f64,
-    /// The exact interval of the share (Clopper-Pearson): from its low end with all that is unknown not kept to its high end with all of that kept.
-    pub interval: (f64, f64),
-}
-
-/// What fresh replications say of a plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    /// By the goal's conditions.
-    pub kept: Vec<Kept>,
-    /// All together.
-    pub verdict: Verdict,
-}
-
-/// Judges a plan on replications that the search has not seen. The intervals of all `plans` that are judged beside each other, and of all
-/// conditions, hold together with `confidence` (Bonferroni).
-#[must_use]
-pub fn judge(goal: &Goal, place: usize, runs: &[Run], plans: usize, confidence: Share) -> Judged {
-    let each = each(goal, plans, confidence);
-    let kept: Vec<Kept> = goal
-        .conditions
-        .iter()
-        .map(|condition| {
-            let (kept, unknown) = (condition.kept(runs), condition.unknown(runs));
-            let share = |part: usize| part as f64 / runs.len().max(1) as f64;
-            let interval = (exact(kept, runs.len(), each).0, exact(kept + unknown, runs.len(), each).1);
-            Kept { share: share(kept), unknown: share(unknown), interval }
-        })
-        .collect();
-    let bars = || goal.conditions.iter().map(|condition| condition.with.fraction()).zip(&kept);
-    let reached = runs.iter().filter(|run| matches!(run.dates[place], When::At(_))).count();
-    let verdict = if runs.is_empty() {
-        Verdict::NotSure
-    } else if exact(reached, runs.len(), each).1 < goal.level.fraction() {
-        Verdict::NotReached
-    } else if bars().any(|(bar, kept)| kept.interval.1 < bar) {
-        Verdict::Breaks
-    } else if (reached as f64) < goal.level.fraction() * runs.len() as f64 {
-        // There is no date at that level, and more replications might have one.
-        Verdict::NotSure
-    } else if bars().all(|(bar, kept)| kept.interval.0 >= bar) {
-        Verdict::Keeps
-    } else {
-        Verdict::NotSure
-    };
-    Judged { kept, verdict }
-}
-
-/// The case to recommend: the first, in the search's `order`, that surely keeps the conditions. Where the plan as it is, case 0, keeps
-/// them, another one has to be surely earlier at the goal's level: nobody changes a plan for nothing.
-#[must_use]
-pub fn choose(goal: &Goal, milestone: &str, judged: &[Judged], order: &[usize], compared: &Compared) -> Option<usize> {
-    let keeps = |case: usize| judged.get(case).is_some_and(|one| one.verdict == Verdict::Keeps);
-    let is_worth_it = |case: usize| !keeps(0) || is_earlier(goal, milestone, case, compared);
-    let found = order.iter().copied().filter(|case| *case > 0).find(|case| keeps(*case) && is_worth_it(*case));
-    found.or_else(|| keeps(0).then_some(0))
-}
-
-/// Whether a case is surely earlier than the first at the goal's level.
-fn is_earlier(goal: &Goal, milestone: &str, case: usize, compared: &Compared) -> bool {
-    let one = compared.variants.get(case - 1).and_then(|variant| variant.milestone(milestone));
-    let at = one.and_then(|one| one.levels.iter().find(|at| at.level == goal.level));
-    at.and_then(|at| at.interval).is_some_and(|(_, high)| high < 0.0)
-}
-
-fn each(goal: &Goal, plans: usize, confidence: Share) -> Share {
-    let all = plans.max(1) * goal.conditions.len().max(1);
-    Share::from_ppm((bonferroni(confidence, all) * 1e6).round().min(999_999.0) as u32)
-}
-
-/// The fewest fresh replications that could say for sure that the conditions are kept: all of them would have to keep them.
-#[must_use]
-pub fn fewest(goal: &Goal, confidence: Share) -> u32 {
-    // The plan as it is is judged beside the best.
-    let each = each(goal, FINALISTS + 1, confidence);
-    let strictest = goal.conditions.iter().map(|condition| condition.with).max().unwrap_or(Share::ZERO);
-    let tells = |count: u32| exact(count as usize, count as usize, each).0 >= strictest.fraction();
-    let mut most = 1_u32;
-    while !tells(most) && most < 1 << 20 {
-        most *= 2;
-    }
-    let mut least = most / 2;
-    while most - least > 1 {
-        let middle = least.midpoint(most);
-        if tells(middle) { most = middle } else { least = middle }
-    }
-    most
 }
 
 /// The place of the goal's milestone among those of a scenario.

@@ -44,6 +44,8 @@ pub struct Part {
 pub struct Screening {
     /// Trajectories that are complete.
     pub trajectories: usize,
+    /// Trajectories that were asked for.
+    pub asked: usize,
     /// Whether somebody ended it early.
     pub interrupted: bool,
     /// Simulations whose date counts as the horizon.
@@ -68,6 +70,8 @@ pub struct Screened {
 pub struct Indices {
     /// Rows of the sample that are complete.
     pub rows: usize,
+    /// Rows that were asked for.
+    pub asked: usize,
     /// Whether somebody ended it early.
     pub interrupted: bool,
     /// Simulations whose date counts as the horizon.
@@ -125,6 +129,7 @@ pub fn screen<W: Default + Send>(inputs: &Inputs<'_, W>, trajectories: u32, watc
     };
     Screening {
         trajectories: many,
+        asked: trajectories as usize,
         interrupted: done.interrupted,
         bounded: dates.bounded(),
         is_correlated: inputs.uncertain.iter().any(|keys| keys.len() > 1),
@@ -165,6 +170,7 @@ pub fn indices<W: Default + Send>(inputs: &Inputs<'_, W>, rows: u32, watch: Watc
     let share = |(cause, (alone, in_all))| CauseShare { cause, alone, in_all };
     Indices {
         rows: done.done.len(),
+        asked: rows as usize,
         interrupted: done.interrupted,
         bounded: dates.bounded(),
         deviation_days: sobol::variance(&done.done).sqrt(),

@@ -32,8 +32,10 @@ pub struct Point {
     pub days: Mean,
     /// Quantiles of its date, by `LEVELS`.
     pub quantiles: [Option<Estimate<When>>; LEVELS.len()],
-    /// Replications whose date lies at or after the horizon, or is never reached.
+    /// Replications whose date lies at or after the horizon, or is never reached: with any of them the mean of the days is a lower bound.
     pub bounded: usize,
+    /// Replications that the horizon cut off: with any of them what users go through is a lower bound.
+    pub unfinished: usize,
     /// What users go through, by `Measure::ALL`.
     pub impact: [Mean; Measure::COUNT],
     /// Whether no other point is done earlier without costing users more, and all of its replications are done.
@@ -51,7 +53,7 @@ impl Point {
     }
 }
 
-/// A mean with its interval; none with too few replications.
+/// A mean with its interval; none with too few replications, nor where the mean is a lower bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     /// The mean.
@@ -111,14 +113,21 @@ fn point(scenario: &Scenario, milestone: usize, simulated: &Simulated) -> Point 
     let restricted = |when: &When| when.time().map_or(scenario.horizon, |date: Time| date.min(scenario.horizon));
     let days: Vec<f64> = dates.iter().map(|when| restricted(when).since(scenario.as_of).days()).collect();
     let bounded = dates.iter().filter(|when| restricted(when) >= scenario.horizon).count();
+    let unfinished = simulated.runs.iter().filter(|run| !run.is_finished).count();
+    // Student's interval would say how sure a number is that is not the one which is asked for.
+    let mean = |sample: &[f64], cut_off: usize| {
+        let mean = Mean::of(sample, confidence);
+        Mean { interval: mean.interval.filter(|_| cut_off == 0), ..mean }
+    };
     let of = |measure: Measure| -> Vec<f64> { simulated.runs.iter().map(|run| run.impact.get(measure)).collect() };
     dates.sort_unstable();
     Point {
         values: simulated.values.clone(),
-        days: Mean::of(&days, confidence),
+        days: mean(&days, bounded),
         quantiles: LEVELS.map(|level| estimate(&dates, level, confidence)),
         bounded,
-        impact: Measure::ALL.map(|measure| Mean::of(&of(measure), confidence)),
+        unfinished,
+        impact: Measure::ALL.map(|measure| mean(&of(measure), unfinished)),
         is_on_frontier: false,
     }
 }
@@ -203,6 +212,12 @@ mod tests {
         runs[0].dates[place] = When::AfterHorizon;
         let found = all(&runs);
         assert!(found.points[0].bounded == 1 && found.points[0].days.value > mean);
+        assert_eq!(found.points[0].days.interval, None, "a lower bound has none");
+        assert!(found.points[0].unfinished == 0 && found.points[0].minutes().interval.is_some());
+        let mut cut = runs.clone();
+        cut[0].is_finished = false;
+        let found_cut = all(&cut);
+        assert!(found_cut.points[0].unfinished == 1 && found_cut.points[0].minutes().interval.is_none());
         assert!(found.frontier.is_empty() && found.knee.is_none(), "what is not done is exchanged for nothing");
         let whole: Vec<Run> = (0..10).map(|r| Run::of(&outcome(r, days_of(r)))).collect();
         let simulated = [runs.clone(), whole].map(|runs| Simulated { values: vec![1.0], runs });

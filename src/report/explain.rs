@@ -172,8 +172,7 @@ pub(super) fn answer(explain: &Explain) -> Section {
     let explained = &explain.explained;
     let mut blocks = Vec::new();
     if explain.is_incomplete() {
-        let done = replications(explained.replications);
-        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {done} of {}", explain.asked)));
+        blocks.push(Block::Line(Tone::Bad, format!("INCOMPLETE: ended early, after {}", cut_off(explain))));
     }
     let (tone, text) = words::headline(explain);
     blocks.push(Block::Line(tone, text));
@@ -213,6 +212,22 @@ pub(super) fn answer(explain: &Explain) -> Section {
         ));
     }
     section("", blocks)
+}
+
+/// What is complete of the parts that were ended early: "5 replications of 20, and 0 of 400 trajectories".
+fn cut_off(explain: &Explain) -> String {
+    let explained = &explain.explained;
+    let mut parts = Vec::new();
+    if explained.interrupted {
+        parts.push(format!("{} of {}", replications(explained.replications), count(f64::from(explain.asked))));
+    }
+    let part =
+        |done: usize, asked: usize, what: &str| format!("{} of {} {what}", count(done as f64), count(asked as f64));
+    let screening = explain.screening.iter().filter(|one| one.interrupted);
+    parts.extend(screening.map(|one| part(one.trajectories, one.asked, "trajectories")));
+    let indices = explain.indices.iter().filter(|one| one.interrupted);
+    parts.extend(indices.map(|one| part(one.rows, one.asked, "rows")));
+    parts.join(", and ")
 }
 
 /// What one unit more of each limit is worth.

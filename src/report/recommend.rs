@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::write_folder;
 use super::what_if::{self, WhatIf};
-use super::wording::{Calendar, count, percent};
+use super::wording::{Calendar, count, percent, replications};
 use super::{Block, Report, Section, Tone, html, markdown, sections};
 use crate::forecast::compare::{Dated, MilestoneShift, Verdict as Sure};
 use crate::forecast::quantile::When;
@@ -57,10 +57,11 @@ pub struct SearchFacts {
 }
 
 impl Recommendation {
-    /// Whether one of the best may keep the conditions, though nothing is sure.
+    /// Whether more replications might tell of one of the best, where none is recommended: that it keeps the conditions, or is earlier
+    /// than the plan as it is.
     #[must_use]
     pub fn may_be(&self) -> bool {
-        self.order.iter().any(|case| self.judged[*case].verdict == Verdict::NotSure)
+        self.order.iter().any(|case| matches!(self.judged[*case].verdict, Verdict::NotSure | Verdict::Keeps))
     }
 
     /// The best, and at the end the plan as it is where it is none of them.
@@ -164,11 +165,12 @@ pub(super) fn answer(known: &Recommendation) -> Section {
         )));
     }
     blocks.extend(known.shown().filter_map(|case| cut_off(known, case)).map(|text| Block::Line(Tone::Doubt, text)));
+    blocks.extend(may_stay(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.extend(cost(known).map(|text| Block::Line(Tone::Doubt, text)));
     blocks.push(plain(format!(
-        "From {} replications that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
+        "From {} that the search has not seen; intervals of all plans and conditions together: {}. Shift: against the \
          plan as it is, paired.",
-        count(known.what_if.compared.replications as f64),
+        replications(known.what_if.compared.replications),
         known.what_if.compared.confidence
     )));
     Section { title: String::new(), blocks }
@@ -185,6 +187,20 @@ fn cut_off(known: &Recommendation, case: usize) -> Option<String> {
             percent(unknown)
         )
     })
+}
+
+/// That the plan as it is may do as well, where nobody is sure that it breaks anything and the recommended one is not surely earlier.
+fn may_stay(known: &Recommendation) -> Option<String> {
+    let case = known.chosen.filter(|case| *case > 0 && known.judged[0].verdict == Verdict::NotSure)?;
+    let name = known.name(case);
+    let held = match known.shift(case) {
+        Some(one) if one.verdict == Sure::Less => return None,
+        Some(one) if one.verdict == Sure::More => {
+            format!("the mean date with {name} is {}", what_if::words::moved_by(&known.what_if, one))
+        }
+        _ => format!("{name} is not surely earlier"),
+    };
+    Some(format!("The plan as it is may keep what was asked for, too, and {held}: more replications tell."))
 }
 
 /// What the recommended plan surely takes more of, and nothing bounds.
@@ -264,6 +280,17 @@ fn headline(known: &Recommendation) -> (Tone, String) {
             );
             (Tone::Bad, text)
         }
+        None if known.judged[0].verdict == Verdict::Keeps => {
+            let others = known.order.iter().filter(|case| **case > 0 && known.judged[**case].verdict == Verdict::Keeps);
+            let names: Vec<&str> = others.map(|case| known.name(*case)).collect();
+            let text = format!(
+                "The plan as it is keeps what was asked for, and so does {}: {} are too few for a {} to tell which is earlier",
+                names.join(", and "),
+                replications(known.what_if.compared.replications),
+                known.level()
+            );
+            (Tone::Doubt, text)
+        }
         None if known.may_be() => (
             Tone::Doubt,
             format!("Of {plans} plans none surely keeps what was asked for, and more replications might tell of one"),
@@ -280,7 +307,7 @@ pub(super) fn search(known: &Recommendation) -> Section {
     let mut blocks = vec![plain(format!(
         "{} of {} plans were looked at, in {} simulations of {} allowed, with seed {}: rounds of sequential halving on the same random \
          numbers, then what lies next to the two best. The search ranks by the share of replications in which the conditions are \
-         kept, then by the mean date. It finds a good plan and promises no best one.",
+         kept, as far as that is below what the check needs to be sure of them, then by the mean date. It finds a good plan and promises no best one.",
         count(f64::from(facts.looked_at)),
         count(facts.grid as f64),
         count(f64::from(facts.simulations)),

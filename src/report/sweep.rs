@@ -10,7 +10,7 @@ pub use data::{document, json};
 pub use files::write;
 
 use super::what_if::words::amount;
-use super::wording::{Calendar, count, percent};
+use super::wording::{Calendar, count, percent, replications};
 use super::{Block, Report, Section, Tone, sections};
 use crate::forecast::explain::awaited;
 use crate::forecast::sweep::design::Axis;
@@ -104,8 +104,7 @@ pub(super) fn answer(sweep: &Sweep) -> Section {
     }
     let said = |place: usize| {
         let point = &swept.points[place];
-        let minutes = amount(point.minutes().value);
-        format!("{}: {}, {minutes} minutes slow by the migration", sweep.said(point), sweep.date(point))
+        format!("{}: {}, {} minutes slow by the migration", sweep.said(point), sweep.date(point), minutes(point))
     };
     let horizon = || Calendar::new(&sweep.scenario).long(sweep.scenario.horizon);
     let (Some(first), Some(last)) = (swept.frontier.first(), swept.frontier.last()) else {
@@ -124,6 +123,9 @@ pub(super) fn answer(sweep: &Sweep) -> Section {
             blocks.push(plain(format!("Least for users with {}", said(*last))));
             blocks.push(match knee {
                 Some(knee) => Block::Line(Tone::Strong, format!("Knee of the frontier: {}", said(knee))),
+                None if swept.frontier.len() < 3 => {
+                    plain("The frontier has these two points alone: one with a knee has three at least.")
+                }
                 None => plain("The frontier has no knee: nowhere does a day cost users much less than elsewhere."),
             });
         }
@@ -157,12 +159,20 @@ fn values(sweep: &Sweep, point: &Point) -> Vec<String> {
     sweep.axes.iter().zip(&point.values).map(|(axis, value)| axis.written(*value)).collect()
 }
 
-/// Days with the half of their interval.
-fn days(mean: Mean) -> String {
-    match mean.interval {
-        Some((low, high)) => format!("{:.2} ± {:.2}", mean.value, (high - low) / 2.0),
-        None => format!("{:.2}", mean.value),
+/// Days with the half of their interval, or how many they are at least.
+fn days(point: &Point) -> String {
+    let Mean { value, interval } = point.days;
+    match interval {
+        _ if point.bounded > 0 => format!("at least {value:.2}"),
+        Some((low, high)) => format!("{value:.2} ± {:.2}", (high - low) / 2.0),
+        None => format!("{value:.2}"),
     }
+}
+
+/// Minutes slow by the migration, or how many they are at least.
+fn minutes(point: &Point) -> String {
+    let minutes = amount(point.minutes().value);
+    if point.unfinished > 0 { format!("at least {minutes}") } else { minutes }
 }
 
 /// What nobody would give up for another point.
@@ -171,7 +181,7 @@ pub(super) fn frontier(sweep: &Sweep) -> Section {
     let row = |place: &usize| {
         let point = &swept.points[*place];
         let mark = if swept.knee == Some(*place) { "knee" } else { "" };
-        let more = [sweep.date(point), days(point.days), amount(point.minutes().value), mark.to_owned()];
+        let more = [sweep.date(point), days(point), minutes(point), mark.to_owned()];
         [values(sweep, point), more.to_vec()].concat()
     };
     if swept.frontier.len() < 2 {
@@ -192,7 +202,7 @@ pub(super) fn points(sweep: &Sweep) -> Section {
         } else {
             String::new()
         };
-        let more = [sweep.date(point), days(point.days), amount(point.minutes().value), beyond];
+        let more = [sweep.date(point), days(point), minutes(point), beyond];
         [values(sweep, point), more.to_vec()].concat()
     };
     let all = &sweep.swept.points;
@@ -214,10 +224,10 @@ pub(super) fn method(sweep: &Sweep) -> Section {
     let confidence = sweep.scenario.forecast.confidence;
     let laid = if sweep.is_grid { "every value with every other" } else { "an Owen-scrambled Sobol sequence" };
     let text = format!(
-        "{} points: {laid}; {} replications of each, all with the same random numbers. Days: mean from the start until {}, and half of \
+        "{} points: {laid}; {} of each, all with the same random numbers. Days: mean from the start until {}, and half of \
          its interval (Student, {confidence}, each point for itself); points differ by less than these say, since they are paired.",
         count(sweep.asked as f64),
-        count(f64::from(sweep.replications)),
+        replications(sweep.replications as usize),
         sweep.main()
     );
     let knee = "The knee is the point of the frontier that lies farthest below the straight line between its two ends, when days and \

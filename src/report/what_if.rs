@@ -136,7 +136,7 @@ pub(super) fn answer(what_if: &WhatIf) -> Section {
     let mut rows = vec![vec![what_if.base.clone(), base, String::new(), String::new(), String::new()]];
     for (about, variant) in what_if.cases() {
         rows.push(match variant.milestone(&main) {
-            Some(one) => row(&about.name, one, what_if, &calendar.until(variant.horizon)),
+            Some(one) => row(&about.name, one, what_if, &calendar.of_variant(variant)),
             None => {
                 vec![about.name.clone(), String::new(), String::new(), String::new(), "not in it".into()]
             }
@@ -200,7 +200,7 @@ pub(super) fn milestones(what_if: &WhatIf) -> Section {
     let calendar = Calendar::new(&what_if.scenario);
     let mut blocks = Vec::new();
     for (about, variant) in what_if.cases() {
-        let its_own = calendar.until(variant.horizon);
+        let its_own = calendar.of_variant(variant);
         let date = |name: &str| what_if.base_dates(name).map_or_else(String::new, |dates| cell(dates, P50, &calendar));
         let row = |one: &MilestoneShift| {
             vec![
@@ -297,8 +297,10 @@ pub(super) fn users(what_if: &WhatIf) -> Section {
         blocks.extend(cut_off(&about.name, variant));
     }
     let objective = what_if.scenario.model.objective.secs() * 1e3;
+    let changes_it = what_if.variants.iter().any(|about| about.changes.iter().any(|key| key.key == "users.objective"));
+    let of_each = if changes_it { ", or of a variant's own where it has another" } else { "" };
     blocks.push(plain(format!(
-        "Means of a replication, all heads together, until it ends. Minutes slow: above the objective of {objective} ms; by the \
+        "Means of a replication, all heads together, until it ends. Minutes slow: above the objective of {objective} ms{of_each}; by the \
          migration: less those that are slow at the same instant without its load. At risk: mailboxes still on a head, hour by \
          hour. Down: those on a head while it is out, as it came in the replications, and as expected from the hazard, which \
          has less chance in it. Held: locked out by switches. k: thousands, M: millions."

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
 use super::standing;
+use crate::forecast::compare::Variant;
 use crate::forecast::quantile::{Estimate, When};
 use crate::scenario::Scenario;
 use crate::units::{Span, Time};
@@ -24,9 +25,9 @@ impl<'a> Calendar<'a> {
         Self { zone: &scenario.time_zone, year, started: moved.then_some(scenario.as_of), horizon: scenario.horizon }
     }
 
-    /// The same for replications that end at another horizon.
-    pub(super) fn until(&self, horizon: Time) -> Self {
-        Self { horizon, ..*self }
+    /// The same for a variant, which may start and end elsewhere.
+    pub(super) fn of_variant(&self, variant: &Variant) -> Self {
+        Self { started: variant.started, horizon: variant.horizon, ..*self }
     }
 
     /// "October 19", with the year when it is not the one the forecast starts in.

@@ -42,8 +42,9 @@ fn too_wide(value: &Node) -> Option<&'static str> {
     (value.place.span.len() > 100_000).then_some("is too long for a setting")
 }
 
-/// Splits a dotted key; parts in quotes may hold dots.
-fn split_path(key: &str) -> Option<Vec<String>> {
+/// Splits a dotted key; parts in quotes may hold dots. None where it is no key.
+#[must_use]
+pub fn split_path(key: &str) -> Option<Vec<String>> {
     let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
     for c in key.chars() {
         match c {

@@ -61,6 +61,8 @@ pub(super) struct Space {
     /// The most streams of the plan as it is.
     most: u16,
     start: Option<u16>,
+    /// Whether the plan's own law has always as many streams.
+    is_fixed: bool,
     fewest: u16,
     guards: toml::Table,
     /// The lowest latency above which a guard holds copies back.
@@ -85,6 +87,7 @@ impl Space {
             Law::Aimd { start, .. } | Law::Integral { start, .. } => Some(start),
             Law::Fixed { .. } | Law::Steps { .. } => None,
         };
+        let is_fixed = matches!(first.law, Law::Fixed { .. });
         let mut space = Self {
             laws: vec![LawChoice::AsItIs],
             paces: vec![1.0],
@@ -92,7 +95,9 @@ impl Space {
             orders: vec![None],
             most: first.max.max(1),
             start,
-            fewest: first.min.max(1),
+            is_fixed,
+            // A fixed law has as many streams at least as at most, which is no wish to have never fewer.
+            fewest: if is_fixed { 1 } else { first.min.max(1) },
             guards: throttle.into_iter().filter(|(key, _)| GUARDS.contains(&key.as_str())).collect(),
             guarded_ms: guarded_ms(first),
             objective_ms,
@@ -236,7 +241,7 @@ impl Space {
 
     /// The plan's own law with other streams; what it begins with has to lie below.
     fn own_streams(&self, most: u16) -> Vec<String> {
-        if self.is_fixed() {
+        if self.is_fixed {
             return vec![format!("plan.throttle.streams={most}")];
         }
         let mut settings = vec![format!("plan.throttle.max={most}")];
@@ -281,11 +286,6 @@ impl Space {
             set("start", count(start.clamp(self.fewest, most)));
         }
         table
-    }
-
-    /// Whether the plan's own law has always as many streams.
-    fn is_fixed(&self) -> bool {
-        self.start.is_none() && self.fewest == self.most
     }
 
     /// What a plan is called.
@@ -349,3 +349,6 @@ fn stream_load(scenario: &Scenario) -> f64 {
     let least = scenario.model.heads.iter().map(|head| head.capacity.ops_per_second()).fold(f64::INFINITY, f64::min);
     (asked / least).clamp(1e-5, 1.0)
 }
+
+#[cfg(test)]
+mod tests;

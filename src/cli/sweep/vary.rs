@@ -1,7 +1,7 @@
 //! What is varied, as it is written: `plan.throttle.max=8..64:8`, `plan.move.stream=6 MB/s..20 MB/s:5`.
 
 use crate::forecast::sweep::design::{Axis, Design};
-use crate::scenario::same_unit;
+use crate::scenario::{same_unit, split_path};
 
 /// Values of one key.
 const STEPS_MAX: u32 = 1_000;
@@ -15,8 +15,12 @@ pub(super) fn design(written: &[String], points: Option<u32>) -> Result<(Vec<Axi
     let (mut axes, mut wrong) = (Vec::<Axis>::new(), Vec::new());
     for text in written {
         match axis(text, points.is_some()) {
-            Ok(one) if axes.iter().any(|known| known.key == one.key) => {
+            Ok(one) if axes.iter().any(|known| is_same_key(&known.key, &one.key)) => {
                 wrong.push(format!("--vary \"{text}\": {} is varied twice", one.key));
+            }
+            Ok(one) if unfit(&one.key).is_some() => {
+                let why = unfit(&one.key).unwrap_or_default();
+                wrong.push(format!("--vary \"{text}\": {} cannot be swept: {why}", one.key));
             }
             Ok(one) => axes.push(one),
             Err(problem) => wrong.push(format!("--vary \"{text}\": {problem}")),
@@ -42,7 +46,7 @@ pub(in super::super) fn ranges(written: &[String]) -> Result<Vec<Axis>, String> 
         let has_steps = text.rsplit_once("..").is_some_and(|(_, end)| end.contains(':'));
         match axis(text, true) {
             _ if has_steps => wrong.push(format!("--vary \"{text}\": says how many values, must be KEY=A..B here")),
-            Ok(one) if axes.iter().any(|known| known.key == one.key) => {
+            Ok(one) if axes.iter().any(|known| is_same_key(&known.key, &one.key)) => {
                 wrong.push(format!("--vary \"{text}\": {} is varied twice", one.key));
             }
             Ok(one) => axes.push(one),
@@ -50,6 +54,21 @@ pub(in super::super) fn ranges(written: &[String]) -> Result<Vec<Axis>, String> 
         }
     }
     if wrong.is_empty() { Ok(axes) } else { Err(wrong.join("\n")) }
+}
+
+/// Whether two spellings are of one key: parts may stand in quotes.
+fn is_same_key(one: &str, other: &str) -> bool {
+    one == other || split_path(one).is_some_and(|path| split_path(other) == Some(path))
+}
+
+/// Why points with different values of a key could not be held against each other; none where they can.
+fn unfit(key: &str) -> Option<&'static str> {
+    match split_path(key)?.first()?.as_str() {
+        "horizon" => Some("all points are told as far as one horizon"),
+        "forecast" => Some("it says how points are simulated and told, and that has to be the same for all of them"),
+        "users" => Some("it is what minutes are counted against, and has to be the same for all points"),
+        _ => None,
+    }
 }
 
 fn axis(text: &str, is_sequence: bool) -> Result<Axis, String> {
@@ -73,10 +92,11 @@ fn axis(text: &str, is_sequence: bool) -> Result<Axis, String> {
         return Err(format!("has no key, it {form}"));
     }
     let (from, to) = (quantity(from)?, quantity(to)?);
-    let unit = to.unit;
-    if !from.unit.is_empty() && !same_unit(&from.unit, &unit) {
-        return Err(format!("goes from {} to {unit}: both ends must have one unit", from.unit));
+    if !from.unit.is_empty() && !to.unit.is_empty() && !same_unit(&from.unit, &to.unit) {
+        return Err(format!("goes from {} to {}: both ends must have one unit", from.unit, to.unit));
     }
+    // A unit at one end counts for both.
+    let unit = if to.unit.is_empty() { from.unit } else { to.unit };
     if from.value >= to.value {
         return Err(format!("goes from {} to {}, must rise", from.value, to.value));
     }
@@ -110,8 +130,13 @@ mod tests {
 
     #[test]
     fn ranges_are_read_with_their_units() {
-        let written =
-            ["plan.throttle.max=8..64:8", "plan.move.stream=6..20 MB/s:5", "a.b=4.0 ms..8 ms:3", "c=0.5..2:4"];
+        let written = [
+            "plan.throttle.max=8..64:8",
+            "plan.move.stream=6..20 MB/s:5",
+            "a.b=4.0 ms..8 ms:3",
+            "c=0.5..2:4",
+            "d=0.6 MB/s..1.2:2",
+        ];
         let (axes, design) = design(&owned(&written), None).unwrap();
         assert_eq!(design, Design::Grid);
         let known: Vec<_> =
@@ -122,7 +147,8 @@ mod tests {
                 (8.0, 64.0, 8, "", true),
                 (6.0, 20.0, 5, "MB/s", false),
                 (4.0, 8.0, 3, "ms", false),
-                (0.5, 2.0, 4, "", false)
+                (0.5, 2.0, 4, "", false),
+                (0.6, 1.2, 2, "MB/s", false)
             ]
         );
         let (_, sequence) = super::design(&owned(&["a=1..9"]), Some(32)).unwrap();
@@ -132,7 +158,7 @@ mod tests {
     #[test]
     fn a_unit_may_be_spelt_in_two_ways() {
         for (written, unit) in [
-            ("horizon=1 day..3 days:3", "days"),
+            ("a=1 day..3 days:3", "days"),
             ("a=1 h..2 hours:2", "hours"),
             ("a=1/d..3 / day:2", "/ day"),
             ("a=1 MB/s..3 MB / s:2", "MB / s"),
@@ -140,7 +166,7 @@ mod tests {
             let (axes, _) = design(&owned(&[written]), None).unwrap();
             assert_eq!((axes[0].from, axes[0].unit.as_str()), (1.0, unit), "{written}");
         }
-        for written in ["a=1 h..2 days:2", "a=1 MB..2 GB:2", "a=1 MB/s..2 MB:2", "a=1 MB/s..2 MB/h:2", "a=1 day..3:3"] {
+        for written in ["a=1 h..2 days:2", "a=1 MB..2 GB:2", "a=1 MB/s..2 MB:2", "a=1 MB/s..2 MB/h:2"] {
             assert!(design(&owned(&[written]), None).unwrap_err().contains("one unit"), "{written}");
         }
     }
@@ -172,6 +198,12 @@ mod tests {
             "has no key",
         ] {
             assert!(wrong.contains(part), "{part} is not in {wrong}");
+        }
+        let spelt = owned(&["a.b=1..2:2", "a.\"b\"=1..3:2"]);
+        assert!(design(&spelt, None).unwrap_err().contains("varied twice"));
+        for key in ["horizon", "forecast.seed", "users.objective", "\"users\".objective"] {
+            let wrong = design(&owned(&[&format!("{key}=1..2:2")]), None).unwrap_err();
+            assert!(wrong.contains("cannot be swept"), "{wrong}");
         }
         let wrong = ranges(&owned(&["a=1..2:3", "b=1", "c=1..2", "c=2..3"])).unwrap_err();
         assert_eq!(wrong.lines().count(), 3, "{wrong}");

@@ -45,18 +45,28 @@ pub(super) struct Simulated {
     pub(super) interrupted: bool,
 }
 
-/// Says of each case what is dubious in it, and of no two the same; gives what was said.
+/// Says of each case what is dubious in it; gives what was said.
 pub(in super::super) fn warn(cases: &[Read]) -> Vec<String> {
-    let mut said: Vec<String> = Vec::new();
-    for case in cases {
-        for remark in simulate::remarks(&case.source, &case.start) {
-            if !said.contains(&remark) {
-                said.push(remark);
-            }
-        }
-    }
+    let all: Vec<_> =
+        cases.iter().map(|case| (shown(&case.name), simulate::remarks(&case.source, &case.start))).collect();
+    let said = remarks(&all);
     progress::warn(&said);
     said
+}
+
+/// The remarks of all cases, none twice. What is not true of the first case is said with the names of those of which it is.
+fn remarks(all: &[(String, Vec<String>)]) -> Vec<String> {
+    let Some(((_, of_first), others)) = all.split_first() else { return Vec::new() };
+    let mut more: Vec<(Vec<&str>, &String)> = Vec::new();
+    for (name, remark) in others.iter().flat_map(|(name, remarks)| remarks.iter().map(move |remark| (name, remark))) {
+        match more.iter_mut().find(|(_, known)| *known == remark) {
+            _ if of_first.contains(remark) => {}
+            Some((names, _)) => names.push(name),
+            None => more.push((vec![name], remark)),
+        }
+    }
+    let more = more.into_iter().map(|(names, remark)| format!("{}: {remark}", names.join(", ")));
+    of_first.iter().cloned().chain(more).collect()
 }
 
 /// Reads all cases, and says all at once what is wrong with them.
@@ -160,12 +170,16 @@ pub(in super::super) fn about(base: &Read, case: &Read, twin: Option<&Read>) -> 
     };
     let mut changes: Vec<ChangedKey> = differences.keys.iter().map(key).collect();
     let (one, other) = (base.source.middle(), case.source.middle());
+    let mut notes = Vec::new();
     if one.model.objective != other.model.objective {
         // No date depends on it, and all that is said of slow minutes does.
         let said = |scenario: &Scenario| Some(format!("{} ms", scenario.model.objective.secs() * 1e3));
         changes.push(ChangedKey { key: "users.objective".into(), before: said(one), after: said(other) });
+        notes.push(
+            "it has another objective: its minutes slow are counted against its own, and differ by that, too"
+                .to_owned(),
+        );
     }
-    let mut notes = Vec::new();
     if base.source.resolved() == case.source.resolved() {
         notes.push("it changes nothing: it is the same scenario".to_owned());
     } else if changes.is_empty() && differences.contents.is_empty() {
@@ -210,4 +224,17 @@ fn fewer_pairs(base: &Scenario, other: &Scenario) -> Vec<String> {
         notes.push("it has another horizon: dates from the earlier one on count as it, on both sides".to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_names_the_variants_of_which_alone_it_is_true() {
+        let case =
+            |name: &str, remarks: &[&str]| (name.to_owned(), remarks.iter().map(|one| (*one).to_owned()).collect());
+        let all = [case("as it is", &["old"]), case("a", &["old", "short"]), case("b", &["short", "late"])];
+        assert_eq!(remarks(&all), ["old", "a, b: short", "b: late"]);
+    }
 }

@@ -9,6 +9,8 @@ pub(super) struct Variant {
     pub(super) changes: Vec<String>,
 }
 
+/// What the scenario itself is called beside its variants.
+pub(super) const AS_IT_IS: &str = "as it is";
 /// Characters of a name.
 const NAME_MAX: usize = 40;
 /// More would take a sweep.
@@ -55,6 +57,9 @@ fn parse(text: &str) -> Result<Variant, String> {
     let name = name.trim();
     if name.is_empty() {
         return Err(format!("has no name, it {FORM}"));
+    }
+    if name == AS_IT_IS {
+        return Err(format!("is called \"{AS_IT_IS}\", as the scenario itself is: give it another name"));
     }
     if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
         return Err(format!("has a name that is longer than {NAME_MAX} characters, or no text"));
@@ -106,10 +111,12 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let named = owned(&["plan.x=1", ": a=1", "b: a", "c: a=1", "c: a=2", "as_of=2012-10-10T09:00:00"]);
+        let named =
+            owned(&["plan.x=1", ": a=1", "b: a", "c: a=1", "c: a=2", "as_of=2012-10-10T09:00:00", "as it is: a=1"]);
         let wrong = all(&[], &named).unwrap_err();
-        assert_eq!(wrong.lines().count(), 5, "{wrong}");
+        assert_eq!(wrong.lines().count(), 6, "{wrong}");
         assert!(wrong.contains("two are called \"c\"") && wrong.contains("has no name"), "{wrong}");
+        assert!(wrong.contains("as the scenario itself is"), "{wrong}");
         assert!(all(&[], &[]).unwrap_err().contains("nothing is to be changed"));
     }
 

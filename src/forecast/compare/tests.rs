@@ -57,6 +57,35 @@ fn the_same_case_differs_by_exactly_nothing() {
 }
 
 #[test]
+fn what_had_happened_before_two_starts_did_not_move_between_them() {
+    use std::sync::Arc;
+    let (mut one, mut other) = (scenario(), scenario());
+    other.as_of = after(-12.0);
+    let place = one.milestones.iter().position(|known| one.milestone_name(known) == "nas-1 opened").unwrap();
+    // Each tells at its own first instant what had happened before it.
+    let runs: Vec<Vec<Run>> = (0..20)
+        .map(|r| {
+            let told = |start: Time| {
+                let mut run = Run::of(&base(r));
+                run.dates[place] = When::At(start);
+                run
+            };
+            vec![told(one.as_of), told(other.as_of)]
+        })
+        .collect();
+    let opened = |one: &Scenario, other: &Scenario| {
+        let variant = compare(&[one, other], &runs, SURE).variants.remove(0);
+        (variant.milestone("nas-1 opened").unwrap().verdict, variant.started)
+    };
+    // Where nothing had moved, it happens at the start.
+    assert_eq!(opened(&one, &other), (Verdict::Less, None));
+    for scenario in [&mut one, &mut other] {
+        Arc::make_mut(&mut scenario.model).population.moved[0] = Share::from_ppm(250_000);
+    }
+    assert_eq!(opened(&one, &other), (Verdict::Same, Some(other.as_of)));
+}
+
+#[test]
 fn pairs_tell_what_independent_samples_would_not() {
     let compared = compared(60, &[&base, &earlier]);
     let one = all(&compared, 0);

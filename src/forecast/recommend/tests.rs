@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::forecast::cases::Impact;
-use crate::forecast::quantile::P80;
+use crate::forecast::quantile::{P80, When};
 use crate::units::Span;
 
 const SIZES: [usize; 3] = [8, 5, 4];
@@ -146,6 +146,47 @@ fn the_fewest_replications_that_can_tell_are_just_enough() {
         };
         assert_eq!((verdict(fewest), verdict(fewest - 1)), (Verdict::Keeps, Verdict::NotSure), "{with}: {fewest}");
     }
+}
+
+#[test]
+fn what_the_search_asks_for_is_what_its_check_can_be_sure_of() {
+    for fresh in [60, 100, 1_000] {
+        let goal = goal(39.0, 800_000);
+        let with_margin = goal.with_margin(fresh, SURE);
+        let bar = with_margin.conditions[0].with.fraction() * f64::from(fresh);
+        let verdict = |breaking: u32| {
+            let mut runs: Vec<Run> = (0..fresh).map(|r| run(&[3, 0, 0], r)).collect();
+            for run in &mut runs[..breaking as usize] {
+                run.impact = Impact::with(Measure::MinutesAboveCaused, 40.0);
+            }
+            judge(&goal, 0, &runs, FINALISTS + 1, SURE).verdict
+        };
+        let spare = fresh - bar.ceil() as u32;
+        assert_eq!((verdict(spare), verdict(spare + 1)), (Verdict::Keeps, Verdict::NotSure), "{fresh}: {spare}");
+    }
+    assert_eq!(goal(39.0, 999_000).with_margin(100, SURE).conditions[0].with, Share::from_ppm(1_000_000));
+}
+
+#[test]
+fn where_no_level_can_be_told_nothing_is_said_to_be_the_earliest() {
+    use crate::forecast::compare::compare;
+    use crate::forecast::testing::{days_of, outcome, scenario};
+    let scenario = scenario();
+    let goal = Goal { level: Share::from_ppm(950_000), ..goal(1.0, 900_000) };
+    let chosen = |count: u32, verdicts: [Verdict; 2]| {
+        let run = |r: u32, by: f64| Run::of(&outcome(r, days_of(r) + by));
+        let runs: Vec<Vec<Run>> = (0..count).map(|r| vec![run(r, 0.0), run(r, -5.0)]).collect();
+        let judged = verdicts.map(|verdict| Judged { kept: Vec::new(), verdict });
+        choose(&goal, "all emptied", &judged, &[1], &compare(&[&scenario; 2], &runs, SURE))
+    };
+    let (keeps, breaks) = (Verdict::Keeps, Verdict::Breaks);
+    assert_eq!(chosen(71, [keeps; 2]), None, "it is five days earlier, and nobody can say so of a P95");
+    assert_eq!(chosen(72, [keeps; 2]), Some(1));
+    assert_eq!(chosen(71, [keeps, breaks]), Some(0));
+    assert_eq!(chosen(71, [breaks, keeps]), Some(1));
+    // As many as three others beside the plan as it is need.
+    let fewest = fewest_for_level(&goal, SURE);
+    assert!(fewest > 72 && fewest < 100, "{fewest}");
 }
 
 #[test]

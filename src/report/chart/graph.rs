@@ -1,6 +1,6 @@
 //! Panels over numbers in place of days: lines over one varied key, a map over two, and a frontier.
 
-use plotters::prelude::RGBColor;
+use plotters::prelude::{RGBColor, WHITE};
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{
@@ -43,10 +43,16 @@ pub(super) enum Body {
     /// Means with their intervals over a number.
     Line(Vec<Over>),
     /// Points, those on the frontier by their order, and the knee.
-    Frontier { points: Vec<(f64, f64)>, frontier: Vec<usize>, knee: Option<usize> },
+    Frontier { points: Vec<Dot>, frontier: Vec<usize>, knee: Option<usize> },
     /// The values of the lower and of the upright axis, and a number for each pair, the upright axis varying fastest.
-    Map { across: Vec<String>, up: Vec<String>, numbers: Vec<f64> },
+    Map { across: Vec<String>, up: Vec<String>, numbers: Vec<Least> },
 }
+
+/// A number, and whether it is known to be a lower bound alone.
+pub(super) type Least = (f64, bool);
+
+/// A point, and whether one of its numbers is a lower bound alone: it is drawn hollow then.
+pub(super) type Dot = ((f64, f64), bool);
 
 /// A mean over a number, with its interval where it has one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +60,8 @@ pub(super) struct Over {
     pub(super) number: f64,
     pub(super) mean: f64,
     pub(super) interval: Option<(f64, f64)>,
+    /// Whether it is known to be a lower bound alone: it is drawn hollow then.
+    pub(super) is_least: bool,
 }
 
 impl Over {
@@ -186,30 +194,38 @@ impl Canvas {
     fn means(&mut self, panel: &Panel, points: &[Over], place: (f64, f64), column: f64) {
         let all: Vec<(f64, f64)> = points.iter().flat_map(Over::ends).collect();
         let frame = self.axes(panel, &all, place, column);
-        if points.len() > 1 {
-            let upper = points.iter().map(|point| frame.at(point.ends()[1]));
-            let lower = points.iter().rev().map(|point| frame.at(point.ends()[0]));
+        // The band is only where there are intervals: one of no width would say that the mean is sure.
+        for stretch in points.split(|point| point.interval.is_none()).filter(|stretch| stretch.len() > 1) {
+            let upper = stretch.iter().map(|point| frame.at(point.ends()[1]));
+            let lower = stretch.iter().rev().map(|point| frame.at(point.ends()[0]));
             self.polygon(upper.chain(lower), COLOURS[0]);
         }
         let line: Vec<(f64, f64)> = points.iter().map(|point| frame.at((point.number, point.mean))).collect();
         if line.len() > 1 {
             self.path(&line, COLOURS[0], 2.5);
         }
-        for place in line {
+        for (place, point) in line.into_iter().zip(points) {
             self.dot(place, 3.5, COLOURS[0]);
+            if point.is_least {
+                self.dot(place, 2.0, WHITE);
+            }
         }
     }
 
     fn frontier(
         &mut self,
         panel: &Panel,
-        (points, frontier, knee): (&[(f64, f64)], &[usize], Option<usize>),
+        (dots, frontier, knee): (&[Dot], &[usize], Option<usize>),
         place: (f64, f64),
         column: f64,
     ) {
-        let frame = self.axes(panel, points, place, column);
-        for point in points {
+        let points: Vec<(f64, f64)> = dots.iter().map(|dot| dot.0).collect();
+        let frame = self.axes(panel, &points, place, column);
+        for (point, is_least) in dots {
             self.dot(frame.at(*point), 3.0, GREY);
+            if *is_least {
+                self.dot(frame.at(*point), 1.5, WHITE);
+            }
         }
         let line: Vec<(f64, f64)> = frontier.iter().map(|place| frame.at(points[*place])).collect();
         if line.len() > 1 {
@@ -230,7 +246,7 @@ impl Canvas {
     fn map(
         &mut self,
         panel: &Panel,
-        (across, up, numbers): (&[String], &[String], &[f64]),
+        (across, up, numbers): (&[String], &[String], &[Least]),
         (x, y): (f64, f64),
         column: f64,
     ) {
@@ -241,14 +257,14 @@ impl Canvas {
         let (wide, high) =
             ((frame.right - frame.left) / across.len() as f64, (frame.bottom - frame.top) / up.len() as f64);
         let (least, most) =
-            numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), one| (a.min(*one), b.max(*one)));
+            numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (one, _)| (a.min(*one), b.max(*one)));
         let digits = digits(most - least);
-        for (place, number) in numbers.iter().enumerate() {
+        for (place, (number, is_least)) in numbers.iter().enumerate() {
             let (at, above) = (place / up.len(), place % up.len());
             let (left, below) = (frame.left + at as f64 * wide, frame.bottom - above as f64 * high);
             let share = if most > least { (number - least) / (most - least) } else { 0.0 };
             self.rectangle((left, below - high), (left + wide - 1.0, below - 1.0), colour(share), 1.0);
-            let text = format!("{number:.digits$}");
+            let text = format!("{}{number:.digits$}", if *is_least { "> " } else { "" });
             if width(&text, TEXT) + 6.0 <= wide && ROW <= high {
                 let ink = if share > 0.5 { ON_DARK } else { ON_LIGHT };
                 self.text(&text, (left + wide / 2.0, below - high / 2.0 - 9.0), TEXT, ink, HPos::Center);
@@ -357,13 +373,18 @@ mod tests {
     #[test]
     fn numbers_on_a_map_have_colours_that_no_theme_changes() {
         let said = |count: u32| (1..=count).map(|number| number.to_string()).collect();
-        let body = Body::Map { across: said(3), up: said(2), numbers: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
+        let body = Body::Map {
+            across: said(3),
+            up: said(2),
+            numbers: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(|number| (number, number > 5.0)).to_vec(),
+        };
         let panel = Panel { name: "days".into(), axes: ("across".into(), "up".into()), body };
         let graph = Graph { title: "a map".into(), subtitle: String::new(), panels: vec![panel] };
         let svg = super::super::print::svg(&graph, Paper::PAGE).unwrap();
         let of_cells =
             |fill: &str| svg.split("<text ").filter(|text| text.contains(&format!("fill=\"{fill}\""))).count();
         assert_eq!((of_cells("#FEFEFE"), of_cells("#202020")), (3, 3), "{svg}");
+        assert_eq!(svg.matches("&gt; 6.0").count(), 1, "{svg}");
         let style = include_str!("../html/style.css");
         let themed = |fill: &str| style.contains(&format!("[fill=\"{fill}\"]"));
         assert!(themed("#FFFFFF") && !themed("#FEFEFE") && !themed("#202020"));

@@ -7,10 +7,13 @@ use super::{Drawing, Picture};
 use crate::forecast::sweep::design::Axis;
 use crate::forecast::sweep::{Mean, Point};
 
-/// What a chart says of a point: its name, and its mean.
-type Quantity = (&'static str, fn(&Point) -> Mean);
+/// What a chart says of a point: its name, its mean, and in how many replications the horizon cut it off.
+type Quantity = (&'static str, fn(&Point) -> (Mean, usize));
 
-const QUANTITIES: [Quantity; 2] = [("days until all is emptied", |point| point.days), (MINUTES, Point::minutes)];
+const QUANTITIES: [Quantity; 2] = [
+    ("days until all is emptied", |point| (point.days, point.bounded)),
+    (MINUTES, |point| (point.minutes(), point.unfinished)),
+];
 const MINUTES: &str = "minutes slow by the migration";
 
 /// The charts that it has, in the order of a page.
@@ -38,8 +41,8 @@ fn graph(sweep: &Sweep, what: &str, panels: Vec<Panel>) -> Graph {
     let many = replications(sweep.replications as usize);
     let incomplete = if sweep.is_complete() { "" } else { "INCOMPLETE, " };
     let points = count(sweep.swept.points.len() as f64);
-    let beyond = if sweep.swept.points.iter().any(|point| point.bounded > 0) {
-        "; dates at or after the horizon count as it"
+    let beyond = if sweep.swept.points.iter().any(is_least) {
+        "; where the horizon cut some off, what is known is a lower bound: a hollow dot, or a > on a map"
     } else {
         ""
     };
@@ -48,6 +51,10 @@ fn graph(sweep: &Sweep, what: &str, panels: Vec<Panel>) -> Graph {
         subtitle: format!("{incomplete}{points} points, means of {many} of each{beyond}"),
         panels,
     }
+}
+
+fn is_least(point: &Point) -> bool {
+    point.bounded + point.unfinished > 0
 }
 
 fn name(axis: &Axis) -> String {
@@ -63,10 +70,9 @@ fn panels(sweep: &Sweep) -> Option<Vec<Panel>> {
     let panel = |(what, of): Quantity| {
         let (axes, body) = match &sweep.axes[..] {
             [axis] => {
-                let over = |point: &Point| Over {
-                    number: point.values[0],
-                    mean: of(point).value,
-                    interval: of(point).interval,
+                let over = |point: &Point| {
+                    let (mean, cut_off) = of(point);
+                    Over { number: point.values[0], mean: mean.value, interval: mean.interval, is_least: cut_off > 0 }
                 };
                 let mut line: Vec<Over> = points.iter().map(over).collect();
                 line.sort_by(|one, other| one.number.total_cmp(&other.number));
@@ -74,7 +80,8 @@ fn panels(sweep: &Sweep) -> Option<Vec<Panel>> {
             }
             [across, up] if sweep.is_grid && sweep.is_complete() => {
                 let said = |axis: &Axis| axis.values().iter().map(ToString::to_string).collect::<Vec<_>>();
-                let numbers = points.iter().map(|point| of(point).value).collect();
+                let number = |point: &Point| (of(point).0.value, of(point).1 > 0);
+                let numbers = points.iter().map(number).collect();
                 let body = Body::Map { across: said(across), up: said(up), numbers };
                 ((name(across), format!("upwards: {}", name(up))), body)
             }
@@ -87,7 +94,8 @@ fn panels(sweep: &Sweep) -> Option<Vec<Panel>> {
 
 fn frontier(sweep: &Sweep) -> Option<Panel> {
     let swept = &sweep.swept;
-    let points: Vec<(f64, f64)> = swept.points.iter().map(|point| (point.days.value, point.minutes().value)).collect();
+    let dot = |point: &Point| ((point.days.value, point.minutes().value), is_least(point));
+    let points: Vec<_> = swept.points.iter().map(dot).collect();
     (points.len() > 1).then(|| Panel {
         name: "a dot a point; joined: the frontier".into(),
         axes: (QUANTITIES[0].0.into(), MINUTES.into()),

@@ -1,6 +1,6 @@
 //! The chart of a what-if: by how much each date moves in each variant.
 
-use super::super::lengths::Scale;
+use super::super::lengths::{Scale, shifted};
 use super::super::what_if::WhatIf;
 use super::super::wording::replications;
 use super::forest::{Forest, MOST_ROWS, Row};
@@ -61,10 +61,11 @@ fn forest(what_if: &WhatIf) -> Option<Forest> {
     }
     let more = rows.len().saturating_sub(MOST_ROWS);
     rows.truncate(MOST_ROWS);
-    // What is drawn and what is said have one unit, of hours or minutes where nothing is a day.
+    // What is drawn has one unit, of hours or minutes where nothing is a day. What is said of a row has its own, as in the tables: in days, some
+    // hours would be nothing.
     let scale = Scale::up_to(rows.iter().map(|row| most_of(row.shift, row.interval)).fold(0.0, f64::max));
     for row in &mut rows {
-        row.name = format!("{}: {}", row.name, scale.shift(row.shift, row.interval));
+        row.name = format!("{}: {}", row.name, shifted(row.shift, Some(row.interval)));
         row.shift = scale.of_days(row.shift);
         row.interval = (scale.of_days(row.interval.0), scale.of_days(row.interval.1));
     }

@@ -69,6 +69,7 @@ fn varied() -> Explain {
         |days: f64, way| Effect { size: part(days.abs()), mean: part(days), deviation: part(days.abs() / 3.0), way };
     known.screening = Some(Screening {
         trajectories: 20,
+        asked: 20,
         interrupted: false,
         bounded: 0,
         is_correlated: true,
@@ -83,6 +84,7 @@ fn varied() -> Explain {
     let share = |cause, alone, in_all| CauseShare { cause, alone: part(alone), in_all: part(in_all) };
     known.indices = Some(Indices {
         rows: 128,
+        asked: 128,
         interrupted: false,
         bounded: 3,
         deviation_days: 1.4,
@@ -113,7 +115,11 @@ fn too_few_rows_and_an_early_end_are_said() {
     (screening.trajectories, screening.interrupted, screening.found) = (2, true, Err(NotEstimable::TooFew));
     (indices.rows, indices.causes) = (3, Err(NotEstimable::TooFew));
     let text = terminal::render(&report(&known));
-    for part in ["INCOMPLETE", "not estimable: 2 trajectories", "not estimable: 3 rows"] {
+    for part in [
+        "INCOMPLETE: ended early, after 2 of 20 trajectories",
+        "not estimable: 2 trajectories",
+        "not estimable: 3 rows",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert_eq!(chart::of_explain(&known).len(), 2);

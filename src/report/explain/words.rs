@@ -8,6 +8,7 @@ use crate::migration::plan::{Law, Level};
 use crate::report::lengths::span;
 use crate::report::wording::{figure, percent};
 use crate::scenario::Scenario;
+use crate::units::Time;
 
 /// What a cause is.
 pub(super) const fn cause(cause: Binding) -> &'static str {
@@ -80,12 +81,46 @@ pub(super) fn unit(limit: Limit, scenario: &Scenario) -> String {
         Limit::Switches => "1 switch more".into(),
         Limit::WindowHours => "each ends 1 h earlier".into(),
         Limit::Threshold(_) | Limit::InodeThreshold(_) => "1 point higher".into(),
-        Limit::InService(_) | Limit::Scheduled => "1 day earlier".into(),
         Limit::SampleAge => "count 1 min longer".into(),
-        Limit::Soak | Limit::Operator => "1 h shorter".into(),
-        Limit::Person => "1 h sooner".into(),
+        Limit::InService(cluster) => {
+            let starts = |scenario: &Scenario| vec![scenario.model.clusters[cluster].in_service];
+            format!("{} earlier", less(limit, scenario, |one| since_start(one, &starts(one))))
+        }
+        Limit::Scheduled => {
+            let dates =
+                |scenario: &Scenario| scenario.plan.order.scheduled.iter().map(|(_, at)| *at).collect::<Vec<_>>();
+            format!("{} earlier", less(limit, scenario, |one| since_start(one, &dates(one))))
+        }
+        Limit::Soak => {
+            let soaks = |one: &Scenario| one.plan.order.waves.iter().map(|wave| wave.soak.days()).collect();
+            format!("{} shorter", less(limit, scenario, soaks))
+        }
+        Limit::Operator => {
+            format!("{} shorter", less(limit, scenario, |one| vec![one.model.operator_after.days()]))
+        }
+        Limit::Person => {
+            let medians = |one: &Scenario| one.model.resolves_after.iter().map(|law| law.median_s / 86_400.0).collect();
+            format!("{} sooner", less(limit, scenario, medians))
+        }
         Limit::Backoff | Limit::Repair => "10 % shorter".into(),
     }
+}
+
+fn since_start(scenario: &Scenario, dates: &[Time]) -> Vec<f64> {
+    dates.iter().map(|at| at.since(scenario.as_of).days()).collect()
+}
+
+/// By how much a unit of a limit cuts some lengths or dates, in days: by less than the whole unit where there is less to cut.
+fn less(limit: Limit, scenario: &Scenario, days: impl Fn(&Scenario) -> Vec<f64>) -> String {
+    let (before, after) = (days(scenario), days(&limit.raised(scenario)));
+    let cuts = before.iter().zip(&after).map(|(before, after)| before - after).filter(|cut| *cut > 0.0);
+    let (least, most) = cuts.fold((f64::INFINITY, 0.0_f64), |(least, most), cut| (least.min(cut), most.max(cut)));
+    let said = |days: f64| {
+        let wholes = [(1.0, "1 day"), (1.0 / 24.0, "1 h")];
+        let whole = wholes.into_iter().find(|(whole, _)| (days - whole).abs() < 1e-9);
+        whole.map_or_else(|| span(days), |(_, text)| text.to_owned())
+    };
+    if most - least > 1e-9 { format!("{} to {}", said(least), said(most)) } else { said(most) }
 }
 
 /// What a target is raised by, in the terms that the laws have.
@@ -171,4 +206,30 @@ fn gain(one: &MilestoneShift, explain: &Explain) -> String {
     let (low, high) = shift.interval(values.each);
     let (least, most) = (span((-high).max(0.0)), span(-low));
     format!("{} earlier ({} together: {least} to {most})", span(-shift.days), values.confidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fleet::MailboxId;
+    use crate::sim::testing::{AS_OF, quiet, scenario};
+    use crate::units::Span;
+
+    #[test]
+    fn what_is_cut_by_less_than_a_unit_is_said_so() {
+        let mut scenario = scenario(quiet(100).0, quiet(100).1);
+        let hours = |hours: f64| Span::from_secs_f64(hours * 3_600.0);
+        let mut said = |operator: f64, service: f64, dates: &[f64]| {
+            let model = Arc::make_mut(&mut scenario.model);
+            (model.operator_after, model.clusters[1].in_service) = (hours(operator), AS_OF + hours(service));
+            model.faults.transient = 0.01;
+            let scheduled = dates.iter().zip(0..).map(|(date, number)| (MailboxId(number), AS_OF + hours(*date)));
+            Arc::make_mut(&mut scenario.plan).order.scheduled = scheduled.collect();
+            [Limit::Operator, Limit::InService(1), Limit::Scheduled].map(|limit| unit(limit, &scenario))
+        };
+        assert_eq!(said(3.0, 48.0, &[30.0]), ["1 h shorter", "1 day earlier", "1 day earlier"]);
+        assert_eq!(said(0.5, 2.0, &[6.0, 30.0]), ["15.0 min shorter", "2.0 h earlier", "6.0 h to 1 day earlier"]);
+    }
 }

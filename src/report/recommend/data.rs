@@ -19,7 +19,7 @@ struct Document {
     objective: ObjectivePart,
     /// What had to be kept.
     conditions: Vec<ConditionPart>,
-    /// The name of the recommended plan; null where none surely keeps the conditions.
+    /// The name of the recommended plan; null where none surely keeps the conditions, or where too few replications tell which of those that do is the earliest.
     recommended: Option<String>,
     /// The recommended `[plan]` as TOML, to be pasted in place of the file's own.
     plan: Option<String>,

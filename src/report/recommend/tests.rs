@@ -55,6 +55,32 @@ fn where_nothing_is_sure_nothing_is_recommended() {
 }
 
 #[test]
+fn that_the_plan_as_it_is_may_do_as_well_is_said() {
+    let page = |verdicts: [Verdict; 3]| {
+        let page = terminal::render(&report(&known(verdicts)));
+        page.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let later = page([Verdict::Keeps, Verdict::Breaks, Verdict::NotSure]);
+    assert!(
+        later.contains("The plan as it is may keep what was asked for, too") && later.contains(" h later (95 %"),
+        "{later}"
+    );
+    let earlier = page([Verdict::Breaks, Verdict::Keeps, Verdict::NotSure]);
+    assert!(!earlier.contains("may keep what was asked for, too"), "{earlier}");
+    let surely = page([Verdict::Keeps, Verdict::Breaks, Verdict::Breaks]);
+    assert!(!surely.contains("may keep what was asked for, too"), "{surely}");
+}
+
+#[test]
+fn too_few_replications_for_a_level_are_said_to_be_too_few() {
+    let mut known = known([Verdict::Keeps, Verdict::Breaks, Verdict::Keeps]);
+    (known.chosen, known.plan) = (None, None);
+    let said = headline(&known).1;
+    assert!(said.contains("and so does aimd at 6 ms: 60 replications are too few for a P80"), "{said}");
+    assert!(known.may_be());
+}
+
+#[test]
 fn what_has_no_date_is_said_as_it_is() {
     let mut known = known([Verdict::Breaks, Verdict::Breaks, Verdict::Keeps]);
     assert!(headline(&known).1.ends_with("all emptied by Nov 9 (P80)"), "{}", headline(&known).1);

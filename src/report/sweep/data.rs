@@ -88,7 +88,7 @@ struct PointPart {
 struct MeanPart {
     /// The mean over the replications.
     mean: f64,
-    /// Lower end of its interval; null with too few replications.
+    /// Lower end of its interval; null with too few replications, or where the horizon cut some off and the mean is a lower bound.
     low: Option<f64>,
     /// Upper end of its interval.
     high: Option<f64>,

@@ -72,6 +72,39 @@ fn one_key_has_lines_two_have_maps_and_a_sequence_has_the_frontier() {
 }
 
 #[test]
+fn what_the_horizon_cut_off_is_a_lower_bound_and_no_sure_number() {
+    let scenario = scenario();
+    let run = |point: usize, r: u32| {
+        let mut run = Run::of(&outcome(r, days_of(r) - point as f64));
+        if point == 0 {
+            let last = run.dates.len() - 1;
+            (run.dates[last], run.is_finished) = (crate::forecast::quantile::When::AfterHorizon, false);
+        }
+        run
+    };
+    let mut sweep = known(vec![streams()], Design::Grid, 99);
+    let simulated: Vec<Simulated> = (0..5)
+        .map(|point| Simulated { values: vec![point as f64], runs: (0..12).map(|r| run(point, r)).collect() })
+        .collect();
+    sweep.swept = swept(&scenario, scenario.milestones.len() - 1, &simulated);
+    let page = terminal::render(&report(&sweep));
+    assert!(page.matches("at least ").count() == 2 && !page.contains("± 0.00"), "{page}");
+    for picture in chart::of_sweep(&sweep) {
+        let svg = picture.svg(chart::Paper::FILE).unwrap();
+        assert!(svg.contains("a hollow dot"), "{}", picture.stem);
+    }
+}
+
+#[test]
+fn a_frontier_of_two_points_is_too_short_for_a_knee() {
+    let mut sweep = known(vec![streams()], Design::Grid, 2);
+    (sweep.asked, sweep.swept.knee) = (2, None);
+    assert_eq!(sweep.swept.frontier.len(), 2);
+    let page = terminal::render(&report(&sweep));
+    assert!(page.contains("these two points alone") && !page.contains("no knee"), "{page}");
+}
+
+#[test]
 fn a_sweep_that_was_ended_says_so() {
     let cut = known(vec![streams()], Design::Grid, 2);
     let text = terminal::render(&report(&cut));
