@@ -383,7 +383,7 @@ fn progress(standing: Standing, done: bool) -> Progress {
 
 /// "36 mailboxes", where a person has to see to some before they can move.
 fn set_aside(forecast: &Forecast) -> Option<String> {
-    let aside = forecast.heads.iter().map(|head| head.impact.set_aside).sum::<f64>().round();
+    let aside = aside::all(forecast).round();
     (aside >= 1.0).then(|| mailboxes(aside))
 }
 
