@@ -131,6 +131,20 @@ fn the_last_part_is_tomorrow() {
 }
 
 #[test]
+fn a_head_that_never_had_a_mailbox_is_nobodys_affair() {
+    let mut scenario = founding();
+    Arc::make_mut(&mut scenario.model).population.split = [0, 1_000_000].map(Share::from_ppm).to_vec();
+    let forecast = made_of(&scenario, 200, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached[0] = Some(after(0.0));
+        outcome
+    });
+    let post = Announcement::new(&forecast, None, EVERY_MAX);
+    assert_eq!((post.heads.len(), post.dates.len()), (1, 1), "{:?}", post.dates);
+    assert!(!both(&post).contains("head-1"), "{}", both(&post));
+}
+
+#[test]
 fn what_is_done_needs_no_further_post() {
     let mut scenario = founding();
     Arc::make_mut(&mut scenario.model).population.moved = vec![Share::from_ppm(1_000_000); 2];
