@@ -25,7 +25,8 @@ pub(super) struct LastPartMeans {
     size_ratio: f64,
     /// The largest of them, bytes.
     largest_bytes: f64,
-    /// From 99 % to everything off the old storage, in the median; none where one of them has no date.
+    /// From 99 % to everything off the old storage, in the median; none where one of them has no date, or where everything counts as
+    /// off before that, but for mailboxes that wait for a person.
     days_median: Option<f64>,
 }
 
@@ -56,7 +57,9 @@ fn days_median(forecast: &Forecast) -> Option<f64> {
         |one: &crate::forecast::Replication| Some(one.outcome.reached[to]?.since(one.outcome.reached[from]?).days());
     let mut days: Vec<f64> = forecast.replications.iter().map(days).collect::<Option<_>>()?;
     days.sort_unstable_by(f64::total_cmp);
-    days.get((P50.of_count(days.len() as u64) as usize).max(1) - 1).copied()
+    let median = days.get((P50.of_count(days.len() as u64) as usize).max(1) - 1).copied();
+    // Mailboxes that were set aside are excused from the one and not from the other.
+    median.filter(|days| *days >= 0.0)
 }
 
 /// What is left when 99 % have moved.
@@ -195,5 +198,15 @@ mod tests {
         let part = last_part_means(&forecast).unwrap();
         assert!((part.share_of_bytes - 0.05).abs() < 1e-12 && (part.size_ratio - 5.0).abs() < 1e-9, "{part:?}");
         assert!((part.failed - 0.5).abs() < 1e-12 && (part.days_median.unwrap() - 1.0).abs() < 1e-9, "{part:?}");
+        // Everything is off but for many who wait for a person, and only later has 99 % moved.
+        let excused = made_of(&scenario, 50, &|r| {
+            let mut one = outcome(r, 30.0);
+            one.last_part = Some(LastPart { mailboxes: 10, all_mailboxes: 1_000, ..LastPart::default() });
+            one.reached[4] = Some(crate::forecast::testing::after(58.5));
+            one
+        });
+        assert_eq!(last_part_means(&excused).unwrap().days_median, None);
+        let [Block::Line(_, text)] = &last_part(&excused).blocks[..] else { panic!("one line") };
+        assert!(!text.contains("From there"), "{text}");
     }
 }
