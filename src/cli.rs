@@ -51,7 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
-  drawdown check scenarios/*.toml --junit check.xml
+  drawdown check my.toml --junit check.xml
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
   drawdown recommend my.toml --subject-to 'minutes_above_objective_by_migration <= 600 with 90 %'
@@ -129,7 +129,8 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `explain.json` or `sweep.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `recommend.json`, `explain.json`, `sweep.json` or
+    /// `announcement.json`, or of what `check --json` prints
     #[command(after_help = "Example:\n  drawdown schema what-if > what-if.schema.json")]
     Schema {
         /// Of what

@@ -21,7 +21,7 @@ use crate::units::Span;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  drawdown check scenarios/*.toml
+  drawdown check my.toml
   drawdown check my.toml --junit check.xml --summary check.md --inconclusive pass
   drawdown check my.toml --baseline published --output new --fail-if-later
 
@@ -94,7 +94,7 @@ struct Reading {
     /// Leave out rows of inventories that have problems
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Let `extends` and an inventory lead out of the scenario's folder
+    /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }
