@@ -165,10 +165,10 @@ fn points(list: &Item, reader: &mut Reader<'_>) -> LatencyCurve {
     }
     let curve = LatencyCurve::Points(points);
     // The last line goes on up to there.
-    let (last, response) = (curve.saturation(), curve.response_s(curve.saturation()));
+    let (end, response) = (curve.saturation(), curve.response_s(curve.saturation()));
     if response <= 0.0 && !list.list().is_empty() {
-        let (last, response) = (last * 100.0, response * 1e3);
-        reader.problem(list, format!("the last line comes to {response:.1} ms at {last:.0} %: it must stay above 0"));
+        let (end, response) = (end * 100.0, response * 1e3);
+        reader.problem(list, format!("the last line comes to {response:.1} ms at {end:.0} %: it must stay above 0"));
     }
     curve
 }
