@@ -31,7 +31,7 @@ mod watch;
 mod what_if;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -51,7 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   drawdown forecast scenarios/opensrs-cluster-b.toml
   drawdown forecast my.toml --set plan.move.stream='\"20 MB/s\"' --seed 7
-  drawdown check scenarios/*.toml --junit check.xml
+  drawdown check my.toml --junit check.xml
   drawdown what-if my.toml --set plan.throttle.max=64
   drawdown compare plan-a.toml plan-b.toml
   drawdown recommend my.toml --subject-to 'minutes_above_objective_by_migration <= 600 with 90 %'
@@ -129,7 +129,8 @@ enum Command {
         #[arg(default_value = "scenario.toml")]
         path: PathBuf,
     },
-    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `explain.json` or `sweep.json`, or of what `check --json` prints
+    /// Print the JSON Schema of a file: of scenarios, of `forecast.json`, `what-if.json`, `recommend.json`, `explain.json`, `sweep.json` or
+    /// `announcement.json`, or of what `check --json` prints
     #[command(after_help = "Example:\n  drawdown schema what-if > what-if.schema.json")]
     Schema {
         /// Of what
@@ -336,10 +337,8 @@ fn validate(scenarios: &[PathBuf], skip_bad_rows: bool, allow_path: bool) -> Res
     if wrong.is_empty() { Ok(Done::Complete) } else { Err(Failure::Input(wrong.join("\n"))) }
 }
 
-fn new(path: &PathBuf) -> Result<Done, Failure> {
-    let file = std::fs::File::create_new(path);
-    let written = file.and_then(|mut file| file.write_all(scenario::starter().as_bytes()));
-    match written {
+fn new(path: &Path) -> Result<Done, Failure> {
+    match write_new(path, scenario::starter().as_bytes()) {
         Ok(()) => {
             let shown = path.display();
             writeln!(io::stderr(), "{shown}: written; change it, then: drawdown validate {shown}")?;
@@ -350,6 +349,25 @@ fn new(path: &PathBuf) -> Result<Done, Failure> {
         }
         Err(error) => Err(Failure::Run(format!("{}: {error}", path.display()))),
     }
+}
+
+/// Writes a file that must not exist: whole, or there is none.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Said before anything is written.
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut fresh = tempfile::Builder::new();
+    fresh.prefix(".drawdown-");
+    // A temporary file is for its owner alone; this one is as readable as others.
+    #[cfg(unix)]
+    fresh.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = fresh.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn schema(of: Shape) -> Result<Done, Failure> {

@@ -80,6 +80,8 @@ pub struct Outcome {
     pub last_part: Option<LastPart>,
     /// Groups of which some mailboxes had moved at the end and some were still on a head; counted where groups move whole.
     pub split_groups: u32,
+    /// Mailboxes that waited for a person when all heads were emptied for the first time; at the end where they never were.
+    pub excused: u32,
 }
 
 /// The share of all mailboxes after which the last part begins.
@@ -109,6 +111,8 @@ pub struct LastPart {
 pub struct HeadOutcome {
     /// Mailboxes left because they were set aside.
     pub set_aside: u32,
+    /// Those that were set aside when it was emptied for the first time; at the end where it never was.
+    pub excused: u32,
     /// How long each cause bound, by `Binding`.
     pub bound: [Span; Binding::COUNT],
     /// Minutes in which users waited longer than the objective.

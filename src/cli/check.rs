@@ -21,7 +21,7 @@ use crate::units::Span;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  drawdown check scenarios/*.toml
+  drawdown check my.toml
   drawdown check my.toml --junit check.xml --summary check.md --inconclusive pass
   drawdown check my.toml --baseline published --output new --fail-if-later
 
@@ -94,7 +94,7 @@ struct Reading {
     /// Leave out rows of inventories that have problems
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Let `extends` and an inventory lead out of the scenario's folder
+    /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }
@@ -142,6 +142,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let earlier = refuse(arguments)?;
     let stop = stop_on_interrupt()?;
     let mut all: Vec<Made> = Vec::new();
+    let mut unwritten: Result<(), Failure> = Ok(());
     let mut interrupted = false;
     for (scenario, earlier) in arguments.scenarios.iter().zip(&earlier) {
         if !arguments.quiet && arguments.scenarios.len() > 1 {
@@ -157,7 +158,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         // Last: it may take the place of the earlier one, which stays until all is known.
         let is_cut = interrupted && !made.forecast.rule.interrupted;
         if !arguments.no_files && !is_cut {
-            made.write(&arguments.output, scenario)?;
+            // What has been simulated is told, whether or not it could be written.
+            let written = made.write(&arguments.output, scenario).map(drop);
+            unwritten = unwritten.and(written);
         }
         all.push(made);
         if interrupted {
@@ -180,7 +183,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             warnings: &made.about.warnings,
         })
         .collect();
-    publish(arguments, &gates)?;
+    let published = publish(arguments, &gates);
+    unwritten.and(published)?;
     let cut = if interrupted { Done::Incomplete } else { Done::Complete };
     Ok(done(&gates, arguments.doubt()).max(cut))
 }
@@ -225,30 +229,34 @@ fn refuse(arguments: &Arguments) -> Result<Vec<Option<Published>>, Failure> {
     if wrong.is_empty() { Ok(earlier) } else { Err(Failure::Input(wrong.join("\n"))) }
 }
 
+/// Writes what was asked for, and prints the page whether or not that could be written.
 fn publish(arguments: &Arguments, gates: &[Gate<'_>]) -> Result<(), Failure> {
+    let mut written = Ok(());
     let write = |path: &Path, text: &str| {
         std::fs::write(path, text).map_err(|error| Failure::Run(format!("{}: {error}", path.display())))
     };
     if let Some(path) = &arguments.junit {
-        let text = gate::junit(gates, arguments.doubt()).map_err(|error| Failure::Run(error.to_string()))?;
-        write(path, &text)?;
+        let text = gate::junit(gates, arguments.doubt()).map_err(|error| Failure::Run(error.to_string()));
+        written = text.and_then(|text| write(path, &text));
     }
     let summary = gate::markdown(gates);
     if let Some(path) = &arguments.summary {
-        write(path, &summary)?;
+        written = written.and(write(path, &summary));
     }
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
         let path = Path::new(&path);
         let added = OpenOptions::new().append(true).create(true).open(path);
         let added = added.and_then(|mut file| file.write_all(summary.as_bytes()));
-        added.map_err(|error| Failure::Run(format!("{}: {error}", path.display())))?;
+        written = written.and(added.map_err(|error| Failure::Run(format!("{}: {error}", path.display()))));
     }
     let page = if arguments.json {
         serde_json::to_string_pretty(&gate::document(gates)).map_err(io::Error::from)? + "\n"
     } else {
         terminal::render(&gate::report(gates))
     };
-    Ok(anstream::stdout().write_all(page.as_bytes())?)
+    let printed = anstream::stdout().write_all(page.as_bytes());
+    written?;
+    Ok(printed?)
 }
 
 /// The worst of all: one that is not met stays so when a forecast was ended early; what was not reached can say nothing.

@@ -126,13 +126,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         terminal::render(&report(forecast, about))
     };
     let began = progress::now();
-    let folder =
-        if arguments.no_files { None } else { Some(made.write(&arguments.output, &arguments.scenario.scenario)?) };
+    let written = (!arguments.no_files).then(|| made.write(&arguments.output, &arguments.scenario.scenario));
+    // What has been simulated is told, whether or not it could be written.
+    let (folder, unwritten) = match written.transpose() {
+        Ok(folder) => (folder, None),
+        Err(failure) => (None, Some(failure)),
+    };
     let files = folder.map(|folder| (folder, began.elapsed()));
     let printed = anstream::stdout().write_all(page.as_bytes());
     if !arguments.quiet {
         measurements(forecast, facts, files.as_ref());
     }
+    unwritten.map_or(Ok(()), Err)?;
     printed?;
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
 }

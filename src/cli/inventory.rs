@@ -97,8 +97,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     match &arguments.output {
         None => io::stdout().write_all(text.as_bytes())?,
         Some(path) => {
-            let file = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-            file.map_err(|error| Failure::Run(format!("{}: {error}", path.display())))?;
+            super::write_new(path, text.as_bytes())
+                .map_err(|error| Failure::Run(format!("{}: {error}", path.display())))?;
         }
     }
     if !arguments.quiet {

@@ -25,7 +25,7 @@ pub(super) struct Running {
     /// Leave out rows of the inventory that have problems, where it is read
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Let `extends` and an inventory lead out of the scenario's folder
+    /// Let `extends`, an inventory and samples of the load lead out of the scenario's folder
     #[arg(long)]
     allow_path: bool,
 }

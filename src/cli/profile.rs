@@ -1,21 +1,22 @@
 //! `drawdown profile`: what is fitted to a measured load.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::{Done, Failure};
-use crate::report::{self, terminal};
+use crate::report::{self, files, terminal};
 use crate::scenario::{LoadSummary, LoadWishes, read_load};
 
 const EXAMPLES: &str = "\
 Examples:
   drawdown profile load.csv --zone America/Toronto
   drawdown profile export.csv --zone Europe/Berlin --time Timestamp --unit % --separator ';'
-  drawdown profile load.csv --zone America/Toronto --toml >> scenario.toml";
+  drawdown profile load.csv --zone America/Toronto --toml > load.toml
+What --toml prints takes the place of a scenario's own [load] table.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -70,33 +71,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         page.push_str(&text);
         page.push_str("\nOr, without the file, what `--toml` prints.\n");
     }
-    anstream::stdout().write_all(page.as_bytes())?;
-    if !arguments.no_files {
-        let folder = write(arguments, &load, fitted.as_deref())
-            .map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?;
+    // Written before anybody reads: whoever has seen enough of the page, such as `head`, still gets the files.
+    let written = (!arguments.no_files).then(|| write(arguments, &load, fitted.as_deref()));
+    let printed = anstream::stdout().write_all(page.as_bytes());
+    if let Some(written) = written {
+        let folder = written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?;
         writeln!(io::stderr(), "files in {}", folder.display())?;
     }
+    printed?;
     Ok(Done::Complete)
 }
+
+/// The chart as a drawing and as a picture, and the TOML.
+const NAMES: [&str; 3] = ["profile.svg", "profile.png", "profile.toml"];
 
 /// Writes the chart and the TOML, in place of those that were there.
 fn write(arguments: &Arguments, load: &LoadSummary, fitted: Option<&str>) -> io::Result<PathBuf> {
     let stem = arguments.samples.file_stem().unwrap_or_default().to_string_lossy();
-    let folder = arguments.output.join(format!("{stem}-profile"));
-    fs::create_dir_all(&folder)?;
     let zone = arguments.zone.iana_name().unwrap_or("UTC");
+    let mut written = Vec::new();
     if let Some((svg, png)) = report::load_chart(load, zone)? {
-        put(&folder, "profile.svg", svg.as_bytes())?;
-        put(&folder, "profile.png", &png)?;
+        written.push((NAMES[0].to_owned(), svg.into_bytes()));
+        written.push((NAMES[1].to_owned(), png));
     }
-    if let Some(text) = fitted {
-        put(&folder, "profile.toml", text.as_bytes())?;
-    }
-    Ok(folder)
-}
-
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    fs::write(folder.join(name), bytes)
+    written.extend(fitted.map(|text| (NAMES[2].to_owned(), text.as_bytes().to_vec())));
+    let is_ours = |name: &OsStr| NAMES.iter().any(|known| *name == **known);
+    files::write_folder(&arguments.output, &format!("{stem}-profile"), &written, &is_ours)
 }
 
 fn zone(text: &str) -> Result<TimeZone, String> {

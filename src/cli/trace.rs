@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -58,38 +58,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     Ok(Done::Complete)
 }
 
+/// A file that was asked for; its name is told where it cannot be written.
+struct CsvFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl CsvFile {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let file = File::create(path).map_err(|error| failed(path, &error))?;
+        let mut created = Self { path: path.to_owned(), file: BufWriter::new(file) };
+        created.write(CSV_HEADER)?;
+        Ok(created)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::Run(format!("{}: {error}", path.display()))
+}
+
 /// Where the lines go.
 struct Sink {
     left: u64,
     /// None when nobody reads it any more and there is a file to be finished.
     text: Option<BufWriter<io::Stdout>>,
-    csv: Option<BufWriter<File>>,
+    csv: Option<CsvFile>,
 }
 
 impl Sink {
     fn open(arguments: &Arguments) -> Result<Self, Failure> {
-        let open = |path: &PathBuf| {
-            let mut file = BufWriter::new(File::create(path)?);
-            file.write_all(CSV_HEADER.as_bytes())?;
-            Ok(file)
-        };
-        let csv = arguments
-            .csv
-            .as_ref()
-            .map(|path| open(path).map_err(|error: io::Error| Failure::Run(format!("{}: {error}", path.display()))));
+        let csv = arguments.csv.as_deref().map(CsvFile::create).transpose()?;
         let left = arguments.limit.unwrap_or(u64::MAX);
-        Ok(Self { left, text: Some(BufWriter::new(io::stdout())), csv: csv.transpose()? })
+        Ok(Self { left, text: Some(BufWriter::new(io::stdout())), csv })
     }
 
-    fn write(&mut self, scenario: &Scenario, line: &TraceLine) -> io::Result<()> {
+    fn write(&mut self, scenario: &Scenario, line: &TraceLine) -> Result<(), Failure> {
         if self.left == 0 {
             return Ok(());
         }
         self.left -= 1;
         if let Some(file) = &mut self.csv {
-            file.write_all(csv(scenario, line).as_bytes())?;
+            file.write(&csv(scenario, line))?;
         }
-        self.say(|out| out.write_all(text(scenario, line).as_bytes()))
+        Ok(self.say(|out| out.write_all(text(scenario, line).as_bytes()))?)
     }
 
     /// A reader that has seen enough, such as `head`, ends the text alone: a file that was asked for is written to its end.
@@ -104,10 +119,10 @@ impl Sink {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(file) = &mut self.csv {
-            file.flush()?;
+    fn flush(&mut self) -> Result<(), Failure> {
+        if let Some(CsvFile { path, file }) = &mut self.csv {
+            file.flush().map_err(|error| failed(path, &error))?;
         }
-        self.say(BufWriter::flush)
+        Ok(self.say(BufWriter::flush)?)
     }
 }

@@ -95,6 +95,7 @@ fn head(from: f64, until: f64) -> HeadOutcome {
     bound[Binding::NotItsTurn as usize] = Span::from_secs_f64(from * 86_400.0);
     HeadOutcome {
         set_aside: 2,
+        excused: 2,
         bound,
         minutes_above: 30.0,
         minutes_above_alone: 12.0,
@@ -137,6 +138,7 @@ pub(crate) fn outcome(replication: u32, days: f64) -> Outcome {
         locked_s: 800_000.0,
         last_part: None,
         split_groups: 0,
+        excused: 4,
     }
 }
 

@@ -21,6 +21,7 @@ use super::aside;
 use super::spoken::{Speaker, Spoken};
 use super::standing::{self, Standing};
 use super::wording::{count, local, percent, shown, utc};
+use crate::fleet::HeadId;
 use crate::forecast::quantile::{P10, P50, P90, When};
 use crate::forecast::{Forecast, MilestoneForecast};
 use crate::migration::message::Milestone;
@@ -137,12 +138,15 @@ impl Announcement {
         let all = standing
             .iter()
             .fold(Standing::default(), |sum, head| Standing { all: sum.all + head.all, left: sum.left + head.left });
-        let known: Vec<Known<'_>> = told_of(forecast).collect();
+        // A head that never had a mailbox is nobody's affair; half a mailbox is none.
+        let has_users = |head: HeadId| standing[head.index()].all >= 0.5;
+        let known: Vec<Known<'_>> = told_of(forecast)
+            .filter(|one| !matches!(one.milestone, Milestone::HeadEmptied { head, .. } if !has_users(head)))
+            .collect();
         let all_done = known.iter().any(|one| one.milestone == Milestone::AllEmptied && one.told == Told::Done);
         let mut moving = false;
-        let heads = order.iter().map(|head| {
+        let heads = order.iter().filter(|head| has_users(**head)).map(|head| {
             let done = known.iter().any(|one| is_emptied(one.milestone, head.index()) && one.told == Told::Done);
-            // Half a mailbox is none.
             let is_checked = standing[head.index()].left < 0.5;
             let state = match (done, is_checked, moving) {
                 (true, ..) => "done",
@@ -383,7 +387,7 @@ fn progress(standing: Standing, done: bool) -> Progress {
 
 /// "36 mailboxes", where a person has to see to some before they can move.
 fn set_aside(forecast: &Forecast) -> Option<String> {
-    let aside = forecast.heads.iter().map(|head| head.impact.set_aside).sum::<f64>().round();
+    let aside = aside::all(forecast).round();
     (aside >= 1.0).then(|| mailboxes(aside))
 }
 

@@ -5,13 +5,14 @@ use super::{rows, standing};
 use crate::forecast::Forecast;
 use crate::migration::message::Milestone;
 use crate::scenario::Scenario;
+use crate::sim::Outcome;
 
 /// From this share of what was to move on, nothing is said to be empty or everything without them.
 const TOLD_FROM: f64 = 0.01;
 
 /// How many a milestone excuses, mean of the replications, where they are so many that its sentence would be wrong without them.
 pub(super) fn excused(forecast: &Forecast, milestone: Milestone) -> Option<f64> {
-    let aside = |head: usize| forecast.heads[head].impact.set_aside;
+    let aside = |head: usize| mean(forecast, |outcome| outcome.heads[head].excused);
     let is_much = share(forecast) >= TOLD_FROM;
     let number = match milestone {
         Milestone::AllEmptied if is_much => all(forecast),
@@ -55,8 +56,14 @@ pub(super) fn warning(forecast: &Forecast) -> Option<String> {
     })
 }
 
-fn all(forecast: &Forecast) -> f64 {
-    forecast.heads.iter().map(|head| head.impact.set_aside).sum()
+/// How many waited for a person when everything counted as off the old storage, or at the end: a person may have seen to them since.
+pub(super) fn all(forecast: &Forecast) -> f64 {
+    mean(forecast, |outcome| outcome.excused)
+}
+
+fn mean(forecast: &Forecast, of: impl Fn(&Outcome) -> u32) -> f64 {
+    let sum: f64 = forecast.replications.iter().map(|one| f64::from(of(&one.outcome))).sum();
+    sum / forecast.replications.len().max(1) as f64
 }
 
 /// Their share of what was to move before the migration began: towards its end those that are set aside are most of what is left.
@@ -92,9 +99,16 @@ mod tests {
         made_of(&scenario, 100, &|r| {
             let mut outcome = outcome(r, days_of(r));
             outcome.moved = u64::from(400_000 - stay);
-            (outcome.heads[0].set_aside, outcome.heads[1].set_aside) = (stay / 3, stay - stay / 3);
-            outcome
+            excuse(outcome, [stay / 3, stay - stay / 3])
         })
+    }
+
+    /// So many of each head wait for a person when it is emptied, and stay there.
+    fn excuse(mut outcome: Outcome, stay: [u32; 2]) -> Outcome {
+        for (head, stay) in outcome.heads.iter_mut().zip(stay) {
+            (head.set_aside, head.excused) = (stay, stay);
+        }
+        Outcome { excused: stay.iter().sum(), ..outcome }
     }
 
     /// As it reads, however its lines are broken.
@@ -145,6 +159,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_sees_to_later_is_told_of_as_what_stays() {
+        let seen_to = made_of(&scenario(), 100, &|r| {
+            let mut outcome = excuse(outcome(r, days_of(r)), [20_000, 30_000]);
+            outcome.heads.iter_mut().for_each(|head| head.set_aside = 0);
+            outcome
+        });
+        assert_eq!(excused(&seen_to, Milestone::AllEmptied), Some(50_000.0));
+        assert!(warning(&seen_to).is_some());
+        let headline = rows::headline(&seen_to);
+        assert!(headline.starts_with("All mailboxes, but for about 50,000 mailboxes that wait"), "{headline}");
+        let post = announcement::Announcement::new(&seen_to, None, Span::from_secs(86_400));
+        let post = serde_json::to_string(&post).unwrap();
+        assert!(post.contains("all mailboxes but about 50,000 to be off"), "{post}");
+        assert!(post.contains("\"set_aside\":\"50,000 mailboxes\""), "{post}");
+    }
+
+    #[test]
     fn a_few_are_told_apart_from_the_dates() {
         let few = forecast(300);
         assert_eq!((warning(&few), but_for(&few, Milestone::AllEmptied)), (None, None));
@@ -152,11 +183,7 @@ mod tests {
         let mut small = scenario();
         let population = &mut std::sync::Arc::make_mut(&mut small.model).population;
         population.split = vec![Share::from_ppm(500), Share::from_ppm(999_500)];
-        let small = made_of(&small, 100, &|r| {
-            let mut outcome = outcome(r, days_of(r));
-            (outcome.heads[0].set_aside, outcome.heads[1].set_aside) = (200, 0);
-            outcome
-        });
+        let small = made_of(&small, 100, &|r| excuse(outcome(r, days_of(r)), [200, 0]));
         let head = |head| Milestone::HeadEmptied { head: HeadId(head), set_aside: 0 };
         assert_eq!((excused(&small, head(0)), excused(&small, head(1))), (Some(200.0), None));
         assert_eq!(excused(&small, Milestone::AllEmptied), None);

@@ -9,7 +9,7 @@ use crate::forecast::{Forecast, MilestoneForecast};
 use crate::migration::message::Milestone;
 use crate::scenario::Price;
 use crate::sim::{LAST_PART_FROM, LastPart};
-use crate::units::{Share, Span};
+use crate::units::{Share, Span, Time};
 
 /// Means over the replications in which 99 % moved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -25,7 +25,8 @@ pub(super) struct LastPartMeans {
     size_ratio: f64,
     /// The largest of them, bytes.
     largest_bytes: f64,
-    /// From 99 % to everything off the old storage, in the median; none where one of them has no date.
+    /// From 99 % to everything off the old storage, in the median; none where one of them has no date, or where everything counts as
+    /// off before that, but for mailboxes that wait for a person.
     days_median: Option<f64>,
 }
 
@@ -56,7 +57,9 @@ fn days_median(forecast: &Forecast) -> Option<f64> {
         |one: &crate::forecast::Replication| Some(one.outcome.reached[to]?.since(one.outcome.reached[from]?).days());
     let mut days: Vec<f64> = forecast.replications.iter().map(days).collect::<Option<_>>()?;
     days.sort_unstable_by(f64::total_cmp);
-    days.get((P50.of_count(days.len() as u64) as usize).max(1) - 1).copied()
+    let median = days.get((P50.of_count(days.len() as u64) as usize).max(1) - 1).copied();
+    // Mailboxes that were set aside are excused from the one and not from the other.
+    median.filter(|days| *days >= 0.0)
 }
 
 /// What is left when 99 % have moved.
@@ -95,7 +98,7 @@ pub(super) struct PricePart {
 pub(super) fn price_part(forecast: &Forecast) -> Option<PricePart> {
     let price = forecast.scenario.price.as_ref()?;
     let milestone = forecast.milestones.iter().find(|known| known.milestone == price.until)?;
-    let paid = |level: Share| paid(forecast, price, milestone, level);
+    let paid = |level: Share| Paid::at(forecast, price, milestone, level).amount();
     Some(PricePart {
         currency: price.currency.clone(),
         a_day: price.a_day,
@@ -106,30 +109,78 @@ pub(super) fn price_part(forecast: &Forecast) -> Option<PricePart> {
     })
 }
 
-fn paid(forecast: &Forecast, price: &Price, milestone: &MilestoneForecast, level: Share) -> Option<f64> {
-    match milestone.at(level)?.value {
-        When::At(time) => Some(time.since(forecast.scenario.as_of).days().max(0.0) * price.a_day),
-        When::AfterHorizon | When::Never => None,
+/// What is known of an amount.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Paid {
+    /// So much.
+    Amount(f64),
+    /// More than is paid by the horizon, before which the date does not lie.
+    MoreThan(f64),
+    /// There is no date on which it ends.
+    WithoutEnd,
+    /// Too few replications for this quantile.
+    NotEstimable,
+}
+
+impl Paid {
+    fn at(forecast: &Forecast, price: &Price, milestone: &MilestoneForecast, level: Share) -> Self {
+        let until = |time: Time| time.since(forecast.scenario.as_of).days().max(0.0) * price.a_day;
+        match milestone.at(level).map(|estimate| estimate.value) {
+            Some(When::At(time)) => Self::Amount(until(time)),
+            Some(When::AfterHorizon) => Self::MoreThan(until(forecast.scenario.horizon)),
+            Some(When::Never) => Self::WithoutEnd,
+            None => Self::NotEstimable,
+        }
     }
+
+    const fn amount(self) -> Option<f64> {
+        match self {
+            Self::Amount(amount) => Some(amount),
+            Self::MoreThan(_) | Self::WithoutEnd | Self::NotEstimable => None,
+        }
+    }
+}
+
+/// The price by its quantiles P10, P50 and P90, as people read it.
+fn in_words([p10, p50, p90]: [Paid; 3], currency: &str) -> String {
+    let money = |paid: Paid| match paid {
+        Paid::Amount(amount) => format!("{currency} {}", count(round(amount))),
+        Paid::MoreThan(amount) => format!("more than {currency} {}", count(round(amount))),
+        Paid::WithoutEnd => "without end".to_owned(),
+        Paid::NotEstimable => "not estimable".to_owned(),
+    };
+    let range = match (p10, p90) {
+        // All that can be said has been said.
+        _ if p10 == p50 && p90 == p50 && p50.amount().is_none() => String::new(),
+        (Paid::NotEstimable, _) | (_, Paid::NotEstimable) => " (too few replications for a range)".to_owned(),
+        (Paid::Amount(low), Paid::Amount(high)) => format!(" (80 %: {} to {})", count(round(low)), count(round(high))),
+        _ => format!(" (80 %: {} to {})", money(p10), money(p90)),
+    };
+    let why = match p50 {
+        Paid::Amount(_) => "",
+        Paid::MoreThan(_) => ", not over by the horizon",
+        Paid::WithoutEnd => ": it is never over",
+        Paid::NotEstimable => ": too few replications",
+    };
+    format!("{}{why}{range}", money(p50))
 }
 
 /// What the old storage costs until it is gone.
 pub(super) fn price(forecast: &Forecast) -> Section {
-    let line = |part: PricePart| {
-        let money = |amount: Option<f64>| amount.map_or("not estimable".into(), |amount| count(round(amount)));
+    let line = |price: &Price| {
+        let milestone = forecast.milestones.iter().find(|known| known.milestone == price.until)?;
+        let paid = [P10, P50, P90].map(|level| Paid::at(forecast, price, milestone, level));
         let text = format!(
-            "From the start of the forecast until \"{}\": {} {} (80 %: {} to {}), at {} a day; a week more costs {}.",
-            part.until,
-            part.currency,
-            money(part.p50),
-            money(part.p10),
-            money(part.p90),
-            count(part.a_day),
-            count(part.a_day * 7.0),
+            "From the start of the forecast until \"{}\": {}, at {} a day; a week more costs {}.",
+            forecast.scenario.milestone_name(&price.until),
+            in_words(paid, &price.currency),
+            count(price.a_day),
+            count(price.a_day * 7.0),
         );
-        Block::Line(Tone::Plain, text)
+        Some(Block::Line(Tone::Plain, text))
     };
-    Section { title: "What the old storage costs".into(), blocks: price_part(forecast).map(line).into_iter().collect() }
+    let blocks = forecast.scenario.price.as_ref().and_then(line).into_iter().collect();
+    Section { title: "What the old storage costs".into(), blocks }
 }
 
 /// Three figures: the date is not known any better.
@@ -168,7 +219,26 @@ mod tests {
             never
         });
         let [Block::Line(_, text)] = &price(&never).blocks[..] else { panic!("one line") };
-        assert!(text.contains("EUR not estimable (80 %: not estimable to not estimable)"), "{text}");
+        assert!(text.contains(": without end: it is never over, at 1,000 a day"), "{text}");
+        // A day's horizon, and too few replications for any date.
+        let mut short = scenario.clone();
+        short.horizon = short.as_of + Span::from_secs(86_400);
+        let late = made_of(&short, 200, &|r| {
+            let mut late = outcome(r, days_of(r));
+            late.reached = vec![None; late.reached.len()];
+            late.unfinished = Some(crate::migration::message::Binding::Throttle);
+            late
+        });
+        let [Block::Line(_, text)] = &price(&late).blocks[..] else { panic!("one line") };
+        assert!(text.contains(": more than EUR 1,000, not over by the horizon, at 1,000 a day"), "{text}");
+        assert_eq!(price_part(&late).unwrap().p50, None);
+        let few = made_of(&scenario, 2, &|r| outcome(r, days_of(r)));
+        let [Block::Line(_, text)] = &price(&few).blocks[..] else { panic!("one line") };
+        assert!(text.contains(": not estimable: too few replications, at 1,000 a day"), "{text}");
+        let [low, high] = [Paid::Amount(100.0), Paid::MoreThan(500.0)];
+        let told = "more than EUR 500, not over by the horizon (80 %: EUR 100 to more than EUR 500)";
+        assert_eq!(in_words([low, high, high], "EUR"), told);
+        assert_eq!(in_words([low, low, high], "EUR"), "EUR 100 (80 %: EUR 100 to more than EUR 500)");
     }
 
     #[test]
@@ -195,5 +265,15 @@ mod tests {
         let part = last_part_means(&forecast).unwrap();
         assert!((part.share_of_bytes - 0.05).abs() < 1e-12 && (part.size_ratio - 5.0).abs() < 1e-9, "{part:?}");
         assert!((part.failed - 0.5).abs() < 1e-12 && (part.days_median.unwrap() - 1.0).abs() < 1e-9, "{part:?}");
+        // Everything is off but for many who wait for a person, and only later has 99 % moved.
+        let excused = made_of(&scenario, 50, &|r| {
+            let mut one = outcome(r, 30.0);
+            one.last_part = Some(LastPart { mailboxes: 10, all_mailboxes: 1_000, ..LastPart::default() });
+            one.reached[4] = Some(crate::forecast::testing::after(58.5));
+            one
+        });
+        assert_eq!(last_part_means(&excused).unwrap().days_median, None);
+        let [Block::Line(_, text)] = &last_part(&excused).blocks[..] else { panic!("one line") };
+        assert!(!text.contains("From there"), "{text}");
     }
 }

@@ -59,7 +59,7 @@ fn trend_row(name: &str, trend: &Trend) -> Vec<String> {
         HeadSeries::UserUtilisation | HeadSeries::Utilisation => 100.0,
         _ => 1.0,
     };
-    let change = |value: f64| format!("{:+.0}", value * 100.0);
+    let change = |value: f64| whole_signed(value * 100.0);
     let (low, high) = (change(trend.change.low), change(trend.change.high));
     let size = format!("{:.0} %", trend.change.value.abs() * 100.0);
     let verdict = match trend.direction {
@@ -75,6 +75,12 @@ fn trend_row(name: &str, trend: &Trend) -> Vec<String> {
         verdict,
         format!("{low} to {high} %"),
     ]
+}
+
+/// To a whole number, and nothing is neither more nor less.
+fn whole_signed(number: f64) -> String {
+    let text = format!("{number:+.0}");
+    if text == "-0" || text == "+0" { "0".into() } else { text }
 }
 
 /// Which load and which risk fall as mailboxes leave.
@@ -283,6 +289,12 @@ mod tests {
     use super::*;
     use crate::forecast::testing::{days_of, made, outcome};
     use crate::report::{About, markdown, report, terminal};
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!([-0.4, 0.4, -24.4, 0.6].map(whole_signed), ["0", "0", "-24", "+1"]);
+        assert_eq!([-0.000_04, -0.0, 0.0, -0.02].map(figure), ["0.00", "0.00", "0.00", "-0.0200"]);
+    }
 
     /// As it reads on the terminal and in Markdown, however its lines are broken.
     fn pages(forecast: &Forecast) -> [String; 2] {

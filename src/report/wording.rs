@@ -180,7 +180,9 @@ pub(super) fn figure(number: f64) -> String {
     match number.abs() {
         size if size >= 100.0 => count(number),
         size if size >= 10.0 => format!("{number:.1}"),
-        size if size >= 0.1 || size == 0.0 => format!("{number:.2}"),
+        size if size >= 0.1 => format!("{number:.2}"),
+        // What comes to nothing has no sign.
+        size if size < 0.000_05 => "0.00".to_owned(),
         _ => format!("{number:.4}"),
     }
 }

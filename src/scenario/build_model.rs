@@ -220,12 +220,30 @@ fn population(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Population
         new_accounts_per_day: reader.number(item, "new_accounts"),
         new_account_size: reader.bytes(item, "new_account_size"),
         growth_per_day: reader.number(item, "growth"),
-        deletions_per_day: reader.number(item, "deletions"),
+        deletions_per_day: deletions(item, mailboxes, known, reader),
         groups: match known.filter(|known| known.has(Field::Group)) {
             Some(known) => known.groups,
             None => reader.count(item, "groups"),
         },
     }
+}
+
+/// Deletions a day. Each that falls on a mailbox is an event of the simulation: more of them than mailboxes would take its time for
+/// nothing.
+fn deletions(item: &Item, mailboxes: u32, known: Option<&Inventory>, reader: &mut Reader<'_>) -> f64 {
+    reader.section();
+    let a_day = reader.number(item, "deletions");
+    if known.is_none() {
+        reader.distrust(item.get("mailboxes"));
+    }
+    if let Some(at) = item.get("deletions").filter(|_| a_day > f64::from(mailboxes)) {
+        let message = format!(
+            "comes to {a_day:.0} a day, of {mailboxes} mailboxes: must be at most as many a day as there are mailboxes"
+        );
+        reader.problem(at, message);
+    }
+    reader.section();
+    a_day
 }
 
 /// The activity of users: its mean in operations a second, its spread, and its correlation with size.

@@ -185,8 +185,12 @@ fn law(
     };
     match word {
         "steps" => {
-            let table = keys.get("table").map_or_else(Vec::new, |table| steps(table, reader));
-            check_steps(keys.get("table").unwrap_or(item), &table, min, reader);
+            // One that is missing, or no list, has been reported.
+            let given = keys.get("table").filter(|table| !table.is_bad());
+            let table = given.map_or_else(Vec::new, |table| steps(table, reader));
+            if let Some(given) = given {
+                check_steps(given, &table, min, reader);
+            }
             Law::Steps { table, interpolate: keys.get("interpolate").is_some_and(Item::flag) }
         }
         "aimd" => {

@@ -45,7 +45,10 @@ impl Checker {
     /// Checks a table; what it lacks is filled with defaults.
     pub(crate) fn table(&mut self, table: &'static Table, node: &Node, key: &str, tag: Option<&str>) -> Item {
         let Data::Table(entries) = &node.data else {
-            return self.bad(node, key, format!("is {}, must be a table for {}", shown(node), table.what));
+            let keys: Vec<&str> = table.keys().map(|known| known.name).collect();
+            // A long list is for the documentation.
+            let with = if keys.len() > 8 { String::new() } else { format!(", with {}", keys.join(", ")) };
+            return self.bad(node, key, format!("is {}, must be a table for {}{with}", shown(node), table.what));
         };
         let mut checked = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -64,6 +67,9 @@ impl Checker {
                 );
                 problem.suggestion = nearest(&entry.name, names());
                 self.problems.push(problem);
+                // Whatever was meant by it has no default to be judged by.
+                checked
+                    .push((entry.name.clone(), Item { key: full, place: entry.node.place.clone(), value: Value::Bad }));
             }
         }
         let inherits = self.inherits;

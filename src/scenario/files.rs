@@ -31,7 +31,10 @@ impl Folder {
     pub(crate) fn beside(&self, place: &Place, target: &str) -> Result<PathBuf, String> {
         let from = if place.source.is_override { self.given.as_path() } else { Path::new(&place.source.name) };
         let joined = from.parent().unwrap_or(Path::new("")).join(target);
-        find(&joined, target, from, self)?;
+        // Nothing is opened yet: a pipe would wait for somebody to write.
+        if !find(&joined, target, from, self)?.is_file() {
+            return Err(format!("is \"{target}\", which cannot be read: it is not a file"));
+        }
         Ok(joined)
     }
 }

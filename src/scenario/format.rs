@@ -212,7 +212,7 @@ static POPULATION: Table = Table {
                 "deletions",
                 frequency().kind(),
                 Need::Text("0 / day"),
-                "Mailboxes deleted, of all alike: moved or not, and without effect where one was deleted before.",
+                "Mailboxes deleted, of all alike: moved or not, and without effect where one was deleted before. At most as many a day as there are mailboxes.",
             ),
             or(
                 "inodes_per_mailbox",

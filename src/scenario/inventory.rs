@@ -138,7 +138,9 @@ impl Inventory {
         reader.section();
         let before = reader.problems.len();
         let request = Request::read(population, item, fixed, folder, reader)?;
-        if reader.problems.len() > before || fixed.heads.is_empty() {
+        // A header cannot be judged by columns and a separator that are not known.
+        let said = ["columns", "separator"].into_iter().filter_map(|key| population.get(key));
+        if reader.problems.len() > before || fixed.heads.is_empty() || said.into_iter().any(Item::holds_bad) {
             return None;
         }
         let mut trouble = Trouble::new(request.path.display().to_string(), request.skip);

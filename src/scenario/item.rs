@@ -128,6 +128,13 @@ impl Item {
         }
     }
 
+    /// Whether it is wrong, or anything in it.
+    pub(crate) fn holds_bad(&self) -> bool {
+        self.is_bad()
+            || self.table().iter().any(|(_, item)| item.holds_bad())
+            || self.list().iter().any(Self::holds_bad)
+    }
+
     /// Shows every number in it to `see`.
     pub(crate) fn numbers<'a>(&'a self, see: &mut dyn FnMut(&'a Self, &'a Amount)) {
         match &self.value {

@@ -183,7 +183,7 @@ pub(crate) fn read(
     reader.section();
     let before = reader.problems.len();
     let request = Request::of(load, item, heads, folder, reader)?;
-    if reader.problems.len() > before || heads.is_empty() || load.table().iter().any(|(_, item)| item.is_bad()) {
+    if reader.problems.len() > before || heads.is_empty() || load.holds_bad() {
         return None;
     }
     let mut trouble = Trouble::new(request.path.display().to_string(), false);

@@ -125,12 +125,21 @@ impl ClusterState {
         self.still_inodes -= inodes;
     }
 
+    /// A copy is to become the mailbox. Its placement has led to what is here now: whoever is created or grows while it is switched
+    /// was not placed.
+    #[inline]
+    pub(crate) fn place(&mut self) {
+        self.highest_placement = self.highest_placement.max(self.used());
+        if self.inodes.is_some() {
+            self.highest_inodes = self.highest_inodes.max(self.still_inodes + self.resident_messages);
+        }
+    }
+
     /// A copy becomes the mailbox: from now on it grows, and its user is served here.
     #[inline]
     pub(crate) fn switch(&mut self, bytes: Bytes, messages: u32, activity_micro_op_s: u32) {
         self.still -= bytes.get();
         self.settle(bytes, 0, u64::from(activity_micro_op_s));
-        self.highest_placement = self.highest_placement.max(self.used());
         if self.inodes.is_some() {
             self.switch_messages(u64::from(messages));
         }
@@ -140,7 +149,6 @@ impl ClusterState {
     fn switch_messages(&mut self, messages: u64) {
         self.still_inodes -= messages;
         self.resident_messages += messages;
-        self.highest_inodes = self.highest_inodes.max(self.still_inodes + self.resident_messages);
     }
 
     /// Mail lives here that did not before: of those moved before the start, or of new accounts. What it takes besides an inode
@@ -215,10 +223,13 @@ mod tests {
         cluster.add_copy(Bytes::new(200), 4);
         cluster.grow(0.5);
         assert_eq!(cluster.used(), Bytes::new(300));
+        cluster.place();
+        // A new account while it is switched.
+        cluster.settle(Bytes::new(50), 0, 0);
         cluster.switch(Bytes::new(200), 4, 7);
         assert_eq!(cluster.highest_placement(), Share::from_ppm(300_000));
         cluster.grow(0.5);
-        assert_eq!(cluster.used(), Bytes::new(400));
+        assert_eq!(cluster.used(), Bytes::new(475));
         assert_eq!(cluster.activity_micro_op_s, 7);
     }
 
@@ -230,6 +241,7 @@ mod tests {
         assert_eq!(cluster.inodes_used(), Some(Inodes::new(10 + 20 + 3 + 2 * 3)));
         cluster.grow(0.5);
         assert_eq!(cluster.inodes_used(), Some(Inodes::new(39)), "a copy does not grow before its switch");
+        cluster.place();
         cluster.switch(Bytes::new(1), 20, 0);
         assert_eq!(
             (cluster.inode_fill(), cluster.highest_inode_placement()),

@@ -115,6 +115,8 @@ pub struct World<'s, O = Drawn> {
     last_part: Option<LastPart>,
     /// By link, for how long it had held copies when all heads were emptied for the first time.
     held_until_emptied: Option<Vec<Span>>,
+    /// Mailboxes that waited for a person when all heads were emptied for the first time.
+    excused: Option<u32>,
 }
 
 impl<'s> World<'s> {
@@ -236,6 +238,7 @@ impl<'s, O: Outcomes> World<'s, O> {
             ended: false,
             last_part: None,
             held_until_emptied: None,
+            excused: None,
             scenario,
             outcomes,
         };
@@ -329,6 +332,10 @@ impl<'s, O: Outcomes> World<'s, O> {
         if milestone == Milestone::AllEmptied && self.held_until_emptied.is_none() {
             // What people look at later may be copied after that.
             self.held_until_emptied = Some(self.sharing.held_by_links(self.now));
+            self.excused = Some(self.waiting_for_person());
+        }
+        if let Milestone::HeadEmptied { head, set_aside } = milestone {
+            self.heads[head.index()].excused.get_or_insert(set_aside);
         }
         if milestone == (Milestone::ShareMoved { share: LAST_PART_FROM }) {
             self.look_at_last_part();

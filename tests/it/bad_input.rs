@@ -207,6 +207,23 @@ fn stores_that_the_data_files_could_not_tell_apart_are_refused_where_they_stand(
 }
 
 #[test]
+fn nobody_can_delete_more_mailboxes_a_day_than_there_are() {
+    let said = set(&["population.deletions='1000000 / s'"]);
+    let told = "comes to 86400000000 a day, of 50000 mailboxes: must be at most as many a day as there are mailboxes";
+    assert!(said.contains(told), "{said}");
+    let said = set(&["population.deletions='50001 / day'", "population.mailboxes=many"]);
+    assert!(!said.contains("must be at most as many"), "nobody knows how many there are: {said}");
+}
+
+#[test]
+fn what_is_missing_is_not_empty_too_and_a_table_has_its_keys() {
+    let said = set(&["plan.throttle={ law = 'steps', max = 8 }"]);
+    assert!(said.contains("table: is missing") && !said.contains("is empty"), "{said}");
+    let said = set(&["load.profile={ sine = 0.5 }"]);
+    assert!(said.contains("must be a table for a sine profile, with amplitude, peak"), "{said}");
+}
+
+#[test]
 fn each_malformed_scenario_has_its_message() {
     let mut all = String::new();
     for (title, from, to) in CASES {

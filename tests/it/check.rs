@@ -58,6 +58,18 @@ fn the_exit_code_is_the_worst_of_all() {
 }
 
 #[test]
+fn a_verdict_that_cannot_be_written_is_told_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("none/check.xml").to_string_lossy().into_owned();
+    let summary = folder.path().join("check.md");
+    let (code, assert) = code(&[MET], &["--junit", &junit, "--summary", &summary.to_string_lossy()]);
+    assert_eq!(code, 1);
+    assert!(stdout(&assert).contains("1 of 1 expectation met"), "{}", stdout(&assert));
+    assert!(summary.exists(), "what can be written is");
+    assert!(String::from_utf8_lossy(&assert.get_output().stderr).contains("check.xml: "));
+}
+
+#[test]
 fn what_is_published_is_the_same_each_time_and_added_to_a_step_summary() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

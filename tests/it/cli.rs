@@ -187,6 +187,37 @@ fn a_new_scenario_is_good_and_nothing_is_overwritten() {
     assert_eq!(fs::read(&path).unwrap(), b"mine");
 }
 
+/// The program where a file may have no more than a block or two: what is written then fails as on a full disk.
+#[cfg(unix)]
+fn with_small_files(folder: &Path, words: &[&str]) -> Assert {
+    let mut command = Command::new("sh");
+    command.current_dir(folder).args(["-c", "ulimit -f 1; exec \"$@\"", "sh"]);
+    command.arg(assert_cmd::cargo::cargo_bin!("drawdown")).args(words).assert()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_cannot_be_written_whole_is_not_there_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let assert = with_small_files(folder.path(), &["new", "mine.toml"]).code(1);
+    assert!(stderr(&assert).starts_with("mine.toml: "), "{}", stderr(&assert));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something is in the way of the next attempt");
+    let path = scenario("constant-rate.toml");
+    let words = ["trace", &path.to_string_lossy(), "--limit", "500", "--csv", "rows.csv"];
+    let assert = with_small_files(folder.path(), &words).code(1);
+    assert!(stderr(&assert).contains("rows.csv: "), "{}", stderr(&assert));
+}
+
+#[test]
+fn a_forecast_that_cannot_be_written_is_told_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let assert = forecast(&file, &[]).code(1);
+    assert!(stdout(&assert).contains("head-1 is empty "), "{}", stdout(&assert));
+    assert!(stderr(&assert).contains("file: "), "{}", stderr(&assert));
+}
+
 #[test]
 fn the_schema_is_json() {
     let assert = drawdown().arg("schema").assert().success();

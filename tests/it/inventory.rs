@@ -63,6 +63,13 @@ fn fleet(scenario: &Scenario) -> Fleet {
 }
 
 #[test]
+fn no_header_is_judged_by_columns_that_were_refused() {
+    let stage = Stage::new(b"mailbox,Filer,bytes\na,head-1,5\n");
+    let problems = stage.read("[population.columns]\nhaed = \"Filer\"", &[]).expect_err("refused");
+    assert!(problems.contains("did you mean `head`") && !problems.contains("has no column"), "{problems}");
+}
+
+#[test]
 fn what_the_file_says_is_so() {
     let scenario = Stage::new(GOOD.as_bytes()).good("");
     let found = fleet(&scenario);

@@ -362,6 +362,34 @@ fn profile_shows_a_page_a_chart_and_what_to_paste_and_names_what_is_wrong() {
     assert!(told.contains("row 2, column \"a (op/s)\"") && told.contains("2 problems"), "{told}");
 }
 
+#[test]
+fn profile_names_its_own_options_and_writes_its_files_for_a_reader_who_has_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for (text, option) in [
+        ("when,a (op/s)\n2026-11-02T00:00Z,1\n", "say which it is by --time;"),
+        ("time,a\n2026-11-02T00:00Z,1\n", "say its unit by --unit"),
+        ("time;a (op/s)\n2026-11-02T00:00Z;1\n", "say so: --separator ';'"),
+    ] {
+        fs::write(path("bad.csv"), text).expect("a file");
+        let told = String::from_utf8_lossy(&program(&["profile", &path("bad.csv")]).stderr).into_owned();
+        assert!(told.contains(option), "{told}");
+    }
+    let mut profile = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"));
+    profile.current_dir(ROOT).args(["profile", "scenarios/measured-load.csv", "--output", &path("")]);
+    let mut profile = profile.stdout(std::process::Stdio::piped()).spawn().expect("the program");
+    drop(profile.stdout.take());
+    assert!(profile.wait().expect("an end").success());
+    assert!(folder.path().join("measured-load-profile/profile.toml").exists());
+}
+
+#[test]
+fn a_column_that_was_refused_is_not_looked_for() {
+    let stage = Stage::new(good().as_bytes());
+    let problems = stage.refused("fit = \"hours\"\n[load.columns.heads]\nhead-1 = { colum = \"head-1 (op/s)\" }");
+    assert!(problems.contains("did you mean") && !problems.contains("has no column"), "{problems}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

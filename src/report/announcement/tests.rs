@@ -124,10 +124,24 @@ fn the_last_part_is_tomorrow() {
     let forecast = made_of(&scenario, 200, &|r| {
         let mut outcome = outcome(r, 1.0 + f64::from(r % 10) / 100.0);
         outcome.reached[0] = Some(after(0.0));
-        outcome.heads[1].set_aside = 36;
+        outcome.excused = outcome.excused - outcome.heads[1].excused + 36;
         outcome
     });
     insta::assert_snapshot!("nearly_done", both(&Announcement::new(&forecast, None, EVERY_MAX)));
+}
+
+#[test]
+fn a_head_that_never_had_a_mailbox_is_nobodys_affair() {
+    let mut scenario = founding();
+    Arc::make_mut(&mut scenario.model).population.split = [0, 1_000_000].map(Share::from_ppm).to_vec();
+    let forecast = made_of(&scenario, 200, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached[0] = Some(after(0.0));
+        outcome
+    });
+    let post = Announcement::new(&forecast, None, EVERY_MAX);
+    assert_eq!((post.heads.len(), post.dates.len()), (1, 1), "{:?}", post.dates);
+    assert!(!both(&post).contains("head-1"), "{}", both(&post));
 }
 
 #[test]

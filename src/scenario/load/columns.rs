@@ -80,6 +80,11 @@ impl Wishes {
         }
         Self { time: header.map(str::to_owned), zone: found, wanted, unit: None }
     }
+
+    /// Whether a command asks for whatever there is, and not a scenario: then its options are what can be said.
+    const fn is_of_command(&self) -> bool {
+        matches!(self.wanted, Wanted::Every)
+    }
 }
 
 fn wish(item: &Item) -> Wish {
@@ -124,9 +129,13 @@ impl Columns {
                 SEPARATORS.iter().find(|(_, other)| *other != separator && one.contains(*other as char))
         {
             let shown = shown(one);
-            trouble.of_file(format!(
-                "has a header of one column, {shown}; if it is separated otherwise, say so: load.separator = \"{name}\""
-            ));
+            let how = if wishes.is_of_command() {
+                format!("--separator '{name}'")
+            } else {
+                format!("load.separator = \"{name}\"")
+            };
+            trouble
+                .of_file(format!("has a header of one column, {shown}; if it is separated otherwise, say so: {how}"));
             return None;
         }
         if let Some(name) = header.iter().find(|name| name.chars().any(char::is_control)) {
@@ -159,9 +168,10 @@ fn time(header: &[String], wishes: &Wishes, trouble: &mut Trouble) -> Option<Col
         None => header.iter().position(|known| TIMES.iter().any(|time| known.eq_ignore_ascii_case(time))),
     };
     let Some(place) = place else {
+        let by = if wishes.is_of_command() { "--time" } else { "load.columns.time" };
         let how = match &wishes.time {
             Some(name) => format!("has no column {} for the time", shown(name)),
-            None => format!("has no column called {}: say which it is by load.columns.time", TIMES.join(" or ")),
+            None => format!("has no column called {}: say which it is by {by}", TIMES.join(" or ")),
         };
         let near = nearest(wishes.time.as_deref().unwrap_or("time"), header.iter().map(String::as_str));
         trouble.of_header(format!("{how}; it has {}", names(header)), near);
@@ -179,7 +189,7 @@ fn loads(header: &[String], wishes: &Wishes, time: Option<usize>, trouble: &mut 
             let every = |place: usize| {
                 // A name that ends in its unit knows better.
                 let unit = wishes.unit.as_deref().filter(|_| bracketed(&header[place]).is_none());
-                column(header, place, stem(&header[place]), unit, trouble)
+                column(header, place, stem(&header[place]), unit, "--unit", trouble)
             };
             let found: Vec<Column> = others.filter_map(every).collect();
             if found.is_empty() && !trouble.is_bad() {
@@ -209,12 +219,12 @@ fn by_head(header: &[String], heads: &[String], time: Option<usize>, trouble: &m
         }
     }
     if let Some(place) = for_all {
-        return column(header, place, "all", None, trouble).into_iter().collect();
+        return column(header, place, "all", None, BY_COLUMNS, trouble).into_iter().collect();
     }
     let mut found = Vec::new();
     for head in heads {
         match of(head) {
-            Some(place) => found.extend(column(header, place, head, None, trouble)),
+            Some(place) => found.extend(column(header, place, head, None, BY_COLUMNS, trouble)),
             None => trouble.of_file(format!(
                 "has no column for {head}: needs one called {head} (op/s) or {head} (%), or one called {ALL} for all heads"
             )),
@@ -230,15 +240,25 @@ fn named(header: &[String], name: &str, wish: &Wish, trouble: &mut Trouble) -> O
         trouble.of_header(message, near);
         return None;
     };
-    column(header, place, name, wish.unit.as_deref(), trouble)
+    column(header, place, name, wish.unit.as_deref(), BY_COLUMNS, trouble)
 }
 
-/// A column with its unit: as somebody says, or as its name ends.
-fn column(header: &[String], place: usize, name: &str, unit: Option<&str>, trouble: &mut Trouble) -> Option<Column> {
+/// How a scenario says the unit of a column.
+const BY_COLUMNS: &str = "load.columns";
+
+/// A column with its unit: as somebody says, by `how`, or as its name ends.
+fn column(
+    header: &[String],
+    place: usize,
+    name: &str,
+    unit: Option<&str>,
+    how: &str,
+    trouble: &mut Trouble,
+) -> Option<Column> {
     let text = &header[place];
     let Some(said) = unit.or_else(|| bracketed(text).map(|parts| parts.1)) else {
         trouble.of_file(format!(
-            "has a column {} without a unit: let its name end in (op/s) or (%), or say its unit by load.columns",
+            "has a column {} without a unit: let its name end in (op/s) or (%), or say its unit by {how}",
             shown(text)
         ));
         return None;

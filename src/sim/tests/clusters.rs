@@ -44,6 +44,26 @@ fn seconds(streams: u16, on_cluster: bool, step: u64) -> f64 {
 }
 
 #[test]
+fn who_arrives_during_a_switch_was_not_placed() {
+    // A mailbox of 10 MB fits on the first cluster, of which 59 of 70 MB are used; then its switch takes an hour, in which four
+    // accounts of 1 MB arrive.
+    let (mut plan, mut model) = quiet(2);
+    let megabytes = |number: u64| Bytes::new(number * 1_000_000);
+    (model.population.size.median, model.population.size.max, model.population.size.sigma) =
+        (megabytes(10), megabytes(10), 0.0);
+    (model.population.new_accounts_per_day, model.population.new_account_size) = (100.0, megabytes(1));
+    (model.cost.lock, plan.copy.hold_at_most) = (Span::from_secs(3_600), Span::from_secs(7_200));
+    (plan.placement.clusters[0].rated, plan.placement.clusters[0].full_at) = (megabytes(100), Share::from_ppm(700_000));
+    model.clusters[0].used = megabytes(59);
+    let threshold = plan.placement.clusters[0].full_at;
+    let outcome = simulate(&scenario(plan, model), RunId { seed: 1, replication: 0 });
+    let cluster = &outcome.clusters[0];
+    assert_eq!(outcome.moved, 2);
+    assert!(cluster.highest_placement > Share::from_ppm(689_000), "{cluster:?}");
+    assert!(cluster.highest_placement <= threshold && cluster.final_fill > threshold, "{cluster:?}");
+}
+
+#[test]
 fn a_busy_cluster_slows_its_copies_to_the_fixed_point_of_a_head_as_busy() {
     for streams in [1, 2, 4, 8, 16] {
         let head = seconds(streams, false, 300);

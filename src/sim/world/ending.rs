@@ -27,6 +27,7 @@ impl<O: Outcomes> World<'_, O> {
             let id = HeadId(place as u8);
             let mut outcome = head.account.into_outcome();
             outcome.set_aside = machine.set_aside(id);
+            outcome.excused = head.excused.unwrap_or(outcome.set_aside);
             outcome.bound = machine.bound(id, end);
             heads.push(outcome);
         }
@@ -41,6 +42,7 @@ impl<O: Outcomes> World<'_, O> {
         } else {
             0
         };
+        let set_aside: u32 = heads.iter().map(|head| head.set_aside).sum();
         let outcome = Outcome {
             run: self.run,
             reached: self.reached,
@@ -54,6 +56,7 @@ impl<O: Outcomes> World<'_, O> {
             locked_s: self.locked.secs(),
             last_part: self.last_part,
             split_groups,
+            excused: self.excused.unwrap_or(set_aside),
         };
         workspace.fleet = self.fleet;
         workspace.drawn_from = self.drawn_from;
@@ -67,6 +70,18 @@ impl<O: Outcomes> World<'_, O> {
         self.scenario.plan.attempts.wait_for_person
             && heads.clone().all(|head| machine.left(head) == 0)
             && heads.any(|head| machine.set_aside(head) > 0)
+    }
+
+    /// Mailboxes that are still on the heads now that these count as emptied, without those that the plan leaves there.
+    #[cold]
+    pub(super) fn waiting_for_person(&self) -> u32 {
+        let mut excluded = self.scenario.plan.order.excluded.clone();
+        excluded.sort_unstable();
+        excluded.dedup();
+        let is_here =
+            |mailbox: &&MailboxId| self.places.get(mailbox.index()).is_some_and(|place| place.head().is_some());
+        let kept = excluded.iter().filter(is_here).count() as u32;
+        self.heads.iter().map(|head| head.mailboxes).sum::<u32>().saturating_sub(kept)
     }
 
     /// Mailboxes on a head that nothing excuses: neither excluded, nor failed at the last attempt, nor set aside by the core

@@ -125,6 +125,7 @@ impl<O: Outcomes> World<'_, O> {
         let slot = effect.slot();
         let of_effect = |job: &&mut Job| job.effect == effect && job.phase == Phase::Copied;
         let Some(job) = self.jobs.get_mut(usize::from(slot)).filter(of_effect) else { return };
+        at_mut(&mut self.clusters, job.cluster.index()).state.place();
         if self.outcomes.recording().is_some() {
             job.phase = Phase::Switching;
             let mailbox = job.mailbox;

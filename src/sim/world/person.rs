@@ -144,6 +144,11 @@ mod tests {
             }
         });
         assert_eq!((resolved.moved, set_aside(&resolved)), (2_000, 0));
+        // Until then all was emptied but for them: most still waited, and the heads' own numbers are of earlier days.
+        assert!((100..=set_aside(&left)).contains(&resolved.excused), "{}", resolved.excused);
+        assert!(resolved.heads.iter().map(|head| head.excused).sum::<u32>() >= resolved.excused, "{resolved:?}");
+        assert_eq!(left.excused, set_aside(&left));
+        assert!(left.heads.iter().all(|head| head.excused == head.set_aside), "{left:?}");
         // Some are set aside again: whatever failed three times may do so once more.
         assert!(retries.len() as u32 > set_aside(&left), "{}", retries.len());
         let mut waits: Vec<f64> = retries.iter().map(|at| at.since(crate::sim::testing::AS_OF).days()).collect();

@@ -106,6 +106,8 @@ pub(super) struct HeadState {
     /// How it was when it was looked at in this step of the load.
     pub(super) seen: Option<HeadStep>,
     pub(super) probe: ProbeDraws,
+    /// Mailboxes that were set aside when it was emptied for the first time.
+    pub(super) excused: Option<u32>,
 }
 
 impl HeadState {
@@ -193,6 +195,7 @@ pub(super) fn heads(scenario: &Scenario, draws: Draws) -> Vec<HeadState> {
         account: HeadAccount::default(),
         seen: None,
         probe: ProbeDraws::new(&model.probe, draws, &head.name),
+        excused: None,
     };
     model.heads.iter().enumerate().map(head).collect()
 }
