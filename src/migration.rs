@@ -315,6 +315,7 @@ impl Session {
                 self.due(now, out);
             }
             self.pass_turn(now, out);
+            self.offer_place(now, out);
             if self.unsettled {
                 self.renew_wake(now);
             }
@@ -337,6 +338,19 @@ impl Session {
             self.front += 1;
             self.lanes[next.index()].turn = true;
             self.refresh(now, next, out);
+        }
+    }
+
+    /// Offers the place in a wave of one that has found no room to whoever waits for it, and takes the wave on where it was
+    /// the last one.
+    fn offer_place(&mut self, now: Time, out: &mut Vec<Command>) {
+        if self.waves.is_full() {
+            self.advance_waves(now, out);
+        }
+        // Each time a copy has been given up.
+        while self.waves.take_place() {
+            self.refresh_all(now, out);
+            self.pass_turn(now, out);
         }
     }
 

@@ -69,7 +69,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::fleet::MailboxId;
-use crate::migration::message::{Facts, Milestone};
+use crate::migration::message::{Facts, Milestone, Order};
 use crate::migration::plan::Plan;
 use crate::units::{Share, Span, Time};
 use model::Model;
@@ -110,6 +110,8 @@ pub struct Scenario {
     pub facts: Option<Arc<Facts>>,
     /// When milestones were reached before `as_of`, as a running migration's ledger has it, and still are.
     pub reached: Vec<(Milestone, Time)>,
+    /// Orders of an operator that are in force at `as_of`, as a running migration's ledger has them; nobody takes them back.
+    pub standing: Vec<Order>,
     /// Names of the mailboxes that the plan's order names, by their rows in the inventory; empty without an inventory.
     pub named: Arc<[(MailboxId, String)]>,
 }

@@ -48,6 +48,8 @@ pub(super) struct Observed {
     reached: BTreeMap<Milestone, Time>,
     /// What was expected by a date that lies before the forecast's start.
     expected: Vec<Expectation>,
+    /// Orders that stay in force in the simulation.
+    standing: Vec<Order>,
     /// What operators have ordered, or the migration has stopped for, that holds it back still; none where nothing does.
     pub(super) in_force: Option<String>,
     /// For people.
@@ -60,7 +62,7 @@ impl Observed {
         let problem = |error: LedgerError| Failure::Run(error.to_string());
         let reader = Ledger::read(path).map_err(problem)?;
         let empty = || Failure::Input(format!("{}: no session has begun in it", path.display()));
-        let known = reader.last_known().map_err(problem)?.ok_or_else(empty)?;
+        let mut known = reader.last_known().map_err(problem)?.ok_or_else(empty)?;
         let mut seen = Observations::default();
         let mut begun = known.at;
         for session in reader.sessions().map_err(problem)? {
@@ -77,6 +79,8 @@ impl Observed {
         let rows: BTreeMap<&str, MailboxId> =
             names.iter().map(|named| named.name.as_str()).zip((0..).map(MailboxId)).collect();
         let (plan, _) = source.middle().plan_for(&|name| rows.get(name).copied());
+        let orders = reader.standing_orders().map_err(problem)?;
+        known.facts.clusters.plan_anew(&known.plan.placement, &plan.placement);
         let mut observed = Self {
             order: plan.order.clone(),
             at: known.at,
@@ -88,7 +92,8 @@ impl Observed {
             begun,
             reached: BTreeMap::new(),
             expected: Vec::new(),
-            in_force: in_force(&reader.standing_orders().map_err(problem)?, source.middle()),
+            in_force: in_force(&orders, source.middle()),
+            standing: simulated(&orders),
             lines: vec![progress(&known)],
             too_large: known.too_large,
             facts: Arc::new(known.facts),
@@ -206,6 +211,7 @@ impl Observed {
     pub(super) fn apply(&self, scenario: &mut Scenario) {
         scenario.facts = Some(Arc::clone(&self.facts));
         let excused = [&self.order.excluded[..], &self.too_large].concat();
+        scenario.standing.clone_from(&self.standing);
         scenario.reached = still_reached(&self.reached, &self.facts, &excused);
         Arc::make_mut(&mut scenario.plan).order = self.order.clone();
         let model = Arc::make_mut(&mut scenario.model);
@@ -303,17 +309,22 @@ fn progress(known: &LastKnown) -> String {
     )
 }
 
+/// What of that is simulated: all but a pause, with which no date would come.
+fn simulated(standing: &StandingOrders) -> Vec<Order> {
+    standing.orders.iter().copied().filter(|order| *order != Order::Pause).collect()
+}
+
 /// What holds the migration back until a person takes it back, with what is assumed of that: nobody knows when they will.
 fn in_force(standing: &StandingOrders, scenario: &Scenario) -> Option<String> {
     let stopped = |why| format!("the migration has {}", scenario.milestone_name(&Milestone::Stopped { why }));
     let told = |order: &Order| match order {
-        Order::Pause => Some(standing.stopped.map_or_else(|| "the migration is paused".to_owned(), stopped)),
         Order::HoldPurges => Some("old copies are kept".to_owned()),
         Order::CloseCluster(cluster) => {
             let name = scenario.clusters.get(cluster.index())?;
             Some(format!("nothing is placed on {name}"))
         }
-        Order::Resume
+        Order::Pause
+        | Order::Resume
         | Order::Cap { .. }
         | Order::Skip(_)
         | Order::Retry(_)
@@ -324,8 +335,13 @@ fn in_force(standing: &StandingOrders, scenario: &Scenario) -> Option<String> {
         | Order::EndSession => None,
     };
     let told: Vec<String> = standing.orders.iter().filter_map(told).collect();
-    (!told.is_empty())
-        .then(|| format!("In force when the ledger ends: {}. The dates assume that this ends then.", told.join("; ")))
+    let stays =
+        format!("In force when the ledger ends: {}. The dates assume that nobody takes that back.", told.join("; "));
+    let halt = standing.stopped.map_or_else(|| "the migration is paused".to_owned(), stopped);
+    let ends = format!("When the ledger ends, {halt}. The dates assume that it goes on then.");
+    let halted = standing.orders.contains(&Order::Pause);
+    let said: Vec<String> = (!told.is_empty()).then_some(stays).into_iter().chain(halted.then_some(ends)).collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 /// What the last sample of each cluster found there, less the mailboxes that have moved there.
@@ -376,12 +392,21 @@ mod tests {
         assert_eq!(
             said(&[Order::HoldPurges, Order::CloseCluster(ClusterId(0)), Order::Pause], None),
             format!(
-                "In force when the ledger ends: old copies are kept; nothing is placed on {name}; the migration is paused. \
-                 The dates assume that this ends then."
+                "In force when the ledger ends: old copies are kept; nothing is placed on {name}. The dates assume that nobody \
+                 takes that back. When the ledger ends, the migration is paused. The dates assume that it goes on then."
             )
         );
+        let close = Order::CloseCluster(ClusterId(0));
+        let told = said(&[close], None);
+        assert!(!told.contains("paused") && told.ends_with("takes that back."), "{told}");
+        let orders = StandingOrders { orders: vec![Order::HoldPurges, close, Order::Pause], stopped: None };
+        assert_eq!(simulated(&orders), [Order::HoldPurges, close]);
         let stopped = said(&[Order::Pause], Some(StopCause::VerifyFailed));
-        assert!(stopped.contains("the migration has stopped: a copy differed from its source. The"), "{stopped}");
+        assert!(
+            stopped
+                .contains("the migration has stopped: a copy differed from its source. The dates assume that it goes"),
+            "{stopped}"
+        );
     }
 
     #[test]

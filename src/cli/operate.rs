@@ -325,7 +325,8 @@ fn page(status: &Status, zone: &TimeZone) -> String {
             format!("{:.1} % of its threshold", 100.0 * used as f64 / cluster.threshold.max(1) as f64)
         });
         let inodes = cluster.inodes.map_or_else(String::new, |inodes| format!("; inodes: {}", inodes.shown()));
-        let _ = writeln!(page, "{}: {used}, {:.1} GB on the way{inodes}", cluster.name, cluster.reserved as f64 / 1e9);
+        let (name, way, closed) = (&cluster.name, cluster.reserved as f64 / 1e9, cluster.closed_shown());
+        let _ = writeln!(page, "{name}: {used}, {way:.1} GB on the way{inodes}{closed}");
     }
     for trouble in &status.troubles {
         let _ = writeln!(page, "trouble: {trouble}");
@@ -364,13 +365,16 @@ mod tests {
             faults: 1,
             paused: true,
             heads: vec![head("head-1", 170, 0), head("head-2", 0, 1), head("head-3", 0, 14)],
-            clusters: vec![ClusterStatus {
-                name: "nas-1".to_owned(),
-                used: Some(4_000_000_000),
-                reserved: 100_000_000,
-                threshold: 16_000_000_000,
-                ..ClusterStatus::default()
-            }],
+            clusters: vec![
+                ClusterStatus {
+                    name: "nas-1".to_owned(),
+                    used: Some(4_000_000_000),
+                    reserved: 100_000_000,
+                    threshold: 16_000_000_000,
+                    ..ClusterStatus::default()
+                },
+                ClusterStatus { name: "nas-2".to_owned(), closed: true, ..ClusterStatus::default() },
+            ],
             troubles: vec!["copy of alice: no room".to_owned()],
             ..Status::default()
         };
@@ -381,6 +385,7 @@ mod tests {
         head-2: 0 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms; 1 old copy kept for a person
         head-3: 0 left, 1 set aside, 8 copying; throttle; load 62 %, 4.1 ms; 14 old copies kept for a person
         nas-1: 25.0 % of its threshold, 0.1 GB on the way
+        nas-2: no sample yet, 0.0 GB on the way; closed until `open-cluster`
         trouble: copy of alice: no room
         ");
     }

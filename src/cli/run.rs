@@ -113,6 +113,9 @@ pub(super) struct ReleaseArguments {
     scenario: ScenarioArguments,
     /// Release this user alone
     user: Option<String>,
+    /// The stores are the right ones, although they lie on other file systems than in the last session
+    #[arg(long)]
+    accept_stores: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
@@ -250,13 +253,16 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
         site,
         clock,
         log: None,
-        accepted: Accepted::default(),
+        accepted: Accepted { stores: arguments.accept_stores, ..Accepted::default() },
     };
     the_same_stores(&source, &site.ledger)?;
     let released = session::release(setting, arguments.user.as_deref(), &|_| {});
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released.users {
         writeln!(io::stdout(), "{user}: released")?;
+    }
+    for why in &released.left_alone {
+        writeln!(io::stderr(), "{why}")?;
     }
     let not_done: Vec<&str> = released.still_held.iter().chain(&released.untold).map(String::as_str).collect();
     if !not_done.is_empty() {
@@ -269,7 +275,7 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
 }
 
 /// What is dubious in the scenario. Which mailboxes there are the directory says here, and no inventory.
-fn remarks(source: &Source) -> Vec<String> {
+pub(super) fn remarks(source: &Source) -> Vec<String> {
     crate::report::remarks(source, false)
 }
 

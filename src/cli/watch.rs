@@ -17,7 +17,7 @@ use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::operate::Running;
-use super::{Done, Failure, ScenarioArguments};
+use super::{Done, Failure, ScenarioArguments, progress};
 use crate::live::control::{Answer, Request, ask};
 use course::Course;
 use screen::Page;
@@ -68,6 +68,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Input("watch: needs a terminal; `drawdown status` prints how it stands".to_owned()));
     }
+    // As `run` says it: it stands above where the page was, once that has ended.
+    progress::warn(&super::run::remarks(&source));
     let (tell, news) = channel();
     start("asks", follow_status(socket, tell.clone()))?;
     if let Some(ledger) = ledger.filter(|_| arguments.forecast_every > 0) {

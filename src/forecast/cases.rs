@@ -28,6 +28,8 @@ pub struct Run {
     pub dates: Vec<When>,
     /// What users went through.
     pub impact: Impact,
+    /// Mailboxes that were left on the heads because they were set aside.
+    pub set_aside: u32,
     /// Whether it came to its end; else the horizon cut it off, and `impact` is the least that users go through.
     pub is_finished: bool,
 }
@@ -147,6 +149,7 @@ impl Run {
         Self {
             dates: outcome.reached.iter().map(when).collect(),
             impact: Impact::of(outcome),
+            set_aside: outcome.heads.iter().map(|head| head.set_aside).sum(),
             is_finished: outcome.unfinished.is_none(),
         }
     }

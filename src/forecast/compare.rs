@@ -31,6 +31,8 @@ pub struct Compared {
     pub base: Vec<Dated>,
     /// The first case: means of what users go through, by `Measure::ALL`.
     pub base_impact: [f64; Measure::COUNT],
+    /// The first case: mailboxes that were set aside, mean of the replications.
+    pub base_aside: f64,
     /// The other cases.
     pub variants: Vec<Variant>,
 }
@@ -65,6 +67,8 @@ pub struct Variant {
     pub impact: Vec<MeasureShift>,
     /// Its start, where something has moved before it.
     pub started: Option<Time>,
+    /// Mailboxes that were set aside, mean of the replications.
+    pub aside: f64,
     /// Where its own replications end: what is not reached by then is later.
     pub horizon: Time,
 }
@@ -166,6 +170,7 @@ pub fn compare(scenarios: &[&Scenario], runs: &[Vec<Run>], confidence: Share) ->
         replications: runs.len(),
         base: base.dated(),
         base_impact: Measure::ALL.map(|measure| base.mean(measure)),
+        base_aside: base.aside(),
         variants: (1..scenarios.len()).map(|case| variant(&base, &side(case), &settings)).collect(),
     };
     judge(&mut compared);
@@ -213,7 +218,15 @@ impl Side<'_> {
     }
 
     fn mean(&self, measure: Measure) -> f64 {
-        let sum: f64 = self.runs.iter().map(|run| run.impact.get(measure)).sum();
+        self.mean_of(&|run| run.impact.get(measure))
+    }
+
+    fn aside(&self) -> f64 {
+        self.mean_of(&|run| f64::from(run.set_aside))
+    }
+
+    fn mean_of(&self, number: &dyn Fn(&Run) -> f64) -> f64 {
+        let sum: f64 = self.runs.iter().map(|run| number(run)).sum();
         if self.runs.is_empty() { 0.0 } else { sum / self.runs.len() as f64 }
     }
 }
@@ -246,6 +259,7 @@ fn variant(base: &Side<'_>, other: &Side<'_>, settings: &Settings) -> Variant {
         added: without(&names, &known),
         impact: Measure::ALL.into_iter().map(measure).collect(),
         started: other.started(),
+        aside: other.aside(),
         horizon: other.scenario.horizon,
     }
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Known;
 use super::production::Arrival;
 use super::status::Status;
-use crate::fleet::{ClusterId, HeadId, MailboxId};
+use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
 use crate::migration::message::Order;
 use crate::units::Time;
 
@@ -106,6 +107,8 @@ pub struct Desk {
     pub clusters: Vec<String>,
     /// Users' names.
     pub users: BTreeMap<String, MailboxId>,
+    /// What has become of each mailbox.
+    pub known: Arc<Mutex<Known>>,
     /// Asked to end the session.
     pub close: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -227,7 +230,7 @@ impl Desk {
                 Order::Cap { head, streams: streams.unwrap_or(u16::MAX) }
             }
             Request::Skip { user } => Order::Skip(self.mailbox(user)?),
-            Request::Retry { user } => Order::Retry(self.mailbox(user)?),
+            Request::Retry { user } => Order::Retry(self.to_retry(user)?),
             Request::MoveNow { user } => Order::MoveNow(self.mailbox(user)?),
             Request::CloseCluster { cluster } => {
                 Order::CloseCluster(ClusterId(place(&self.clusters, cluster, "cluster")?))
@@ -243,6 +246,23 @@ impl Desk {
 
     fn mailbox(&self, user: &str) -> Result<MailboxId, String> {
         self.users.get(user).copied().ok_or_else(|| format!("there is no user {user:?} in this session"))
+    }
+
+    /// One that has left its head is not tried again, whatever is ordered: whoever orders it has to know.
+    fn to_retry(&self, user: &str) -> Result<MailboxId, String> {
+        let mailbox = self.mailbox(user)?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cluster) = known.home(mailbox).and_then(Home::as_cluster) {
+            let place = self.clusters.get(cluster.index()).map_or("a cluster", String::as_str);
+            return Err(format!("{user} has moved to {place}: there is nothing to try again"));
+        }
+        if known.is_gone(mailbox) {
+            return Err(format!(
+                "{user} is gone: the directory did not have them at their head any more, and this session has done with them; \
+                 where they are there again, `stop` and start again: the next session moves them"
+            ));
+        }
+        Ok(mailbox)
     }
 }
 

@@ -12,7 +12,7 @@ use super::ledger::Named;
 use super::maildir::{self, MailError, Totals};
 use super::session::{Past, Roots};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
-use crate::migration::message::{Facts, Fault};
+use crate::migration::message::{Facts, Fault, WavesSoFar};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Time};
 
@@ -86,6 +86,7 @@ impl Rows {
         };
         if let Some(known) = &past.known {
             rows.facts = known.facts.clone();
+            rows.facts.clusters.plan_anew(&known.plan.placement, &scenario.plan.placement);
             rows.fleet = Fleet::clone(&known.facts.fleet);
             rows.set_aside = known.facts.set_aside.iter().copied().collect();
         }
@@ -136,6 +137,10 @@ impl Rows {
         };
         self.fleet.home[row] = home;
         let moved_unseen = home.is_cluster() && !was.is_cluster();
+        if let Some(WavesSoFar { over: Some(over), .. }) = &mut self.facts.waves {
+            let came_back = was.is_cluster() && !home.is_cluster();
+            *over = (*over + u64::from(moved_unseen)).saturating_sub(u64::from(came_back));
+        }
         // Flipped just before an interruption: its old copy is kept as long as any other.
         if moved_unseen && now < cohort {
             self.facts.unpurged.push((mailbox, now));
@@ -235,6 +240,7 @@ mod tests {
     use super::*;
     use crate::live::directory::State;
     use crate::live::ledger::LastKnown;
+    use crate::migration::message::{ClustersSoFar, FullOf};
     use crate::scenario::{ReadSettings, Source, starter};
 
     const NOW: Time = Time::from_unix_micros(2_000_000_000_000_000);
@@ -313,6 +319,30 @@ mod tests {
         assert_eq!(facts.fleet.home, [HEAD, CLUSTER, CLUSTER, HEAD, HEAD]);
         assert_eq!((facts.unpurged, facts.kept), (vec![(MailboxId(1), NOW)], Vec::new()));
         assert_eq!(facts.set_aside, [(MailboxId(0), Fault::Gone), (MailboxId(4), Fault::Gone)]);
+    }
+
+    #[test]
+    fn who_was_flipped_unseen_has_moved_and_what_has_grown_since_is_not_full() {
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &[HEAD, CLUSTER, CLUSTER, HEAD]);
+        let known = past.known.as_mut().expect("known");
+        known.facts.waves = Some(WavesSoFar { mailboxes: 4, over: Some(2), moved: None, go: false });
+        let filled = vec![(ClusterId(0), FullOf::Bytes)];
+        known.facts.clusters = ClustersSoFar { filled: filled.clone(), ..ClustersSoFar::default() };
+        let gather = |past: &Past, homes: [Home; 4]| {
+            let users: Vec<User> = homes.iter().enumerate().map(|(row, home)| user(scenario, row, *home)).collect();
+            Rows::new(scenario, past, &Listed { users, unusable: Vec::new() }, NOW).finish(Vec::new()).facts
+        };
+        let over = |homes| gather(&past, homes).waves.and_then(|waves| waves.over);
+        assert_eq!(over([HEAD, CLUSTER, CLUSTER, HEAD]), Some(2));
+        assert_eq!(over([CLUSTER, CLUSTER, CLUSTER, HEAD]), Some(3));
+        assert_eq!(over([HEAD, HEAD, CLUSTER, HEAD]), Some(1));
+        assert_eq!(gather(&past, [HEAD; 4]).clusters.filled, filled);
+        let mut smaller = crate::migration::plan::Plan::clone(&scenario.plan);
+        smaller.placement.clusters[0].reserve += Bytes::new(1);
+        past.known.as_mut().expect("known").plan = Arc::new(smaller);
+        assert_eq!(gather(&past, [HEAD; 4]).clusters.filled, []);
     }
 
     #[test]

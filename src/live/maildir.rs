@@ -35,5 +35,5 @@ pub use error::{Gate, MailError, Open, Stopped};
 use fence::is_fenced;
 pub use fence::{Fence, can_be_fenced, fence, has_old_copy, is_behind_fence, keep_spare, purge, unfence};
 pub use name::{ARRIVING, ENDINGS, MOVING, PURGING};
-pub use place::{discard, is_free, mark_placed, place, take_back, unmark_placed, unplace};
+pub use place::{discard, has_arrived, is_free, mark_placed, place, take_back, unmark_placed, unplace};
 pub use root::Root;

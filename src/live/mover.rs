@@ -5,6 +5,7 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod audit;
+mod look;
 mod problem;
 mod purge;
 mod switch;
@@ -26,6 +27,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Span;
 pub use audit::Audit;
+pub use look::Look;
 use problem::{Problem, fault};
 pub use purge::Moved;
 use switch::Switch;
@@ -129,10 +131,29 @@ impl Mover {
         let name = self.name(task.mailbox).ok_or(Fault::Gone)?;
         let (source, target) = (&self.heads[task.from.index()].1, &self.clusters[task.to.index()].1);
         let arriving = arriving(&name.path);
+        let stores = [source, target];
+        // Nothing is removed on the way back: what stands there is somebody's, or may be.
+        self.may_take_over(task.to, &arriving)
+            .map_err(|problem| self.fault_of(&name, task.from, "copy", &problem, &stores))?;
         let made = self.copy_live(task, &name, source, target, &arriving, ticket);
         made.map_err(|problem| {
             self.remove(target, &arriving);
-            self.fault_of(&name, task.from, "copy", &problem, &[source, target])
+            self.fault_of(&name, task.from, "copy", &problem, &stores)
+        })
+    }
+
+    /// What stands where a copy is to arrive has been left by an earlier attempt, for the most part. An account may have been
+    /// made with that very name since the session began: nobody else's mailbox is taken for a copy.
+    fn may_take_over(&self, to: ClusterId, arriving: &Path) -> Result<(), Problem> {
+        let (store, root) = &self.clusters[to.index()];
+        if !maildir::has_arrived(root, arriving)? {
+            return Ok(());
+        }
+        let found = self.directory.list()?.users;
+        let somebody = found.iter().find(|user| user.home == *store && Path::new(&user.path).starts_with(arriving));
+        somebody.map_or(Ok(()), |user| {
+            let what = format!("{}, the mailbox of {}, a name that the move needs", root.shown(arriving), user.name);
+            Err(Problem::Mail(MailError::Taken { what }))
         })
     }
 

@@ -4,26 +4,28 @@
 //! here but how to end: copies are given up, switches finish or back out.
 
 mod arrival;
+mod audited;
 mod effects;
+mod gone;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::ledger::{Known, Named};
-use super::mover::{Arrived, Audit, Hangs, Mover, Name, SwitchWatch, Task};
+use super::ledger::Known;
+use super::mover::{Arrived, Hangs, Mover, SwitchWatch, Task};
 use super::pace::{Pace, Watch};
 use super::recorder::Recorder;
-use crate::fleet::{HeadId, Home, MailboxId};
+use crate::fleet::{HeadId, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{Command, EffectId, Event, Fault, Limit, Order, Start};
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Span, Time};
 use arrival::sample_event;
 use effects::guarded;
+use gone::Watched;
 
 pub use arrival::{Arrival, LiveError, Loss};
 
@@ -72,7 +74,9 @@ pub struct Production {
     clock: Clock,
     mover: Arc<Mover>,
     /// What has become of each mailbox, as far as it is recorded.
-    known: Known,
+    known: Arc<Mutex<Known>>,
+    /// Of those who are set aside, who seemed to be gone.
+    watched: Watched,
     paces: Vec<Arc<Pace>>,
     jobs: BTreeMap<EffectId, Job>,
     /// Copies and switches of which the machine has been told that they failed, though their workers have not come back.
@@ -119,7 +123,8 @@ impl Production {
             begun: Vec::new(),
             sender,
             arrivals,
-            known: Known::new(clock.now(), &start),
+            known: Arc::new(Mutex::new(Known::new(clock.now(), &start))),
+            watched: Watched::new(clock.now()),
             ready: std::iter::once(Event::Started(start)).chain(then).collect(),
             later: later.into_iter().collect(),
             wish_to_close,
@@ -131,6 +136,16 @@ impl Production {
     #[must_use]
     pub fn door(&self) -> Sender<Arrival> {
         self.sender.clone()
+    }
+
+    /// What has become of each mailbox, as far as it is recorded; whoever looks at it must not keep it.
+    #[must_use]
+    pub fn recorded(&self) -> Arc<Mutex<Known>> {
+        Arc::clone(&self.known)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on as if the system's clock had just been set by so much: no test can set it.
@@ -183,6 +198,7 @@ impl Production {
                 });
             }
             Arrival::Audited(head, audit) => self.audited(head, &audit)?,
+            Arrival::LookedFor(found) => self.looked_for(found),
             Arrival::Sampled(sampled) => {
                 let held_by = |head: HeadId| self.paces[head.index()].held_by();
                 self.ready.push_back(sample_event(&sampled, held_by));
@@ -190,27 +206,6 @@ impl Production {
             Arrival::Ordered(order) => self.ready.push_back(Event::Operator(order)),
             Arrival::LeaseLost(loss) => return Err(LiveError::LeaseLost(loss)),
         }
-        Ok(())
-    }
-
-    /// Whoever has come to a head since the session began is told of first: then it is not empty, and they move, too.
-    fn audited(&mut self, head: HeadId, audit: &Audit) -> Result<(), LiveError> {
-        let mut strangers: BTreeMap<&str, &(Named, Bytes)> =
-            audit.strangers.iter().map(|stranger| (stranger.0.name.as_str(), stranger)).collect();
-        if !strangers.is_empty() {
-            // An audit that was asked for during another one finds the same.
-            let known = self.mover.names.read().unwrap_or_else(PoisonError::into_inner);
-            known.iter().for_each(|name| _ = strangers.remove(name.user.as_str()));
-        }
-        for (named, bytes) in strangers.into_values() {
-            let home = Home::head(head);
-            let mailbox = self.recorder.add_mailbox(named, home)?;
-            let name = Name { user: named.name.clone(), path: PathBuf::from(&named.path) };
-            self.mover.names.write().unwrap_or_else(PoisonError::into_inner).push(name);
-            self.ready.push_back(Event::MailboxFound { mailbox, home, bytes: *bytes });
-        }
-        let Audit { users_left, folders_left, .. } = *audit;
-        self.ready.push_back(Event::HeadAudited { head, users_left, folders_left });
         Ok(())
     }
 
@@ -249,7 +244,7 @@ impl Production {
     }
 
     /// Looks after what no event tells.
-    fn look_around(&mut self, now: Time) {
+    fn look_around(&mut self, now: Time) -> Result<(), LiveError> {
         if let Some(step) = self.clock.step() {
             let why = format!(
                 "it was set by {step}; the session's time goes on as it was, and nothing new begins before fresh samples"
@@ -275,12 +270,14 @@ impl Production {
             self.ready.push_back(Event::CopyFailed { effect, fault: Fault::Unreachable });
         }
         self.look_at_switches(limit);
+        self.look_for_gone(now)?;
         while self.later.front().is_some_and(|(at, _)| *at <= now) {
             self.ready.extend(self.later.pop_front().map(|(_, event)| event));
         }
         if self.wish_to_close.load(Ordering::Relaxed) {
             self.close(now);
         }
+        Ok(())
     }
 
     /// A switch that hangs has failed, unless it may have come true. Its user stays held: what hangs may still change files.
@@ -341,7 +338,7 @@ impl Host for Production {
 
     fn record(&mut self, now: Time, event: &Event, commands: &[Command]) -> Result<(), LiveError> {
         self.recorder.record(now, event, commands)?;
-        self.known.take(now, event, commands);
+        self.known().take(now, event, commands);
         Ok(())
     }
 
@@ -391,7 +388,7 @@ impl Host for Production {
             if let Some(event) = self.ready.pop_front() {
                 return Ok((now, event));
             }
-            self.look_around(now);
+            self.look_around(now)?;
             if !self.ready.is_empty() {
                 continue;
             }

@@ -255,6 +255,7 @@ impl Session<'_> {
             heads: scenario.heads.clone(),
             clusters: scenario.clusters.clone(),
             users: names.iter().zip(0..).map(|(named, row)| (named.name.clone(), MailboxId(row))).collect(),
+            known: self.host.recorded(),
             close: Arc::clone(close),
         };
         let Doors { socket, metrics } = doors;

@@ -121,6 +121,14 @@ pub struct ClusterStatus {
     pub sampled_at_us: Option<i64>,
 }
 
+impl ClusterStatus {
+    /// For people, to go on a line with: that an operator has closed it; empty where nobody has.
+    #[must_use]
+    pub const fn closed_shown(&self) -> &'static str {
+        if self.closed { "; closed until `open-cluster`" } else { "" }
+    }
+}
+
 /// How a cluster stands with inodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

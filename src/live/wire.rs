@@ -17,10 +17,11 @@ use crate::migration::plan::Plan;
 
 /// The version of this text. It goes up whenever a message of an older program would be read as another one, or not at all,
 /// and whenever there is a message that an older program does not know.
-pub const FORM: u32 = 4;
+pub const FORM: u32 = 5;
 
 /// The oldest form that is still read: form 1 has no `clock_stepped`, form 2 no inodes and no `held_by`, form 3 no
-/// `set_aside` among the commands, and all else is in common.
+/// `set_aside` among the commands, form 4 neither what is known of the clusters nor how many have moved in waves, and all else
+/// is in common.
 const OLDEST: u32 = 1;
 
 /// A text that cannot be what it is taken for.
@@ -155,6 +156,11 @@ pub fn check_start(start: &Start) -> Result<(), WireError> {
     }
     if let Some(cluster) = facts.open.iter().find(|cluster| cluster.index() >= clusters) {
         return wrong(format!("cluster {} is open, where there are {clusters}", cluster.0));
+    }
+    let before = &facts.clusters;
+    let named = before.closed.iter().chain(before.filled.iter().map(|(cluster, _)| cluster)).chain(&before.intake);
+    if let Some(cluster) = named.into_iter().find(|cluster| cluster.index() >= clusters) {
+        return wrong(format!("it tells of cluster {}, where there are {clusters}", cluster.0));
     }
     Ok(())
 }

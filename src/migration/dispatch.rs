@@ -8,7 +8,7 @@ use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
-use super::order::WaveStep;
+use super::order::{Place, WaveStep};
 use super::place::Choice;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::Time;
@@ -17,8 +17,8 @@ use crate::units::Time;
 enum Passed {
     /// No cluster can ever take it.
     TooLarge(MailboxId),
-    /// No open cluster can take one of its size; whether it goes ahead of the order.
-    NoRoomForIt(MailboxId, bool),
+    /// No open cluster can take one of its size; where in the queue it is.
+    NoRoomForIt(MailboxId, Place),
 }
 
 impl Session {
@@ -177,7 +177,7 @@ impl Session {
                         return Binding::NotItsTurn;
                     }
                 }
-                Err(Passed::NoRoomForIt(mailbox, urgent)) => self.wait_for_room(now, mailbox, head, urgent),
+                Err(Passed::NoRoomForIt(mailbox, place)) => self.wait_for_room(now, mailbox, head, place),
             }
         }
     }
@@ -192,7 +192,7 @@ impl Session {
             EffectId::new(*number, *sequence, slot)
         };
         loop {
-            let (mailbox, urgent) = match lane.candidate(mailboxes, waves) {
+            let (mailbox, place) = match lane.candidate(mailboxes, waves) {
                 Ok(candidate) => candidate,
                 Err(binding) => return Ok(binding),
             };
@@ -205,7 +205,7 @@ impl Session {
                 Choice::At(cluster) => cluster,
                 Choice::NoRoom => return Ok(Binding::NoRoom),
                 Choice::Stale => return Ok(Binding::Outage),
-                Choice::NoRoomForIt => return Err(Passed::NoRoomForIt(mailbox, urgent)),
+                Choice::NoRoomForIt => return Err(Passed::NoRoomForIt(mailbox, place)),
                 Choice::TooLarge => return Err(Passed::TooLarge(mailbox)),
             };
             if *opened & (1 << to.index()) == 0 {
@@ -213,11 +213,11 @@ impl Session {
                 let (effect, milestone) = (effect_in(EffectId::NO_SLOT), Milestone::ClusterOpened { cluster: to });
                 out.push(Command::Announce { effect, milestone });
             }
-            if urgent {
-                lane.start_urgent_copy(to);
-            } else {
+            if place == Place::Order {
                 lane.start_copy(to);
                 lane.queue.bring_in(mailboxes);
+            } else {
+                lane.start_copy_ahead(place, to);
             }
             let (attempt, begins) = mailboxes.start_copy(mailbox);
             if begins {
@@ -233,18 +233,25 @@ impl Session {
 
     /// Lets a mailbox wait apart until a cluster may take one of its size, and the others go on.
     #[cold]
-    fn wait_for_room(&mut self, now: Time, mailbox: MailboxId, head: HeadId, urgent: bool) {
+    fn wait_for_room(&mut self, now: Time, mailbox: MailboxId, head: HeadId, place: Place) {
+        self.withdraw(mailbox);
         let lane = &mut self.lanes[head.index()];
-        if urgent {
-            lane.queue.pop_urgent();
-        } else {
-            lane.queue.pop_order();
-        }
+        lane.queue.pop(place);
         let due = now + attempt::backoff(&self.plan.attempts, 1);
         self.mailboxes.set_phase(mailbox, Phase::BackingOff);
         lane.queue.push_retry(due, mailbox, true);
         self.wake = sooner(self.wake, (due, Reason::Retry));
         self.unsettled = true;
+    }
+
+    /// Takes a mailbox for which there is no room out of the wave in which it has begun: the soak would else wait for room
+    /// too, and with it all that could go elsewhere.
+    pub(super) fn withdraw(&mut self, mailbox: MailboxId) {
+        if self.mailboxes.withdraw(mailbox) {
+            self.waves.withdraw();
+            // Other lanes may have waited for the place.
+            self.unsettled = true;
+        }
     }
 
     /// Sets a mailbox aside that no cluster can ever take.
@@ -310,14 +317,18 @@ impl Session {
     /// went before.
     #[inline(always)]
     pub(super) fn set_intake(&mut self, out: &mut Vec<Command>) {
-        let stays = |cluster: ClusterId| self.clusters.takes(cluster) && self.filled & (1 << cluster.index()) == 0;
-        if !self.intake.is_some_and(stays) {
-            self.renew_intake(out);
+        if !self.intake.is_some_and(|cluster| self.is_for_intake(cluster)) {
+            self.send_intake(self.clusters.intake(self.filled, self.intake), out);
         }
     }
 
-    fn renew_intake(&mut self, out: &mut Vec<Command>) {
-        let cluster = self.clusters.intake(self.filled, self.intake);
+    /// Whether new accounts may go to a cluster for as long as that stays so.
+    #[inline(always)]
+    pub(super) fn is_for_intake(&self, cluster: ClusterId) -> bool {
+        self.clusters.takes(cluster) && self.filled & (1 << cluster.index()) == 0
+    }
+
+    pub(super) fn send_intake(&mut self, cluster: Option<ClusterId>, out: &mut Vec<Command>) {
         if let Some(cluster) = cluster.filter(|cluster| self.intake != Some(*cluster)) {
             self.intake = Some(cluster);
             let effect = self.effect();
@@ -347,10 +358,14 @@ impl Session {
     pub(super) fn due(&mut self, now: Time, out: &mut Vec<Command>) {
         for head in 0..self.lanes.len() {
             let lane = &mut self.lanes[head];
-            while let Some(mailbox) = lane.queue.pop_retry(now) {
+            while let Some((mailbox, for_room)) = lane.queue.pop_retry(now) {
                 if self.mailboxes.phase(mailbox) == Phase::BackingOff {
                     self.mailboxes.set_phase(mailbox, Phase::Waiting);
-                    lane.queue.push_urgent(mailbox);
+                    if for_room {
+                        lane.queue.push_after_room(mailbox);
+                    } else {
+                        lane.queue.push_urgent(mailbox);
+                    }
                     lane.gate = Gate::CLOSED;
                 }
             }

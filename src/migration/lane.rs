@@ -6,7 +6,7 @@ use super::due::{Due, NOTHING_DUE, sooner};
 use super::gate::Gate;
 use super::mailbox::{Mailboxes, Phase};
 use super::message::{Binding, EffectId, Limit, Reason};
-use super::order::{Queue, Waves};
+use super::order::{Place, Queue, Waves};
 use super::plan::{HeadPlan, Overlap, WindowLimit, Windows};
 use super::progress::{Account, Shares};
 use super::purge::Purges;
@@ -125,8 +125,8 @@ impl Lane {
     }
 
     /// The same for a candidate that goes ahead of the order.
-    pub(super) fn start_urgent_copy(&mut self, to: ClusterId) {
-        self.queue.pop_urgent();
+    pub(super) fn start_copy_ahead(&mut self, place: Place, to: ClusterId) {
+        self.queue.pop(place);
         self.count_copy(to);
     }
 
@@ -222,7 +222,7 @@ impl Lane {
     /// What keeps the lane from starting anything at all, if something does.
     #[inline]
     pub(super) fn blocked(&self, now: Time, paused: bool) -> Option<Binding> {
-        if self.is_empty() || (!self.turn && self.queue.peek_urgent().is_none()) {
+        if self.is_empty() || (!self.turn && !self.queue.has_ahead()) {
             Some(Binding::NotItsTurn)
         } else if paused {
             Some(Binding::Paused)
@@ -317,7 +317,7 @@ impl Lane {
     /// What `blocked` and the purges' conditions come to as long as nothing of this lane is changed but its numbers.
     pub(super) fn new_gate(&self, paused: bool, purges_held: bool) -> Gate {
         // A group that has to wait is looked at each time, too.
-        let urgent = self.queue.peek_urgent().is_some() || self.turn && self.queue.has_whole_groups();
+        let urgent = self.queue.has_ahead() || self.turn && self.queue.has_whole_groups();
         let (until, streams, full) = match (urgent, self.turn, paused) {
             (false, false, _) => (Time::NEVER, 0, Binding::NotItsTurn),
             (false, true, true) => (Time::NEVER, 0, Binding::Paused),
@@ -366,14 +366,24 @@ impl Lane {
         own && held && self.streams > 0 && self.is_full()
     }
 
-    /// The next mailbox, and whether it goes ahead of the order; or what keeps it.
+    /// The next mailbox, and where it is; or what keeps it.
     #[inline]
-    pub(super) fn candidate(&mut self, mailboxes: &Mailboxes, waves: &Waves) -> Result<(MailboxId, bool), Binding> {
+    pub(super) fn candidate(&mut self, mailboxes: &Mailboxes, waves: &Waves) -> Result<(MailboxId, Place), Binding> {
         while let Some(mailbox) = self.queue.peek_urgent() {
             if mailboxes.phase(mailbox) == Phase::Waiting {
-                return Ok((mailbox, true));
+                return Ok((mailbox, Place::Urgent));
             }
-            self.queue.pop_urgent();
+            self.queue.pop(Place::Urgent);
+        }
+        let mut held = false;
+        while let Some(mailbox) = self.queue.peek_after_room().filter(|_| !held) {
+            if mailboxes.phase(mailbox) != Phase::Waiting {
+                self.queue.pop(Place::AfterRoom);
+            } else if waves.admits() {
+                return Ok((mailbox, Place::AfterRoom));
+            } else {
+                held = true;
+            }
         }
         if !self.turn {
             return Err(Binding::NotItsTurn);
@@ -383,9 +393,12 @@ impl Lane {
                 if self.queue.waits_for_a_group(mailboxes) {
                     return Err(if self.queue.for_room() > 0 { Binding::NoRoom } else { Binding::Tail });
                 }
-                return if waves.admits() { Ok((mailbox, false)) } else { Err(Binding::Paused) };
+                return if waves.admits() { Ok((mailbox, Place::Order)) } else { Err(Binding::Paused) };
             }
             self.queue.pop_order();
+        }
+        if held {
+            return Err(Binding::Paused);
         }
         let for_room = self.queue.for_room();
         Err(if for_room > 0 && self.waiting <= for_room { Binding::NoRoom } else { Binding::Tail })

@@ -132,10 +132,15 @@ impl Mailboxes {
         self.states[mailbox.index()].attempts = attempts;
     }
 
-    /// Whether a job for it has ever been started in this session.
+    /// Whether a job for it has been started in this session, and it has not had to wait for room since.
     #[inline]
     pub(super) fn begun(&self, mailbox: MailboxId) -> bool {
         self.states[mailbox.index()].begun
+    }
+
+    /// It is as one that has not begun in this session; says whether it had.
+    pub(super) fn withdraw(&mut self, mailbox: MailboxId) -> bool {
+        std::mem::take(&mut at_mut(&mut self.states, mailbox.index()).begun)
     }
 
     /// A job begins to copy it: says which attempt that is, from 1, and whether it is the first job of this session.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{ClusterPlan, PlacementPlan, Plan};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::units::{Bytes, InodesUsed, Latency, Rate, Share, Span, Time};
 pub use cause::{Binding, Fault, Limit, Reason};
@@ -21,7 +21,7 @@ pub use effect::{Batch, EffectId};
 pub use milestone::{FullOf, Milestone, StopCause};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
-pub const CORE_VERSION: u32 = 5;
+pub const CORE_VERSION: u32 = 6;
 
 /// Everything a session starts from: what the user database, the ledger and the disks say together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,45 @@ pub struct Facts {
     /// How far earlier sessions have come with the plan's waves; `None` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waves: Option<WavesSoFar>,
+    /// What is known of the clusters from before.
+    #[serde(default, skip_serializing_if = "ClustersSoFar::is_none")]
+    pub clusters: ClustersSoFar,
+}
+
+/// What operators and earlier sessions have left of the clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClustersSoFar {
+    /// Those that an operator has closed, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<ClusterId>,
+    /// Those that have been full, by number, and of what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled: Vec<(ClusterId, FullOf)>,
+    /// Where new accounts went last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intake: Option<ClusterId>,
+}
+
+impl ClustersSoFar {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Forgets that clusters have been full which have got more room since: `before` is by what they were.
+    pub fn plan_anew(&mut self, before: &PlacementPlan, plan: &PlacementPlan) {
+        let limit =
+            |plan: &PlacementPlan, cluster: ClusterId| plan.clusters.get(cluster.index()).map(ClusterPlan::limit);
+        self.filled.retain(|(cluster, of)| match (limit(before, *cluster), limit(plan, *cluster)) {
+            (Some(before), Some(limit)) => match of {
+                FullOf::Bytes => limit.bytes <= before.bytes,
+                FullOf::Inodes => limit.inodes <= before.inodes,
+            },
+            _ => false,
+        });
+    }
 }
 
 /// How far a migration has come with the waves of its plan.
@@ -66,6 +105,9 @@ pub struct Facts {
 pub struct WavesSoFar {
     /// Mailboxes that the migration has to move, of which the waves are shares: those on the heads when it began.
     pub mailboxes: u64,
+    /// Mailboxes that have moved since; `None` by a program that did not count them, and took those for moved that did not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<u64>,
     /// The last wave whose mailboxes have all moved, counted from 0, and when that was announced.
     pub moved: Option<(u8, Time)>,
     /// Whether an operator has said go after it.

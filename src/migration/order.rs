@@ -42,6 +42,8 @@ pub(super) struct Queue {
     groups: Option<Groups>,
     /// Ahead of the order: ordered by hand, scheduled and due, or to be tried again.
     urgent: VecDeque<MailboxId>,
+    /// Ahead of the order, but not of the waves: they have waited for room, and have not begun.
+    after_room: VecDeque<MailboxId>,
     retries: BinaryHeap<Reverse<Retry>>,
     /// Retries that wait for room.
     for_room: u32,
@@ -54,12 +56,31 @@ pub(super) struct Queue {
 /// When a mailbox is tried again, which one, and whether it waits for room.
 type Retry = (Time, MailboxId, bool);
 
+/// Where in a queue a candidate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Ahead of the order and of the waves.
+    Urgent,
+    /// Ahead of the order, after a wait for room.
+    AfterRoom,
+    /// Next in the plan's order.
+    Order,
+}
+
 impl Queue {
     pub(super) fn new(order: Vec<MailboxId>, mut scheduled: Vec<(Time, MailboxId)>) -> Self {
         scheduled.sort_unstable_by(|a, b| b.cmp(a));
-        let (urgent, retries) = (VecDeque::new(), BinaryHeap::new());
-        let mut queue =
-            Self { order, taken: 0, groups: None, urgent, retries, for_room: 0, scheduled, dated: NOTHING_DUE };
+        let mut queue = Self {
+            order,
+            taken: 0,
+            groups: None,
+            urgent: VecDeque::new(),
+            after_room: VecDeque::new(),
+            retries: BinaryHeap::new(),
+            for_room: 0,
+            scheduled,
+            dated: NOTHING_DUE,
+        };
         queue.renew_dated();
         queue
     }
@@ -94,14 +115,32 @@ impl Queue {
         self.dated = retry.min(scheduled);
     }
 
-    /// The next candidate ahead of the plan's order.
+    /// Whether anything may go ahead of the plan's order.
+    #[inline]
+    pub(super) fn has_ahead(&self) -> bool {
+        !self.urgent.is_empty() || !self.after_room.is_empty()
+    }
+
+    /// The next candidate ahead of the plan's order and of the waves.
     #[inline]
     pub(super) fn peek_urgent(&self) -> Option<MailboxId> {
         self.urgent.front().copied()
     }
 
-    pub(super) fn pop_urgent(&mut self) {
-        self.urgent.pop_front();
+    /// The next of those that have waited for room.
+    #[inline]
+    pub(super) fn peek_after_room(&self) -> Option<MailboxId> {
+        self.after_room.front().copied()
+    }
+
+    /// Takes the candidate from its place.
+    #[inline]
+    pub(super) fn pop(&mut self, place: Place) {
+        match place {
+            Place::Urgent => _ = self.urgent.pop_front(),
+            Place::AfterRoom => _ = self.after_room.pop_front(),
+            Place::Order => self.pop_order(),
+        }
     }
 
     /// The next candidate of the plan's order.
@@ -128,6 +167,10 @@ impl Queue {
         self.urgent.push_back(mailbox);
     }
 
+    pub(super) fn push_after_room(&mut self, mailbox: MailboxId) {
+        self.after_room.push_back(mailbox);
+    }
+
     pub(super) fn push_front(&mut self, mailbox: MailboxId) {
         self.urgent.push_front(mailbox);
     }
@@ -143,8 +186,8 @@ impl Queue {
         self.renew_dated();
     }
 
-    /// A mailbox whose wait after a failure is over.
-    pub(super) fn pop_retry(&mut self, now: Time) -> Option<MailboxId> {
+    /// A mailbox whose wait after a failure is over, and whether it was for room.
+    pub(super) fn pop_retry(&mut self, now: Time) -> Option<(MailboxId, bool)> {
         let &Reverse((due, mailbox, for_room)) = self.retries.peek()?;
         if due > now {
             return None;
@@ -152,7 +195,7 @@ impl Queue {
         self.retries.pop();
         self.for_room -= u32::from(for_room);
         self.renew_dated();
-        Some(mailbox)
+        Some((mailbox, for_room))
     }
 
     /// A mailbox scheduled by hand whose date has come.
@@ -226,6 +269,8 @@ pub(super) struct Waves {
     /// Ended, of those that have begun.
     over: u64,
     state: WaveState,
+    /// Whether there is a place that nobody was offered: one that had begun has found no room.
+    has_place: bool,
 }
 
 impl Waves {
@@ -238,6 +283,7 @@ impl Waves {
             limit: u64::MAX,
             over: 0,
             state: WaveState::Over,
+            has_place: false,
         };
         made.enter(0);
         made
@@ -246,7 +292,7 @@ impl Waves {
     /// Goes on where an earlier session has ended; `waiting` of the migration's mailboxes are still to move.
     pub(super) fn go_on(waves: &[Wave], so_far: WavesSoFar, waiting: u64) -> Self {
         let mut made = Self::new(waves, so_far.mailboxes);
-        made.begun = so_far.mailboxes.saturating_sub(waiting);
+        made.begun = so_far.over.unwrap_or_else(|| so_far.mailboxes.saturating_sub(waiting));
         made.over = made.begun;
         let Some((wave, moved_at)) = so_far.moved else { return made };
         let wave = usize::from(wave);
@@ -254,6 +300,8 @@ impl Waves {
         match waves.get(wave) {
             Some(Wave { soak, go, .. }) if !so_far.go => {
                 made.state = WaveState::Soaking { until: moved_at + (*soak).max(Span::TICK), go: *go };
+                // Of those that had begun some may have been set aside.
+                made.hold();
             }
             Some(_) => made.enter(wave + 1),
             None => {}
@@ -286,6 +334,28 @@ impl Waves {
         // No count of moves comes near the end of its range.
         self.over = self.over.wrapping_add(1);
         assert!(self.over <= self.begun, "{} moves are over of {} that have begun", self.over, self.begun);
+    }
+
+    /// A mailbox that had begun has found no room: the wave goes on without it, and it begins when there is some.
+    pub(super) fn withdraw(&mut self) {
+        self.has_place |= !self.admits();
+        self.begun -= 1;
+        assert!(self.over <= self.begun, "{} moves are over of {} that have begun", self.over, self.begun);
+        self.hold();
+    }
+
+    /// Lets nothing begin before the next wave does, unless one is under way, however few this one had.
+    fn hold(&mut self) {
+        match self.state {
+            WaveState::Soaking { .. } | WaveState::WaitingForGo => self.limit = self.limit.min(self.begun),
+            WaveState::Moving | WaveState::Over => {}
+        }
+    }
+
+    /// Whether lanes that the wave held may go on since one has made place; asked once.
+    #[inline]
+    pub(super) fn take_place(&mut self) -> bool {
+        std::mem::take(&mut self.has_place) && self.admits()
     }
 
     /// A mailbox that had ended is tried again.
@@ -326,6 +396,12 @@ impl Waves {
         if self.state == WaveState::WaitingForGo {
             self.enter(self.current + 1);
         }
+    }
+
+    /// Those that have begun and have not ended.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> u64 {
+        self.begun - self.over
     }
 
     #[inline]

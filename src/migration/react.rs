@@ -229,6 +229,9 @@ impl Session {
                 lane.waiting += 1;
                 lane.queue.push_retry(now + wait, job.mailbox, fault == Fault::NoRoom);
                 self.wake = sooner(self.wake, (now + wait, Reason::Retry));
+                if fault == Fault::NoRoom {
+                    self.withdraw(job.mailbox);
+                }
             }
             Verdict::SetAside => self.set_aside(job.mailbox, job.head, out),
             Verdict::Forget => self.forget(job.mailbox, job.head),

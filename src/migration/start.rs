@@ -10,7 +10,7 @@ use super::jobs::Jobs;
 use super::lane::Lane;
 use super::mailbox::{Mailboxes, Phase};
 use super::memory::{LaneMemory, Memory};
-use super::message::{Command, Fault, Milestone, Reason, Start};
+use super::message::{ClustersSoFar, Command, Fault, Milestone, Reason, Start};
 use super::order::{self, Queue, Waves};
 use super::place::Clusters;
 use super::plan::{Plan, Within};
@@ -57,6 +57,10 @@ impl Session {
                 }
             }
         }
+        let mut clusters = Clusters::new(now, &plan.placement, &facts.open);
+        for &cluster in known(plan, &facts.clusters.closed) {
+            clusters.set_closed(cluster, true);
+        }
         let waiting = lanes.iter().map(|lane| u64::from(lane.waiting)).sum();
         let (origins, moved) = counts.iter().fold((0, 0), |all, head| (all.0 + head.0, all.1 + head.1));
         Self {
@@ -68,7 +72,7 @@ impl Session {
             switches: plan.copy.switches,
             mailboxes,
             lanes,
-            clusters: Clusters::new(now, &plan.placement, &facts.open),
+            clusters,
             jobs: Jobs::new(most_jobs(plan)),
             faults: FaultRate::default(),
             waves: match facts.waves {
@@ -110,7 +114,7 @@ impl Session {
         if let Some(&first) = self.plan.order.heads.first() {
             self.lanes[first.index()].turn = true;
         }
-        self.set_intake(out);
+        self.begin_intake(&start.facts.clusters, out);
         self.announce_opened(&start.facts.fleet, out);
         for head in 0..self.lanes.len() {
             self.announce_shares(HeadId(head as u8), out);
@@ -121,6 +125,19 @@ impl Session {
 }
 
 impl Session {
+    /// Announces the clusters that have been full, and sends new accounts where they went before, unless a session that has
+    /// known all this would send them elsewhere.
+    fn begin_intake(&mut self, before: &ClustersSoFar, out: &mut Vec<Command>) {
+        let clusters = self.clusters.len();
+        for &(cluster, of) in before.filled.iter().filter(|(cluster, _)| cluster.index() < clusters) {
+            self.filled |= 1 << cluster.index();
+            self.announce(Milestone::ClusterFull { cluster, of }, out);
+        }
+        let last = before.intake.filter(|cluster| cluster.index() < clusters);
+        let cluster = last.filter(|cluster| self.is_for_intake(*cluster));
+        self.send_intake(cluster.or_else(|| self.clusters.intake(self.filled, last)), out);
+    }
+
     /// Announces the clusters that hold mailboxes already, as shares that have been reached already are announced too.
     fn announce_opened(&mut self, fleet: &Fleet, out: &mut Vec<Command>) {
         let mut held = [false; Home::COUNT];
@@ -136,6 +153,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Those of the clusters that the plan knows.
+fn known<'a>(plan: &Plan, clusters: &'a [ClusterId]) -> impl Iterator<Item = &'a ClusterId> {
+    let count = plan.placement.clusters.len();
+    clusters.iter().filter(move |cluster| cluster.index() < count)
 }
 
 /// Takes a mailbox out of what waits; says whether it was there.

@@ -11,4 +11,5 @@ mod properties;
 mod rules;
 mod scenarios;
 mod trouble;
+mod waves;
 mod world;

@@ -4,6 +4,7 @@ use super::wording::{count, percent};
 use super::{rows, standing};
 use crate::forecast::Forecast;
 use crate::migration::message::Milestone;
+use crate::scenario::Scenario;
 
 /// From this share of what was to move on, nothing is said to be empty or everything without them.
 const TOLD_FROM: f64 = 0.01;
@@ -27,10 +28,18 @@ pub(super) fn excused(forecast: &Forecast, milestone: Milestone) -> Option<f64> 
 
 /// "but for about 1,902 mailboxes that wait for a person", where a milestone's sentence needs it.
 pub(super) fn but_for(forecast: &Forecast, milestone: Milestone) -> Option<String> {
-    excused(forecast, milestone).map(|number| {
-        let (mailboxes, wait) = if number < 1.5 { ("mailbox", "waits") } else { ("mailboxes", "wait") };
-        format!("but for about {} {mailboxes} that {wait} for a person", count(number))
-    })
+    excused(forecast, milestone).map(but_for_about)
+}
+
+/// The same of any number.
+pub(super) fn but_for_about(number: f64) -> String {
+    let (mailboxes, wait) = if number < 1.5 { ("mailbox", "waits") } else { ("mailboxes", "wait") };
+    format!("but for about {} {mailboxes} that {wait} for a person", count(number))
+}
+
+/// Whether so many, of what a scenario has to move, may not go without a word.
+pub(super) fn is_much(number: f64, scenario: &Scenario) -> bool {
+    number >= 0.5 && share_of(number, scenario) >= TOLD_FROM
 }
 
 /// What is said where the dates excuse much of what was to move.
@@ -52,9 +61,13 @@ fn all(forecast: &Forecast) -> f64 {
 
 /// Their share of what was to move before the migration began: towards its end those that are set aside are most of what is left.
 fn share(forecast: &Forecast) -> f64 {
-    let on_heads: f64 = standing::by_head(&forecast.scenario).iter().map(|head| head.all).sum();
-    let to_move = on_heads - rows::excluded(&forecast.scenario) as f64;
-    if to_move > 0.0 { all(forecast) / to_move } else { 0.0 }
+    share_of(all(forecast), &forecast.scenario)
+}
+
+fn share_of(number: f64, scenario: &Scenario) -> f64 {
+    let on_heads: f64 = standing::by_head(scenario).iter().map(|head| head.all).sum();
+    let to_move = on_heads - rows::excluded(scenario) as f64;
+    if to_move > 0.0 { number / to_move } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub use files::write;
 use super::comparison::ChangedKey;
 use super::lengths::{shifted, shifted_by};
 use super::wording::{Calendar, count, percent, replications};
-use super::{Block, Report, Section, Tone, sections};
+use super::{Block, Report, Section, Tone, aside, sections};
 use crate::forecast::compare::quantiles::AtLevel;
 use crate::forecast::compare::{Compared, Dated, MeasureShift, MilestoneShift, Variant, Verdict};
 use crate::forecast::quantile::{P50, P80, P90};
@@ -77,6 +77,12 @@ impl WhatIf {
         self.compared.base.iter().find(|one| one.name == milestone)
     }
 
+    /// Whether in any case so many mailboxes are set aside that what is said of everything would be wrong without them.
+    pub(super) fn tells_aside(&self) -> bool {
+        let all = self.compared.variants.iter().map(|variant| variant.aside).chain([self.compared.base_aside]);
+        all.into_iter().any(|number| aside::is_much(number, &self.scenario))
+    }
+
     /// "95 %", or "95 % together" where several intervals hold at once.
     pub(super) fn confidence(&self) -> String {
         let together = if self.variants.len() > 1 { " together" } else { "" };
@@ -136,7 +142,15 @@ pub(super) fn answer(what_if: &WhatIf) -> Section {
             }
         });
     }
-    blocks.push(Block::Table { header: header(&[&main, "P50", "shift", "earlier", "verdict"]), rows });
+    let mut names = header(&[&main, "P50", "shift", "earlier", "verdict"]);
+    if what_if.tells_aside() {
+        names.push("set aside".into());
+        let variants = what_if.compared.variants.iter().map(|variant| variant.aside);
+        for (row, number) in rows.iter_mut().zip([what_if.compared.base_aside].into_iter().chain(variants)) {
+            row.push(count(number));
+        }
+    }
+    blocks.push(Block::Table { header: names, rows });
     blocks.push(plain(format!(
         "Shift: of the means, replication by replication, with its interval ({}). Earlier: share of the replications in which \
          the date comes earlier than as it is.",

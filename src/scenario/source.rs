@@ -343,6 +343,7 @@ fn assemble(file: &Item, frame: &Frame, reader: &mut Reader<'_>) -> Option<Scena
         price: price::read(file, &frame.milestones, reader),
         facts,
         reached: Vec::new(),
+        standing: Vec::new(),
         named: frame.named.clone(),
     })
 }

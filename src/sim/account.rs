@@ -87,6 +87,11 @@ impl HeadAccount {
         self.outcome.outages += u32::from(mailboxes > 0);
     }
 
+    /// Whether time has passed since the last day.
+    pub(crate) fn has_begun_day(&self) -> bool {
+        self.day_seconds > 0.0
+    }
+
     /// The day is over; a day in which no time has passed is none.
     pub(crate) fn end_day(&mut self, mailboxes: u32) {
         if self.day_seconds <= 0.0 {

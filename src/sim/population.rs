@@ -1,18 +1,20 @@
 //! Draws the fleet that a replication begins with. Draws are keyed by mailbox: another head, another order or another
 //! share already moved changes no mailbox's size, messages, activity or group.
 
+mod moved;
+
 use std::sync::Arc;
 
 use super::RunId;
 use super::draw::{Draws, Keyed, Purpose};
 use super::number::{exp, ln, whole};
 use super::table::{Tables, probability, tables};
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, count};
+use crate::fleet::{Fleet, HeadId, Home};
 use crate::migration::message::Facts;
-use crate::migration::plan::{PlacementPlan, Plan, Within};
+use crate::migration::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Model, Population};
-use crate::units::{Bytes, Room, Share, Time};
+use crate::units::{Bytes, Share, Time};
 
 /// Rows that are copied at once when heads are assigned.
 const BLOCK: usize = 4_096;
@@ -50,10 +52,10 @@ impl DrawnFrom {
         let (order, other) = (&self.plan.order, &scenario.plan.order);
         let is_settled = || {
             let same_order = order.heads == other.heads && order.within == other.within;
-            let filled = Fill::new(&self.model, &self.plan, self.as_of);
+            let filled = moved::Fill::new(&self.model, &self.plan, self.as_of);
             same_order
                 && order.excluded == other.excluded
-                && filled == Fill::new(&scenario.model, &scenario.plan, scenario.as_of)
+                && filled == moved::Fill::new(&scenario.model, &scenario.plan, scenario.as_of)
         };
         self.run == run && same_facts && self.model.population == scenario.model.population && is_settled()
     }
@@ -65,14 +67,14 @@ pub(crate) fn draw(scenario: &Scenario, draws: Draws, fleet: &mut Fleet, pattern
     if let Some(facts) = &scenario.facts {
         recall(population, &facts.fleet, draws, fleet);
         if facts.fleet.home.is_empty() {
-            settle_moved(scenario, fleet);
+            moved::settle(scenario, fleet);
         }
         scale_activity(population, fleet);
         return;
     }
     draw_mailboxes(population, draws, fleet);
     assign_heads(pattern.of(&population.split, fleet.bytes.len()), fleet);
-    settle_moved(scenario, fleet);
+    moved::settle(scenario, fleet);
     scale_activity(population, fleet);
 }
 
@@ -384,105 +386,5 @@ fn interleave(split: &[Share], rows: usize) -> Vec<HeadId> {
         if behind.iter().all(|behind| *behind == 0) {
             return pattern.repeat(BLOCK.div_ceil(pattern.len()));
         }
-    }
-}
-
-/// Settles the share of each head that has moved already: the first in the plan's order, on the clusters in service,
-/// filled one after the other to their thresholds.
-fn settle_moved(scenario: &Scenario, fleet: &mut Fleet) {
-    let (plan, model) = (&scenario.plan, &scenario.model);
-    if model.population.moved.iter().all(|share| share.ppm() == 0) {
-        return;
-    }
-    let mut fill = Fill::new(model, plan, scenario.as_of);
-    let mut excluded = plan.order.excluded.clone();
-    excluded.sort_unstable();
-    for head in &plan.order.heads {
-        let share = model.population.moved[head.index()];
-        if share.ppm() == 0 {
-            continue;
-        }
-        let all = count(&fleet.origin, |origin| origin == head);
-        let moved = share.of_count(u64::from(all)) as usize;
-        let may_move =
-            |row: &u32| fleet.origin[*row as usize] == *head && excluded.binary_search(&MailboxId(*row)).is_err();
-        // Rows come in the order of the inventory: then the first are enough.
-        let enough = if plan.order.within == Within::Inventory { moved } else { fleet.len() };
-        let mut rows: Vec<u32> = (0..fleet.len() as u32).filter(may_move).take(enough).collect();
-        let moved = moved.min(rows.len());
-        sort_first(plan, fleet, &mut rows, moved);
-        for row in &rows[..moved] {
-            match fill.place(fleet.bytes[*row as usize], fleet.messages[*row as usize]) {
-                Some(cluster) => fleet.home[*row as usize] = Home::cluster(cluster),
-                None => return,
-            }
-        }
-    }
-}
-
-/// Brings the first `count` rows of the plan's order to the front, in that order.
-fn sort_first(plan: &Plan, fleet: &Fleet, rows: &mut [u32], count: usize) {
-    if plan.order.within == Within::Inventory {
-        // Rows come in that order.
-        return;
-    }
-    let key = |row: &u32| {
-        let at = *row as usize;
-        let rank = match plan.order.within {
-            Within::Inventory => 0,
-            Within::Smallest => fleet.bytes[at].get(),
-            Within::Largest => u64::MAX - fleet.bytes[at].get(),
-            Within::Busiest => u64::MAX - u64::from(fleet.activity_micro_op_s[at]),
-            Within::Idlest => u64::from(fleet.activity_micro_op_s[at]),
-            Within::Group | Within::WholeGroups => fleet.group.get(at).copied().map_or(0, u64::from),
-        };
-        (rank, *row)
-    };
-    if count > 0 && count < rows.len() {
-        rows.select_nth_unstable_by_key(count - 1, key);
-    }
-    rows[..count].sort_unstable_by_key(key);
-}
-
-/// Sequential filling to the thresholds.
-struct Fill<'a> {
-    plan: &'a PlacementPlan,
-    /// In the order of filling: what is on each, and what it may be filled to.
-    clusters: Vec<(ClusterId, Room, Room)>,
-    at: usize,
-}
-
-/// Two that place every mailbox alike.
-impl PartialEq for Fill<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.plan.inodes_per_mailbox == other.plan.inodes_per_mailbox
-            && self.clusters == other.clusters
-            && self.at == other.at
-    }
-}
-
-impl<'a> Fill<'a> {
-    fn new(model: &Model, plan: &'a Plan, at: Time) -> Self {
-        let models = model.clusters.iter().zip(&plan.placement.clusters).enumerate();
-        let clusters = models
-            .filter(|(_, (model, _))| model.in_service <= at)
-            .map(|(place, (model, plan))| {
-                let used = Room { bytes: model.used, inodes: model.inodes_used };
-                (ClusterId(place as u8), used, plan.limit())
-            })
-            .collect();
-        Self { plan: &plan.placement, clusters, at: 0 }
-    }
-
-    fn place(&mut self, bytes: Bytes, messages: u32) -> Option<ClusterId> {
-        let takes = self.plan.takes(bytes, messages);
-        while let Some((cluster, used, limit)) = self.clusters.get_mut(self.at) {
-            if (*used + takes).is_within(*limit) {
-                *used += takes;
-                return Some(*cluster);
-            }
-            self.at += 1;
-        }
-        None
     }
 }

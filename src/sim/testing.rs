@@ -62,6 +62,7 @@ pub(crate) fn scenario(plan: Plan, model: Model) -> Scenario {
         price: None,
         facts: None,
         reached: Vec::new(),
+        standing: Vec::new(),
         named: std::sync::Arc::default(),
     }
 }

@@ -5,6 +5,7 @@ mod comings;
 mod common_draws;
 mod impact;
 mod sampling;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -395,6 +396,24 @@ fn what_has_moved_already_is_the_first_of_the_plans_order_and_fills_clusters_in_
     let on_first: u64 =
         moved.iter().filter(|id| fleet.home[id.index()] == first).map(|id| fleet.bytes[id.index()].get()).sum();
     assert!(on_first <= 800_000_000 && on_first > 700_000_000, "{on_first}");
+}
+
+#[test]
+fn heads_and_clusters_have_the_same_days_wherever_the_horizon_lies() {
+    let (mut plan, mut model) = quiet(1_000);
+    plan.copy.stream = Rate::per_second(100);
+    model.load.step = Span::from_secs(7 * 60);
+    for (minutes, days) in [(1_439, 1), (1_440, 1), (1_442, 1), (1_443, 2), (2_900, 3)] {
+        let mut scenario = scenario(plan.clone(), model.clone());
+        scenario.horizon = AS_OF + Span::from_secs(minutes * 60);
+        let outcome = simulate(&scenario, run(0));
+        assert_eq!(outcome.heads.iter().map(|head| head.days.len()).collect::<Vec<_>>(), [days; 2], "{minutes}");
+        assert_eq!(
+            outcome.clusters.iter().map(|cluster| cluster.days.len()).collect::<Vec<_>>(),
+            [days; 3],
+            "{minutes}"
+        );
+    }
 }
 
 #[test]

@@ -143,6 +143,10 @@ impl<'s> World<'s> {
         }
         let started = world.started();
         world.tell(started);
+        // As a session of production is given them.
+        for order in &scenario.standing {
+            world.tell(Event::Operator(*order));
+        }
         world
     }
 

@@ -86,7 +86,10 @@ fn a_backup_between_two_steps_of_the_load_is_warned_of() {
     };
     assert_eq!(told("load.step=5 min"), [""; 0]);
     let hourly = told("load.step=1 h");
-    assert!(hourly.len() == 1 && hourly[0].starts_with("when: lies between two steps of the load"), "{hourly:?}");
+    assert!(
+        hourly.len() == 1 && hourly[0].starts_with("backup.nightly.when: lies between two steps of the load"),
+        "{hourly:?}"
+    );
 }
 
 #[test]

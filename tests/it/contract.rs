@@ -346,7 +346,7 @@ fn a_user_whom_two_audits_have_found_is_taken_in_once() {
     let real = Real::new();
     let mut host = real.host();
     let named = Named { name: "new".to_owned(), path: "new/Maildir".to_owned() };
-    let audit = Audit { users_left: 1, folders_left: 1, strangers: vec![(named, Bytes::new(5))] };
+    let audit = Audit { users_left: 1, folders_left: 1, strangers: vec![(named, Bytes::new(5))], known: Vec::new() };
     for _ in 0..2 {
         host.door().send(Arrival::Audited(HeadId(0), audit.clone())).unwrap();
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use drawdown::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use drawdown::live::ledger::Known;
-use drawdown::migration::message::{Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Order, Start};
+use drawdown::migration::message::{
+    Batch, CORE_VERSION, ClustersSoFar, Command, EffectId, Event, Facts, Fault, Limit, Order, Start,
+};
 use drawdown::migration::plan::Plan;
 use drawdown::migration::{Migration, Phase};
 use drawdown::scenario::{ReadSettings, Source};
@@ -74,6 +76,7 @@ impl World {
             unpurged: vec![(MailboxId(4), now - Span::from_secs(60)), (MailboxId(1), now)],
             open: vec![ClusterId(0)],
             waves: None,
+            clusters: ClustersSoFar::default(),
         };
         let start = Arc::new(Start { session: 1, version: CORE_VERSION, plan: Arc::new(plan()), facts });
         let mut world = Self {

@@ -49,6 +49,8 @@ mod production_faults;
 #[cfg(target_os = "linux")]
 mod production_fill;
 #[cfg(target_os = "linux")]
+mod production_gone;
+#[cfg(target_os = "linux")]
 mod production_groups;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_injected;

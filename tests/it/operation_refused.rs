@@ -64,6 +64,27 @@ fn a_mailbox_with_a_name_that_a_move_needs_is_refused_before_anything_moves() {
 }
 
 #[test]
+fn a_directory_that_knows_nobody_of_the_ledger_is_refused() {
+    let world = World::new(12, 40);
+    let child = world.start();
+    world.wait_until_moved(1);
+    assert!(world.say(&["stop"]).status.success());
+    assert_eq!(ended(child).0, Some(12));
+    let (users, before) = (world.users(), stores(&world));
+    users.execute_batch("CREATE TABLE away AS SELECT * FROM mailbox; DELETE FROM mailbox").unwrap();
+    for words in [&["run", "--quiet", "--skip-preflight"][..], &["run", "--dry-run"]] {
+        let output = world.say(words);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let why = "the directory knows none of the 12 users whom this ledger has";
+        assert!(text(&output.stderr).contains(why), "{output:?}");
+    }
+    assert!(stores(&world) == before, "nothing has been touched");
+    users.execute_batch("INSERT INTO mailbox SELECT * FROM away").unwrap();
+    world.finish();
+    world.check_moved();
+}
+
+#[test]
 fn stores_that_have_changed_places_since_the_ledgers_last_session_are_refused() {
     let world = World::new(12, 40);
     let child = world.start();

@@ -45,6 +45,9 @@ fn hash(runs: &[RunLine]) -> serde_json::Result<String> {
 struct RunLine {
     dates: Vec<DateLine>,
     impact: Vec<f64>,
+    /// Earlier programs did not keep it.
+    #[serde(default)]
+    set_aside: u32,
     is_finished: bool,
 }
 
@@ -161,6 +164,7 @@ impl RunLine {
         Self {
             dates: run.dates.iter().map(date).collect(),
             impact: run.impact.all().to_vec(),
+            set_aside: run.set_aside,
             is_finished: run.is_finished,
         }
     }
@@ -172,7 +176,12 @@ impl RunLine {
             DateLine::Never => When::Never,
         };
         let impact = Impact::from_all(self.impact.as_slice().try_into().ok()?);
-        Some(Run { dates: self.dates.iter().map(when).collect(), impact, is_finished: self.is_finished })
+        Some(Run {
+            dates: self.dates.iter().map(when).collect(),
+            impact,
+            set_aside: self.set_aside,
+            is_finished: self.is_finished,
+        })
     }
 }
 

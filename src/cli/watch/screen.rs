@@ -241,12 +241,17 @@ fn heads_table(heads: &[HeadStatus]) -> Table<'_> {
 
 fn cluster_line(cluster: &ClusterStatus) -> Line<'_> {
     let way = format!("{:.1} GB on the way", cluster.reserved as f64 / 1e9);
-    let Some(used) = cluster.used else { return Line::from(format!("{:<12} no sample yet, {way}", cluster.name)) };
+    let closed = cluster.closed_shown();
+    let Some(used) = cluster.used else {
+        return Line::from(format!("{:<12} no sample yet{closed}, {way}", cluster.name));
+    };
     let share = used as f64 / cluster.threshold.max(1) as f64;
     let full = ((share * BAR as f64) as usize).min(BAR);
     let bar: String = "\u{2588}".repeat(full) + &"\u{2591}".repeat(BAR - full);
     let inodes = cluster.inodes.map_or_else(String::new, |inodes| format!("; inodes {}", inodes.shown()));
-    Line::from(format!("{:<12} {bar} {:>5.1} % of its threshold, {way}{inodes}", cluster.name, share * 100.0))
+    // A narrow terminal cuts the end: that nothing is placed there must not be what goes.
+    let of = if cluster.closed { closed } else { " of its threshold" };
+    Line::from(format!("{:<12} {bar} {:>5.1} %{of}, {way}{inodes}", cluster.name, share * 100.0))
 }
 
 #[cfg(test)]
@@ -356,6 +361,19 @@ mod tests {
         let page = page();
         for (width, height) in [(1, 1), (10, 3), (40, 8), (300, 100)] {
             drawn(&page, width, height);
+        }
+    }
+
+    #[test]
+    fn that_a_cluster_is_closed_is_seen_on_a_narrow_terminal_too() {
+        for used in [None, Some(10_000_000_000)] {
+            let mut status = status();
+            status.clusters[0] = ClusterStatus { closed: true, used, ..status.clusters[0].clone() };
+            let mut page = page();
+            page.stands(status);
+            let shown = drawn(&page, 80, 24);
+            let line = shown.lines().find(|line| line.contains("nas-1")).unwrap();
+            assert!(line.contains("; closed until `open-cluster`"), "{line}");
         }
     }
 

@@ -39,6 +39,8 @@ pub enum Limit {
     Stream,
     /// One copy's own speed in messages.
     Messages,
+    /// How many mailboxes of a head switch at once.
+    Switches,
     /// The byte rate of the pace, on every head that has one.
     Pace,
     /// What other traffic leaves of a link.
@@ -75,7 +77,7 @@ pub fn limits(scenario: &Scenario) -> Vec<Limit> {
     let (heads, clusters) = (scenario.heads.len(), scenario.clusters.len());
     let mut all = vec![Limit::Streams, Limit::Floor, Limit::Target, Limit::Guard, Limit::SampleAge];
     all.extend((0..heads).map(Limit::Capacity));
-    all.extend([Limit::Stream, Limit::Messages, Limit::Pace]);
+    all.extend([Limit::Stream, Limit::Messages, Limit::Switches, Limit::Pace]);
     all.extend((0..scenario.model.links.len()).map(Limit::Link));
     all.extend((0..clusters).map(Limit::Ingest));
     all.extend([Limit::WindowStreams, Limit::WindowHours]);
@@ -116,6 +118,7 @@ impl Limit {
             }
             Self::Stream => plan.copy.stream = faster(plan.copy.stream),
             Self::Messages => plan.copy.messages_per_ks = plan.copy.messages_per_ks.saturating_add(1_000),
+            Self::Switches => plan.copy.switches = plan.copy.switches.saturating_add(1),
             Self::Pace => throttles(plan, |throttle| throttle.rate = faster(throttle.rate)),
             Self::Link(link) => {
                 for (_, left) in &mut model.links[link].left {
@@ -186,6 +189,8 @@ impl Limit {
             Self::Floor | Self::Target | Self::Guard => &[Binding::Throttle],
             Self::Capacity(_) => &[Binding::Throttle, Binding::StreamCap],
             Self::Stream | Self::Messages => &[Binding::Mover, Binding::Tail],
+            // Copies that wait for their switches keep others from beginning.
+            Self::Switches => &[Binding::Mover],
             Self::Pace | Self::Link(_) => &[Binding::Link],
             Self::Ingest(_) => &[Binding::Ingest],
             Self::WindowStreams | Self::WindowHours => &[Binding::Window],
@@ -216,6 +221,7 @@ impl Limit {
             | Self::SampleAge
             | Self::Stream
             | Self::Messages
+            | Self::Switches
             | Self::Pace
             | Self::WindowStreams
             | Self::WindowHours

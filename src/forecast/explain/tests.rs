@@ -84,6 +84,21 @@ fn copies_at_their_own_speed_want_more_streams_or_faster_ones() {
 }
 
 #[test]
+fn switches_that_come_one_after_the_other_want_another_at_once() {
+    let scenario = world(|plan, model| {
+        plan.copy.switches = 1;
+        model.cost.switch = Span::from_secs(600);
+    });
+    let (cause, limit, found) = named(&scenario);
+    assert_eq!((cause, limit), (Binding::Mover, Some(Limit::Switches)), "{:?}", found.all.causes());
+    let worth = found.worth(ALL).find(|(limit, _)| *limit == Limit::Switches).unwrap().1.shift.unwrap().days;
+    assert!((worth / found.all.turn_days() + 0.5).abs() < 0.05, "two at once take half as long: {worth}");
+    // Sixteen at once are more than there are copies.
+    let (_, _, found) = named(&world(|_, _| {}));
+    assert_eq!(verdict(&found, Limit::Switches), Verdict::Same);
+}
+
+#[test]
 fn streams_that_a_busy_head_slows_want_more_of_them() {
     let scenario = world(|_, model| {
         model.population.activity = OpRate::per_second(10.0);

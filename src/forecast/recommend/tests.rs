@@ -31,6 +31,7 @@ fn run(point: &[usize], replication: u32) -> Run {
     Run {
         dates: vec![When::At(Time::default() + Span::from_secs_f64(days * 86_400.0))],
         impact: Impact::with(Measure::MinutesAboveCaused, minutes),
+        set_aside: 0,
         is_finished: true,
     }
 }

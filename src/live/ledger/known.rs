@@ -3,43 +3,19 @@
 //! It follows the events by themselves, without running the core: they happened, whatever a core would ask for today. What
 //! becomes of a mailbox after a failed attempt is judged as the core judges it.
 
+mod last;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::error::LedgerError;
-use super::reader::Reader;
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::migration::attempt::{self, Verdict};
-use crate::migration::message::{Batch, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start, WavesSoFar};
+use crate::migration::message::{
+    Batch, ClustersSoFar, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start, WavesSoFar,
+};
 use crate::migration::plan::Plan;
 use crate::units::{Bytes, Time};
-
-/// The state of things as the ledger has it. The user database knows better, for whatever was under way.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LastKnown {
-    /// The last session.
-    pub session: u16,
-    /// When its last event was recorded, or when it began.
-    pub at: Time,
-    /// Whether it ended as it should.
-    pub clean_end: bool,
-    /// The plan that it ran.
-    pub plan: Arc<Plan>,
-    /// How many mailboxes have been told of. An interrupted earlier program may have left names without an event: the facts have
-    /// them after these, on their heads and without a size, and nothing was ever done about them.
-    pub told: usize,
-    /// Facts for a session to start from. Mailboxes deleted on their head are set aside as `Gone`: a row keeps its number.
-    pub facts: Facts,
-    /// Old copies of what was switched from then on are kept; never where no cohort was stopped.
-    pub cohort: Time,
-    /// Mailboxes on a head that no cluster could take: a session with a larger one asks again.
-    pub too_large: Vec<MailboxId>,
-    /// Mailboxes that have been deleted.
-    pub gone: Vec<MailboxId>,
-    /// Copies and switches without an end: to be reconciled with the user database.
-    pub in_flight: Vec<InFlight>,
-}
+pub use last::LastKnown;
 
 /// A job whose end was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +69,8 @@ pub struct Known {
     cohort: Time,
     /// Where the plan has waves.
     waves: Option<WavesSoFar>,
+    /// Those that are closed are what they were at the start.
+    clusters: ClustersSoFar,
 }
 
 /// Mailboxes that a migration has to move when it begins, of which its waves are shares.
@@ -108,31 +86,6 @@ fn to_move(plan: &Plan, facts: &Facts) -> u64 {
 struct Copied {
     bytes: Bytes,
     messages: u32,
-}
-
-impl Reader {
-    /// What is known after the last session; `None` before the first.
-    ///
-    /// # Errors
-    /// When it cannot be read, or holds what cannot be.
-    pub fn last_known(&self) -> Result<Option<LastKnown>, LedgerError> {
-        let Some(last) = self.sessions()?.pop() else { return Ok(None) };
-        let start = Arc::new(self.start(last.number)?);
-        let mut known = Known::new(last.started_at, &start);
-        self.visit_from(&start, &mut |recorded| {
-            known.take(recorded.at, &recorded.event, &recorded.read_commands()?);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let told = known.fleet.len();
-        for (mailbox, head) in self.heads_from(told)? {
-            known.mailbox_found(mailbox, Home::head(head), Bytes::ZERO);
-            if known.fleet.len() != mailbox.index() + 1 {
-                return Err(self.content(format!("nothing tells of mailbox {}, and its head is unknown", mailbox.0)));
-            }
-        }
-        let known = known.finish(last.ended_at.is_some());
-        Ok(Some(LastKnown { told, ..known }))
-    }
 }
 
 impl Known {
@@ -160,8 +113,16 @@ impl Known {
             purges: BTreeMap::new(),
             cohort: Time::NEVER,
             waves: (!plan.order.waves.is_empty()).then(|| {
-                facts.waves.unwrap_or_else(|| WavesSoFar { mailboxes: to_move(plan, facts), moved: None, go: false })
+                let left = to_move(plan, facts);
+                match facts.waves {
+                    Some(waves) => {
+                        let over = waves.over.unwrap_or_else(|| waves.mailboxes.saturating_sub(left));
+                        WavesSoFar { over: Some(over), ..waves }
+                    }
+                    None => WavesSoFar { mailboxes: left, over: Some(0), moved: None, go: false },
+                }
             }),
+            clusters: facts.clusters.clone(),
         }
     }
 
@@ -184,46 +145,39 @@ impl Known {
             .filter(move |mailbox| self.is_at(*mailbox, head))
     }
 
+    /// Mailboxes on the heads that wait for a person.
+    pub fn aside(&self) -> impl Iterator<Item = MailboxId> {
+        let on_head = |mailbox: &MailboxId| self.home(*mailbox).and_then(Home::as_head).is_some();
+        self.set_aside.keys().chain(&self.too_large).copied().filter(on_head)
+    }
+
+    /// Mailboxes whose users are neither set aside nor gone, as far as is known.
+    pub fn others(&self) -> impl Iterator<Item = MailboxId> {
+        let apart = |mailbox: &MailboxId| {
+            self.set_aside.contains_key(mailbox) || self.too_large.contains(mailbox) || self.gone.contains(mailbox)
+        };
+        self.fleet.ids().filter(move |mailbox| !apart(mailbox))
+    }
+
     /// Mailboxes of a head whose users are gone.
     pub fn gone(&self, head: HeadId) -> impl Iterator<Item = MailboxId> {
         self.gone.iter().copied().filter(move |mailbox| self.is_at(*mailbox, head))
     }
 
-    fn is_at(&self, mailbox: MailboxId, head: HeadId) -> bool {
-        self.fleet.home.get(mailbox.index()).is_some_and(|home| home.as_head() == Some(head))
+    /// Where a mailbox lives; none where nobody knows it.
+    #[must_use]
+    pub fn home(&self, mailbox: MailboxId) -> Option<Home> {
+        self.fleet.home.get(mailbox.index()).copied()
     }
 
-    /// What is known by now.
+    /// Whether the user of a mailbox is gone.
     #[must_use]
-    pub fn finish(self, clean_end: bool) -> LastKnown {
-        let on_head = |mailbox: &&MailboxId| self.fleet.home[mailbox.index()].as_head().is_some();
-        let gone = self.gone.iter().filter(on_head).map(|mailbox| (*mailbox, Fault::Gone));
-        let mut set_aside: Vec<_> = self.set_aside.into_iter().chain(gone).collect();
-        set_aside.sort_unstable();
-        let (unpurged, stopped): (Vec<_>, Vec<_>) =
-            self.old.into_iter().flatten().partition(|(_, switched)| *switched < self.cohort);
-        let mut kept = self.kept;
-        kept.extend(stopped.into_iter().map(|(mailbox, _)| mailbox));
-        LastKnown {
-            session: self.session,
-            at: self.at,
-            clean_end,
-            plan: self.plan,
-            told: self.fleet.len(),
-            facts: Facts {
-                fleet: Arc::new(self.fleet),
-                set_aside,
-                attempts: self.attempts.into_iter().filter(|(_, attempts)| *attempts > 0).collect(),
-                unpurged,
-                kept,
-                open: self.open.into_iter().collect(),
-                waves: self.waves,
-            },
-            cohort: self.cohort,
-            too_large: self.too_large.into_iter().collect(),
-            gone: self.gone.into_iter().collect(),
-            in_flight: self.jobs.into_values().map(|(job, _)| job).collect(),
-        }
+    pub fn is_gone(&self, mailbox: MailboxId) -> bool {
+        self.gone.contains(&mailbox)
+    }
+
+    fn is_at(&self, mailbox: MailboxId, head: HeadId) -> bool {
+        self.home(mailbox).and_then(Home::as_head) == Some(head)
     }
 
     fn take_event(&mut self, now: Time, event: &Event) {
@@ -289,7 +243,14 @@ impl Known {
                     (waves.moved, waves.go) = (Some((wave, self.at)), false);
                 }
             }
-            Command::SetPace { .. } | Command::SetIntake { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
+            Command::Announce { milestone: Milestone::ClusterFull { cluster, of }, .. } => {
+                let filled = &mut self.clusters.filled;
+                if let Err(place) = filled.binary_search_by_key(&cluster, |(cluster, _)| *cluster) {
+                    filled.insert(place, (cluster, of));
+                }
+            }
+            Command::SetIntake { cluster, .. } => self.clusters.intake = Some(cluster),
+            Command::SetPace { .. } | Command::Audit { .. } | Command::Announce { .. } => {}
         }
     }
 
@@ -317,6 +278,9 @@ impl Known {
         self.fleet.home[row] = Home::cluster(job.to);
         (self.fleet.bytes[row], self.fleet.messages[row]) = (copied.bytes, copied.messages);
         self.attempts.remove(&job.mailbox);
+        if let Some(WavesSoFar { over: Some(over), .. }) = &mut self.waves {
+            *over += 1;
+        }
         self.old_place.insert(job.mailbox, self.old.len());
         self.old.push(Some((job.mailbox, now)));
     }
@@ -409,7 +373,7 @@ impl Known {
             // What it keeps is kept for good: the next session would not know which copies those were.
             Order::StopCohort(since) => self.cohort = self.cohort.min(since),
             Order::Resume => self.go(),
-            // These last as long as the session.
+            // These last as long as the session, or are in `StandingOrders`.
             Order::Pause
             | Order::Cap { .. }
             | Order::MoveNow(_)

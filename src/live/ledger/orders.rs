@@ -24,6 +24,15 @@ pub struct StandingOrders {
     pub stopped: Option<StopCause>,
 }
 
+impl StandingOrders {
+    /// The clusters that are closed, by number.
+    #[must_use]
+    pub fn closed(&self) -> Vec<ClusterId> {
+        let closed = |order: &Order| if let Order::CloseCluster(cluster) = order { Some(*cluster) } else { None };
+        self.orders.iter().filter_map(closed).collect()
+    }
+}
+
 /// Whether the migration goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Halt {

@@ -11,7 +11,7 @@ use super::error::{Doing as _, LedgerError, Trouble};
 use super::{Named, NewSession};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::live::wire::{self, FORM};
-use crate::migration::message::{Event, Facts, Fault, Start, WavesSoFar};
+use crate::migration::message::{ClustersSoFar, Event, Facts, Fault, Start, WavesSoFar};
 use crate::units::{Bytes, Time};
 
 /// The place in the order of purges of an old copy that is never purged.
@@ -53,13 +53,26 @@ pub(super) fn read_body(kind: &str, body: &str, start: &Arc<Start>) -> Result<Ev
 const WAVES: &str = "CREATE TABLE IF NOT EXISTS waves (session INTEGER PRIMARY KEY REFERENCES session (number), so_far TEXT NOT NULL) STRICT";
 
 fn read_waves(connection: &Connection, session: u16) -> Result<Option<WavesSoFar>, Trouble> {
-    const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'waves')";
-    if !connection.query_row(KNOWN, (), |row| row.get(0))? {
+    let text = so_far(connection, "waves", session)?;
+    Ok(text.map(|text| wire::read("the waves so far", &text)).transpose()?)
+}
+
+/// Ledgers of earlier programs have no such table.
+const CLUSTERS: &str = "CREATE TABLE IF NOT EXISTS clusters (session INTEGER PRIMARY KEY REFERENCES session (number), so_far TEXT NOT NULL) STRICT";
+
+fn read_clusters(connection: &Connection, session: u16) -> Result<ClustersSoFar, Trouble> {
+    let text = so_far(connection, "clusters", session)?;
+    Ok(text.map(|text| wire::read("the clusters so far", &text)).transpose()?.unwrap_or_default())
+}
+
+/// What such a table has of a session.
+fn so_far(connection: &Connection, table: &str, session: u16) -> Result<Option<String>, Trouble> {
+    const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    if !connection.query_row(KNOWN, [table], |row| row.get(0))? {
         return Ok(None);
     }
-    let text: Option<String> =
-        connection.query_row("SELECT so_far FROM waves WHERE session = ?1", [session], |row| row.get(0)).optional()?;
-    Ok(text.map(|text| wire::read("the waves so far", &text)).transpose()?)
+    let select = format!("SELECT so_far FROM {table} WHERE session = ?1");
+    Ok(connection.query_row(&select, [session], |row| row.get(0)).optional()?)
 }
 
 /// Writes all that a session starts from.
@@ -85,6 +98,11 @@ pub(super) fn write(connection: &mut Connection, now: Time, new: &NewSession<'_>
     if let Some(waves) = &facts.waves {
         transaction.execute(WAVES, ())?;
         transaction.execute("INSERT INTO waves VALUES (?1, ?2)", params![start.session, wire::text(waves)])?;
+    }
+    if !facts.clusters.is_none() {
+        transaction.execute(CLUSTERS, ())?;
+        transaction
+            .execute("INSERT INTO clusters VALUES (?1, ?2)", params![start.session, wire::text(&facts.clusters)])?;
     }
     name_mailboxes(&transaction, start, mailboxes)?;
     let set_aside: BTreeMap<MailboxId, Fault> = facts.set_aside.iter().copied().collect();
@@ -176,6 +194,7 @@ pub(super) fn read(connection: &Connection, path: &Path, session: u16) -> Result
     let mut facts = read_facts(connection, session, groups).map_err(|why| LedgerError::new(path, &doing, why))?;
     facts.open = open;
     facts.waves = read_waves(connection, session).map_err(|why| LedgerError::new(path, &doing, why))?;
+    facts.clusters = read_clusters(connection, session).map_err(|why| LedgerError::new(path, &doing, why))?;
     if facts.fleet.len() != mailboxes as usize {
         return Err(content(format!("it has {} of its {mailboxes} mailboxes", facts.fleet.len())));
     }

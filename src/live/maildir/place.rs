@@ -56,6 +56,20 @@ pub fn is_free(root: &Root, path: &Path) -> Result<(), MailError> {
     if free { Ok(()) } else { Err(taken(root, path)) }
 }
 
+/// Whether a copy, or something like one, stands where one is to arrive.
+///
+/// # Errors
+///
+/// Whatever keeps that from being seen.
+pub fn has_arrived(root: &Root, arriving: &Path) -> Result<bool, MailError> {
+    let parent = match root.parent(arriving, Side::Target) {
+        Err(MailError::Gone) => return Ok(false),
+        other => other?,
+    };
+    let name = arriving.file_name().unwrap_or_default().as_encoded_bytes();
+    Ok(dir::look(&parent, name).map_err(Side::Target.failed(arriving))?.is_some())
+}
+
 /// Takes a copy out of its place again, durably: undoes `place`.
 ///
 /// # Errors

@@ -55,6 +55,12 @@ impl Root {
         Self { handle: None, name: path.to_owned() }
     }
 
+    /// The same store, out of service.
+    #[must_use]
+    pub fn out_of_service(&self) -> Self {
+        Self::absent(&self.name)
+    }
+
     /// Whether the store is out of service.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
@@ -69,7 +75,7 @@ impl Root {
     }
 
     /// A path below it, for messages.
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(in crate::live) fn shown(&self, path: &Path) -> String {
         self.name.join(path).display().to_string()
     }
 

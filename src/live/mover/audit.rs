@@ -20,6 +20,8 @@ pub struct Audit {
     pub folders_left: u32,
     /// Those of the users whom this session does not know, with their sizes: made or renamed since it began.
     pub strangers: Vec<(Named, Bytes)>,
+    /// The others of the users there: those whom this session knows.
+    pub known: Vec<String>,
 }
 
 impl Mover {
@@ -62,16 +64,18 @@ impl Mover {
         if !shared.is_empty() {
             self.journal.trouble("audit", &format!("users on {store} share mailboxes: {}", overlap::shown(&shared)));
         }
-        let strangers = left.iter().filter(|user| {
-            !known.contains(user.name.as_str()) && !shared.iter().any(|pair| [pair.outer, pair.inner].contains(*user))
-        });
+        let (here, strangers): (Vec<&User>, Vec<&User>) =
+            left.iter().partition(|user| known.contains(user.name.as_str()));
+        let here = here.into_iter().map(|user| user.name.clone()).collect();
+        let strangers =
+            strangers.into_iter().filter(|user| !shared.iter().any(|pair| [pair.outer, pair.inner].contains(user)));
         let strangers = strangers.map(|user| {
             // One without a Maildir yet has no size; its copy will tell.
             let totals = maildir::measure(root, Path::new(&user.path)).unwrap_or_default();
             (Named { name: user.name.clone(), path: user.path.clone() }, totals.bytes)
         });
         let users_left = u32::try_from(left.len() + unusable.len()).unwrap_or(u32::MAX);
-        Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect() })
+        Ok(Audit { users_left, folders_left: mail.folders, strangers: strangers.collect(), known: here })
     }
 
     /// Those whose mailboxes nobody else has, as after a renaming.

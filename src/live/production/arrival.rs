@@ -1,8 +1,8 @@
 //! What comes in at the host's door, and why the host cannot go on.
 
-use crate::fleet::HeadId;
+use crate::fleet::{HeadId, MailboxId};
 use crate::live::ledger::LedgerError;
-use crate::live::mover::{Arrived, Audit};
+use crate::live::mover::{Arrived, Audit, Look};
 use crate::live::probe::{Sampled, StoreId};
 use crate::migration::message::{EffectId, Event, Fault, Limit, Order};
 
@@ -63,6 +63,8 @@ pub enum Arrival {
     Purged(EffectId, Result<(), Fault>),
     /// A head has been looked over.
     Audited(HeadId, Audit),
+    /// Those who are set aside have been looked for.
+    LookedFor(Vec<(MailboxId, Look)>),
     /// A store has been asked.
     Sampled(Sampled),
     /// An operator wants something.

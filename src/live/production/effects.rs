@@ -86,8 +86,10 @@ impl Production {
 
     pub(super) fn audit(&self, head: HeadId) -> Result<(), LiveError> {
         let mover = Arc::clone(&self.mover);
-        let excused: Vec<Name> = self.known.excused(head).filter_map(|mailbox| mover.name(mailbox)).collect();
-        let gone: Vec<Name> = self.known.gone(head).filter_map(|mailbox| mover.name(mailbox)).collect();
+        let known = self.known();
+        let excused: Vec<Name> = known.excused(head).filter_map(|mailbox| mover.name(mailbox)).collect();
+        let gone: Vec<Name> = known.gone(head).filter_map(|mailbox| mover.name(mailbox)).collect();
+        drop(known);
         self.work("audit", move |sender| {
             while !mover.closing.load(Ordering::Relaxed) {
                 match mover.audit(head, &excused, &gone) {

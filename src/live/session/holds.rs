@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Past, Roots, SessionError, Setting, failed, same_stores, take_lease};
+use super::{Past, Roots, SessionError, Setting, failed, on_other_file_systems, same_stores, take_lease};
 use crate::live::directory::{Directory, Lease, Listed, State, User};
 use crate::live::front::FrontEnds;
 use crate::live::ledger::{Ledger, LedgerError, Lock, Trouble};
@@ -31,6 +31,8 @@ pub struct Released {
     pub still_held: Vec<String>,
     /// Who is free, though a front end has not been told.
     pub untold: Vec<String>,
+    /// Stores that were left alone, and why.
+    pub left_alone: Vec<String>,
 }
 
 impl Holds<'_> {
@@ -138,9 +140,15 @@ impl Kept {
 /// # Errors
 /// When somebody else has the lease or the ledger, or the directory does not answer.
 pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> Result<Released, SessionError> {
-    let Setting { scenario, site, clock, .. } = setting;
+    let Setting { scenario, site, clock, accepted, .. } = setting;
     let ledger = Kept::open(&site.ledger)?;
-    let roots = Roots::open(scenario, site, say);
+    let mut roots = Roots::open(scenario, site, say);
+    // Whose mailbox stands behind its fence on a store that is not mounted would be free with nothing in its place.
+    let others = if accepted.stores { Vec::new() } else { on_other_file_systems(scenario, site) };
+    let left_alone = roots.leave_out(&others);
+    for why in &left_alone {
+        say(why);
+    }
     let directory = Directory::connect(&site.directory, site.timeout);
     let directory = Arc::new(directory.map_err(|error| failed("the directory")(&error))?);
     let lease = take_lease(&directory, site, clock.latest())?;
@@ -167,5 +175,6 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     }
     // Otherwise it runs out by itself.
     let _ = lease.end();
+    ended.left_alone = left_alone;
     Ok(ended)
 }

@@ -1,6 +1,6 @@
 //! What no session may begin with, because it would do something else than it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -57,10 +57,31 @@ pub(in crate::live) fn refuse(
     let Listed { users, unusable } = listed;
     if let Some(known) = &past.known {
         refuse_sooner_purges(scenario, known, accepted)?;
+        refuse_strangers(past, known, listed)?;
     }
     refuse_unusable(scenario, unusable)?;
     refuse_overlaps(scenario, users)?;
     refuse_missing_groups(scenario, users)
+}
+
+/// Looks whether the directory knows anybody of those whom the ledger has. One that knows nobody is another one, or has just been
+/// set up anew: all would count as deleted, so that nobody moves and old copies go.
+fn refuse_strangers(past: &Past, known: &LastKnown, listed: &Listed) -> Result<(), SessionError> {
+    /// So few may well have been deleted, all of them.
+    const FEW: usize = 8;
+    let gone: BTreeSet<usize> = known.gone.iter().map(|mailbox| mailbox.index()).collect();
+    let here: BTreeSet<&str> = listed.users.iter().map(|user| user.name.as_str()).collect();
+    let unusable: BTreeSet<&str> = listed.unusable.iter().filter_map(|row| row.name.as_deref()).collect();
+    let mut living =
+        past.names.iter().enumerate().filter(|(row, _)| !gone.contains(row)).map(|(_, named)| &*named.name);
+    let count = living.clone().count();
+    if count < FEW || living.any(|name| here.contains(name) || unusable.contains(name)) {
+        return Ok(());
+    }
+    Err(SessionError(format!(
+        "the directory knows none of the {count} users whom this ledger has: most likely it is another database or an empty one; \
+         if all of them have been deleted this migration is over, and a new one begins with a ledger of its own"
+    )))
 }
 
 /// Looks whether old copies that earlier sessions have left would go sooner than those had planned.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
+use super::OTHER_FILE_SYSTEM;
 use crate::live::maildir::Root;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -33,6 +34,18 @@ impl Roots {
             heads: scenario.heads.iter().zip(&site.heads).map(open).collect(),
             clusters: scenario.clusters.iter().zip(&site.clusters).map(open).collect(),
         }
+    }
+}
+
+impl Roots {
+    /// Treats these stores as out of service: they lie on other file systems than they did. Says so of each.
+    pub(super) fn leave_out(&mut self, stores: &[String]) -> Vec<String> {
+        let those = self.heads.iter_mut().chain(&mut self.clusters).filter(|(name, _)| stores.contains(name));
+        let left = those.map(|(name, root)| {
+            *root = root.out_of_service();
+            format!("{name} is left alone: {OTHER_FILE_SYSTEM}")
+        });
+        left.collect()
     }
 }
 

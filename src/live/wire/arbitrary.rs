@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    Batch, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Order, Start, StopCause, WavesSoFar,
+    Batch, ClustersSoFar, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Order, Start, StopCause,
+    WavesSoFar,
 };
 use crate::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, InodePlan, Law, Level, OrderPlan, Overlap, Placement,
@@ -290,9 +291,15 @@ pub(crate) fn any_start() -> impl Strategy<Value = Start> {
                 open: vec![ClusterId(2), ClusterId(0)],
                 waves: rows.first().map(|row| WavesSoFar {
                     mailboxes: u64::from(row.1[0]),
+                    over: groups.then_some(u64::from(row.1[1])),
                     moved: groups.then_some((row.2, row.5)),
                     go: row.2 == 1,
                 }),
+                clusters: ClustersSoFar {
+                    closed: (0..session as u8 % 4).map(ClusterId).collect(),
+                    filled: rows.first().map(|row| (ClusterId(row.2), FullOf::Inodes)).into_iter().collect(),
+                    intake: groups.then_some(ClusterId(1)),
+                },
             };
             Start { session, version, plan: Arc::new(plan), facts }
         },

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use super::desk::{A, B, Desk, HEAD};
 use super::plans::{at, fleet, percent, plain};
-use crate::fleet::{Home, MailboxId};
-use crate::migration::Phase;
-use crate::migration::message::{Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, WavesSoFar};
+use crate::fleet::{ClusterId, Home, MailboxId};
+use crate::migration::message::{
+    CORE_VERSION, ClustersSoFar, Command, EffectId, Event, Facts, Fault, FullOf, Limit, Milestone, Next, Order, Start,
+    WavesSoFar,
+};
 use crate::migration::plan::{Go, ShareMilestone, Wave};
+use crate::migration::{Migration, Phase};
 use crate::units::{Share, Span};
 
 #[test]
@@ -26,6 +29,7 @@ fn a_new_session_goes_on_from_facts() {
         kept: Vec::new(),
         open: vec![A, B],
         waves: None,
+        clusters: ClustersSoFar::default(),
     };
     let mut desk = Desk::started(plan, facts);
     assert_eq!((desk.machine.left(HEAD), desk.machine.set_aside(HEAD)), (1, 1), "excluded counts before set aside");
@@ -198,7 +202,7 @@ fn of_a_wave(go: Go, so_far: Option<(u8, i64)>, said_go: bool) -> Desk {
     let moved = if so_far.is_some() { 4 } else { 3 };
     fleet.home[..moved].fill(Home::cluster(A));
     let moved = so_far.map(|(wave, second)| (wave, at(second)));
-    let waves = Some(WavesSoFar { mailboxes: 10, moved, go: said_go });
+    let waves = Some(WavesSoFar { mailboxes: 10, over: None, moved, go: said_go });
     let mut desk = Desk::started(plan, Facts { fleet: Arc::new(fleet), open: vec![A, B], waves, ..Facts::default() });
     desk.sample(1, 10);
     desk
@@ -237,4 +241,62 @@ fn who_has_not_said_go_is_asked_again_and_who_has_is_not() {
     desk.sample(3, 10);
     assert_eq!(desk.machine.copying(HEAD), 2);
     assert_eq!(of_a_wave(Go::Operator, Some((0, -7_200)), true).machine.copying(HEAD), 2);
+}
+
+/// Where a session sends new accounts as it begins, and which clusters it says have been full.
+fn first_intake(clusters: ClustersSoFar) -> (Vec<ClusterId>, Vec<Milestone>) {
+    let facts = Facts { fleet: Arc::new(fleet(&[(0, 100); 4])), open: vec![A, B], clusters, ..Facts::default() };
+    let start = Start { session: 2, version: CORE_VERSION, plan: Arc::new(plain(1)), facts };
+    let mut said = Vec::new();
+    Migration::new().step(at(0), &Event::Started(Arc::new(start)), &mut said);
+    let intake = |command: &Command| match command {
+        Command::SetIntake { cluster, .. } => Some(*cluster),
+        _ => None,
+    };
+    let full = |command: &Command| match command {
+        Command::Announce { milestone: milestone @ Milestone::ClusterFull { .. }, .. } => Some(*milestone),
+        _ => None,
+    };
+    (said.iter().filter_map(intake).collect(), said.iter().filter_map(full).collect())
+}
+
+#[test]
+fn new_accounts_go_nowhere_first_that_is_closed_or_has_been_full() {
+    let filled = |clusters: &[ClusterId]| clusters.iter().map(|cluster| (*cluster, FullOf::Inodes)).collect();
+    let full = |cluster| Milestone::ClusterFull { cluster, of: FullOf::Inodes };
+    let nothing = ClustersSoFar::default;
+    let unknown = ClusterId(9);
+    let cases = [
+        (nothing(), A, vec![]),
+        (ClustersSoFar { closed: vec![A], ..nothing() }, B, vec![]),
+        (ClustersSoFar { filled: filled(&[A]), ..nothing() }, B, vec![full(A)]),
+        // They go on where they went while that is as good as any.
+        (ClustersSoFar { intake: Some(B), ..nothing() }, B, vec![]),
+        (ClustersSoFar { filled: filled(&[A, B]), intake: Some(B), ..nothing() }, B, vec![full(A), full(B)]),
+        (ClustersSoFar { closed: vec![B], intake: Some(B), ..nothing() }, A, vec![]),
+        (ClustersSoFar { closed: vec![unknown], filled: filled(&[unknown]), intake: Some(unknown) }, A, vec![]),
+    ];
+    for (before, cluster, said) in cases {
+        assert_eq!(first_intake(before.clone()), (vec![cluster], said), "{before:?}");
+    }
+}
+
+#[test]
+fn what_an_operator_has_closed_stays_so_until_it_is_opened() {
+    let clusters = ClustersSoFar { closed: vec![A], ..ClustersSoFar::default() };
+    let facts = Facts { fleet: Arc::new(fleet(&[(0, 100); 4])), open: vec![A, B], clusters, ..Facts::default() };
+    let mut desk = Desk::started(plain(1), facts);
+    let targets = |desk: &Desk| -> Vec<ClusterId> {
+        let target = |command: &Command| match command {
+            Command::StartCopy { to, .. } => Some(*to),
+            _ => None,
+        };
+        desk.said.iter().filter_map(target).collect()
+    };
+    desk.sample(1, 10);
+    assert_eq!(targets(&desk), [B, B]);
+    let effect = desk.started_copies()[0];
+    desk.order(2, Order::OpenCluster(A));
+    desk.copied(3, effect, Limit::Own);
+    assert_eq!(targets(&desk), [A]);
 }

@@ -218,11 +218,15 @@ impl Oracle {
         let copying = world.copying(from);
         let most = oracle.most_streams(plan, from, now).min(oracle.paces[&from]);
         assert!(copying < usize::from(most), "{command:?} beside {copying} copies of {most}");
-        if oracle.urgent.contains(&mailbox) || world.started_before(mailbox) {
+        if oracle.urgent.contains(&mailbox) {
             return;
         }
+        // Whoever has begun has ended before the soak, or has found no room and is as one that has not begun.
         if let Some((until, go)) = oracle.soak {
             assert!(go == Go::Automatic && now >= until, "{command:?} while a wave soaks");
+        }
+        if world.started_before(mailbox) {
+            return;
         }
         if plan.order.overlap == Overlap::None && plan.order.scheduled.is_empty() {
             for earlier in plan.order.heads.iter().take_while(|head| **head != from) {
@@ -340,6 +344,14 @@ impl Oracle {
         for cluster in (0..world.plan.placement.clusters.len() as u8).map(ClusterId) {
             let sum = open.iter().filter(|(_, to, _)| *to == cluster).fold(Room::ZERO, |sum, job| sum + job.2);
             assert_eq!(machine.reserved(cluster), sum, "reserved on {cluster:?}");
+        }
+        if let Some(session) = &machine.session {
+            let to_end = |id: &&MailboxId| {
+                let phase = machine.phase(**id);
+                let waits = matches!(phase, Some(Phase::Waiting | Phase::BackingOff));
+                session.mailboxes.begun(**id) && (waits || matches!(phase, Some(Phase::Copying | Phase::Switching)))
+            };
+            assert_eq!(world.live.keys().filter(to_end).count() as u64, session.waves.under_way(), "of the wave");
         }
         let mut left = vec![0; world.plan.heads.len()];
         let mut aside = left.clone();

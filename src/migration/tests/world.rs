@@ -9,8 +9,8 @@ use super::oracle::Oracle;
 use super::plans::{percent, secs};
 use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
 use crate::migration::message::{
-    Batch, CORE_VERSION, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start, StopCause,
-    WavesSoFar,
+    Batch, CORE_VERSION, ClustersSoFar, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start,
+    StopCause, WavesSoFar,
 };
 use crate::migration::plan::Plan;
 use crate::migration::{Migration, Phase};
@@ -221,14 +221,15 @@ impl World {
             kept: self.old.keys().copied().filter(|id| self.oracle.kept.contains(id)).collect(),
             open: self.in_service.iter().copied().collect(),
             fleet: Arc::new(fleet),
-            waves: self.waves,
+            waves: self.waves.map(|waves| WavesSoFar { over: Some(self.committed.len() as u64), ..waves }),
+            clusters: ClustersSoFar::default(),
         };
         let excused = |id: &MailboxId| {
             self.plan.order.excluded.contains(id) || facts.set_aside.iter().any(|(aside, _)| aside == id)
         };
         let waiting =
             self.live.iter().filter(|(id, live)| matches!(live, Live::Head(_)) && !excused(id)).count() as u64;
-        self.waves.get_or_insert(WavesSoFar { mailboxes: waiting, moved: None, go: false });
+        self.waves.get_or_insert(WavesSoFar { mailboxes: waiting, over: None, moved: None, go: false });
         let (session, plan) = (self.session, Arc::clone(&self.plan));
         self.tell(Event::Started(Arc::new(Start { session, version: CORE_VERSION, plan, facts })));
     }

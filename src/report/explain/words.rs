@@ -47,6 +47,7 @@ pub(super) fn limit(limit: Limit, scenario: &Scenario) -> String {
         Limit::Capacity(_) => "capacity of",
         Limit::Stream => "speed of a copy",
         Limit::Messages => "messages of a copy",
+        Limit::Switches => "switches at once",
         Limit::Pace => "rate of the pace",
         Limit::Link(_) => "link",
         Limit::Ingest(_) => "ingest of",
@@ -77,6 +78,7 @@ pub(super) fn unit(limit: Limit, scenario: &Scenario) -> String {
         }
         Limit::Stream | Limit::Pace | Limit::Link(_) | Limit::Ingest(_) => "1 MB/s more".into(),
         Limit::Messages => "1 a second more".into(),
+        Limit::Switches => "1 switch more".into(),
         Limit::WindowHours => "each ends 1 h earlier".into(),
         Limit::Threshold(_) | Limit::InodeThreshold(_) => "1 point higher".into(),
         Limit::SampleAge => "count 1 min longer".into(),

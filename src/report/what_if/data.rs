@@ -63,6 +63,8 @@ struct BasePart {
     milestones: Vec<DatedPart>,
     /// Means of what users go through.
     impact: Vec<MeanPart>,
+    /// Mailboxes left because they were set aside; mean of a replication.
+    set_aside: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +102,8 @@ struct VariantPart {
     milestones_added: Vec<String>,
     /// What users go through.
     impact: Vec<ImpactPart>,
+    /// Mailboxes left because they were set aside; mean of a replication.
+    set_aside: f64,
     /// What a reader has to know.
     notes: Vec<String>,
 }
@@ -223,6 +227,7 @@ pub fn document(what_if: &WhatIf) -> Document {
             sha256: what_if.sha256.clone(),
             milestones: compared.base.iter().map(|one| dated(one, scenario)).collect(),
             impact: Measure::ALL.into_iter().zip(&compared.base_impact).map(mean).collect(),
+            set_aside: compared.base_aside,
         },
         variants: what_if.cases().map(|(about, one)| variant(about, one, scenario, compared.each)).collect(),
     }
@@ -259,6 +264,7 @@ fn variant(about: &About, one: &Variant, scenario: &Scenario, each: Share) -> Va
         milestones_missing: one.missing.clone(),
         milestones_added: one.added.clone(),
         impact: one.impact.iter().map(|one| impact(one, each)).collect(),
+        set_aside: one.aside,
         notes: about.notes.clone(),
     }
 }

@@ -61,6 +61,41 @@ fn one_variant_is_told_in_a_sentence() {
     );
 }
 
+#[test]
+fn nothing_claims_everything_where_much_is_set_aside() {
+    let scenario = scenario();
+    let told = |base: u32, with: u32, names: &[(&str, f64)]| {
+        let mut known = what_if(names);
+        let run = |r: u32, by: f64, aside: u32| {
+            let mut outcome = outcome(r, days_of(r) + by * (0.8 + f64::from(r % 5) / 10.0));
+            (outcome.heads[0].set_aside, outcome.heads[1].set_aside) = (aside / 4, aside - aside / 4);
+            Run::of(&outcome)
+        };
+        let variants = |r: u32| names.iter().map(move |(_, by)| run(r, *by, with));
+        let runs: Vec<Vec<Run>> =
+            (0..60).map(|r| std::iter::once(run(r, 0.0, base)).chain(variants(r)).collect()).collect();
+        known.compared = compare(&vec![&scenario; names.len() + 1], &runs, scenario.forecast.confidence);
+        known
+    };
+    let headline = |base, with| words::headline(&told(base, with, &[("x", -1.5)])).1;
+    let ends = "off the old storage 1.5 d earlier (95 %: 1.4 d to 1.6 d)";
+    let but_for = "but for about 12,000 mailboxes that wait for a person";
+    assert_eq!(headline(12_000, 12_000), format!("With x everything, {but_for}, is {ends}"));
+    assert_eq!(headline(9_000, 12_000), format!("With x everything, {but_for} (as it is: 9,000), is {ends}"));
+    assert_eq!(headline(12_000, 0), format!("With x everything (as it is: {but_for}) is {ends}"));
+    // Of 400,000 so few need no word there.
+    assert_eq!(headline(3_000, 300), format!("With x everything is {ends}"));
+    let several = told(9_000, 12_000, &[("x", -1.5), ("y", 0.8)]);
+    let page = markdown::render(&report(&several));
+    assert!(page.contains(&format!("Soonest with x: everything, {but_for} (as it is: 9,000), is off")), "{page}");
+    assert!(page.contains("| verdict | set aside |") && page.contains("| earlier | 12,000 |"), "{page}");
+    let written = serde_json::to_value(document(&several)).unwrap();
+    assert_eq!(
+        (&written["base"]["set_aside"], &written["variants"][1]["set_aside"]),
+        (&9_000.0.into(), &12_000.0.into())
+    );
+}
+
 /// The same dates, of which each case sees those before its own horizon.
 #[test]
 fn each_case_has_its_own_horizon_and_what_lies_beyond_it_is_not_said_to_be_the_same() {

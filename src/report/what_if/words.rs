@@ -3,8 +3,9 @@
 use super::{About, Tone, Variant, WhatIf};
 use crate::forecast::cases::Measure;
 use crate::forecast::compare::{MilestoneShift, Verdict};
+use crate::report::aside;
 use crate::report::lengths::span;
-use crate::report::wording::{Calendar, figure, percent};
+use crate::report::wording::{Calendar, count, figure, percent};
 use crate::units::Time;
 
 /// What a verdict says about a date.
@@ -86,14 +87,29 @@ const fn tone(verdict: Verdict) -> Tone {
     }
 }
 
-const OFF: &str = "everything is off the old storage";
+/// "everything is off the old storage" with a variant, and for how many that is not so, where they are many with it or without.
+fn off(what_if: &WhatIf, name: &str) -> String {
+    let with = what_if.cases().find(|(about, _)| about.name == name).map_or(0.0, |(_, variant)| variant.aside);
+    let base = what_if.compared.base_aside;
+    if !what_if.tells_aside() || with.max(base) < 0.5 {
+        return "everything is off the old storage".into();
+    }
+    let but_for = aside::but_for_about;
+    if with < 0.5 {
+        return format!("everything ({}: {}) is off the old storage", what_if.base, but_for(base));
+    }
+    let before =
+        if count(with) == count(base) { String::new() } else { format!(" ({}: {})", what_if.base, count(base)) };
+    format!("everything, {}{before}, is off the old storage", but_for(with))
+}
 
 /// What a variant does whose own replications end at `horizon`.
 fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift, horizon: Time) -> String {
+    let off = off(what_if, name);
     let by = || Calendar::new(&what_if.scenario).long(what_if.scenario.horizon.min(horizon));
     match one.verdict {
-        Verdict::Less | Verdict::More => format!("With {name} {OFF} {}", moved_by(what_if, one)),
-        Verdict::Same => format!("{name} moves nothing: {OFF} at the same instant in every replication"),
+        Verdict::Less | Verdict::More => format!("With {name} {off} {}", moved_by(what_if, one)),
+        Verdict::Same => format!("{name} moves nothing: {off} at the same instant in every replication"),
         Verdict::SameByHorizon => {
             let share = percent(one.order.unknown as f64 / what_if.compared.replications.max(1) as f64);
             format!(
@@ -104,13 +120,13 @@ fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift, horizon: Time) -> 
         }
         Verdict::NotSure => {
             let replications = what_if.compared.replications;
-            format!("{name}: {replications} replications do not tell whether it moves the date when {OFF}")
+            format!("{name}: {replications} replications do not tell whether it moves the date when {off}")
         }
         Verdict::Open => {
             let share = |part: usize| percent(part as f64 / what_if.compared.replications.max(1) as f64);
             let order = one.order;
             format!(
-                "{name}: which way it moves the date when {OFF} is not known beyond the horizon: earlier in {} of the replications, later \
+                "{name}: which way it moves the date when {off} is not known beyond the horizon: earlier in {} of the replications, later \
                  in {}; in {} it lies beyond {}, with it or without, and nobody knows how far",
                 share(order.earlier),
                 share(order.later),
@@ -119,7 +135,7 @@ fn of_one(what_if: &WhatIf, name: &str, one: &MilestoneShift, horizon: Time) -> 
             )
         }
         Verdict::InNeither => {
-            format!("{name}: in no replication {OFF} by {}, with it or without", by())
+            format!("{name}: in no replication {off} by {}, with it or without", by())
         }
         Verdict::TooFew => format!("{name}: too few replications to say anything"),
     }
@@ -161,7 +177,8 @@ fn of_several(what_if: &WhatIf, several: &[(&str, &MilestoneShift, Time)]) -> (T
     let counts = format!("{} variants: {}", several.len(), counts.join(", "));
     match first {
         Some((name, one, _)) => {
-            (Tone::Strong, format!("Soonest with {name}: {OFF} {}. {counts}", moved_by(what_if, one)))
+            let off = off(what_if, name);
+            (Tone::Strong, format!("Soonest with {name}: {off} {}. {counts}", moved_by(what_if, one)))
         }
         None => (Tone::Doubt, format!("No variant is surely earlier. {counts}")),
     }

@@ -344,6 +344,10 @@ impl<O: Outcomes> World<'_, O> {
     }
 
     fn end_day(&mut self) {
+        // The last step may have ended on the day's first instants, or beyond them: then heads have nothing of it, nor clusters.
+        if !self.heads.iter().any(|state| state.account.has_begun_day()) {
+            return;
+        }
         for state in &mut self.heads {
             state.account.end_day(state.mailboxes);
         }
