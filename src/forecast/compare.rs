@@ -65,7 +65,7 @@ pub struct Variant {
     pub added: Vec<String>,
     /// What users go through, by `Measure::ALL`.
     pub impact: Vec<MeasureShift>,
-    /// Mailboxes that were set aside, mean of the replications.
+    /// Mailboxes that waited for a person when all heads counted as emptied, mean of the replications.
     pub aside: f64,
     /// Its start, where something has moved before it.
     pub started: Option<Time>,
