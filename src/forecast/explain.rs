@@ -166,8 +166,7 @@ pub fn explain<W: Default + Send>(
         all: Held::of_all(&bases),
         heads: (0..scenario.heads.len()).map(|head| Held::of_head(&bases, head)).collect(),
         unfinished: Binding::ALL.into_iter().map(|cause| (cause, count(cause))).filter(|(_, many)| *many > 0).collect(),
-        set_aside: bases.iter().flatten().map(|head| f64::from(head.excused)).sum::<f64>()
-            / bases.len().max(1) as f64,
+        set_aside: bases.iter().flatten().map(|head| f64::from(head.excused)).sum::<f64>() / bases.len().max(1) as f64,
         values: between(1, until),
         swings: between(until, realise.len()),
         limits,
