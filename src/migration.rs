@@ -32,6 +32,7 @@ mod purge;
 mod react;
 mod start;
 mod throttle;
+mod waves;
 mod window;
 
 use std::collections::BTreeSet;
@@ -45,10 +46,10 @@ use jobs::Jobs;
 use lane::Lane;
 use mailbox::Mailboxes;
 use message::{Binding, Command, EffectId, Event, Milestone, Next, Reason, Start, StopCause};
-use order::Waves;
 use place::Clusters;
 use plan::Plan;
 use progress::Shares;
+use waves::Waves;
 
 pub use mailbox::Phase;
 pub use memory::Memory;

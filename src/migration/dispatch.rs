@@ -8,8 +8,9 @@ use super::jobs::{Job, Stage};
 use super::lane::{Emptied, Pace};
 use super::mailbox::Phase;
 use super::message::{Binding, Command, EffectId, Fault, Milestone, Reason, StopCause};
-use super::order::{Place, WaveStep};
+use super::order::Place;
 use super::place::Choice;
+use super::waves::WaveStep;
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::units::Time;
 
