@@ -250,7 +250,8 @@ fn a_reader_who_has_seen_enough_does_not_cut_the_file_short() {
     let folder = tempfile::tempdir().unwrap();
     let trace = |csv: &str| {
         let mut trace = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"));
-        trace.arg("trace").arg(scenario("constant-rate.toml")).arg("--csv").arg(folder.path().join(csv));
+        trace.arg("trace").arg(scenario("constant-rate.toml")).args(["--set", "population.mailboxes=5000"]);
+        trace.arg("--csv").arg(folder.path().join(csv));
         trace.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         trace
     };
@@ -270,6 +271,7 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     let mut trace = std::process::Command::new(assert_cmd::cargo::cargo_bin!("drawdown"))
         .arg("trace")
         .arg(scenario("constant-rate.toml"))
+        .args(["--set", "population.mailboxes=5000"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
