@@ -5,6 +5,7 @@
 //! set-ups that end (a copy then begins); copies that end, by head, cluster, mark and slot; switches and purges that
 //! end, by slot; and `Wake` last, only when nothing else comes.
 
+mod beginning;
 mod calendar;
 mod ending;
 mod failures;
@@ -30,11 +31,12 @@ use super::recording::{Drawn, Outcomes};
 use super::sharing::Sharing;
 use super::standing::Backups;
 use super::{LAST_PART_FROM, LastPart, RunId, Workspace};
-use crate::fleet::{self, ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
 use crate::host::Host;
 use crate::migration::message::{CORE_VERSION, Command, EffectId, Event, Facts, Fault, Milestone, Order, Start};
 use crate::scenario::Scenario;
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Span, Time};
+use beginning::reached_before;
 use calendar::Agenda;
 use intake::Intake;
 use person::Resolved;
@@ -249,61 +251,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         world
     }
 
-    /// A mailbox was deleted before the start, or is to be excused when its head is audited.
-    fn set_aside_before(&mut self, mailbox: MailboxId, fault: Fault) {
-        let place = &mut self.places[mailbox.index()];
-        if fault != Fault::Gone {
-            *place = Place(place.0 | Place::FAILED);
-        } else if let Some(head) = place.head() {
-            *place = Place::GONE;
-            let state = &mut self.heads[head.index()];
-            state.mailboxes -= 1;
-            state.activity_micro_op_s -= u64::from(self.fleet.activity_micro_op_s[mailbox.index()]);
-        }
-    }
-
-    fn count_mailboxes(&mut self) {
-        // By home, without a question which kind of home it is.
-        let mut activity_micro_op_s = [0_u64; Home::COUNT];
-        let mut bytes = [Bytes::ZERO; Home::COUNT];
-        let facts = self.fleet.activity_micro_op_s.iter().zip(&self.fleet.bytes);
-        for (home, (activity, size)) in self.fleet.home.iter().zip(facts) {
-            let home = home.index();
-            activity_micro_op_s[home] += u64::from(*activity);
-            bytes[home] += *size;
-        }
-        let population = &self.scenario.model.population;
-        // Where all was measured together, a new user is as active as the others turn out to be.
-        self.intake.activity = match population.measured_activity {
-            Some(_) => activity_micro_op_s.iter().sum::<u64>() as f64 / self.fleet.len().max(1) as f64,
-            None => population.activity.ops_per_second() * 1e6,
-        };
-        for (place, head) in self.heads.iter_mut().enumerate() {
-            let here = Home::head(HeadId(place as u8));
-            head.mailboxes = fleet::count(&self.fleet.home, |home| *home == here);
-            head.activity_micro_op_s = activity_micro_op_s[here.index()];
-        }
-        for (place, cluster) in self.clusters.iter_mut().enumerate() {
-            let home = Home::cluster(ClusterId(place as u8)).index();
-            cluster.state.settle(bytes[home], 0, activity_micro_op_s[home]);
-        }
-        if self.scenario.plan.placement.counts_inodes() {
-            self.count_inodes();
-        }
-    }
-
-    /// The inodes of those who live on clusters already.
-    #[cold]
-    fn count_inodes(&mut self) {
-        for (home, messages) in self.fleet.home.iter().zip(&self.fleet.messages) {
-            if let Some(cluster) = home.as_cluster() {
-                let state = &mut self.clusters[cluster.index()].state;
-                state.settle(Bytes::ZERO, u64::from(*messages), 0);
-                state.add_mailboxes(1);
-            }
-        }
-    }
-
     /// What is asked for so rarely that it must not stand in the way of moves.
     #[cold]
     #[inline(never)]
@@ -386,13 +333,6 @@ impl<'s, O: Outcomes> World<'s, O> {
         assert!(next >= self.now, "the world goes back from {:?} to {next:?}", self.now);
         self.now = next;
     }
-}
-
-/// When each milestone that is asked for was reached before the start, if it was.
-fn reached_before(scenario: &Scenario) -> Vec<Option<Time>> {
-    let when =
-        |asked: &Milestone| scenario.reached.iter().find(|(milestone, _)| milestone == asked).map(|known| known.1);
-    scenario.milestones.iter().map(when).collect()
 }
 
 impl<O: Outcomes> Host for World<'_, O> {
