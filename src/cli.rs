@@ -17,6 +17,7 @@ mod inventory;
 mod operate;
 mod profile;
 mod progress;
+mod publish;
 mod recommend;
 mod rehearse;
 #[cfg(target_os = "linux")]

@@ -128,7 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let folder = if arguments.no_files { None } else { Some(write(arguments, &markdown, &text, &json)?) };
     let files = folder.map(|folder| (folder, began.elapsed()));
     if !arguments.quiet {
-        forecast::measurements(&forecast, &facts, files.as_ref());
+        forecast::measurements(&forecast, &facts, files.as_ref().map(|(folder, took)| (folder.as_path(), *took)));
     }
     printed?;
     Ok(Done::Complete)

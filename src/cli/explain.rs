@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::forecast::{Arguments as ForecastArguments, quoted, stem, stop_on_interrupt};
 use super::progress::{self, Progress};
+use super::publish::{self, below};
 use super::what_if::file_word;
 use super::{Done, Failure, ScenarioArguments, simulate};
 use crate::forecast::explain::{self as finding, Explained, Varied};
@@ -234,18 +235,13 @@ fn publish(arguments: &Arguments, known: &Explain, wall_s: f64) -> Result<(), Fa
     } else {
         terminal::render(&explain::report(known))
     };
-    let written = if arguments.no_files {
-        None
-    } else {
-        let folder = format!("{}-explain", stem(&arguments.scenario.scenario));
-        let written = explain::write(&arguments.output, &folder, known);
-        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?)
-    };
-    let printed = anstream::stdout().write_all(page.as_bytes());
-    if !arguments.quiet {
-        measurements(known, written.as_deref(), wall_s);
-    }
-    Ok(printed?)
+    let folder = format!("{}-explain", stem(&arguments.scenario.scenario));
+    let write = || explain::write(&arguments.output, &folder, known).map_err(below(&arguments.output));
+    publish::publish(&page, (!arguments.no_files).then(write), |folder| {
+        if !arguments.quiet {
+            measurements(known, folder, wall_s);
+        }
+    })
 }
 
 fn measurements(known: &Explain, folder: Option<&Path>, wall_s: f64) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::check::baseline;
+use super::publish::{below, publish};
 use super::simulate::{self, Beginning, read, simulate};
 use super::{Done, Failure, ScenarioArguments, progress};
 use crate::forecast::{Forecast, Widths};
@@ -105,7 +106,7 @@ impl Made {
     /// Writes all files of the forecast.
     pub(super) fn write(&self, output: &Path, scenario: &Path) -> Result<PathBuf, Failure> {
         let written = files::write(output, &stem(scenario), &self.forecast, &self.about, &self.facts);
-        written.map_err(|error| Failure::Run(format!("{}: {error}", output.display())))
+        written.map_err(below(output))
     }
 }
 
@@ -127,18 +128,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     };
     let began = progress::now();
     let written = (!arguments.no_files).then(|| made.write(&arguments.output, &arguments.scenario.scenario));
-    // What has been simulated is told, whether or not it could be written.
-    let (folder, unwritten) = match written.transpose() {
-        Ok(folder) => (folder, None),
-        Err(failure) => (None, Some(failure)),
-    };
-    let files = folder.map(|folder| (folder, began.elapsed()));
-    let printed = anstream::stdout().write_all(page.as_bytes());
-    if !arguments.quiet {
-        measurements(forecast, facts, files.as_ref());
-    }
-    unwritten.map_or(Ok(()), Err)?;
-    printed?;
+    let took = began.elapsed();
+    publish(&page, written, |folder| {
+        if !arguments.quiet {
+            measurements(forecast, facts, folder.map(|folder| (folder, took)));
+        }
+    })?;
     Ok(if forecast.rule.interrupted { Done::Incomplete } else { Done::Complete })
 }
 
@@ -266,7 +261,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// What it took, on stderr.
-pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, files: Option<&(PathBuf, Duration)>) {
+pub(super) fn measurements(forecast: &Forecast, facts: &RunFacts, files: Option<(&Path, Duration)>) {
     let mailboxes = forecast.scenario.model.population.mailboxes;
     let mut text =
         format!("{} replications of {mailboxes} mailboxes in {:.1} s", all_replications(forecast), facts.wall_s);

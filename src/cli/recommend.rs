@@ -4,7 +4,7 @@ mod goal;
 mod space;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::forecast::{quoted, stem, stop_on_interrupt};
 use super::progress::{self, Progress};
+use super::publish::{self, below};
 use super::what_if::cases::{self, Asked, Read};
 use super::what_if::{Common, file_word};
 use super::{Done, Failure};
@@ -248,20 +249,15 @@ fn publish(arguments: &Arguments, known: &Recommendation, wall_s: f64) -> Result
         let plan = known.plan.as_ref().map_or_else(String::new, |plan| format!("\n{plan}"));
         format!("{}{plan}", terminal::render(&report::report(known)))
     };
-    let written = if common.no_files {
-        None
-    } else {
-        let written = report::write(&common.output, &format!("{}-recommend", stem(&arguments.scenario)), known);
-        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", common.output.display())))?)
-    };
-    let printed = anstream::stdout().write_all(page.as_bytes());
-    if !common.quiet {
-        let fresh = known.what_if.compared.replications * known.judged.len();
-        let text =
-            format!("{} simulations for the search and {fresh} fresh ones in {wall_s:.1} s", known.search.simulations);
-        progress::say_done(&text, written.as_deref());
-    }
-    Ok(printed?)
+    let folder = format!("{}-recommend", stem(&arguments.scenario));
+    let write = || report::write(&common.output, &folder, known).map_err(below(&common.output));
+    publish::publish(&page, (!common.no_files).then(write), |folder| {
+        if !common.quiet {
+            let (search, fresh) = (known.search.simulations, known.what_if.compared.replications * known.judged.len());
+            let text = format!("{search} simulations for the search and {fresh} fresh ones in {wall_s:.1} s");
+            progress::say_done(&text, folder);
+        }
+    })
 }
 
 /// The command that gives these numbers again, from the same folder.

@@ -4,7 +4,7 @@ mod partial;
 pub(super) mod vary;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::forecast::{Arguments as ForecastArguments, quoted, stem, stop_on_interrupt};
 use super::progress::{self, Progress};
+use super::publish::{below, publish};
 use super::simulate::{self, Beginning};
 use super::what_if::file_word;
 use super::{Done, Failure, ScenarioArguments};
@@ -141,13 +142,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         command: command(arguments, replications),
         warnings,
     };
-    let folder = publish(arguments, &known, &stem, is_complete)?;
-    if is_complete {
+    let page = if arguments.json {
+        sweep::json(&known).map_err(io::Error::from)?
+    } else {
+        terminal::render(&sweep::report(&known))
+    };
+    let output = &arguments.writing.output;
+    let write = || {
+        let folder = sweep::write(output, &stem, &known).map_err(below(output))?;
+        // What is kept of it is in the folder now.
         partial.remove()?;
-    }
-    if !arguments.quiet {
-        measurements(&known, before, began.elapsed().as_secs_f64(), folder);
-    }
+        Ok(folder)
+    };
+    publish(&page, (!arguments.writing.no_files && is_complete).then(write), |folder| {
+        if !arguments.quiet {
+            measurements(&known, before, began.elapsed().as_secs_f64(), folder);
+        }
+    })?;
     Ok(if is_complete { Done::Complete } else { Done::Incomplete })
 }
 
@@ -263,24 +274,7 @@ fn one(
     Ok((!done.interrupted).then(|| done.done.into_iter().flatten().collect()))
 }
 
-/// Prints the page, and writes the folder of a sweep that is complete.
-fn publish(arguments: &Arguments, known: &Sweep, stem: &str, is_complete: bool) -> Result<Option<PathBuf>, Failure> {
-    let page = if arguments.json {
-        sweep::json(known).map_err(io::Error::from)?
-    } else {
-        terminal::render(&sweep::report(known))
-    };
-    let written = if arguments.writing.no_files || !is_complete {
-        None
-    } else {
-        let written = sweep::write(&arguments.writing.output, stem, known);
-        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.writing.output.display())))?)
-    };
-    anstream::stdout().write_all(page.as_bytes())?;
-    Ok(written)
-}
-
-fn measurements(known: &Sweep, before: usize, wall_s: f64, folder: Option<PathBuf>) {
+fn measurements(known: &Sweep, before: usize, wall_s: f64, folder: Option<&Path>) {
     let done = known.swept.points.len();
     let mut text = format!("{} replications of {} points in {wall_s:.1} s", known.replications, done - before);
     if before > 0 {

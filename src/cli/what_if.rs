@@ -3,12 +3,13 @@
 pub(super) mod cases;
 mod variant;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::forecast::{quoted, stem, stop_on_interrupt};
+use super::publish::{self, below};
 use super::{Done, Failure, progress};
 use crate::forecast::compare::compare;
 use crate::report::files::sha256;
@@ -243,19 +244,14 @@ fn publish(common: &Common, known: &WhatIf, folder: &str, wall_s: f64) -> Result
     } else {
         terminal::render(&what_if::report(known))
     };
-    let written = if common.no_files {
-        None
-    } else {
-        let written = what_if::write(&common.output, folder, known);
-        Some(written.map_err(|error| Failure::Run(format!("{}: {error}", common.output.display())))?)
-    };
-    let printed = anstream::stdout().write_all(page.as_bytes());
-    if !common.quiet {
-        let cases = known.variants.len() + 1;
-        let text = format!("{} replications of {cases} cases in {wall_s:.1} s", known.compared.replications);
-        progress::say_done(&text, written.as_deref());
-    }
-    Ok(printed?)
+    let write = || what_if::write(&common.output, folder, known).map_err(below(&common.output));
+    publish::publish(&page, (!common.no_files).then(write), |folder| {
+        if !common.quiet {
+            let cases = known.variants.len() + 1;
+            let text = format!("{} replications of {cases} cases in {wall_s:.1} s", known.compared.replications);
+            progress::say_done(&text, folder);
+        }
+    })
 }
 
 /// A file as the command names it: the folders of an absolute path are this machine's affair.

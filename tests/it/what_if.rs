@@ -244,3 +244,21 @@ fn the_documented_commands_are_there() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/what-if.md")).unwrap();
     assert!(text.lines().filter(|line| line.starts_with("$ cargo run")).count() >= 3);
 }
+
+#[test]
+fn what_has_been_simulated_is_told_though_its_files_cannot_be_written() {
+    let stage = Stage::new();
+    stage.write("file", "mine");
+    let few = ["--replications", "16", "--quiet", "--output", "file"];
+    for words in [
+        &["what-if", "small.toml", "--set", "plan.throttle.max=12"][..],
+        &["explain", "small.toml"],
+        &["recommend", "small.toml", "--subject-to", "mailbox_hours_at_risk <= 90000 with 50 %", "--budget", "64"],
+    ] {
+        let output = stage.command(words).args(few).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let (page, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(page.starts_with("A small drain: "), "{words:?}: {page}");
+        assert!(said.lines().any(|line| line.starts_with("file")), "{words:?}: {said}");
+    }
+}
