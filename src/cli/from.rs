@@ -309,9 +309,11 @@ fn progress(known: &LastKnown) -> String {
     )
 }
 
-/// What of that is simulated: all but a pause, with which no date would come.
+/// What of that is simulated: all but a pause and a cap of no streams, with which no date would come.
 fn simulated(standing: &StandingOrders) -> Vec<Order> {
-    standing.orders.iter().copied().filter(|order| *order != Order::Pause).collect()
+    let caps = standing.caps.iter().filter(|(_, streams)| *streams > 0);
+    let caps = caps.map(|&(head, streams)| Order::Cap { head, streams });
+    standing.orders.iter().copied().filter(|order| *order != Order::Pause).chain(caps).collect()
 }
 
 /// What holds the migration back until a person takes it back, with what is assumed of that: nobody knows when they will.
@@ -334,12 +336,20 @@ fn in_force(standing: &StandingOrders, scenario: &Scenario) -> Option<String> {
         | Order::StopCohort(_)
         | Order::EndSession => None,
     };
-    let told: Vec<String> = standing.orders.iter().filter_map(told).collect();
+    let (still, capped): (Vec<_>, Vec<_>) = standing.caps.iter().partition(|(_, streams)| *streams == 0);
+    let head = |head: &HeadId| scenario.heads.get(head.index()).map_or_else(String::new, Clone::clone);
+    let cap = |(of, streams): &(HeadId, u16)| format!("at most {streams} streams on {}", head(of));
+    let told: Vec<String> = standing.orders.iter().filter_map(told).chain(capped.into_iter().map(cap)).collect();
     let stays =
         format!("In force when the ledger ends: {}. The dates assume that nobody takes that back.", told.join("; "));
-    let halt = standing.stopped.map_or_else(|| "the migration is paused".to_owned(), stopped);
+    let still: Vec<String> = still.iter().map(|(of, _)| head(of)).collect();
+    let halted = standing.orders.contains(&Order::Pause) || !still.is_empty();
+    let halt = match standing.stopped {
+        _ if !standing.orders.contains(&Order::Pause) => format!("{} may have no streams", still.join(" and ")),
+        Some(why) => stopped(why),
+        None => "the migration is paused".to_owned(),
+    };
     let ends = format!("When the ledger ends, {halt}. The dates assume that it goes on then.");
-    let halted = standing.orders.contains(&Order::Pause);
     let said: Vec<String> = (!told.is_empty()).then_some(stays).into_iter().chain(halted.then_some(ends)).collect();
     (!said.is_empty()).then(|| said.join(" "))
 }
@@ -385,7 +395,8 @@ mod tests {
         use crate::scenario::{ReadSettings, starter};
         let source = Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario");
         let said = |orders: &[Order], stopped| {
-            in_force(&StandingOrders { orders: orders.to_vec(), stopped }, source.middle()).unwrap_or_default()
+            let standing = StandingOrders { orders: orders.to_vec(), stopped, ..StandingOrders::default() };
+            in_force(&standing, source.middle()).unwrap_or_default()
         };
         assert_eq!(said(&[], None), "");
         let name = &source.middle().clusters[0];
@@ -399,8 +410,23 @@ mod tests {
         let close = Order::CloseCluster(ClusterId(0));
         let told = said(&[close], None);
         assert!(!told.contains("paused") && told.ends_with("takes that back."), "{told}");
-        let orders = StandingOrders { orders: vec![Order::HoldPurges, close, Order::Pause], stopped: None };
-        assert_eq!(simulated(&orders), [Order::HoldPurges, close]);
+        let cap = |head, streams| (HeadId(head), streams);
+        let orders = vec![Order::HoldPurges, close, Order::Pause];
+        let orders = StandingOrders { orders, stopped: None, caps: vec![cap(0, 4), cap(1, 0)] };
+        let capped = Order::Cap { head: HeadId(0), streams: 4 };
+        assert_eq!(simulated(&orders), [Order::HoldPurges, close, capped]);
+        let (head, other) = (&source.middle().heads[0], cap(0, 0));
+        let caps = |caps: &[_]| StandingOrders { caps: caps.to_vec(), ..StandingOrders::default() };
+        assert_eq!(
+            in_force(&caps(&[cap(0, 4)]), source.middle()).unwrap(),
+            format!(
+                "In force when the ledger ends: at most 4 streams on {head}. The dates assume that nobody takes that back."
+            )
+        );
+        assert_eq!(
+            in_force(&caps(&[other]), source.middle()).unwrap(),
+            format!("When the ledger ends, {head} may have no streams. The dates assume that it goes on then.")
+        );
         let stopped = said(&[Order::Pause], Some(StopCause::VerifyFailed));
         assert!(
             stopped

@@ -1,10 +1,10 @@
 //! What operators have ordered that outlasts their session, and stops of the machine that wait for a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{LedgerError, Trouble};
 use super::reader::Reader;
-use crate::fleet::ClusterId;
+use crate::fleet::{ClusterId, HeadId};
 use crate::live::wire;
 use crate::migration::message::{Command, Event, Milestone, Order, StopCause};
 
@@ -22,6 +22,8 @@ pub struct StandingOrders {
     pub orders: Vec<Order>,
     /// Why the migration has stopped by itself, where that is what a pause among them is for.
     pub stopped: Option<StopCause>,
+    /// Heads whose streams are capped, where the last session has not ended: a cap lasts as long as its session.
+    pub caps: Vec<(HeadId, u16)>,
 }
 
 impl StandingOrders {
@@ -55,11 +57,12 @@ struct Standing {
     halt: Halt,
     purges_held: bool,
     closed: BTreeSet<ClusterId>,
+    caps: BTreeMap<HeadId, u16>,
 }
 
 impl Reader {
     /// The orders that are in force after the last session and that the next one is given anew: a pause (also where the
-    /// machine has stopped by itself), held purges, closed clusters.
+    /// machine has stopped by itself), held purges, closed clusters. Beside them the caps of a session that has not ended.
     ///
     /// A session gives them to itself first of all. One that has ended before anything happened in it may not have come
     /// to that, so that what was in force before it still is.
@@ -92,10 +95,14 @@ impl Reader {
                 Halt::Untold | Halt::Resumed | Halt::PausedAnew => Halt::PausedAnew,
             };
         }
+        if all.last().is_some_and(|session| session.ended_at.is_some()) {
+            standing.caps.clear();
+        }
         Ok(standing.finish())
     }
 
     fn take_orders(&self, session: u16, standing: &mut Standing) -> Result<(), LedgerError> {
+        standing.caps.clear();
         self.read("read its orders", |connection| {
             let mut select = connection.prepare(WORDS)?;
             let mut rows = select.query([session])?;
@@ -132,8 +139,10 @@ impl Standing {
             Order::ResumePurges => self.purges_held = false,
             Order::CloseCluster(cluster) => _ = self.closed.insert(cluster),
             Order::OpenCluster(cluster) => _ = self.closed.remove(&cluster),
-            // These are known from what has become of the mailboxes, or last as long as their session.
-            Order::Cap { .. } | Order::Skip(_) | Order::Retry(_) | Order::MoveNow(_) | Order::EndSession => {}
+            Order::Cap { head, streams: u16::MAX } => _ = self.caps.remove(&head),
+            Order::Cap { head, streams } => _ = self.caps.insert(head, streams),
+            // These are known from what has become of the mailboxes, or are of their session.
+            Order::Skip(_) | Order::Retry(_) | Order::MoveNow(_) | Order::EndSession => {}
         }
     }
 
@@ -145,7 +154,8 @@ impl Standing {
         };
         let held = self.purges_held.then_some(Order::HoldPurges);
         let closed = self.closed.into_iter().map(Order::CloseCluster);
-        StandingOrders { orders: held.into_iter().chain(closed).chain(paused).collect(), stopped }
+        let orders = held.into_iter().chain(closed).chain(paused).collect();
+        StandingOrders { orders, stopped, caps: self.caps.into_iter().collect() }
     }
 }
 

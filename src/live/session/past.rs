@@ -132,7 +132,7 @@ mod tests {
         let source = Source::from_text("starter", starter(), &ReadSettings::default()).expect("a scenario");
         let scenario = source.middle();
         let said = |stopped| {
-            let standing = StandingOrders { orders: vec![Order::Pause], stopped };
+            let standing = StandingOrders { orders: vec![Order::Pause], stopped, caps: vec![] };
             let said = std::cell::RefCell::new(String::new());
             Past { standing, ..Past::default() }.tell_standing(scenario, &|text| said.borrow_mut().push_str(text));
             said.into_inner()

@@ -62,12 +62,14 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let all = [Order::HoldPurges, close, Order::Pause];
     goes_on(&mut ledger, &[Order::Pause, close, Order::Cap { head: HeadId(0), streams: 1 }, Order::HoldPurges], 3);
     assert_eq!(standing(), all);
+    assert_eq!(told().caps, [(HeadId(0), 1)]);
     // A session that has written what it starts from, and could not go on.
     let start = Arc::new(start(ledger.next_session().unwrap(), 2));
     let names = names(2);
     let new = NewSession { start: &start, mailboxes: &names, scenario: "name = \"x\"", program: "0.1.0" };
     ledger.begin_session(at(9), &new).unwrap();
     assert_eq!(standing(), all, "before its first event");
+    assert_eq!(told().caps, [], "a cap is its session's");
     // One that was killed while it gave itself the orders.
     goes_on(&mut ledger, &[Order::HoldPurges], 0);
     assert_eq!(standing(), all, "before all of them");
@@ -79,7 +81,7 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     let why = crate::migration::message::StopCause::VerifyFailed;
     let stopped = Command::Announce { effect: effect(9), milestone: Milestone::Stopped { why } };
     ledger.record(at(10), &Event::Wake, &[stopped]).unwrap();
-    let stop = StandingOrders { orders: vec![Order::Pause], stopped: Some(why) };
+    let stop = StandingOrders { orders: vec![Order::Pause], stopped: Some(why), caps: vec![] };
     assert_eq!(told(), stop);
     // It stays stopped over sessions that are given the pause, and whatever else is ordered, until somebody says go.
     goes_on(&mut ledger, &[Order::Pause], 3);
@@ -90,10 +92,25 @@ fn orders_that_protect_mail_stay_in_force_until_they_are_taken_back() {
     ledger.record(at(11), &Event::Operator(Order::Resume), &[]).unwrap();
     assert_eq!(told(), StandingOrders::default());
     ledger.record(at(12), &Event::Operator(Order::Pause), &[]).unwrap();
-    let paused = StandingOrders { orders: vec![Order::Pause], stopped: None };
+    let paused = StandingOrders { orders: vec![Order::Pause], stopped: None, caps: vec![] };
     assert_eq!(told(), paused);
     goes_on(&mut ledger, &[Order::Pause], 1);
     assert_eq!(told(), paused, "what it had stopped for is over");
+}
+
+#[test]
+fn a_cap_is_in_force_until_it_is_taken_back_or_its_session_ends() {
+    let folder = TempDir::new().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let caps = || Ledger::read(&path).unwrap().standing_orders().unwrap().caps;
+    let cap = |head, streams| Order::Cap { head: HeadId(head), streams };
+    goes_on(&mut ledger, &[cap(0, 4), cap(1, 2), cap(0, 3), cap(1, u16::MAX)], 1);
+    assert_eq!(caps(), [(HeadId(0), 3)]);
+    // As it ends, it lets nothing begin any more.
+    ledger.record(at(8), &Event::Operator(cap(0, 0)), &[]).unwrap();
+    ledger.end_session(at(9)).unwrap();
+    assert_eq!(caps(), []);
 }
 
 #[test]
