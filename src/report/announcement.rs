@@ -166,6 +166,7 @@ impl Announcement {
             version: env!("CARGO_PKG_VERSION"),
             scenario: scenario.name.clone(),
             as_of_utc: utc(scenario.as_of),
+            horizon_utc: utc(scenario.horizon),
             moved_share,
             next_update_by: (!all_done).then(|| voice.due(every).to_string()),
             dates: known.iter().map(|one| one.record(&voice)).collect(),

@@ -96,8 +96,20 @@ fn change(one: &Known<'_>, earlier: &Earlier, voice: &Voice<'_>) -> Option<Chang
         }
         (Some(Told::Expected { .. }), Told::NotBefore(_) | Told::Nothing) => Kind::Undated,
         (Some(Told::NotBefore(_) | Told::Nothing), Told::Expected { .. }) => Kind::Dated,
-        // How far a forecast looks goes on with the days.
-        (Some(Told::NotBefore(_) | Told::Nothing), Told::NotBefore(_) | Told::Nothing) => Kind::Same,
+        (Some(Told::NotBefore(first)), Told::NotBefore(from)) => {
+            // How far a forecast looks goes on with the days.
+            let is_horizon = from >= one.scenario.horizon;
+            match from.since(first).days() {
+                _ if is_horizon || voice.between(first, first) == voice.between(from, from) => Kind::Same,
+                // It was not known to come before the one either.
+                _ if earlier.horizon.is_some_and(|horizon| first >= horizon) => Kind::Clearer,
+                shift if shift < 0.0 => Kind::Earlier,
+                _ => Kind::Later,
+            }
+        }
+        (Some(Told::NotBefore(_)), Told::Nothing) => Kind::Undated,
+        (Some(Told::Nothing), Told::NotBefore(_)) => Kind::Clearer,
+        (Some(Told::Nothing), Told::Nothing) => Kind::Same,
     };
     Some(Change::of(one, kind, before, earlier.as_of, voice))
 }
@@ -158,7 +170,8 @@ impl Change {
             Kind::Earlier | Kind::Later => {
                 let by = by.as_deref().unwrap_or("slightly");
                 let way = if kind == Kind::Later { "later" } else { "earlier" };
-                format!("We expect {expected} {by} {way} than we said, {in_sentence}{than}.")
+                let when = if matches!(one.told, Told::NotBefore(_)) { &now.alone } else { in_sentence };
+                format!("We expect {expected} {by} {way} than we said, {when}{than}.")
             }
             Kind::Dated => format!("There is a date now: we expect {expected} {in_sentence}."),
             Kind::Undated => format!("We can no longer say when {future}{than}."),
@@ -171,7 +184,8 @@ impl Change {
 
 fn shift_days(before: Option<Told>, now: Told) -> Option<f64> {
     match (before?, now) {
-        (Told::Expected { median, .. }, Told::Expected { median: now, .. }) => Some(now.since(median).days()),
+        (Told::Expected { median, .. }, Told::Expected { median: now, .. })
+        | (Told::NotBefore(median), Told::NotBefore(now)) => Some(now.since(median).days()),
         _ => None,
     }
 }
@@ -181,6 +195,7 @@ fn said_then(told: Told, as_of: Time, voice: &Voice<'_>) -> Option<String> {
     let speaker = Speaker { today: voice.day(as_of), year: voice.speaker.year };
     match told {
         Told::Expected { first, last, .. } => Some(speaker.plainly(voice.day(first), voice.day(last))),
-        Told::Done | Told::NotBefore(_) | Told::Nothing => None,
+        Told::NotBefore(first) => Some(format!("not before {}", speaker.plainly(voice.day(first), voice.day(first)))),
+        Told::Done | Told::Nothing => None,
     }
 }

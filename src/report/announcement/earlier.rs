@@ -26,6 +26,8 @@ const SIZE_MAX: u64 = 1 << 20;
 pub struct Earlier {
     /// When.
     pub(super) as_of: Time,
+    /// How far its forecast looked; posts of earlier versions do not say.
+    pub(super) horizon: Option<Time>,
     /// Of all mailboxes; a forecast does not say.
     pub(super) moved_share: Option<f64>,
     dates: BTreeMap<String, Told>,
@@ -35,6 +37,7 @@ pub struct Earlier {
 struct Record {
     schema_version: u32,
     as_of_utc: String,
+    horizon_utc: Option<String>,
     moved_share: f64,
     dates: Vec<DateRecord>,
 }
@@ -72,7 +75,7 @@ impl Earlier {
     fn of(published: &Published) -> Self {
         let Dates { as_of, horizon, by_milestone, .. } = &published.dates;
         let dates = by_milestone.iter().map(|(name, dates)| (name.clone(), told(dates, *as_of, *horizon))).collect();
-        Self { as_of: *as_of, moved_share: None, dates }
+        Self { as_of: *as_of, horizon: Some(*horizon), moved_share: None, dates }
     }
 
     /// When it was.
@@ -92,7 +95,12 @@ impl Earlier {
 
     #[cfg(test)]
     pub(super) fn made(as_of: Time, moved_share: Option<f64>, dates: &[(&str, Told)]) -> Self {
-        Self { as_of, moved_share, dates: dates.iter().map(|(name, told)| ((*name).to_owned(), *told)).collect() }
+        Self {
+            as_of,
+            horizon: None,
+            moved_share,
+            dates: dates.iter().map(|(name, told)| ((*name).to_owned(), *told)).collect(),
+        }
     }
 }
 
@@ -134,7 +142,8 @@ fn read_post(path: &PathBuf) -> Result<Earlier, String> {
         let told = one.told().map_err(|why| format!("\"{}\": {why}", one.milestone))?;
         dates.insert(one.milestone, told);
     }
-    Ok(Earlier { as_of: instant(&record.as_of_utc)?, moved_share: Some(record.moved_share), dates })
+    let horizon = record.horizon_utc.as_deref().map(instant).transpose()?;
+    Ok(Earlier { as_of: instant(&record.as_of_utc)?, horizon, moved_share: Some(record.moved_share), dates })
 }
 
 impl DateRecord {

@@ -47,6 +47,7 @@ fn under_way() -> Announcement {
             version: env!("CARGO_PKG_VERSION"),
             scenario: "An example".to_owned(),
             as_of_utc: "2012-10-10T13:00:00Z".to_owned(),
+            horizon_utc: "2013-02-07T14:00:00Z".to_owned(),
             moved_share: 0.2,
             next_update_by: None,
             dates: Vec::new(),

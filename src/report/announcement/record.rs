@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) scenario: String,
     /// The moment that the post is of, in UTC: `2012-10-10T13:00:00Z`.
     pub(super) as_of_utc: String,
+    /// How far its forecast looked, in UTC: what is not expected before that may still come at any time after it.
+    pub(super) horizon_utc: String,
     /// Of all mailboxes that are to move, a share of 1.
     pub(super) moved_share: f64,
     /// The last day for the next post, in the scenario's zone: `2012-10-20`; null after the last post.

@@ -218,7 +218,8 @@ fn each_change_has_its_kind() {
     let kind = |before: Option<Told>, now: Told| {
         let known = [Known { scenario: &scenario, milestone, told: now, excused: None }];
         let dates: Vec<(&str, Told)> = before.map(|told| ("all emptied", told)).into_iter().collect();
-        let earlier = Earlier::made(after(-7.0), Some(0.1), &dates);
+        let mut earlier = Earlier::made(after(-7.0), Some(0.1), &dates);
+        earlier.horizon = Some(after(50.0));
         let changes = changes(&known, 0.2, &earlier, &Voice::of(&scenario));
         (changes.kinds().next(), changes.sentences().next())
     };
@@ -229,7 +230,13 @@ fn each_change_has_its_kind() {
         (Some(at(20.0, 30.0, 35.0)), at(20.0, 24.4, 28.0), Some("earlier")),
         (Some(at(-6.0, -5.0, -4.0)), at(0.1, 0.2, 0.3), Some("later")),
         (Some(at(20.0, 24.0, 28.0)), Told::NotBefore(after(60.0)), Some("undated")),
-        (Some(Told::NotBefore(after(53.0))), Told::NotBefore(after(60.0)), Some("same")),
+        (Some(Told::NotBefore(after(53.0))), Told::NotBefore(scenario.horizon), Some("same")),
+        (Some(Told::NotBefore(after(50.0))), Told::NotBefore(after(55.0)), Some("clearer")),
+        (Some(Told::NotBefore(after(20.0))), Told::NotBefore(after(20.1)), Some("same")),
+        (Some(Told::NotBefore(after(20.0))), Told::NotBefore(after(35.0)), Some("later")),
+        (Some(Told::NotBefore(after(35.0))), Told::NotBefore(after(20.0)), Some("earlier")),
+        (Some(Told::NotBefore(after(20.0))), Told::Nothing, Some("undated")),
+        (Some(Told::Nothing), Told::NotBefore(after(20.0)), Some("clearer")),
         (Some(Told::Nothing), at(20.0, 24.4, 28.0), Some("dated")),
         (Some(at(20.0, 24.0, 28.0)), Told::Done, Some("done")),
         (Some(Told::Done), at(20.0, 24.0, 28.0), Some("again")),
