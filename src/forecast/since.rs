@@ -66,10 +66,15 @@ pub struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn has_been_reached(&self, name: &str) -> bool {
+    /// What had been reached when the present forecast starts, which does not know when: with a ledger it does. Whether it may have
+    /// come later than in the earlier forecast, whose mean lies before that by more than a margin.
+    fn has_been_reached(&self, name: &str, margin: Span) -> Option<bool> {
         let start = self.now.as_of;
-        let before = |date: &Option<Time>| date.is_some_and(|date| date <= start);
-        self.recorded.as_of < start && self.now.get(name).is_some_and(|dates| dates.iter().all(before))
+        let is_reached = self.now.get(name)?.iter().all(|date| *date == Some(start));
+        let was: Vec<Time> = self.recorded.get(name)?.iter().filter_map(|date| *date).collect();
+        // Of an empty mean nothing follows.
+        let mean = was.iter().map(|date| start.since(*date).days()).sum::<f64>() / was.len() as f64;
+        (self.recorded.as_of < start && is_reached).then_some(mean > margin.days())
     }
 
     fn is_in_neither(&self, name: &str, bound: Time) -> bool {
@@ -97,7 +102,10 @@ pub enum Found {
     /// It is not in this one any more.
     Removed,
     /// It has been reached since: it lies before the present forecast starts, which does not know when.
-    Reached,
+    Reached {
+        /// Whether that may have been later than the earlier forecast had it.
+        may_be_late: bool,
+    },
     /// No replication of either reaches it by the horizon.
     InNeither,
     /// It is in both, and too little is known of it to compare.
@@ -146,8 +154,8 @@ impl Since {
             name: name.clone(),
             found: if steps.recorded.get(name).is_none() {
                 Found::New
-            } else if steps.has_been_reached(name) {
-                Found::Reached
+            } else if let Some(may_be_late) = steps.has_been_reached(name, margin) {
+                Found::Reached { may_be_late }
             } else if steps.is_in_neither(name, bound) {
                 Found::InNeither
             } else {
@@ -167,7 +175,7 @@ impl Since {
             Found::Moved(_)
             | Found::New
             | Found::Removed
-            | Found::Reached
+            | Found::Reached { .. }
             | Found::InNeither
             | Found::NotComparable => None,
         })
@@ -176,7 +184,8 @@ impl Since {
     /// Whether no date has moved, none is new and none is gone.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        let still = self.milestones.iter().filter(|one| matches!(one.found, Found::InNeither | Found::Reached)).count();
+        let is_still = |found: &Found| matches!(found, Found::InNeither | Found::Reached { may_be_late: false });
+        let still = self.milestones.iter().filter(|one| is_still(&one.found)).count();
         let unchanged = self.that(Change::Unchanged).count();
         unchanged > 0 && unchanged + still == self.milestones.len()
     }
@@ -323,8 +332,22 @@ mod tests {
             same_seed: true,
         };
         let since = Since::of(steps, SURE, MARGIN);
-        assert_eq!((found(&since, "all"), found(&since, "far")), (&Found::Reached, &Found::InNeither));
+        let reached = Found::Reached { may_be_late: false };
+        assert_eq!((found(&since, "all"), found(&since, "far")), (&reached, &Found::InNeither));
         assert!(!since.is_unchanged());
+        // It was to come before that, and nobody knows whether it did.
+        let late = Dates { as_of: after(40.0), ..now.clone() };
+        let late = Dates { by_milestone: [("all".into(), vec![Some(after(40.0)); 20])].into(), ..late };
+        let late = Since::of(Steps { now: &late, repeated: &late, earlier: &late, ..steps }, SURE, MARGIN);
+        assert_eq!(found(&late, "all"), &Found::Reached { may_be_late: true });
+        // A ledger knows.
+        let known = Dates {
+            as_of: after(50.0),
+            by_milestone: [("all".into(), vec![Some(after(40.0)); 20])].into(),
+            ..now.clone()
+        };
+        let known = Since::of(Steps { now: &known, repeated: &known, earlier: &known, ..steps }, SURE, MARGIN);
+        assert!(matches!(found(&known, "all"), Found::Moved(moved) if moved.change == Change::Later), "{known:?}");
         // The same dates, from the same start: they are dates like any other.
         let same = Since::of(Steps { recorded: &now, ..steps }, SURE, MARGIN);
         assert!(matches!(found(&same, "all"), Found::Moved(moved) if moved.change == Change::Unchanged), "{same:?}");

@@ -86,10 +86,22 @@ impl Comparison {
         main.is_none_or(|one| matches!(one.found, Found::InNeither | Found::NotComparable | Found::New))
     }
 
-    /// Whether a date that people wait for may have become later beyond the horizon, where nobody knows.
+    /// Whether a date that people wait for may have become later where nobody knows: beyond the horizon, or before the start.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        self.since.that(Change::Open).any(|(name, _)| self.is_counted(name))
+        self.since.that(Change::Open).any(|(name, _)| self.is_counted(name)) || self.may_be_late().next().is_some()
+    }
+
+    /// The dates that people wait for and that have come, nobody knows whether later than they were expected.
+    fn may_be_late(&self) -> impl Iterator<Item = &str> {
+        let late = |one: &&MilestoneSince| matches!(one.found, Found::Reached { may_be_late: true });
+        let names = self.since.milestones.iter().filter(late).map(|one| one.name.as_str());
+        names.filter(|name| self.is_counted(name))
+    }
+
+    fn has_come(&self, name: &str) -> bool {
+        let of = |one: &MilestoneSince| one.name == name && matches!(one.found, Found::Reached { .. });
+        self.since.milestones.iter().any(of)
     }
 
     fn is_counted(&self, name: &str) -> bool {
@@ -162,6 +174,15 @@ pub fn line(comparison: &Comparison) -> String {
     let open = open.map(|(name, moved)| format!("of {name} nobody knows: {}", not_done(moved)));
     let mut parts: Vec<String> = [Change::Later, Change::Earlier].into_iter().filter_map(said).collect();
     parts.extend(open);
+    parts.extend(
+        comparison
+            .may_be_late()
+            .next()
+            .map(|name| format!("{name} has been reached, nobody knows when: perhaps later than it was expected")),
+    );
+    if parts.is_empty() && comparison.has_come(main) {
+        parts.push(format!("{main} has been reached"));
+    }
     if parts.is_empty() {
         parts.push(match comparison.of_main().map(|moved| moved.change) {
             Some(Change::Unchanged) => format!("{main} is where it was"),
@@ -213,14 +234,31 @@ pub fn section(comparison: &Comparison, forecast: &Forecast) -> Section {
         blocks.push(Block::Table { header, rows });
         let hidden = since.milestones.len() - shown.len();
         if hidden > 0 {
-            let (others, have) = if hidden == 1 { ("other", "has") } else { ("others", "have") };
-            let text = format!("{} {others} {have} not moved.", count(hidden as f64));
-            blocks.push(Block::Line(Tone::Plain, text));
+            blocks.push(Block::Line(Tone::Plain, stayed(comparison, hidden, forecast)));
         }
         blocks.extend(causes(comparison));
     }
     blocks.extend(comparison.notes.iter().map(|note| Block::Line(Tone::Plain, format!("- {note}"))));
     Section { title: "Since the last forecast".into(), blocks }
+}
+
+/// What the others have done, so many, that are not shown: nothing, or too little.
+fn stayed(comparison: &Comparison, hidden: usize, forecast: &Forecast) -> String {
+    let all = || comparison.since.milestones.iter().filter(|one| !is_shown(one, forecast));
+    let has_moved = |one: &MilestoneSince| matches!(&one.found, Found::Moved(moved) if !moved.shift.is_exactly_none());
+    let (others, have, are) = if hidden == 1 { ("other", "has", "is") } else { ("others", "have", "are") };
+    let unmoved = all().filter(|one| matches!(one.found, Found::Moved(_))).count();
+    let moved = if all().any(has_moved) {
+        format!("moved by less than {}", margin(comparison.since.margin))
+    } else {
+        "not moved".to_owned()
+    };
+    let hidden_said = count(hidden as f64);
+    match unmoved {
+        0 => format!("{hidden_said} {others} {are} reached by the horizon in neither."),
+        _ if unmoved == hidden => format!("{hidden_said} {others} {have} {moved}."),
+        _ => format!("{hidden_said} {others} {have} {moved}, or {are} reached by the horizon in neither."),
+    }
 }
 
 /// The same of what a report is about; nothing where it is held against no earlier forecast.
@@ -239,7 +277,7 @@ fn is_shown(one: &MilestoneSince, forecast: &Forecast) -> bool {
     let still = match &one.found {
         Found::Moved(moved) => moved.change == Change::Unchanged,
         Found::InNeither => true,
-        Found::Reached | Found::New | Found::Removed | Found::NotComparable => false,
+        Found::Reached { .. } | Found::New | Found::Removed | Found::NotComparable => false,
     };
     !still || is_main()
 }
@@ -259,7 +297,7 @@ fn row(one: &MilestoneSince, comparison: &Comparison, forecast: &Forecast) -> Ve
         Found::Moved(moved) => (part(&moved.shift, &comparison.since), moved.change.name()),
         Found::New => (String::new(), "new"),
         Found::Removed => (String::new(), "removed"),
-        Found::Reached => (String::new(), "reached since"),
+        Found::Reached { .. } => (String::new(), "reached since"),
         Found::InNeither => (String::new(), "not reached in either"),
         Found::NotComparable => (String::new(), "not comparable"),
     };

@@ -81,7 +81,7 @@ pub fn document(comparison: &Comparison) -> ComparisonPart {
             Found::Moved(moved) => (moved.change.name(), Some(moved)),
             Found::New => ("new", None),
             Found::Removed => ("removed", None),
-            Found::Reached => ("reached since", None),
+            Found::Reached { .. } => ("reached since", None),
             Found::InNeither => ("not reached in either", None),
             Found::NotComparable => ("not comparable", None),
         };
