@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) replications: Option<u32>,
     /// Tell how much of the spread of the dates each uncertain input causes, from so many rows of simulations: each row
-    /// takes one for every uncertain input, and two more
+    /// takes one for every uncertain input, and two more; at most as many as there are replications
     #[arg(
         long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "100",
         value_parser = clap::value_parser!(u32).range(16..=1_000_000),

@@ -42,15 +42,36 @@ pub struct Expected {
     pub verdict: Verdict,
     /// Whether its date has passed before the forecast starts: what happened is known, and nothing was simulated for it.
     pub has_passed: bool,
+    /// Whether its milestone had been reached before the forecast starts, and so in time, its date being still ahead.
+    pub has_happened: bool,
 }
 
-/// Judges an expectation by when its milestone came in each replication.
+/// Judges an expectation by when its milestone came in each replication of a forecast that starts at `start`. What had been
+/// reached by then is a fact, of which more replications would tell no more.
 ///
 /// A date past the horizon leaves censored replications undecided: the interval then reaches from all of them being too
 /// late to all of them being in time. The interval is the exact one, so that with 95 % confidence no more than 2.5 % of the
 /// forecasts fail what is true, and no more pass what is not, however close to certainty the wanted probability lies.
 #[must_use]
-pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, confidence: Share) -> Expected {
+pub fn judge(
+    expectation: &Expectation,
+    sample: &[When],
+    (start, horizon): (Time, Time),
+    confidence: Share,
+) -> Expected {
+    let had_come = |when: &When| when.time().is_some_and(|time| time <= start && time < expectation.before);
+    if !sample.is_empty() && sample.iter().all(had_come) {
+        return Expected {
+            expectation: expectation.clone(),
+            probability: 1.0,
+            low: 1.0,
+            high: 1.0,
+            verdict: Verdict::Pass,
+            has_passed: false,
+            has_happened: true,
+        };
+    }
+    let horizon_first = expectation.before > horizon;
     let in_time = sample.iter().filter(|when| when.time().is_some_and(|time| time < expectation.before)).count();
     let open = if horizon_first { sample.iter().filter(|when| **when == When::AfterHorizon).count() } else { 0 };
     let low = exact(in_time, sample.len(), confidence).0;
@@ -64,7 +85,15 @@ pub fn judge(expectation: &Expectation, sample: &[When], horizon_first: bool, co
         Verdict::Inconclusive
     };
     let probability = if sample.is_empty() { 0.0 } else { in_time as f64 / sample.len() as f64 };
-    Expected { expectation: expectation.clone(), probability, low, high, verdict, has_passed: false }
+    Expected {
+        expectation: expectation.clone(),
+        probability,
+        low,
+        high,
+        verdict,
+        has_passed: false,
+        has_happened: false,
+    }
 }
 
 /// Judges an expectation whose date has passed, by when its milestone was reached, if it was.
@@ -75,7 +104,15 @@ pub fn judge_past(expectation: &Expectation, reached: Reached) -> Expected {
         Reached::At(_) | Reached::NotYet => (0.0, 0.0, Verdict::Fail),
         Reached::NobodyKnowsWhen => (0.0, 1.0, Verdict::Inconclusive),
     };
-    Expected { expectation: expectation.clone(), probability: low, low, high, verdict, has_passed: true }
+    Expected {
+        expectation: expectation.clone(),
+        probability: low,
+        low,
+        high,
+        verdict,
+        has_passed: true,
+        has_happened: false,
+    }
 }
 
 /// When a milestone was reached that an expectation waited for.
@@ -96,6 +133,9 @@ mod tests {
     use crate::migration::message::Milestone;
 
     const SURE: Share = Share::from_ppm(950_000);
+    /// Where a forecast starts and ends, with the date ahead of its end, and beyond it.
+    const AHEAD: (Time, Time) = (Time::from_unix_micros(0), Time::from_unix_micros(1_000));
+    const CUT: (Time, Time) = (Time::from_unix_micros(0), Time::from_unix_micros(50));
 
     fn expectation(wanted_ppm: u32) -> Expectation {
         Expectation {
@@ -114,7 +154,7 @@ mod tests {
     #[test]
     fn the_verdict_follows_the_interval() {
         for (in_time, verdict) in [(90, Verdict::Pass), (80, Verdict::Inconclusive), (60, Verdict::Fail)] {
-            let expected = judge(&expectation(800_000), &sample(in_time, 100 - in_time, 0), false, SURE);
+            let expected = judge(&expectation(800_000), &sample(in_time, 100 - in_time, 0), AHEAD, SURE);
             assert_eq!(expected.verdict, verdict, "{expected:?}");
         }
     }
@@ -130,7 +170,7 @@ mod tests {
                 let (mut failed, mut passed) = (0.0, 0.0);
                 for in_time in 0..=count {
                     let chance = law.pmf(in_time as u64);
-                    match judge(&expectation, &sample(in_time, count - in_time, 0), false, SURE).verdict {
+                    match judge(&expectation, &sample(in_time, count - in_time, 0), AHEAD, SURE).verdict {
                         // Wrong where the truth is just what is wanted, and where it is a hair below.
                         Verdict::Fail => failed += chance,
                         Verdict::Pass => passed += chance,
@@ -147,23 +187,33 @@ mod tests {
 
     #[test]
     fn the_first_instant_that_is_too_late_is_too_late() {
-        assert_eq!(judge(&expectation(500_000), &sample(0, 10, 0), false, SURE).probability, 0.0);
-        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 0), false, SURE).probability, 1.0);
+        assert_eq!(judge(&expectation(500_000), &sample(0, 10, 0), AHEAD, SURE).probability, 0.0);
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 0), AHEAD, SURE).probability, 1.0);
     }
 
     #[test]
     fn censored_replications_are_late_for_a_date_before_the_horizon() {
-        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), false, SURE).verdict, Verdict::Fail);
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), AHEAD, SURE).verdict, Verdict::Fail);
     }
 
     #[test]
     fn censored_replications_decide_nothing_about_a_date_past_the_horizon() {
-        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), true, SURE).verdict, Verdict::Inconclusive);
+        assert_eq!(judge(&expectation(500_000), &sample(10, 0, 90), CUT, SURE).verdict, Verdict::Inconclusive);
     }
 
     #[test]
     fn without_a_replication_nothing_is_known() {
-        assert_eq!(judge(&expectation(500_000), &[], false, SURE).verdict, Verdict::Inconclusive);
+        assert_eq!(judge(&expectation(500_000), &[], AHEAD, SURE).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_had_happened_when_the_forecast_starts_is_no_matter_of_chance() {
+        let started = (Time::from_unix_micros(99), Time::from_unix_micros(1_000));
+        let known = judge(&expectation(990_000), &sample(3, 0, 0), started, SURE);
+        assert_eq!((known.verdict, known.low, known.has_happened), (Verdict::Pass, 1.0, true));
+        // In one of them it has not.
+        assert!(!judge(&expectation(990_000), &sample(3, 1, 0), started, SURE).has_happened);
+        assert_eq!(judge(&expectation(990_000), &sample(3, 0, 0), AHEAD, SURE).verdict, Verdict::Inconclusive);
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub(super) fn milestones(scenario: &Scenario, done: &[Replication]) -> Vec<Miles
 fn expectations(scenario: &Scenario, done: &[Replication]) -> Vec<expect::Expected> {
     let judge = |expectation: &crate::scenario::Expectation| {
         let place = place(scenario, expectation.milestone)?;
-        let open = expectation.before > scenario.horizon;
-        Some(expect::judge(expectation, &sample(done, place), open, scenario.forecast.confidence))
+        let within = (scenario.as_of, scenario.horizon);
+        Some(expect::judge(expectation, &sample(done, place), within, scenario.forecast.confidence))
     };
     scenario.expectations.iter().filter_map(judge).collect()
 }

@@ -25,14 +25,15 @@ pub(super) struct LastPartMeans {
     size_ratio: f64,
     /// The largest of them, bytes.
     largest_bytes: f64,
-    /// From 99 % to everything off the old storage, in the median; none where one of them has no date, or where everything counts as
-    /// off before that, but for mailboxes that wait for a person.
+    /// From 99 % to everything off the old storage, in the median; none where that lies beyond the horizon, or where everything
+    /// counts as off before 99 % have moved, but for mailboxes that wait for a person.
     days_median: Option<f64>,
 }
 
 pub(super) fn last_part_means(forecast: &Forecast) -> Option<LastPartMeans> {
     let parts: Vec<LastPart> = forecast.replications.iter().filter_map(|one| one.outcome.last_part).collect();
-    if parts.is_empty() {
+    // Nothing is left where 99 % are all of them, or had moved before the forecast starts.
+    if parts.iter().all(|part| part.mailboxes == 0) {
         return None;
     }
     let mean = |of: &dyn Fn(&LastPart) -> f64| parts.iter().map(of).sum::<f64>() / parts.len() as f64;
@@ -50,16 +51,19 @@ pub(super) fn last_part_means(forecast: &Forecast) -> Option<LastPartMeans> {
 }
 
 /// Replication by replication, so that what makes both late does not count; of the two in the middle the lower, as all medians.
+/// What is not done by the horizon takes longer than what is.
 fn days_median(forecast: &Forecast) -> Option<f64> {
     let place = |wanted: Milestone| forecast.scenario.milestones.iter().position(|milestone| *milestone == wanted);
     let (from, to) = (place(Milestone::ShareMoved { share: LAST_PART_FROM })?, place(Milestone::AllEmptied)?);
-    let days =
-        |one: &crate::forecast::Replication| Some(one.outcome.reached[to]?.since(one.outcome.reached[from]?).days());
-    let mut days: Vec<f64> = forecast.replications.iter().map(days).collect::<Option<_>>()?;
+    let days = |one: &crate::forecast::Replication| {
+        let from = one.outcome.reached[from]?;
+        Some(one.outcome.reached[to].map_or(f64::INFINITY, |to| to.since(from).days()))
+    };
+    let mut days: Vec<f64> = forecast.replications.iter().filter_map(days).collect();
     days.sort_unstable_by(f64::total_cmp);
     let median = days.get((P50.of_count(days.len() as u64) as usize).max(1) - 1).copied();
     // Mailboxes that were set aside are excused from the one and not from the other.
-    median.filter(|days| *days >= 0.0)
+    median.filter(|days| *days >= 0.0 && days.is_finite())
 }
 
 /// What is left when 99 % have moved.
@@ -174,13 +178,23 @@ pub(super) fn price(forecast: &Forecast) -> Section {
             "From the start of the forecast until \"{}\": {}, at {} a day; a week more costs {}.",
             forecast.scenario.milestone_name(&price.until),
             in_words(paid, &price.currency),
-            count(price.a_day),
-            count(price.a_day * 7.0),
+            rate(price.a_day),
+            rate(price.a_day * 7.0),
         );
         Some(Block::Line(Tone::Plain, text))
     };
     let blocks = forecast.scenario.price.as_ref().and_then(line).into_iter().collect();
     Section { title: "What the old storage costs".into(), blocks }
+}
+
+/// What is paid by the day is known exactly: as it stands in the file, but for thousandths.
+fn rate(amount: f64) -> String {
+    let cents = (amount * 100.0).round();
+    match (amount < 1.0, cents % 100.0) {
+        (true, _) if amount > 0.0 => figure(amount),
+        (_, 0.0) => count(cents / 100.0),
+        (_, rest) => format!("{}.{rest:02}", count((cents / 100.0).trunc())),
+    }
 }
 
 /// Three figures: the date is not known any better.
@@ -197,6 +211,14 @@ mod tests {
     use super::*;
     use crate::forecast::testing::{days_of, made_of, outcome, scenario};
     use crate::units::Bytes;
+
+    #[test]
+    fn what_a_day_costs_is_told_as_it_stands_in_the_file() {
+        assert_eq!(
+            [1.5, 0.4, 2.0, 1_234.5, 10.5, 8_641.999].map(rate),
+            ["1.50", "0.40", "2", "1,234.50", "10.50", "8,642"]
+        );
+    }
 
     #[test]
     fn money_is_told_in_three_figures() {

@@ -98,6 +98,10 @@ impl Past {
     /// By how much it is ahead of that forecast; negative where it is behind. None where that cannot be said.
     pub(super) fn ahead(&self) -> Option<Span> {
         let (now, left) = self.now();
+        // Where nothing was to move any more, or not for a while, as many are left on many days.
+        if self.on(now.since(self.as_of).days()).is_some_and(|said| (said.p50 - left).abs() < 0.5) {
+            return Some(Span::ZERO);
+        }
         let day = self.day_of(left)?;
         Some(Span::from_secs_f64(day * 86_400.0) - now.since(self.as_of))
     }
@@ -271,6 +275,16 @@ mod tests {
         assert!(past.happened.is_sorted_by_key(|(at, _)| *at), "{:?}", past.happened);
         let late = [(after(-3.0), 9.0), (after(4.0), 8.0)];
         assert_eq!(told([500_000, 0], &late).0.happened[0], (after(0.0), 9.0));
+    }
+
+    #[test]
+    fn what_has_long_been_done_as_it_was_forecast_is_not_behind() {
+        let said = |day: f64, left: f64| Said { day, p50: left, range: Some((left, left)) };
+        let past = |left| {
+            Past::made(after(0.0), vec![said(1.0, 9.0), said(2.0, 0.0), said(9.0, 0.0)], vec![(after(9.0), left)])
+        };
+        assert_eq!(past(0.0).ahead(), Some(Span::ZERO));
+        assert_eq!(past(9.0).ahead(), Some(Span::ZERO - Span::from_secs(8 * 86_400)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The answer and the dates.
 
-use super::wording::{Calendar, count, percent, plus_minus, replications};
+use super::wording::{ALREADY, Calendar, count, percent, plus_minus, replications};
 use super::{Block, Section, Tone, aside};
 use crate::fleet::MailboxId;
 use crate::forecast::expect::{Expected, Verdict};
@@ -91,7 +91,7 @@ pub(super) fn sentence(forecast: &Forecast, milestone: &MilestoneForecast, calen
         Some(When::Never) => format!("{subject}: {otherwise} {}", in_of(milestone.never, forecast)),
         Some(When::AfterHorizon) => {
             let horizon = calendar.when(When::AfterHorizon);
-            format!("{subject} {horizon}, or not at all, {}", in_of(milestone.censored, forecast))
+            format!("{subject} {horizon}, or not at all, {}", in_of(milestone.censored + milestone.never, forecast))
         }
         Some(When::At(time)) if calendar.already(time) => {
             format!("{} {}", already(&subject), calendar.since(time))
@@ -143,7 +143,7 @@ pub(super) fn headline(forecast: &Forecast) -> String {
         Some(When::AfterHorizon) => format!(
             "Mailboxes are still on the old storage on {}, as far as this forecast looks, {}",
             calendar.long(forecast.scenario.horizon),
-            in_of(all.censored, forecast)
+            in_of(all.censored + all.never, forecast)
         ),
         Some(When::At(time)) if calendar.already(time) => format!("{} {}", already(&off), calendar.since(time)),
         Some(When::At(time)) => format!("{off} by {} ({})", calendar.long(time), range(all, &calendar)),
@@ -190,6 +190,9 @@ fn already(subject: &str) -> String {
 /// What few replications have shown of a milestone, of which no median follows.
 fn few(subject: &str, otherwise: &str, milestone: &MilestoneForecast, forecast: &Forecast) -> String {
     let calendar = Calendar::new(&forecast.scenario);
+    if let Some(time) = calendar.reached(milestone) {
+        return format!("{} {}", already(subject), calendar.since(time));
+    }
     let of = match forecast.replications.len() {
         1 => "in the only replication; a range needs more of them".to_owned(),
         all => format!("in {}, too few for a median", replications(all)),
@@ -206,8 +209,13 @@ fn few(subject: &str, otherwise: &str, milestone: &MilestoneForecast, forecast: 
 pub(super) fn dates(forecast: &Forecast) -> Section {
     let calendar = Calendar::new(&forecast.scenario);
     let row = |milestone: &MilestoneForecast| {
+        let name = forecast.scenario.milestone_name(&milestone.milestone);
+        if calendar.reached(milestone).is_some() {
+            // However few replications there are: it is a fact.
+            return [&*name, ALREADY, ALREADY, "", ALREADY, "", ALREADY].map(str::to_owned).to_vec();
+        }
         vec![
-            forecast.scenario.milestone_name(&milestone.milestone),
+            name,
             calendar.cell(milestone.at(P10), false),
             calendar.cell(milestone.at(P50), true),
             plus_minus(milestone.at(P50)),
@@ -345,14 +353,19 @@ pub(super) fn came_out(expected: &Expected, forecast: &Forecast) -> String {
     if expected.has_passed {
         return said.to_owned();
     }
+    if expected.has_happened {
+        return "it has happened, and in time".to_owned();
+    }
     let but_for = aside::but_for(forecast, expected.expectation.milestone);
+    let is_cut = expected.verdict == Verdict::Inconclusive && expected.expectation.before > forecast.scenario.horizon;
     format!(
-        "in {} of the replications ({:.1} to {:.1} %), wanted {}{}",
+        "in {} of the replications ({:.1} to {:.1} %), wanted {}{}{}",
         percent(expected.probability),
         expected.low * 100.0,
         expected.high * 100.0,
         expected.expectation.probability,
         but_for.map_or_else(String::new, |but_for| format!(", {but_for}")),
+        if is_cut { ", the horizon lies before that date" } else { "" },
     )
 }
 
@@ -376,15 +389,9 @@ pub(super) fn expectations(forecast: &Forecast) -> Section {
             expected.verdict.name(),
             forecast.scenario.milestone_name(&expected.expectation.milestone),
             expected.expectation.by,
-            if expected.has_passed { ":" } else { "" },
+            if expected.has_passed || expected.has_happened { ":" } else { "" },
             came_out(expected, forecast),
         );
-        let is_open = expected.verdict == Verdict::Inconclusive && !expected.has_passed;
-        let text = if is_open && expected.expectation.before > forecast.scenario.horizon {
-            text + ", the horizon lies before that date"
-        } else {
-            text
-        };
         Block::Line(tone, text)
     };
     Section { title: "Expectations".into(), blocks: forecast.expectations.iter().map(line).collect() }

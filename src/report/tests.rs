@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{About, document, report, terminal};
 use crate::forecast::replicate::{Amount, Watch};
-use crate::forecast::testing::{days_of, exactly, made, made_of, outcome, scenario};
+use crate::forecast::testing::{after, days_of, exactly, made, made_of, outcome, scenario};
 use crate::forecast::{Forecast, Inputs, forecast};
 use crate::migration::message::Binding;
 use crate::migration::plan::InodePlan;
@@ -203,4 +203,37 @@ fn a_cluster_with_a_limit_of_inodes_says_how_full_it_is_of_them() {
     assert!(document["clusters"][1].get("inodes").is_none());
     let validator = jsonschema::validator_for(&document::schema()).unwrap();
     assert!(validator.is_valid(&document));
+}
+
+#[test]
+fn what_had_happened_is_a_fact_however_few_replications_there_are() {
+    let mut scenario = scenario();
+    std::sync::Arc::make_mut(&mut scenario.model).population.moved = vec![Share::ONE; 2];
+    scenario.expectations[0].probability = Share::from_ppm(999_000);
+    let forecast = made_of(&scenario, 3, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached[0] = Some(after(-2.0));
+        *outcome.reached.last_mut().unwrap() = Some(after(-1.0));
+        outcome
+    });
+    let page = page(&forecast, &About::default());
+    assert!(page.contains("Everything has been off the old storage since October 9\n"), "{page}");
+    assert!(page.contains("head-1 has been empty since October 8\n"), "{page}");
+    let row = page.lines().find(|line| line.starts_with("all emptied ")).unwrap();
+    assert_eq!(row.split_whitespace().filter(|cell| *cell == "already").count(), 4, "{row}");
+    assert!(page.contains("pass: head-1 emptied by 2012-10-20: it has happened, and in time"), "{page}");
+    // Of what has not happened, few replications say no more than before.
+    assert!(page.contains("head-2 is empty November 6 to 9 in 3 replications, too few for a median"), "{page}");
+}
+
+#[test]
+fn what_comes_after_the_horizon_or_never_is_counted_together() {
+    let forecast = made(40, &|r| {
+        let mut outcome = outcome(r, days_of(r));
+        outcome.reached[5] = None;
+        outcome.unfinished = (!r.is_multiple_of(8)).then_some(Binding::Throttle);
+        outcome
+    });
+    let page = page(&forecast, &About::default());
+    assert!(page.contains("nas-2 is full (40 %) after December 9, or not at all, in every replication"), "{page}");
 }

@@ -4,10 +4,14 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
 use super::standing;
+use crate::forecast::MilestoneForecast;
 use crate::forecast::compare::Variant;
 use crate::forecast::quantile::{Estimate, When};
 use crate::scenario::Scenario;
 use crate::units::{Span, Time};
+
+/// The date of what had happened before the forecast starts.
+pub(super) const ALREADY: &str = "already";
 
 /// Local dates of one scenario.
 pub(super) struct Calendar<'a> {
@@ -88,7 +92,7 @@ impl<'a> Calendar<'a> {
     pub(super) fn cell(&self, estimate: Option<Estimate<When>>, weekday: bool) -> String {
         match estimate.map(|estimate| estimate.value) {
             None => "n/e".into(),
-            Some(When::At(time)) if self.already(time) => "already".into(),
+            Some(When::At(time)) if self.already(time) => ALREADY.into(),
             Some(When::At(time)) if weekday => self.with_weekday(time),
             Some(When::At(time)) => self.short(time),
             Some(When::AfterHorizon) => format!("> {}", self.short(self.horizon)),
@@ -99,6 +103,12 @@ impl<'a> Calendar<'a> {
     /// Whether something had happened before the forecast starts: it is told at its first instant.
     pub(super) fn already(&self, time: Time) -> bool {
         self.started.is_some_and(|start| time <= start)
+    }
+
+    /// When a milestone was reached that had been reached before the forecast starts, in all replications: what few of them tell,
+    /// too.
+    pub(super) fn reached(&self, milestone: &MilestoneForecast) -> Option<Time> {
+        milestone.latest?.time().filter(|time| self.already(*time))
     }
 
     /// Since when something has been true that had happened before the forecast starts: a ledger knows, nobody else does.

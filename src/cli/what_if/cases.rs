@@ -187,6 +187,11 @@ pub(in super::super) fn about(base: &Read, case: &Read, twin: Option<&Read>) -> 
     }
     notes.extend(twin.map(|twin| format!("it is the same as {}", twin.name)));
     notes.extend(differences.contents.iter().map(|key| format!("the file of {key} has other contents")));
+    let zone = |scenario: &Scenario| scenario.time_zone.iana_name().unwrap_or("UTC").to_owned();
+    if zone(one) != zone(other) {
+        let (own, told) = (zone(other), zone(one));
+        notes.push(format!("its own time zone is {own}: its dates are told in that of {}, {told}", shown(&base.name)));
+    }
     notes.extend(fewer_pairs(one, other));
     Ok(About { name: shown(&case.name), sha256: sha256(case.source.resolved().as_bytes()), changes, notes })
 }

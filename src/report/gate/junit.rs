@@ -100,7 +100,7 @@ fn name(forecast: &Forecast, expected: &Expected) -> String {
 
 fn found(expected: &Expected, forecast: &Forecast) -> String {
     let came_out = came_out(expected, forecast);
-    if expected.has_passed { came_out } else { format!("in time {came_out}") }
+    if expected.has_passed || expected.has_happened { came_out } else { format!("in time {came_out}") }
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ pub(in crate::report) fn amount(number: f64) -> String {
 /// The same with its sign.
 pub(in crate::report) fn signed_amount(number: f64) -> String {
     let text = amount(number);
-    if number > 0.0 { format!("+{text}") } else { text }
+    // What comes to nothing has no sign.
+    let is_nothing = text.chars().all(|letter| !matches!(letter, '1'..='9'));
+    if number > 0.0 && !is_nothing { format!("+{text}") } else { text }
 }
 
 /// The answer in a sentence, and how it is meant.
