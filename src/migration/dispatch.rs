@@ -149,7 +149,7 @@ impl Session {
         // Samples age again from now on; and the next head may have its turn when fewer wait than streams.
         let answers = lane.account.binding() == Binding::Outage && binding != Binding::Outage;
         self.unsettled |= answers || lane.is_ending();
-        lane.account.set(now, binding);
+        lane.is_bound_by(now, binding);
         if self.clusters.any_newly_full() {
             self.announce_full(out);
         }

@@ -65,6 +65,8 @@ pub(super) struct Lane {
     pub(super) sample: Option<Sample>,
     /// Until when that sample counts; long ago without one.
     pub(super) fresh_until: Time,
+    /// Since when fewer copies are under way than may be, for want of a sample that counts; never while all are.
+    short_since: Time,
     pub(super) held_by: Limit,
     /// Whether a copy has ended since the last sample: it has told what held it.
     any_ended: bool,
@@ -99,6 +101,7 @@ impl Lane {
             operator_cap: u16::MAX,
             sample: None,
             fresh_until: Time::LONG_AGO,
+            short_since: Time::NEVER,
             held_by: Limit::Own,
             any_ended: false,
             account: Account::new(now),
@@ -218,6 +221,17 @@ impl Lane {
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.copying >= self.streams
+    }
+
+    /// Accounts for what binds from now on.
+    #[inline]
+    pub(super) fn is_bound_by(&mut self, now: Time, binding: Binding) {
+        if binding != Binding::Outage || self.is_full() {
+            self.short_since = Time::NEVER;
+        } else {
+            self.short_since = self.short_since.min(now);
+        }
+        self.account.set(now, binding);
     }
 
     /// What keeps the lane from starting anything at all, if something does.
@@ -351,8 +365,15 @@ impl Lane {
     /// Whether the throttle's own pace is what holds the copies back: where bytes cannot go faster, more streams would wait
     /// with the others, and all go at once when they can again. Nor does a pace rise that is not used up: while the guard
     /// suspends the copies, or while they wait for their switches and fewer begin than may.
-    pub(super) fn uses_throttle(&self) -> bool {
+    ///
+    /// Where samples age out before the next one comes, no copy begins for a while: what was measured while all of them were
+    /// still under way shows a pace that is used up all the same.
+    pub(super) fn uses_throttle(&self, measured_at: Time) -> bool {
         let own = self.pace.is_some_and(|pace| pace.streams == self.throttle.streams());
+        if self.account.binding() == Binding::Outage {
+            let held = matches!(self.account.bound_before(), Binding::Throttle | Binding::StreamCap);
+            return own && held && self.streams > 0 && measured_at <= self.short_since;
+        }
         let held = match self.account.binding() {
             Binding::Throttle | Binding::StreamCap | Binding::Mover => true,
             Binding::Link

@@ -9,26 +9,34 @@ use crate::units::{Share, Span, Time};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Account {
     binding: Binding,
+    /// What bound before that.
+    before: Binding,
     since: Time,
     bound: [Span; Binding::COUNT],
 }
 
 impl Account {
     pub(super) fn new(now: Time) -> Self {
-        Self { binding: Binding::NotItsTurn, since: now, bound: [Span::ZERO; Binding::COUNT] }
+        let none = Binding::NotItsTurn;
+        Self { binding: none, before: none, since: now, bound: [Span::ZERO; Binding::COUNT] }
     }
 
     #[inline]
     pub(super) fn set(&mut self, now: Time, binding: Binding) {
         if binding != self.binding {
             self.bound[self.binding as usize] += now.since(self.since);
-            (self.binding, self.since) = (binding, now);
+            (self.before, self.binding, self.since) = (self.binding, binding, now);
         }
     }
 
     #[inline]
     pub(super) fn binding(&self) -> Binding {
         self.binding
+    }
+
+    /// What bound before what binds now.
+    pub(super) fn bound_before(&self) -> Binding {
+        self.before
     }
 
     pub(super) fn bound(&self, now: Time) -> [Span; Binding::COUNT] {

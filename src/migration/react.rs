@@ -359,7 +359,7 @@ impl Session {
         let plan = &self.plan.heads[head.index()].throttle;
         lane.set_sample(sample);
         lane.note_limit_of_running(held_by);
-        let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
+        let (used, streams) = (lane.uses_throttle(sample.measured_at), lane.throttle.streams());
         if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
             lane.gate = Gate::CLOSED;
             self.abandon_copies(head, out);

@@ -257,7 +257,9 @@ fn check_sampling(file: &Item, item: &Item, every: &str, limit: Span, what: &str
     if limit.secs() <= age {
         let age = Span::from_secs_f64(age);
         let arrives = format!("a sample can be {age} old before the next one arrives");
-        reader.warning(item, format!("sample_limit is {limit}, but {arrives}: {what} would stop in between"));
+        // What is measured when no copy is under way any more shows no pace that is used up.
+        let unused = if limit.secs() < every && what == "moving" { ", and the pace could hardly rise" } else { "" };
+        reader.warning(item, format!("sample_limit is {limit}, but {arrives}: {what} would stop in between{unused}"));
     }
 }
 

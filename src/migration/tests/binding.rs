@@ -1,6 +1,6 @@
 //! What binds, and what the throttle makes of it.
 
-use super::desk::{A, Desk, HEAD, aimd};
+use super::desk::{A, B, Desk, HEAD, aimd};
 use super::plans::{at, percent, plain};
 use crate::fleet::HeadId;
 use crate::migration::message::{Binding, Event, Limit, Order};
@@ -119,4 +119,32 @@ fn a_byte_rate_that_the_calendar_has_lowered_is_a_window() {
     assert_eq!(desk.binding(), Binding::Window);
     samples(&mut desk, 10..12, Limit::Pace);
     assert_eq!(desk.binding(), Binding::Link);
+}
+
+#[test]
+fn a_pace_rises_where_samples_age_out_just_before_the_next_one_and_not_by_what_shows_it_unused() {
+    // Samples count for three minutes, and each comes ten seconds after it was measured.
+    let climbs = |measured: i64| {
+        let mut desk = climbing();
+        desk.sample(0, 10);
+        let mut under_way = desk.started_copies();
+        let mut last = 0;
+        for _ in 0..5 {
+            let second = last + 180;
+            last = second + measured;
+            desk.tell(second + 1, Event::Wake);
+            assert_eq!(desk.binding(), Binding::Outage);
+            // One of those under way ends meanwhile, and none begins in its place.
+            desk.copied(second + 5, under_way.remove(0), Limit::Own);
+            assert!(desk.started_copies().is_empty());
+            let (utilisation, latency, measured_at) = (percent(10), Latency::from_micros(1_000), at(last));
+            desk.tell(second + 10, Event::HeadSampled { head: HEAD, measured_at, utilisation, latency, held_by: None });
+            under_way.extend(desk.started_copies());
+            desk.fill(second + 10, A, 0);
+            desk.fill(second + 10, B, 0);
+            under_way.extend(desk.started_copies());
+        }
+        desk.machine.pace(HEAD).map_or(0, |(streams, _)| streams)
+    };
+    assert!(climbs(0) >= climbs(9) + 4, "{} {}", climbs(0), climbs(9));
 }
