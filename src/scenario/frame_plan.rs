@@ -12,7 +12,7 @@ use super::item::{Amount, Item};
 use super::reader::{Reader, share};
 use crate::fleet::{HeadId, MailboxId};
 use crate::migration::plan::{Go, OrderPlan, Overlap, Wave, Within};
-use crate::units::Time;
+use crate::units::{Share, Time};
 
 /// The order in which mailboxes move; what is wrong goes to the reader.
 pub(crate) fn order(
@@ -163,6 +163,15 @@ fn waves(order: &Item, plan: &mut OrderPlan, reader: &mut Reader<'_>) {
         before = part;
         let go = if item.get("go").and_then(Item::text) == Some("operator") { Go::Operator } else { Go::Automatic };
         plan.waves.push(Wave { share: share(part), soak: reader.span(item, "soak"), go });
+    }
+    let ends_early = |wave: &Wave| wave.share < Share::ONE;
+    if let Some(item) =
+        order.get("waves").filter(|_| plan.within == Within::WholeGroups && plan.waves.iter().any(ends_early))
+    {
+        reader.warning(
+            item,
+            "count mailboxes and not groups: one may end within a group, which is split for as long as it soaks",
+        );
     }
 }
 

@@ -227,3 +227,15 @@ fn samples_that_come_too_seldom_are_warned_of() {
     assert!(both.iter().any(|text| text.contains("moving would stop")), "{both:?}");
     assert!(both.iter().any(|text| text.contains("placement would stop")), "{both:?}");
 }
+
+#[test]
+fn waves_that_may_cut_a_whole_group_are_warned_of() {
+    let warned = |within: &str, waves: &str| {
+        let (within, waves) = (format!("plan.order.within={within}"), format!("plan.order.waves={waves}"));
+        let source = read_with("constant-rate.toml", &[&within, &waves, "population.groups=100"]);
+        source.warnings().iter().any(|text| text.to_string().contains("one may end within a group"))
+    };
+    let cut = "[{ share = \"1 %\", soak = \"1 day\" }]";
+    assert!(warned("whole-groups", cut));
+    assert!(!warned("group", cut) && !warned("whole-groups", "[{ share = \"100 %\", soak = \"1 day\" }]"));
+}
