@@ -172,16 +172,16 @@ impl<'a> Switch<'a> {
         let Some(user) = self.user.take() else { return };
         let (mover, path) = (self.mover, &self.name.path);
         let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let (mut told, mut undone) = (false, false);
+        let (mut told, mut undone) = (false, None);
         loop {
             self.watch.at("backing out");
             let target = Some((target, self.placed)).filter(|_| self.marked);
             let source = Some(source).filter(|_| self.fenced);
             // Once the user is free only the caches are left; it is not held again for their sake.
-            let done = if undone { Ok(()) } else { undo(mover, &user, path, source, target) };
-            undone = done.is_ok();
-            let flush = || mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()));
-            match done.and_then(|()| flush()) {
+            let done = undone.map_or_else(|| undo(mover, &user, path, source, target), Ok);
+            undone = done.as_ref().ok().cloned();
+            let flush = |name: String| mover.front_ends.flush(&name).map_err(|error| Undone::Trouble(error.to_string()));
+            match done.and_then(flush) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
                 Err(Undone::ForAPerson(why)) => {
@@ -264,18 +264,21 @@ enum Undone {
 }
 
 /// Undoes a switch but for what caches hold: at a source that may be fenced, and at a target that may be marked, and whether the
-/// copy was placed there.
+/// copy was placed there. Says whose caches are to be told.
 fn undo(
     mover: &Mover,
     user: &User,
     path: &Path,
     source: Option<&Root>,
     target: Option<(&Root, bool)>,
-) -> Result<(), Undone> {
+) -> Result<String, Undone> {
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
     // all, knows what to do with it, and its files are left alone.
-    directory_says(mover.directory.hold(user, mover.lease.fence()))?;
+    let held = match directory_says(mover.directory.hold(user, mover.lease.fence())) {
+        Err(Undone::NotOurs) => heir(mover, user)?,
+        held => held.map(|()| Some(user.clone()))?,
+    };
     if let Some((target, placed)) = target {
         if placed {
             maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
@@ -288,7 +291,26 @@ fn undo(
         Err(MailError::Differs { what }) => return Err(Undone::ForAPerson(what)),
         Err(error) => return Err(trouble(error)),
     }
-    directory_says(mover.directory.release(user, mover.lease.fence()))
+    let Some(held) = held else { return Ok(user.name.clone()) };
+    directory_says(mover.directory.release(&held, mover.lease.fence()))?;
+    Ok(held.name)
+}
+
+/// Whoever has the mailbox of a user whom the directory does not know any more, held by us like the user: it was renamed under
+/// the hold. None where it was deleted; what is behind the fence is given back then, too, where people look for it.
+fn heir(mover: &Mover, user: &User) -> Result<Option<User>, Undone> {
+    let unknown = |error: DirectoryError| {
+        let why = format!("{error}; its mailbox may stand behind its fence");
+        if error.is_passing() { Undone::Trouble(why) } else { Undone::ForAPerson(why) }
+    };
+    if !mover.has_lease() || mover.directory.user(&user.name).map_err(unknown)?.is_some() {
+        return Err(Undone::NotOurs);
+    }
+    let listed = mover.directory.list().map_err(unknown)?;
+    let heir = listed.users.into_iter().find(|other| other.home == user.home && other.path == user.path);
+    let Some(heir) = heir else { return Ok(None) };
+    directory_says(mover.directory.hold(&heir, mover.lease.fence()))?;
+    Ok(Some(heir))
 }
 
 fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
