@@ -30,7 +30,7 @@ use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
 use super::maildir;
 use super::metrics::Metrics;
-use super::mover::{Moved, Mover, Name};
+use super::mover::{Moved, Mover, Name, Neighbours};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -197,6 +197,7 @@ pub fn run(
         front_ends,
         journal: Arc::clone(&recorder) as _,
         moved: Moved::known(std::mem::take(&mut past.switched)),
+        neighbours: Neighbours::default(),
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
         hangs_after: HANGS_AFTER,

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that waits for a program")]
 
+use std::fs;
 use std::time::Duration;
 
-use crate::site_world::{World, ended, waits};
+use crate::site_world::{CLUSTERS, World, ended, mail, waits};
 
 /// Each flush of caches takes a second, and with it each hold.
 fn hold_for_a_second(world: &World) {
@@ -24,4 +25,37 @@ fn who_is_renamed_while_held_is_free_at_once_and_moves_under_the_new_name() {
     assert_eq!(code, Some(0), "{said}");
     world.check_moved();
     assert_eq!(world.check_replay(), 1);
+}
+
+#[test]
+fn nobody_moves_to_where_somebody_elses_row_is_before_its_maildir() {
+    let world = World::new(4, 5);
+    let sql = "INSERT INTO mailbox (name, home, path) SELECT 'other-' || ?1, ?1, path FROM mailbox WHERE name = 'user-002'";
+    for cluster in CLUSTERS {
+        world.users().execute(sql, [cluster]).unwrap();
+    }
+    let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("Maildir, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"), "{said}");
+    let on_heads = "SELECT group_concat(name) FROM mailbox WHERE home LIKE 'head-%'";
+    let on_heads: String = world.users().query_row(on_heads, (), |row| row.get(0)).unwrap();
+    assert_eq!(on_heads, "user-002", "{said}");
+}
+
+#[test]
+fn of_two_with_one_path_on_two_heads_only_one_goes_to_a_cluster() {
+    let world = World::of(&[40, 7]);
+    hold_for_a_second(&world);
+    world.change("scenario.toml", &[("overlap = \"none\"", "overlap = \"tail\"")]);
+    let path = world.users[0].path();
+    let [old, new] = [&world.users[1].path(), &path].map(|path| world.path("head-2").join(path));
+    fs::create_dir_all(new.parent().unwrap()).unwrap();
+    fs::rename(old, &new).unwrap();
+    world.users().execute("UPDATE mailbox SET path = ?1 WHERE name = 'user-001'", [path.to_str().unwrap()]).unwrap();
+    let [first, second] = ["head-1", "head-2"].map(|head| mail(&[world.path(head)]));
+    let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("Maildir, where a copy goes of the mailbox of user-000"), "{said}");
+    assert!(mail(&[world.path("nas-1")]) == first && mail(&[world.path("head-2")]) == second, "{said}");
+    assert_eq!(world.held(), Vec::<String>::new());
 }

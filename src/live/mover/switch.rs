@@ -41,6 +41,8 @@ impl<'a> Switch<'a> {
         let user =
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
         self.catch_up()?;
+        // An account may have been made there meanwhile.
+        mover.claim(self.arrived.to, name)?;
         // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
@@ -89,6 +91,7 @@ impl<'a> Switch<'a> {
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
         // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
         let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
+        mover.neighbours.moved(new_home, name);
         // The mark says nothing any more, since the user's epoch is another one.
         let _ = maildir::unmark_placed(target, &name.path);
         self.end_hold_in_caches();
