@@ -28,15 +28,40 @@ fn who_is_renamed_while_held_is_free_at_once_and_moves_under_the_new_name() {
 }
 
 #[test]
+fn whose_row_a_person_changes_while_held_is_not_left_behind_the_fence() {
+    let world = World::new(4, 5);
+    hold_for_a_second(&world);
+    let run = world.start();
+    assert!(waits(Duration::from_secs(30), || world.held().contains(&"user-002".to_owned())), "{}", world.status());
+    let users = world.users();
+    let freed = "UPDATE mailbox SET state = 'ok', fence = NULL, epoch = epoch + 1 WHERE name = 'user-002'";
+    users.execute(freed, ()).unwrap();
+    // And another one is held by hand.
+    assert!(waits(Duration::from_mins(1), || world.held().contains(&"user-003".to_owned())), "{}", world.status());
+    users.execute("UPDATE mailbox SET fence = NULL WHERE name = 'user-003'", ()).unwrap();
+    let (code, said) = ended(run);
+    assert_eq!(code, Some(12), "{said}");
+    assert_eq!(world.held(), ["user-003"]);
+    let left: Vec<String> = mail(&["head-1", "head-2"].map(|head| world.path(head))).into_keys().collect();
+    assert_eq!(left.len(), 5, "{left:?}");
+    assert!(left.iter().all(|name| name.starts_with("example.com/user-003/Maildir/")), "{left:?}");
+    assert!(mail(&CLUSTERS.map(|cluster| world.path(cluster))).len() == 15, "{said}");
+}
+
+#[test]
 fn nobody_moves_to_where_somebody_elses_row_is_before_its_maildir() {
     let world = World::new(4, 5);
-    let sql = "INSERT INTO mailbox (name, home, path) SELECT 'other-' || ?1, ?1, path FROM mailbox WHERE name = 'user-002'";
+    let sql =
+        "INSERT INTO mailbox (name, home, path) SELECT 'other-' || ?1, ?1, path FROM mailbox WHERE name = 'user-002'";
     for cluster in CLUSTERS {
         world.users().execute(sql, [cluster]).unwrap();
     }
     let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("Maildir, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"), "{said}");
+    assert!(
+        said.contains("Maildir, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"),
+        "{said}"
+    );
     let on_heads = "SELECT group_concat(name) FROM mailbox WHERE home LIKE 'head-%'";
     let on_heads: String = world.users().query_row(on_heads, (), |row| row.get(0)).unwrap();
     assert_eq!(on_heads, "user-002", "{said}");

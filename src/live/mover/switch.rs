@@ -53,6 +53,11 @@ impl<'a> Switch<'a> {
         self.at("holding")?;
         mover.directory.hold(&user, mover.lease.fence())?;
         self.note(Step::Hold)?;
+        // It may have got another path, or another home, while the rest was caught up.
+        let now = mover.directory.user(&name.user)?.ok_or(Problem::Gone)?;
+        if (&now.home, &now.path) != (&user.home, &user.path) {
+            return Err(Problem::Gone);
+        }
         self.at("flushing caches")?;
         mover.front_ends.flush(&name.user)?;
         self.at("ending sessions and deliveries")?;
@@ -183,7 +188,8 @@ impl<'a> Switch<'a> {
             // Once the user is free only the caches are left; it is not held again for their sake.
             let done = undone.map_or_else(|| undo(mover, &user, path, source, target), Ok);
             undone = done.as_ref().ok().cloned();
-            let flush = |name: String| mover.front_ends.flush(&name).map_err(|error| Undone::Trouble(error.to_string()));
+            let flush =
+                |name: String| mover.front_ends.flush(&name).map_err(|error| Undone::Trouble(error.to_string()));
             match done.and_then(flush) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
@@ -299,21 +305,29 @@ fn undo(
     Ok(held.name)
 }
 
-/// Whoever has the mailbox of a user whom the directory does not know any more, held by us like the user: it was renamed under
-/// the hold. None where it was deleted; what is behind the fence is given back then, too, where people look for it.
+/// Whoever has the mailbox by now of a user whom nobody can hold as it was, held by us like the user: its row was changed under
+/// the hold, by a person, or renamed. None where it was deleted, or is held by hand: the mailbox is given back then, too, where
+/// people look for it, and nobody is released.
 fn heir(mover: &Mover, user: &User) -> Result<Option<User>, Undone> {
     let unknown = |error: DirectoryError| {
         let why = format!("{error}; its mailbox may stand behind its fence");
         if error.is_passing() { Undone::Trouble(why) } else { Undone::ForAPerson(why) }
     };
-    if !mover.has_lease() || mover.directory.user(&user.name).map_err(unknown)?.is_some() {
+    if !mover.has_lease() {
         return Err(Undone::NotOurs);
     }
-    let listed = mover.directory.list().map_err(unknown)?;
-    let heir = listed.users.into_iter().find(|other| other.home == user.home && other.path == user.path);
+    let is_there = |other: &User| other.home == user.home && other.path == user.path;
+    let heir = match mover.directory.user(&user.name).map_err(unknown)? {
+        Some(now) if is_there(&now) => Some(now),
+        // It has been flipped after all, or moved by hand.
+        Some(_) => return Err(Undone::NotOurs),
+        None => mover.directory.list().map_err(unknown)?.users.into_iter().find(is_there),
+    };
     let Some(heir) = heir else { return Ok(None) };
-    directory_says(mover.directory.hold(&heir, mover.lease.fence()))?;
-    Ok(Some(heir))
+    match directory_says(mover.directory.hold(&heir, mover.lease.fence())) {
+        Err(Undone::NotOurs) if mover.has_lease() => Ok(None),
+        held => held.map(|()| Some(heir)),
+    }
 }
 
 fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {
