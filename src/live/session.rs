@@ -159,7 +159,14 @@ pub fn run(
     for row in &listed.unusable {
         say(&row.to_string());
     }
-    let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    let hold = Holds {
+        directory: &directory,
+        front_ends: &front_ends,
+        lease: &lease,
+        roots: &roots,
+        past: &past,
+        everybody: &listed.users,
+    };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&listed.users, say);
     hold.unfence_free(&listed.users, say);

@@ -84,3 +84,29 @@ fn of_two_with_one_path_on_two_heads_only_one_goes_to_a_cluster() {
     assert!(mail(&[world.path("nas-1")]) == first && mail(&[world.path("head-2")]) == second, "{said}");
     assert_eq!(world.held(), Vec::<String>::new());
 }
+
+#[test]
+fn who_is_put_back_costs_nobody_else_the_mailbox_that_was_made_where_a_copy_would_have_been() {
+    let world = World::new(2, 5);
+    hold_for_a_second(&world);
+    let mut run = world.start();
+    assert!(waits(Duration::from_secs(30), || world.held() == ["user-000"]), "{}", world.status());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // As if it had been killed just before the copy came to its place; then an account is made there, and another one where it
+    // arrives.
+    let path = world.users[0].path().to_string_lossy().into_owned();
+    let place = world.path("nas-1").join(&path);
+    let mark = "drawdown: a copy of a mailbox that has not moved yet, of epoch 0\n";
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(place.with_file_name("Maildir.placed"), mark).unwrap();
+    let sql = "INSERT INTO mailbox (name, home, path) VALUES ('other', 'nas-1', ?1)";
+    world.users().execute(sql, [&path]).unwrap();
+    fs::create_dir_all(place.join("cur")).unwrap();
+    fs::write(place.join("cur/1.x:2,S"), "somebody else's").unwrap();
+    let released = world.say(&["release"]);
+    assert!(released.status.success(), "{released:?}");
+    assert_eq!(world.held(), Vec::<String>::new());
+    assert_eq!(fs::read(place.join("cur/1.x:2,S")).unwrap(), b"somebody else's");
+    assert!(mail(&["head-1", "head-2"].map(|head| world.path(head))) == world.before);
+}
