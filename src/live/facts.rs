@@ -95,10 +95,10 @@ impl Rows {
         for (row, named) in past.names.iter().enumerate() {
             let found = by_name.get(named.name.as_str());
             let home = found.and_then(|user| store(&user.home));
-            rows.names.push(Named {
-                name: named.name.clone(),
-                path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
-            });
+            // Of who has moved the path is where the old copy is: on its cluster the mailbox may have got another one since.
+            let at_head = found.filter(|_| !home.is_some_and(Home::is_cluster));
+            let path = at_head.map_or(&named.path, |user| &user.path).clone();
+            rows.names.push(Named { name: named.name.clone(), path });
             match home.filter(|home| row >= told && home.is_cluster()) {
                 // Nothing was ever begun for it: somebody else has moved it, and what may be left on its head is no old copy.
                 Some(moved) => rows.fleet.home[row] = moved,
@@ -303,6 +303,22 @@ mod tests {
         assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
         assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
         assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
+    }
+
+    #[test]
+    fn the_path_of_one_who_has_moved_is_that_of_the_old_copy_wherever_the_mailbox_went_since() {
+        let source = source();
+        let scenario = source.middle();
+        let past = past(scenario, &[CLUSTER, HEAD, HEAD, CLUSTER]);
+        // The second one was flipped unseen, the last one has been moved back.
+        let mut users = [(0, CLUSTER), (1, CLUSTER), (2, HEAD), (3, HEAD)].map(|(row, home)| user(scenario, row, home));
+        for user in &mut users {
+            user.path.push_str("-new");
+        }
+        let listed = Listed { users: users.to_vec(), unusable: Vec::new() };
+        let Gathered { names, .. } = Rows::new(scenario, &past, &listed, NOW).finish(Vec::new());
+        let paths: Vec<&str> = names.iter().map(|named| named.path.as_str()).collect();
+        assert_eq!(paths, ["u/0", "u/1", "u/2-new", "u/3-new"]);
     }
 
     #[test]

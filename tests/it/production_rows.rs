@@ -110,3 +110,23 @@ fn who_is_put_back_costs_nobody_else_the_mailbox_that_was_made_where_a_copy_woul
     assert_eq!(fs::read(place.join("cur/1.x:2,S")).unwrap(), b"somebody else's");
     assert!(mail(&["head-1", "head-2"].map(|head| world.path(head))) == world.before);
 }
+
+#[test]
+fn the_old_copy_of_one_whose_mailbox_got_another_path_since_is_purged_all_the_same() {
+    let world = World::new(4, 5);
+    world.change("scenario.toml", &[("purge_after = \"1 s\"", "purge_after = \"8 s\"")]);
+    let run = world.start();
+    world.wait_until_moved(4);
+    assert!(world.say(&["stop"]).status.success());
+    ended(run);
+    let users = world.users();
+    let row = "SELECT home, path FROM mailbox WHERE name = 'user-000'";
+    let (home, path): (String, String) = users.query_row(row, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let renamed = path.replace("user-000", "user-000-renamed");
+    let [old, new] = [&path, &renamed].map(|path| world.path(&home).join(path));
+    fs::create_dir_all(new.parent().unwrap()).unwrap();
+    fs::rename(old, new).unwrap();
+    users.execute("UPDATE mailbox SET path = ?1 WHERE name = 'user-000'", [&renamed]).unwrap();
+    world.finish();
+    assert_eq!(mail(&["head-1", "head-2"].map(|head| world.path(head))).len(), 0, "the heads are purged");
+}
