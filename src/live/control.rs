@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -131,14 +131,19 @@ impl Socket {
     /// Makes the socket; one that nobody answers any more is replaced.
     ///
     /// # Errors
-    /// When it cannot be made, or somebody answers on it.
+    /// When it cannot be made, when somebody answers on it, or something else than a socket has its path.
     pub fn make(path: &Path) -> io::Result<Self> {
         if UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers on it"));
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => {
+                let why = "something else than a socket stands there, and stays: give `site.socket` another path";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         Ok(Self { listener: bind_for_owner(path)?, control: Control { path: path.to_owned() } })
     }
@@ -284,4 +289,21 @@ pub fn ask(path: &Path, request: &Request) -> io::Result<Answer> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_takes_the_place_of_one_that_nobody_answers_and_of_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        drop(Socket::make(&path).unwrap());
+        std::fs::write(&path, "the users").unwrap();
+        let refused = Socket::make(&path).unwrap_err();
+        assert!(refused.to_string().starts_with("something else than a socket stands there"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"the users");
+    }
 }
