@@ -234,9 +234,9 @@ impl Desk {
                 let head = HeadId(place(&self.heads, head, "head")?);
                 Order::Cap { head, streams: streams.unwrap_or(u16::MAX) }
             }
-            Request::Skip { user } => Order::Skip(self.mailbox(user)?),
-            Request::Retry { user } => Order::Retry(self.to_retry(user)?),
-            Request::MoveNow { user } => Order::MoveNow(self.mailbox(user)?),
+            Request::Skip { user } => Order::Skip(self.still_to_move(user, "skip")?),
+            Request::Retry { user } => Order::Retry(self.still_to_move(user, "try again")?),
+            Request::MoveNow { user } => Order::MoveNow(self.still_to_move(user, "move")?),
             Request::CloseCluster { cluster } => {
                 Order::CloseCluster(ClusterId(place(&self.clusters, cluster, "cluster")?))
             }
@@ -249,17 +249,14 @@ impl Desk {
         })
     }
 
-    fn mailbox(&self, user: &str) -> Result<MailboxId, String> {
-        self.users.get(user).copied().ok_or_else(|| format!("there is no user {user:?} in this session"))
-    }
-
-    /// One that has left its head is not tried again, whatever is ordered: whoever orders it has to know.
-    fn to_retry(&self, user: &str) -> Result<MailboxId, String> {
-        let mailbox = self.mailbox(user)?;
+    /// One that has left its head is neither moved nor kept from it, whatever is ordered: whoever orders it has to know.
+    fn still_to_move(&self, user: &str, to: &str) -> Result<MailboxId, String> {
+        let mailbox = self.users.get(user).copied();
+        let mailbox = mailbox.ok_or_else(|| format!("there is no user {user:?} in this session"))?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cluster) = known.home(mailbox).and_then(Home::as_cluster) {
             let place = self.clusters.get(cluster.index()).map_or("a cluster", String::as_str);
-            return Err(format!("{user} has moved to {place}: there is nothing to try again"));
+            return Err(format!("{user} has moved to {place}: there is nothing to {to}"));
         }
         if known.is_gone(mailbox) {
             return Err(format!(
