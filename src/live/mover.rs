@@ -5,6 +5,7 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod audit;
+mod left;
 mod look;
 mod neighbours;
 mod problem;
@@ -28,6 +29,7 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Span;
 pub use audit::Audit;
+pub use left::Left;
 pub use look::Look;
 pub use neighbours::Neighbours;
 use problem::{Problem, fault};
@@ -76,6 +78,8 @@ pub struct Mover {
     pub moved: Moved,
     /// Whose places on the clusters are.
     pub neighbours: Neighbours,
+    /// What the last session has left of copies.
+    pub left: Left,
     /// A user may be held for so long.
     pub hold_at_most: Duration,
     /// Sessions and deliveries may take so long to end.
@@ -136,9 +140,9 @@ impl Mover {
         let (source, target) = (&self.heads[task.from.index()].1, &self.clusters[task.to.index()].1);
         let arriving = arriving(&name.path);
         let stores = [source, target];
+        self.remove_left(task.mailbox, task.to, &name);
         // Nothing is removed on the way back: what stands there is somebody's, or may be.
-        self.claim(task.to, &name)
-            .map_err(|problem| self.fault_of(&name, task.from, "copy", &problem, &stores))?;
+        self.claim(task.to, &name).map_err(|problem| self.fault_of(&name, task.from, "copy", &problem, &stores))?;
         let made = self.copy_live(task, &name, source, target, &arriving, ticket);
         made.map_err(|problem| {
             self.remove(task.to, &name);

@@ -130,3 +130,18 @@ fn the_old_copy_of_one_whose_mailbox_got_another_path_since_is_purged_all_the_sa
     world.finish();
     assert_eq!(mail(&["head-1", "head-2"].map(|head| world.path(head))).len(), 0, "the heads are purged");
 }
+
+#[test]
+fn of_a_copy_that_goes_to_another_cluster_after_a_restart_nothing_stays_on_the_first_one() {
+    let world = World::of(&[200, 5]);
+    world.change("scenario.toml", &[("stream = \"20 MB/s\"", "stream = \"100 kB/s\"")]);
+    let mut run = world.start();
+    let arriving = world.path("nas-1").join(world.users[0].path()).with_file_name("Maildir.arriving");
+    assert!(waits(Duration::from_secs(30), || arriving.join("cur").is_dir()), "{}", world.status());
+    assert!(world.say(&["close-cluster", "nas-1"]).status.success());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    world.finish();
+    assert!(!arriving.exists());
+    world.check_moved();
+}

@@ -21,7 +21,7 @@ use crate::live::front::FrontEnds;
 use crate::live::journal::{Journal, Step};
 use crate::live::ledger::LedgerError;
 use crate::live::maildir::Root;
-use crate::live::mover::{Moved, Mover, Name, Neighbours, SwitchWatch, Task};
+use crate::live::mover::{Left, Moved, Mover, Name, Neighbours, SwitchWatch, Task};
 use crate::live::pace::Pace;
 use crate::live::rehearsal::{self, Wanted};
 use crate::live::session::{HANGS_AFTER, RESERVED, remove, sweep};
@@ -180,6 +180,7 @@ impl Trial<'_> {
             journal: Arc::clone(&troubles) as _,
             moved: Moved::default(),
             neighbours: Neighbours::default(),
+            left: Left::default(),
             hold_at_most: duration(self.scenario.plan.copy.hold_at_most),
             drain: self.site.drain,
             hangs_after: HANGS_AFTER,
