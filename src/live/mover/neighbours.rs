@@ -20,7 +20,11 @@ type Places = BTreeMap<PathBuf, String>;
 
 /// Places that are somebody's, by store.
 #[derive(Debug, Default)]
-pub struct Neighbours(Mutex<State>);
+pub struct Neighbours {
+    state: Mutex<State>,
+    /// Held by whoever reads the list.
+    reading: Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,12 +43,10 @@ impl Neighbours {
     /// # Errors
     /// Where it is somebody else's; and where the directory has never answered, or is to be asked anew and does not.
     pub(super) fn claim(&self, directory: &Directory, store: &str, name: &Name, anew: bool) -> Result<(), Problem> {
-        if anew || !self.lock().is_fresh() {
-            let asked = self.read(directory);
-            // Copies go on where it does not answer: what it said last has to do.
-            if anew || self.lock().read.is_none() {
-                asked?;
-            }
+        self.refresh(directory, anew)?;
+        if !anew && self.in_the_way(store, name).is_some() {
+            // Somebody may have been given another path since.
+            self.refresh(directory, true)?;
         }
         let mut state = self.lock();
         if let Some(what) = state.in_the_way(store, name) {
@@ -57,7 +59,7 @@ impl Neighbours {
     /// The places of these users.
     #[must_use]
     pub fn of(users: &[User]) -> Self {
-        Self(Mutex::new(State { rows: rows(users), ..State::default() }))
+        Self { state: Mutex::new(State { rows: rows(users), ..State::default() }), reading: Mutex::default() }
     }
 
     /// What of somebody else's is in a mailbox's way on a store, in words.
@@ -81,22 +83,43 @@ impl Neighbours {
         self.lock().rows.entry(store.to_owned()).or_default().insert(name.path.clone(), name.user.clone());
     }
 
-    fn read(&self, directory: &Directory) -> Result<(), DirectoryError> {
+    /// Reads the list where it is too old, one caller at a time: lists are large.
+    fn refresh(&self, directory: &Directory, anew: bool) -> Result<(), DirectoryError> {
+        let (asked, is_known) = (now(), self.lock().read.is_some());
+        let is_good = |state: &State| if anew { state.is_of(asked) } else { state.is_fresh() };
+        let waits = anew || !is_known;
+        let one = if waits { self.reading.lock().ok() } else { self.reading.try_lock().ok() };
+        // Somebody else reads it, or has read it meanwhile.
+        if (one.is_none() && !waits) || is_good(&self.lock()) {
+            return Ok(());
+        }
         let began = now();
-        let rows = rows(&directory.list()?.users);
-        let mut state = self.lock();
-        (state.rows, state.read) = (rows, Some((began, began.elapsed())));
-        Ok(())
+        match directory.list() {
+            Ok(listed) => {
+                let rows = rows(&listed.users);
+                let mut state = self.lock();
+                (state.rows, state.read) = (rows, Some((began, began.elapsed())));
+                Ok(())
+            }
+            // Copies go on where it does not answer: what it said last has to do.
+            Err(_) if !waits => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     fn is_fresh(&self) -> bool {
         self.read.is_some_and(|(at, took)| at.elapsed() < took * RARELY)
+    }
+
+    /// Whether it says what was so then, or later.
+    fn is_of(&self, then: Instant) -> bool {
+        self.read.is_some_and(|(at, _)| at >= then)
     }
 
     fn in_the_way(&self, store: &str, name: &Name) -> Option<String> {
