@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -131,14 +131,19 @@ impl Socket {
     /// Makes the socket; one that nobody answers any more is replaced.
     ///
     /// # Errors
-    /// When it cannot be made, or somebody answers on it.
+    /// When it cannot be made, when somebody answers on it, or something else than a socket has its path.
     pub fn make(path: &Path) -> io::Result<Self> {
         if UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers on it"));
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => {
+                let why = "something else than a socket stands there, and stays: give `site.socket` another path";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         Ok(Self { listener: bind_for_owner(path)?, control: Control { path: path.to_owned() } })
     }
@@ -229,9 +234,9 @@ impl Desk {
                 let head = HeadId(place(&self.heads, head, "head")?);
                 Order::Cap { head, streams: streams.unwrap_or(u16::MAX) }
             }
-            Request::Skip { user } => Order::Skip(self.mailbox(user)?),
-            Request::Retry { user } => Order::Retry(self.to_retry(user)?),
-            Request::MoveNow { user } => Order::MoveNow(self.mailbox(user)?),
+            Request::Skip { user } => Order::Skip(self.still_to_move(user, "skip")?),
+            Request::Retry { user } => Order::Retry(self.still_to_move(user, "try again")?),
+            Request::MoveNow { user } => Order::MoveNow(self.still_to_move(user, "move")?),
             Request::CloseCluster { cluster } => {
                 Order::CloseCluster(ClusterId(place(&self.clusters, cluster, "cluster")?))
             }
@@ -244,17 +249,14 @@ impl Desk {
         })
     }
 
-    fn mailbox(&self, user: &str) -> Result<MailboxId, String> {
-        self.users.get(user).copied().ok_or_else(|| format!("there is no user {user:?} in this session"))
-    }
-
-    /// One that has left its head is not tried again, whatever is ordered: whoever orders it has to know.
-    fn to_retry(&self, user: &str) -> Result<MailboxId, String> {
-        let mailbox = self.mailbox(user)?;
+    /// One that has left its head is neither moved nor kept from it, whatever is ordered: whoever orders it has to know.
+    fn still_to_move(&self, user: &str, to: &str) -> Result<MailboxId, String> {
+        let mailbox = self.users.get(user).copied();
+        let mailbox = mailbox.ok_or_else(|| format!("there is no user {user:?} in this session"))?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cluster) = known.home(mailbox).and_then(Home::as_cluster) {
             let place = self.clusters.get(cluster.index()).map_or("a cluster", String::as_str);
-            return Err(format!("{user} has moved to {place}: there is nothing to try again"));
+            return Err(format!("{user} has moved to {place}: there is nothing to {to}"));
         }
         if known.is_gone(mailbox) {
             return Err(format!(
@@ -284,4 +286,21 @@ pub fn ask(path: &Path, request: &Request) -> io::Result<Answer> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_takes_the_place_of_one_that_nobody_answers_and_of_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        drop(Socket::make(&path).unwrap());
+        std::fs::write(&path, "the users").unwrap();
+        let refused = Socket::make(&path).unwrap_err();
+        assert!(refused.to_string().starts_with("something else than a socket stands there"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"the users");
+    }
 }

@@ -18,6 +18,8 @@ use crate::units::{Bytes, Time};
 
 /// Maildirs are looked at by so many at once.
 const LOOKERS: usize = 8;
+/// Users that are named, at most.
+const NAMED: usize = 3;
 
 /// The facts of a session, and who the rows are.
 pub(super) struct Gathered {
@@ -39,6 +41,7 @@ pub(super) fn gather(
 ) -> Gathered {
     let users = &listed.users;
     let mut rows = Rows::new(scenario, past, listed, now);
+    rows.tell_missing(say);
     rows.measure(roots, say);
     rows.forget_removed(roots);
     // Anew in each session: what the ledger has are numbers.
@@ -61,6 +64,8 @@ struct Rows {
     unknown: Vec<usize>,
     /// Users whom the directory has where nobody can look, and why nobody can.
     elsewhere: Vec<String>,
+    /// Users on the heads whom the directory does not have any more, since this session.
+    missing: Vec<String>,
 }
 
 impl Rows {
@@ -83,6 +88,7 @@ impl Rows {
             back: BTreeSet::new(),
             unknown: Vec::new(),
             elsewhere: Vec::new(),
+            missing: Vec::new(),
         };
         if let Some(known) = &past.known {
             rows.facts = known.facts.clone();
@@ -95,10 +101,11 @@ impl Rows {
         for (row, named) in past.names.iter().enumerate() {
             let found = by_name.get(named.name.as_str());
             let home = found.and_then(|user| store(&user.home));
-            rows.names.push(Named {
-                name: named.name.clone(),
-                path: found.map_or_else(|| named.path.clone(), |user| user.path.clone()),
-            });
+            // Of who has moved the path is where the old copy is: on its cluster the mailbox may have got another one since.
+            let at_head = found.filter(|_| !home.is_some_and(Home::is_cluster));
+            let path = at_head.map_or(&named.path, |user| &user.path).clone();
+            rows.names.push(Named { name: named.name.clone(), path });
+            let was_gone = rows.is_gone(row);
             match home.filter(|home| row >= told && home.is_cluster()) {
                 // Nothing was ever begun for it: somebody else has moved it, and what may be left on its head is no old copy.
                 Some(moved) => rows.fleet.home[row] = moved,
@@ -107,6 +114,9 @@ impl Rows {
             let elsewhere = found
                 .filter(|_| home.is_none())
                 .map(|user| format!("the directory has it at {}, which is none of the scenario's stores", user.home));
+            if !was_gone && rows.is_gone(row) && found.is_none() && !unusable.contains_key(&named.name) {
+                rows.missing.push(named.name.clone());
+            }
             if let Some(why) = elsewhere.or_else(|| unusable.get(&named.name).cloned()) {
                 rows.set_elsewhere_aside(row, &why);
             }
@@ -118,6 +128,24 @@ impl Rows {
             }
         }
         rows
+    }
+
+    fn is_gone(&self, row: usize) -> bool {
+        self.set_aside.get(&MailboxId(row as u32)) == Some(&Fault::Gone)
+    }
+
+    /// A directory that has lost some of its rows looks like one of which some users were deleted.
+    fn tell_missing(&self, say: &dyn Fn(&str)) {
+        if self.missing.is_empty() {
+            return;
+        }
+        let first = self.missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if self.missing.len() > NAMED { ", and others" } else { "" };
+        say(&format!(
+            "{} users on the heads are not in the directory any more, and count as deleted in this session: {first}{more}; nothing \
+             of theirs is touched",
+            self.missing.len()
+        ));
     }
 
     /// Where a mailbox that the ledger knows lives by now.
@@ -303,6 +331,36 @@ mod tests {
         assert_eq!(facts.unpurged, [0, 2].map(|row| (MailboxId(row), switched)));
         assert_eq!(facts.set_aside, [(MailboxId(1), Fault::Gone)]);
         assert_eq!(facts.fleet.home, [CLUSTER, HEAD, CLUSTER, HEAD]);
+    }
+
+    #[test]
+    fn who_is_not_in_the_directory_any_more_is_told_at_the_first_start_without_them() {
+        let source = source();
+        let scenario = source.middle();
+        let mut past = past(scenario, &[HEAD; 6]);
+        past.known.as_mut().expect("known").facts.set_aside.push((MailboxId(0), Fault::Gone));
+        let said = std::cell::RefCell::new(String::new());
+        let listed = Listed { users: vec![user(scenario, 5, HEAD)], unusable: Vec::new() };
+        Rows::new(scenario, &past, &listed, NOW).tell_missing(&|text| said.borrow_mut().push_str(text));
+        let said = said.into_inner();
+        assert!(said.starts_with("4 users on the heads are not in the directory any more"), "{said}");
+        assert!(said.contains(": user-000001, user-000002, user-000003, and others; nothing"), "{said}");
+    }
+
+    #[test]
+    fn the_path_of_one_who_has_moved_is_that_of_the_old_copy_wherever_the_mailbox_went_since() {
+        let source = source();
+        let scenario = source.middle();
+        let past = past(scenario, &[CLUSTER, HEAD, HEAD, CLUSTER]);
+        // The second one was flipped unseen, the last one has been moved back.
+        let mut users = [(0, CLUSTER), (1, CLUSTER), (2, HEAD), (3, HEAD)].map(|(row, home)| user(scenario, row, home));
+        for user in &mut users {
+            user.path.push_str("-new");
+        }
+        let listed = Listed { users: users.to_vec(), unusable: Vec::new() };
+        let Gathered { names, .. } = Rows::new(scenario, &past, &listed, NOW).finish(Vec::new());
+        let paths: Vec<&str> = names.iter().map(|named| named.path.as_str()).collect();
+        assert_eq!(paths, ["u/0", "u/1", "u/2-new", "u/3-new"]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ const SESSION_MAX: u16 = (1 << 14) - 1;
 pub struct Named {
     /// The user's name in the directory.
     pub name: String,
-    /// Its folder, below the root of the store that it lives on.
+    /// Its folder, below the root of the store that it lives on; of who has moved that below its head's, where the old copy is.
     pub path: String,
 }
 

@@ -5,7 +5,9 @@
 //! ended, fenced, the rest copied, verified, flipped. Until the flip the source is only renamed, never changed.
 
 mod audit;
+mod left;
 mod look;
+mod neighbours;
 mod problem;
 mod purge;
 mod switch;
@@ -27,7 +29,9 @@ use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::message::{EffectId, Fault};
 use crate::units::Span;
 pub use audit::Audit;
+pub use left::Left;
 pub use look::Look;
+pub use neighbours::Neighbours;
 use problem::{Problem, fault};
 pub use purge::Moved;
 use switch::Switch;
@@ -72,6 +76,10 @@ pub struct Mover {
     pub journal: Arc<dyn Journal>,
     /// How many messages each mailbox held when it moved.
     pub moved: Moved,
+    /// Whose places on the clusters are.
+    pub neighbours: Neighbours,
+    /// What the last session has left of copies.
+    pub left: Left,
     /// A user may be held for so long.
     pub hold_at_most: Duration,
     /// Sessions and deliveries may take so long to end.
@@ -132,29 +140,22 @@ impl Mover {
         let (source, target) = (&self.heads[task.from.index()].1, &self.clusters[task.to.index()].1);
         let arriving = arriving(&name.path);
         let stores = [source, target];
+        self.remove_left(task.mailbox, task.to, &name);
         // Nothing is removed on the way back: what stands there is somebody's, or may be.
-        self.may_take_over(task.to, &arriving)
-            .map_err(|problem| self.fault_of(&name, task.from, "copy", &problem, &stores))?;
+        self.claim(task.to, &name).map_err(|problem| self.fault_of(&name, task.from, "copy", &problem, &stores))?;
         let made = self.copy_live(task, &name, source, target, &arriving, ticket);
         made.map_err(|problem| {
-            self.remove(target, &arriving);
+            self.remove(task.to, &name);
             self.fault_of(&name, task.from, "copy", &problem, &stores)
         })
     }
 
-    /// What stands where a copy is to arrive has been left by an earlier attempt, for the most part. An account may have been
-    /// made with that very name since the session began: nobody else's mailbox is taken for a copy.
-    fn may_take_over(&self, to: ClusterId, arriving: &Path) -> Result<(), Problem> {
+    /// Nobody else's mailbox is taken for a copy, and no copy comes to where somebody else is, or is coming. What stands where
+    /// it is to arrive has been left by an earlier attempt, for the most part; an account may have been made with that very name.
+    fn claim(&self, to: ClusterId, name: &Name) -> Result<(), Problem> {
         let (store, root) = &self.clusters[to.index()];
-        if !maildir::has_arrived(root, arriving)? {
-            return Ok(());
-        }
-        let found = self.directory.list()?.users;
-        let somebody = found.iter().find(|user| user.home == *store && Path::new(&user.path).starts_with(arriving));
-        somebody.map_or(Ok(()), |user| {
-            let what = format!("{}, the mailbox of {}, a name that the move needs", root.shown(arriving), user.name);
-            Err(Problem::Mail(MailError::Taken { what }))
-        })
+        let anew = maildir::has_arrived(root, &arriving(&name.path))?;
+        self.neighbours.claim(&self.directory, store, name, anew)
     }
 
     fn copy_live(
@@ -191,17 +192,19 @@ impl Mover {
     /// Removes a copy that is not wanted any more.
     pub fn discard(&self, arrived: &Arrived) {
         if let Some(name) = self.name(arrived.mailbox) {
-            self.remove(&self.clusters[arrived.to.index()].1, &arriving(&name.path));
+            self.remove(arrived.to, &name);
         }
     }
 
     /// Removes a copy that has not come to its place; unless the lease is lost, since the one in that place may be another
     /// instance's by now.
-    fn remove(&self, target: &Root, arriving: &Path) {
+    fn remove(&self, to: ClusterId, name: &Name) {
+        let (store, root) = &self.clusters[to.index()];
         if self.has_lease() {
             // What cannot be removed now is taken over or removed by the next attempt.
-            let _ = maildir::discard(target, arriving);
+            let _ = maildir::discard(root, &arriving(&name.path));
         }
+        self.neighbours.give_back(store, name);
     }
 
     /// HOLD to FLIP. On any error the user is back where it was, with all its mail, when this returns; unless the program is
@@ -260,7 +263,7 @@ impl Mover {
             // Nor is a front end that does not answer.
             Problem::Front(FrontError::Failed(_)) => Fault::Unreachable,
             // No attempt will do better with this name.
-            Problem::Front(FrontError::Name { .. }) | Problem::Panicked => Fault::Permanent,
+            Problem::Front(FrontError::Name { .. }) | Problem::Panicked | Problem::Claimed(_) => Fault::Permanent,
             // The user was changed by somebody else, or something goes on: another attempt will see.
             Problem::Directory(_)
             | Problem::Front(FrontError::StillBusy { .. })

@@ -30,7 +30,7 @@ use super::ledger::{Ledger, Named, NewSession};
 use super::log::Log;
 use super::maildir;
 use super::metrics::Metrics;
-use super::mover::{Moved, Mover, Name};
+use super::mover::{Left, Moved, Mover, Name, Neighbours};
 use super::probe::{Probe, Prober, StoreId, Watched};
 use super::production::{Arrival, LiveError, Production};
 use super::recorder::Recorder;
@@ -38,7 +38,7 @@ use super::status::{Moving, Status};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::host;
 use crate::migration::Migration;
-use crate::migration::message::{CORE_VERSION, Command, Event, Order, Start};
+use crate::migration::message::{CORE_VERSION, Command, Event, Facts, Order, Start};
 use crate::migration::plan::Plan;
 use crate::scenario::Scenario;
 use crate::scenario::site::{Site, Store};
@@ -159,7 +159,14 @@ pub fn run(
     for row in &listed.unusable {
         say(&row.to_string());
     }
-    let hold = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    let hold = Holds {
+        directory: &directory,
+        front_ends: &front_ends,
+        lease: &lease,
+        roots: &roots,
+        past: &past,
+        everybody: &listed.users,
+    };
     // Whoever cannot be put back now is no reason for the others to wait.
     hold.end_all(&listed.users, say);
     hold.unfence_free(&listed.users, say);
@@ -197,11 +204,14 @@ pub fn run(
         front_ends,
         journal: Arc::clone(&recorder) as _,
         moved: Moved::known(std::mem::take(&mut past.switched)),
+        neighbours: Neighbours::default(),
+        left: Left::known(past.in_flight()),
         hold_at_most: duration(scenario.plan.copy.hold_at_most),
         drain: site.drain,
         hangs_after: HANGS_AFTER,
         closing: AtomicBool::new(false),
     });
+    mover.remove_left_of(stay(&start));
     let later = openings(scenario, clock.now());
     let mut host = Production::new(
         Arc::clone(&recorder),
@@ -327,6 +337,13 @@ fn take_lease(directory: &Arc<Directory>, site: &Site, now: Time) -> Result<Leas
             directory.describe()
         ))
     })
+}
+
+/// Mailboxes that do not move as a session begins: they have moved, or are set aside.
+fn stay(start: &Start) -> impl Iterator<Item = MailboxId> {
+    let Facts { fleet, set_aside, .. } = &start.facts;
+    let moved = fleet.ids().filter(|mailbox| fleet.home[mailbox.index()].is_cluster());
+    moved.chain(set_aside.iter().map(|(mailbox, _)| *mailbox))
 }
 
 /// Clusters that enter service later.

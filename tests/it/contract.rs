@@ -17,7 +17,7 @@ use drawdown::live::front::FrontEnds;
 use drawdown::live::journal::Journal;
 use drawdown::live::ledger::{Ledger, Named, NewSession};
 use drawdown::live::maildir::Root;
-use drawdown::live::mover::{Audit, Moved, Mover, Name};
+use drawdown::live::mover::{Audit, Left, Moved, Mover, Name, Neighbours};
 use drawdown::live::production::{Arrival, Production};
 use drawdown::live::recorder::Recorder;
 use drawdown::live::status::Status;
@@ -472,6 +472,8 @@ impl Real {
             front_ends: FrontEnds::new(&[], site.timeout),
             journal: journal(Arc::clone(&recorder)),
             moved: Moved::default(),
+            neighbours: Neighbours::default(),
+            left: Left::default(),
             hold_at_most: limits.hold_at_most,
             drain: site.drain,
             hangs_after: limits.hangs_after,

@@ -60,6 +60,8 @@ mod production_kills;
 mod production_left;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod production_power;
+#[cfg(target_os = "linux")]
+mod production_rows;
 mod recommend;
 mod rehearse;
 mod report_page;

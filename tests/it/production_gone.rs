@@ -41,9 +41,11 @@ fn who_was_gone_and_is_back_is_named_and_moved_by_the_next_session() {
         ("user-020", "user-020 is gone: the directory did not have them at their head any more"),
         ("user-000", "user-000 has moved to nas-"),
     ] {
-        let refused = world.say(&["retry", user]);
-        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        assert!(text(&refused.stderr).contains(why), "{refused:?}");
+        for word in ["retry", "skip", "move-now"] {
+            let refused = world.say(&[word, user]);
+            assert_eq!(refused.status.code(), Some(2), "{word}: {refused:?}");
+            assert!(text(&refused.stderr).contains(why), "{word}: {refused:?}");
+        }
     }
     users.execute("INSERT INTO mailbox SELECT * FROM away", ()).unwrap();
     world.wait_for_trouble(

@@ -36,6 +36,8 @@ pub(super) enum Problem {
     Ledger(LedgerError),
     /// The directory knows the user no more, or not there.
     Gone,
+    /// The place where the copy would go is somebody else's.
+    Claimed(String),
     /// The user has been held for longer than the plan allows.
     TooLong(Duration),
     /// Passes behind the fence go on finding changes.
@@ -56,6 +58,7 @@ impl fmt::Display for Problem {
             Self::Front(error) => write!(f, "{error}"),
             Self::Ledger(error) => write!(f, "{error}"),
             Self::Gone => f.write_str("the directory does not know the user at its head any more"),
+            Self::Claimed(what) => write!(f, "{what}: one of the two needs another path, then `retry`"),
             Self::TooLong(held) => {
                 write!(f, "it was held for {:.1} s, longer than the plan allows", held.as_secs_f64())
             }

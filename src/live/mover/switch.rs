@@ -41,6 +41,8 @@ impl<'a> Switch<'a> {
         let user =
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
         self.catch_up()?;
+        // An account may have been made there meanwhile.
+        mover.claim(self.arrived.to, name)?;
         // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
@@ -51,6 +53,11 @@ impl<'a> Switch<'a> {
         self.at("holding")?;
         mover.directory.hold(&user, mover.lease.fence())?;
         self.note(Step::Hold)?;
+        // It may have got another path, or another home, while the rest was caught up.
+        let now = mover.directory.user(&name.user)?.ok_or(Problem::Gone)?;
+        if (&now.home, &now.path) != (&user.home, &user.path) {
+            return Err(Problem::Gone);
+        }
         self.at("flushing caches")?;
         mover.front_ends.flush(&name.user)?;
         self.at("ending sessions and deliveries")?;
@@ -89,6 +96,7 @@ impl<'a> Switch<'a> {
         let held = self.held.map_or(Duration::ZERO, |since| since.elapsed());
         // It has happened, whether it can be written down or not; without a ledger nothing more is begun.
         let _ = self.note(Step::Flip { held, totals: self.arrived.copy.totals() });
+        mover.neighbours.moved(new_home, name);
         // The mark says nothing any more, since the user's epoch is another one.
         let _ = maildir::unmark_placed(target, &name.path);
         self.end_hold_in_caches();
@@ -172,16 +180,17 @@ impl<'a> Switch<'a> {
         let Some(user) = self.user.take() else { return };
         let (mover, path) = (self.mover, &self.name.path);
         let (source, target) = (&mover.heads[self.arrived.from.index()].1, &mover.clusters[self.arrived.to.index()].1);
-        let (mut told, mut undone) = (false, false);
+        let (mut told, mut undone) = (false, None);
         loop {
             self.watch.at("backing out");
             let target = Some((target, self.placed)).filter(|_| self.marked);
             let source = Some(source).filter(|_| self.fenced);
             // Once the user is free only the caches are left; it is not held again for their sake.
-            let done = if undone { Ok(()) } else { undo(mover, &user, path, source, target) };
-            undone = done.is_ok();
-            let flush = || mover.front_ends.flush(&user.name).map_err(|error| Undone::Trouble(error.to_string()));
-            match done.and_then(|()| flush()) {
+            let done = undone.map_or_else(|| undo(mover, &user, path, source, target), Ok);
+            undone = done.as_ref().ok().cloned();
+            let flush =
+                |name: String| mover.front_ends.flush(&name).map_err(|error| Undone::Trouble(error.to_string()));
+            match done.and_then(flush) {
                 Ok(()) => break,
                 Err(Undone::NotOurs) => return,
                 Err(Undone::ForAPerson(why)) => {
@@ -264,18 +273,21 @@ enum Undone {
 }
 
 /// Undoes a switch but for what caches hold: at a source that may be fenced, and at a target that may be marked, and whether the
-/// copy was placed there.
+/// copy was placed there. Says whose caches are to be told.
 fn undo(
     mover: &Mover,
     user: &User,
     path: &Path,
     source: Option<&Root>,
     target: Option<(&Root, bool)>,
-) -> Result<(), Undone> {
+) -> Result<String, Undone> {
     let trouble = |error: MailError| Undone::Trouble(error.to_string());
     // Held once more under our lease, or not ours any more: whoever has taken over, and whoever has flipped the user after
     // all, knows what to do with it, and its files are left alone.
-    directory_says(mover.directory.hold(user, mover.lease.fence()))?;
+    let held = match directory_says(mover.directory.hold(user, mover.lease.fence())) {
+        Err(Undone::NotOurs) => heir(mover, user)?,
+        held => held.map(|()| Some(user.clone()))?,
+    };
     if let Some((target, placed)) = target {
         if placed {
             maildir::take_back(target, path, &arriving(path)).map_err(trouble)?;
@@ -288,7 +300,34 @@ fn undo(
         Err(MailError::Differs { what }) => return Err(Undone::ForAPerson(what)),
         Err(error) => return Err(trouble(error)),
     }
-    directory_says(mover.directory.release(user, mover.lease.fence()))
+    let Some(held) = held else { return Ok(user.name.clone()) };
+    directory_says(mover.directory.release(&held, mover.lease.fence()))?;
+    Ok(held.name)
+}
+
+/// Whoever has the mailbox by now of a user whom nobody can hold as it was, held by us like the user: its row was changed under
+/// the hold, by a person, or renamed. None where it was deleted, or is held by hand: the mailbox is given back then, too, where
+/// people look for it, and nobody is released.
+fn heir(mover: &Mover, user: &User) -> Result<Option<User>, Undone> {
+    let unknown = |error: DirectoryError| {
+        let why = format!("{error}; its mailbox may stand behind its fence");
+        if error.is_passing() { Undone::Trouble(why) } else { Undone::ForAPerson(why) }
+    };
+    if !mover.has_lease() {
+        return Err(Undone::NotOurs);
+    }
+    let is_there = |other: &User| other.home == user.home && other.path == user.path;
+    let heir = match mover.directory.user(&user.name).map_err(unknown)? {
+        Some(now) if is_there(&now) => Some(now),
+        // It has been flipped after all, or moved by hand.
+        Some(_) => return Err(Undone::NotOurs),
+        None => mover.directory.list().map_err(unknown)?.users.into_iter().find(is_there),
+    };
+    let Some(heir) = heir else { return Ok(None) };
+    match directory_says(mover.directory.hold(&heir, mover.lease.fence())) {
+        Err(Undone::NotOurs) if mover.has_lease() => Ok(None),
+        held => held.map(|()| Some(heir)),
+    }
 }
 
 fn directory_says(answer: Result<(), DirectoryError>) -> Result<(), Undone> {

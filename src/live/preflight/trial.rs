@@ -21,7 +21,7 @@ use crate::live::front::FrontEnds;
 use crate::live::journal::{Journal, Step};
 use crate::live::ledger::LedgerError;
 use crate::live::maildir::Root;
-use crate::live::mover::{Moved, Mover, Name, SwitchWatch, Task};
+use crate::live::mover::{Left, Moved, Mover, Name, Neighbours, SwitchWatch, Task};
 use crate::live::pace::Pace;
 use crate::live::rehearsal::{self, Wanted};
 use crate::live::session::{HANGS_AFTER, RESERVED, remove, sweep};
@@ -179,6 +179,8 @@ impl Trial<'_> {
             front_ends: FrontEnds::new(&self.site.front_ends, self.site.timeout),
             journal: Arc::clone(&troubles) as _,
             moved: Moved::default(),
+            neighbours: Neighbours::default(),
+            left: Left::default(),
             hold_at_most: duration(self.scenario.plan.copy.hold_at_most),
             drain: self.site.drain,
             hangs_after: HANGS_AFTER,

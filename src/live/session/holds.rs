@@ -1,6 +1,6 @@
 //! Users whom an interrupted session has left held: whatever else is true, nobody stays locked out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Past, Roots, SessionError, Setting, failed, on_other_file_systems, same_stores, take_lease};
@@ -8,7 +8,7 @@ use crate::live::directory::{Directory, Lease, Listed, State, User};
 use crate::live::front::FrontEnds;
 use crate::live::ledger::{Ledger, LedgerError, Lock, Trouble};
 use crate::live::maildir::{self, Root};
-use crate::live::mover::{self, Places};
+use crate::live::mover::{self, Name, Neighbours, Places};
 
 /// Mailboxes are looked at by so many at once.
 const LOOKERS: usize = 8;
@@ -20,6 +20,8 @@ pub(super) struct Holds<'a> {
     pub(super) lease: &'a Lease,
     pub(super) roots: &'a Roots,
     pub(super) past: &'a Past,
+    /// Whoever the directory has, asked for or not.
+    pub(super) everybody: &'a [User],
 }
 
 /// What became of the holds that were left.
@@ -39,12 +41,20 @@ impl Holds<'_> {
     /// Tries everybody, whatever becomes of the others.
     pub(super) fn end_all(&self, users: &[User], say: &dyn Fn(&str)) -> Released {
         let mut released = Released::default();
-        for user in users.iter().filter(|user| user.state == State::Hold) {
-            let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].1);
+        let held: Vec<&User> = users.iter().filter(|user| user.state == State::Hold).collect();
+        if held.is_empty() {
+            self.clear_marks(users);
+            return released;
+        }
+        let neighbours = Neighbours::of(self.everybody);
+        for user in held {
             let stores = self.roots.heads.iter().chain(&self.roots.clusters);
             let home = stores.into_iter().find(|(store, _)| *store == user.home).map(|(_, root)| root);
             let at_head = self.roots.heads.iter().any(|(store, _)| *store == user.home);
-            let found = Places { home, placed: placed.filter(|_| at_head), clusters: &self.roots.clusters, at_head };
+            let clusters = self.without_others(user, &neighbours, say);
+            let placed = self.past.placed_on(&user.name).map(|cluster| &self.roots.clusters[cluster.index()].0);
+            let placed = clusters.iter().find(|(store, _)| at_head && Some(store) == placed).map(|(_, root)| root);
+            let found = Places { home, placed, clusters: &clusters, at_head };
             match mover::put_back(self.directory, self.lease.fence(), user, found) {
                 Ok(()) => {
                     say(&format!("{} was left held at {}: put back and released", user.name, user.home));
@@ -64,6 +74,20 @@ impl Holds<'_> {
         }
         self.clear_marks(users);
         released
+    }
+
+    /// The clusters where nobody else is in the way of a user: what stands at that place, or at a name of ours beside it, would be
+    /// taken for a copy, and removed. An account may have been made there since.
+    fn without_others(&self, user: &User, neighbours: &Neighbours, say: &dyn Fn(&str)) -> Vec<(String, Root)> {
+        let name = Name { user: user.name.clone(), path: PathBuf::from(&user.path) };
+        let is_free = |(store, _): &&(String, Root)| match neighbours.in_the_way(store, &name) {
+            Some(what) if user.home != *store => {
+                say(&format!("{}: {what}: what stands there is left alone", user.name));
+                false
+            }
+            Some(_) | None => true,
+        };
+        self.roots.clusters.iter().filter(is_free).cloned().collect()
     }
 
     /// Gives those their mailboxes back who are free at a head and stand behind a fence there all the same: released while
@@ -161,13 +185,20 @@ pub fn release(setting: Setting<'_>, only: Option<&str>, say: &dyn Fn(&str)) -> 
     }
     let is_read = read.is_ok();
     let past = read.unwrap_or_default();
-    let Listed { mut users, unusable } = directory.list().map_err(|error| failed("the directory")(&error))?;
+    let Listed { users: everybody, unusable } = directory.list().map_err(|error| failed("the directory")(&error))?;
     // What one row says keeps nobody else held.
     for row in &unusable {
         say(&row.to_string());
     }
-    users.retain(|user| only.is_none_or(|name| user.name == name));
-    let holds = Holds { directory: &directory, front_ends: &front_ends, lease: &lease, roots: &roots, past: &past };
+    let users: Vec<User> = everybody.iter().filter(|user| only.is_none_or(|name| user.name == name)).cloned().collect();
+    let holds = Holds {
+        directory: &directory,
+        front_ends: &front_ends,
+        lease: &lease,
+        roots: &roots,
+        past: &past,
+        everybody: &everybody,
+    };
     let mut ended = holds.end_all(&users, say);
     // Whose mailbox has moved nothing but the ledger tells.
     if is_read {

@@ -114,6 +114,11 @@ impl Past {
         self.switched.keys().filter_map(|mailbox| self.names.get(mailbox.index())).map(|named| &*named.name).collect()
     }
 
+    /// Where copies were to arrive whose jobs have no end in the ledger.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = (MailboxId, ClusterId)> {
+        self.known.iter().flat_map(|known| &known.in_flight).map(|job| (job.mailbox, job.to))
+    }
+
     pub(super) fn placed_on(&self, user: &str) -> Option<ClusterId> {
         let row = self.names.iter().position(|named| named.name == user)?;
         self.placed.get(&MailboxId(u32::try_from(row).ok()?)).copied()
