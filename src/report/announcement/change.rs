@@ -94,7 +94,8 @@ fn change(one: &Known<'_>, earlier: &Earlier, voice: &Voice<'_>) -> Option<Chang
                 _ => Kind::Later,
             }
         }
-        (Some(Told::Expected { .. }), Told::NotBefore(_) | Told::Nothing) => Kind::Undated,
+        (Some(Told::Expected { .. }), Told::NotBefore(_))
+        | (Some(Told::Expected { .. } | Told::NotBefore(_)), Told::Nothing) => Kind::Undated,
         (Some(Told::NotBefore(_) | Told::Nothing), Told::Expected { .. }) => Kind::Dated,
         (Some(Told::NotBefore(first)), Told::NotBefore(from)) => {
             // How far a forecast looks goes on with the days.
@@ -107,7 +108,6 @@ fn change(one: &Known<'_>, earlier: &Earlier, voice: &Voice<'_>) -> Option<Chang
                 _ => Kind::Later,
             }
         }
-        (Some(Told::NotBefore(_)), Told::Nothing) => Kind::Undated,
         (Some(Told::Nothing), Told::NotBefore(_)) => Kind::Clearer,
         (Some(Told::Nothing), Told::Nothing) => Kind::Same,
     };
