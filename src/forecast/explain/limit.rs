@@ -3,22 +3,20 @@
 //! A limit is raised in the checked scenario, after its uncertain inputs are drawn: what is uncertain stays so. What a law's gain was
 //! worked out from (`Law::Integral`'s slope) stays as planned.
 
+mod raise;
+
 use std::sync::Arc;
 
 use crate::migration::message::Binding;
-use crate::migration::plan::{Go, Law, Level, Plan, ThrottlePlan, WindowLimit, Windows};
 use crate::scenario::Scenario;
-use crate::scenario::model::Model;
-use crate::units::{Latency, OpRate, Rate, Share, Span};
+use crate::units::{OpRate, Span};
+use raise::{
+    a_point_more, an_hour_shorter, faster, higher, higher_floor, higher_target, more_streams, operator, shorter,
+    throttles, windows,
+};
 
-const MEGABYTE: u64 = 1_000_000;
 const MINUTE: Span = Span::from_secs(60);
-const HOUR: Span = Span::from_secs(3_600);
 const DAY: Span = Span::from_secs(86_400);
-/// A percentage point, in parts per million.
-const POINT: u32 = 10_000;
-/// Half a millisecond, in microseconds.
-const HALF_MILLISECOND: u32 = 500;
 
 /// What may hold a date back. A store is named by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,118 +233,13 @@ impl Limit {
     }
 }
 
-fn throttles(plan: &mut Plan, change: impl Fn(&mut ThrottlePlan)) {
-    plan.heads.iter_mut().for_each(|head| change(&mut head.throttle));
-}
-
-fn windows(plan: &mut Plan, change: impl Fn(&mut Windows)) {
-    plan.heads.iter_mut().for_each(|head| change(&mut head.windows));
-}
-
-fn more_streams(throttle: &mut ThrottlePlan) {
-    match &mut throttle.law {
-        Law::Fixed { streams } => *streams = streams.saturating_add(1),
-        Law::Steps { table, .. } => {
-            // A step that pauses goes on pausing.
-            for (_, streams) in table.iter_mut().filter(|(_, streams)| *streams > 0) {
-                *streams = streams.saturating_add(1);
-            }
-        }
-        Law::Aimd { .. } | Law::Integral { .. } => {}
-    }
-    throttle.max = throttle.max.saturating_add(1);
-}
-
-/// One stream more, up to the most; the first pace is not below it.
-fn higher_floor(throttle: &mut ThrottlePlan) {
-    let floor = throttle.min.saturating_add(1).min(throttle.max);
-    match &mut throttle.law {
-        Law::Fixed { .. } | Law::Steps { .. } => return,
-        Law::Aimd { start, .. } | Law::Integral { start, .. } => *start = floor.max(*start),
-    }
-    throttle.min = floor;
-}
-
-fn higher_target(throttle: &mut ThrottlePlan) {
-    match &mut throttle.law {
-        Law::Fixed { .. } => {}
-        Law::Steps { table, .. } => table.iter_mut().for_each(|(level, _)| *level = higher(*level)),
-        Law::Aimd { target, .. } => *target = higher(*target),
-        Law::Integral { contract, .. } => *contract = higher_latency(*contract),
-    }
-}
-
-/// A percentage point or half a millisecond more.
-const fn higher(level: Level) -> Level {
-    match level {
-        Level::Utilisation(share) => Level::Utilisation(a_point_more(share)),
-        Level::Latency(latency) => Level::Latency(higher_latency(latency)),
-    }
-}
-
-const fn higher_latency(latency: Latency) -> Latency {
-    Latency::from_micros(latency.micros().saturating_add(HALF_MILLISECOND))
-}
-
-/// Never more than all of it, unless it was that already.
-const fn a_point_more(share: Share) -> Share {
-    let whole = Share::ONE.ppm();
-    let more = share.ppm().saturating_add(POINT);
-    if share.ppm() >= whole {
-        share
-    } else if more > whole {
-        Share::ONE
-    } else {
-        Share::from_ppm(more)
-    }
-}
-
-fn faster(rate: Rate) -> Rate {
-    if rate == Rate::UNLIMITED { rate } else { Rate::per_second(rate.bytes_per_second() + MEGABYTE) }
-}
-
-/// An hour less, and half of what is shorter than two.
-fn shorter(span: Span) -> Span {
-    let half = Span::from_micros(span.micros() / 2);
-    (span - HOUR).max(half)
-}
-
-fn operator(plan: &Plan, model: &mut Model) {
-    let faults = model.faults;
-    let may_stop = faults.transient + faults.permanent + faults.switch > 0.0;
-    if may_stop || plan.order.waves.iter().any(|wave| wave.go == Go::Operator) {
-        model.operator_after = shorter(model.operator_after);
-    }
-}
-
-/// Each time that a limit is followed by a looser one, that one comes an hour earlier; a limit of less than an hour is gone.
-fn an_hour_shorter(windows: &mut Windows) {
-    let is_looser = |after: WindowLimit, before: WindowLimit| {
-        after.streams >= before.streams && after.rate >= before.rate && after != before
-    };
-    let changes = &mut windows.changes;
-    for place in 1..changes.len() {
-        let (from, before) = changes[place - 1];
-        let (at, after) = changes[place];
-        if is_looser(after, before) {
-            changes[place].0 = (at - HOUR).max(from);
-        }
-    }
-    // Of two at one instant the later one holds.
-    let mut place = 0;
-    while place + 1 < changes.len() {
-        if changes[place].0 == changes[place + 1].0 {
-            changes.remove(place);
-        } else {
-            place += 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sim::testing::{AS_OF, quiet, scenario};
+    use crate::units::{Rate, Share};
+
+    const HOUR: Span = Span::from_secs(3_600);
 
     #[test]
     fn a_scenario_has_the_limits_that_can_be_raised() {
@@ -368,16 +261,5 @@ mod tests {
         assert!(all.contains(&Limit::InService(1)) && all.contains(&Limit::Ingest(0)) && all.contains(&Limit::Pace));
         assert!(!all.contains(&Limit::Threshold(0)) && !all.contains(&Limit::Ingest(1)));
         assert_eq!(Limit::InService(1).raised(&scenario).model.clusters[1].in_service, AS_OF, "not before the start");
-    }
-
-    #[test]
-    fn a_window_ends_an_hour_earlier_each_time_and_a_short_one_is_gone() {
-        let at = |hours: i64| AS_OF + HOUR.times(hours);
-        let limit = |streams| WindowLimit { streams, ..WindowLimit::OPEN };
-        let open = WindowLimit::OPEN;
-        let changes = vec![(at(0), limit(0)), (at(5), open), (at(10), limit(4)), (at(11), limit(8)), (at(15), open)];
-        let mut windows = Windows { changes, end: None };
-        an_hour_shorter(&mut windows);
-        assert_eq!(windows.changes, [(at(0), limit(0)), (at(4), open), (at(10), limit(8)), (at(14), open)]);
     }
 }
