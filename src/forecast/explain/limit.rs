@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use crate::migration::message::Binding;
 use crate::scenario::Scenario;
-use crate::units::{OpRate, Span};
+use crate::units::Span;
 use raise::{
-    a_point_more, an_hour_shorter, faster, higher, higher_floor, higher_target, more_streams, operator, shorter,
-    throttles, windows,
+    a_percent_more, a_point_more, an_hour_shorter, faster, higher, higher_floor, higher_target, more_streams, operator,
+    shorter, throttles, window_limits, windows,
 };
 
 const MINUTE: Span = Span::from_secs(60);
@@ -31,8 +31,10 @@ pub enum Limit {
     Guard,
     /// For how long a sample counts, on every head and for placement.
     SampleAge,
-    /// What the heads serve.
+    /// What a head serves.
     Capacity(usize),
+    /// What a cluster serves.
+    ClusterCapacity(usize),
     /// One copy's own speed.
     Stream,
     /// One copy's own speed in messages.
@@ -45,8 +47,12 @@ pub enum Limit {
     Link(usize),
     /// What a cluster takes in.
     Ingest(usize),
+    /// How long the stalls of clusters last.
+    Stalls,
     /// How many streams windows allow, where they allow some.
     WindowStreams,
+    /// How many bytes windows let through, where they let some.
+    WindowRate,
     /// How long windows hold.
     WindowHours,
     /// Up to where a cluster is filled.
@@ -75,10 +81,11 @@ pub fn limits(scenario: &Scenario) -> Vec<Limit> {
     let (heads, clusters) = (scenario.heads.len(), scenario.clusters.len());
     let mut all = vec![Limit::Streams, Limit::Floor, Limit::Target, Limit::Guard, Limit::SampleAge];
     all.extend((0..heads).map(Limit::Capacity));
+    all.extend((0..clusters).map(Limit::ClusterCapacity));
     all.extend([Limit::Stream, Limit::Messages, Limit::Switches, Limit::Pace]);
     all.extend((0..scenario.model.links.len()).map(Limit::Link));
     all.extend((0..clusters).map(Limit::Ingest));
-    all.extend([Limit::WindowStreams, Limit::WindowHours]);
+    all.extend([Limit::Stalls, Limit::WindowStreams, Limit::WindowRate, Limit::WindowHours]);
     all.extend((0..clusters).map(Limit::Threshold));
     all.extend((0..clusters).map(Limit::InodeThreshold));
     all.extend((0..clusters).map(Limit::InService));
@@ -110,10 +117,8 @@ impl Limit {
                 throttles(plan, |throttle| throttle.sample_limit += MINUTE);
                 plan.placement.sample_limit += MINUTE;
             }
-            Self::Capacity(head) => {
-                let capacity = &mut model.heads[head].capacity;
-                *capacity = OpRate::per_second(capacity.ops_per_second() * 1.01);
-            }
+            Self::Capacity(head) => a_percent_more(&mut model.heads[head].capacity),
+            Self::ClusterCapacity(cluster) => a_percent_more(&mut model.clusters[cluster].capacity),
             Self::Stream => plan.copy.stream = faster(plan.copy.stream),
             Self::Messages => plan.copy.messages_per_ks = plan.copy.messages_per_ks.saturating_add(1_000),
             Self::Switches => plan.copy.switches = plan.copy.switches.saturating_add(1),
@@ -127,13 +132,13 @@ impl Limit {
                 let ingest = &mut model.clusters[cluster].ingest;
                 *ingest = faster(*ingest);
             }
-            Self::WindowStreams => windows(plan, |windows| {
-                for (_, limit) in &mut windows.changes {
-                    if limit.streams > 0 {
-                        limit.streams = limit.streams.saturating_add(1);
-                    }
+            Self::Stalls => {
+                for stalls in model.clusters.iter_mut().filter_map(|cluster| cluster.stalls.as_mut()) {
+                    stalls.lasts.median_s *= 0.9;
                 }
-            }),
+            }
+            Self::WindowStreams => window_limits(plan, |limit| limit.streams = limit.streams.saturating_add(1)),
+            Self::WindowRate => window_limits(plan, |limit| limit.rate = faster(limit.rate)),
             Self::WindowHours => windows(plan, an_hour_shorter),
             Self::Threshold(cluster) => {
                 let share = &mut plan.placement.clusters[cluster].full_at;
@@ -185,13 +190,14 @@ impl Limit {
         match self {
             Self::Streams => &[Binding::StreamCap, Binding::Mover],
             Self::Floor | Self::Target | Self::Guard => &[Binding::Throttle],
-            Self::Capacity(_) => &[Binding::Throttle, Binding::StreamCap],
-            Self::Stream | Self::Messages => &[Binding::Mover, Binding::Tail],
+            Self::Capacity(_) | Self::ClusterCapacity(_) => &[Binding::Throttle, Binding::StreamCap],
+            // A copy that waits for its stores works in between, at its own speed.
+            Self::Stream | Self::Messages => &[Binding::Mover, Binding::StreamCap, Binding::Tail],
             // Copies that wait for their switches keep others from beginning.
             Self::Switches => &[Binding::Mover],
             Self::Pace | Self::Link(_) => &[Binding::Link],
-            Self::Ingest(_) => &[Binding::Ingest],
-            Self::WindowStreams | Self::WindowHours => &[Binding::Window],
+            Self::Ingest(_) | Self::Stalls => &[Binding::Ingest],
+            Self::WindowStreams | Self::WindowRate | Self::WindowHours => &[Binding::Window],
             Self::Threshold(_) | Self::InodeThreshold(_) => &[Binding::NoRoom],
             // A cluster that is not in service yet gives no samples: what goes there alone waits for one.
             Self::InService(_) => &[Binding::NoRoom, Binding::Outage],
@@ -208,7 +214,8 @@ impl Limit {
         match self {
             Self::Capacity(head) => scenario.heads.get(head).map(String::as_str),
             Self::Link(link) => scenario.model.links.get(link).map(|link| link.name.as_str()),
-            Self::Ingest(cluster)
+            Self::ClusterCapacity(cluster)
+            | Self::Ingest(cluster)
             | Self::Threshold(cluster)
             | Self::InodeThreshold(cluster)
             | Self::InService(cluster) => scenario.clusters.get(cluster).map(String::as_str),
@@ -221,7 +228,9 @@ impl Limit {
             | Self::Messages
             | Self::Switches
             | Self::Pace
+            | Self::Stalls
             | Self::WindowStreams
+            | Self::WindowRate
             | Self::WindowHours
             | Self::Soak
             | Self::Operator
@@ -248,8 +257,9 @@ mod tests {
         assert!(
             all.contains(&Limit::Streams) && all.contains(&Limit::Capacity(1)) && all.contains(&Limit::Threshold(2))
         );
-        for missing in [Limit::Target, Limit::Pace, Limit::Ingest(0), Limit::InService(0), Limit::Messages, Limit::Soak]
-        {
+        assert!(all.contains(&Limit::ClusterCapacity(2)));
+        let of_plan = [Limit::Target, Limit::Pace, Limit::Messages, Limit::Soak, Limit::WindowRate];
+        for missing in of_plan.into_iter().chain([Limit::Ingest(0), Limit::InService(0), Limit::Stalls]) {
             assert!(!all.contains(&missing), "{missing:?}");
         }
         model.clusters[1].in_service = AS_OF + HOUR;

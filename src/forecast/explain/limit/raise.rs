@@ -2,7 +2,7 @@
 
 use crate::migration::plan::{Go, Law, Level, Plan, ThrottlePlan, WindowLimit, Windows};
 use crate::scenario::model::Model;
-use crate::units::{Latency, Rate, Share, Span};
+use crate::units::{Latency, OpRate, Rate, Share, Span};
 
 const MEGABYTE: u64 = 1_000_000;
 const HOUR: Span = Span::from_secs(3_600);
@@ -17,6 +17,17 @@ pub(super) fn throttles(plan: &mut Plan, change: impl Fn(&mut ThrottlePlan)) {
 
 pub(super) fn windows(plan: &mut Plan, change: impl Fn(&mut Windows)) {
     plan.heads.iter_mut().for_each(|head| change(&mut head.windows));
+}
+
+/// Changes what windows allow, where they allow some.
+pub(super) fn window_limits(plan: &mut Plan, change: impl Fn(&mut WindowLimit)) {
+    windows(plan, |windows| {
+        windows.changes.iter_mut().map(|(_, limit)| limit).filter(|limit| limit.streams > 0).for_each(&change);
+    });
+}
+
+pub(super) fn a_percent_more(capacity: &mut OpRate) {
+    *capacity = OpRate::per_second(capacity.ops_per_second() * 1.01);
 }
 
 pub(super) fn more_streams(throttle: &mut ThrottlePlan) {
