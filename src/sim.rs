@@ -131,7 +131,7 @@ pub struct HeadOutcome {
     pub mailbox_hours_at_risk: f64,
     /// Expected mailbox-hours without service: hazard x mean repair x mailboxes still there, summed over the run.
     pub expected_mailbox_hours_down: f64,
-    /// Expected outages, the hazard summed over the run.
+    /// Expected outages: the hazard summed for as long as it has users.
     pub expected_outages: f64,
     /// The same from the load of the users alone.
     pub expected_outages_alone: f64,
@@ -154,9 +154,9 @@ pub struct HeadDay {
     pub latency_ms: f32,
     /// Response time without the migration, in milliseconds.
     pub latency_alone_ms: f32,
-    /// Expected outages a day from the load of the users alone.
+    /// Expected outages a day from the load of the users alone, for as long as it has any.
     pub hazard_alone: f32,
-    /// Expected outages a day with the migration.
+    /// Expected outages a day with the migration, for as long as it has users.
     pub hazard: f32,
     /// Expected mailbox-hours of outage a day: hazard x mean repair x mailboxes still there.
     pub expected_mailbox_hours_down: f32,

@@ -62,18 +62,17 @@ impl HeadAccount {
             outcome.minutes_saturated += if step.utilisation >= step.saturation { minutes } else { 0.0 };
         }
         // What an empty head goes through troubles nobody: neither waits nor outages, seen or expected.
-        if step.mailboxes > 0 {
-            outcome.expected_outages += step.hazard * days;
-            outcome.expected_outages_alone += step.hazard_alone * days;
-        }
+        let (hazard, hazard_alone) = if step.mailboxes > 0 { (step.hazard, step.hazard_alone) } else { (0.0, 0.0) };
+        outcome.expected_outages += hazard * days;
+        outcome.expected_outages_alone += hazard_alone * days;
         let values = [
             f64::from(step.streams),
             step.alone,
             step.utilisation,
             step.response_s * 1e3,
             step.response_alone_s * 1e3,
-            step.hazard_alone,
-            step.hazard,
+            hazard_alone,
+            hazard,
             expected_down,
         ];
         self.day_seconds += step.seconds;
@@ -148,5 +147,21 @@ mod tests {
         assert!((outcome.expected_outages - 2.0 / 24.0).abs() < 1e-12);
         assert_eq!(outcome.days.len(), 1);
         assert!((outcome.days[0].utilisation - (0.5 + 2.7 + 0.5) / 5.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn days_add_up_to_the_outages_that_are_expected_and_an_empty_head_has_none() {
+        let mut account = HeadAccount::default();
+        let step = HeadStep { seconds: 43_200.0, hazard: 0.5, hazard_alone: 0.25, ..HeadStep::default() };
+        for mailboxes in [3, 0, 0, 0] {
+            account.pass(&HeadStep { mailboxes, ..step });
+            if account.day_seconds > 43_200.0 {
+                account.end_day(0);
+            }
+        }
+        let outcome = account.into_outcome();
+        assert_eq!((outcome.expected_outages, outcome.expected_outages_alone), (0.25, 0.125));
+        let days: Vec<_> = outcome.days.iter().map(|day| (day.hazard, day.hazard_alone)).collect();
+        assert_eq!(days, [(0.25, 0.125), (0.0, 0.0)]);
     }
 }

@@ -3,22 +3,20 @@
 //! A limit is raised in the checked scenario, after its uncertain inputs are drawn: what is uncertain stays so. What a law's gain was
 //! worked out from (`Law::Integral`'s slope) stays as planned.
 
+mod raise;
+
 use std::sync::Arc;
 
 use crate::migration::message::Binding;
-use crate::migration::plan::{Go, Law, Level, Plan, ThrottlePlan, WindowLimit, Windows};
 use crate::scenario::Scenario;
-use crate::scenario::model::Model;
-use crate::units::{Latency, OpRate, Rate, Share, Span};
+use crate::units::Span;
+use raise::{
+    a_percent_more, a_point_more, an_hour_shorter, faster, higher, higher_floor, higher_target, more_streams, operator,
+    shorter, throttles, window_limits, windows,
+};
 
-const MEGABYTE: u64 = 1_000_000;
 const MINUTE: Span = Span::from_secs(60);
-const HOUR: Span = Span::from_secs(3_600);
 const DAY: Span = Span::from_secs(86_400);
-/// A percentage point, in parts per million.
-const POINT: u32 = 10_000;
-/// Half a millisecond, in microseconds.
-const HALF_MILLISECOND: u32 = 500;
 
 /// What may hold a date back. A store is named by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +31,10 @@ pub enum Limit {
     Guard,
     /// For how long a sample counts, on every head and for placement.
     SampleAge,
-    /// What the heads serve.
+    /// What a head serves.
     Capacity(usize),
+    /// What a cluster serves.
+    ClusterCapacity(usize),
     /// One copy's own speed.
     Stream,
     /// One copy's own speed in messages.
@@ -47,8 +47,12 @@ pub enum Limit {
     Link(usize),
     /// What a cluster takes in.
     Ingest(usize),
+    /// How long the stalls of clusters last.
+    Stalls,
     /// How many streams windows allow, where they allow some.
     WindowStreams,
+    /// How many bytes windows let through, where they let some.
+    WindowRate,
     /// How long windows hold.
     WindowHours,
     /// Up to where a cluster is filled.
@@ -77,10 +81,11 @@ pub fn limits(scenario: &Scenario) -> Vec<Limit> {
     let (heads, clusters) = (scenario.heads.len(), scenario.clusters.len());
     let mut all = vec![Limit::Streams, Limit::Floor, Limit::Target, Limit::Guard, Limit::SampleAge];
     all.extend((0..heads).map(Limit::Capacity));
+    all.extend((0..clusters).map(Limit::ClusterCapacity));
     all.extend([Limit::Stream, Limit::Messages, Limit::Switches, Limit::Pace]);
     all.extend((0..scenario.model.links.len()).map(Limit::Link));
     all.extend((0..clusters).map(Limit::Ingest));
-    all.extend([Limit::WindowStreams, Limit::WindowHours]);
+    all.extend([Limit::Stalls, Limit::WindowStreams, Limit::WindowRate, Limit::WindowHours]);
     all.extend((0..clusters).map(Limit::Threshold));
     all.extend((0..clusters).map(Limit::InodeThreshold));
     all.extend((0..clusters).map(Limit::InService));
@@ -112,10 +117,8 @@ impl Limit {
                 throttles(plan, |throttle| throttle.sample_limit += MINUTE);
                 plan.placement.sample_limit += MINUTE;
             }
-            Self::Capacity(head) => {
-                let capacity = &mut model.heads[head].capacity;
-                *capacity = OpRate::per_second(capacity.ops_per_second() * 1.01);
-            }
+            Self::Capacity(head) => a_percent_more(&mut model.heads[head].capacity),
+            Self::ClusterCapacity(cluster) => a_percent_more(&mut model.clusters[cluster].capacity),
             Self::Stream => plan.copy.stream = faster(plan.copy.stream),
             Self::Messages => plan.copy.messages_per_ks = plan.copy.messages_per_ks.saturating_add(1_000),
             Self::Switches => plan.copy.switches = plan.copy.switches.saturating_add(1),
@@ -129,13 +132,13 @@ impl Limit {
                 let ingest = &mut model.clusters[cluster].ingest;
                 *ingest = faster(*ingest);
             }
-            Self::WindowStreams => windows(plan, |windows| {
-                for (_, limit) in &mut windows.changes {
-                    if limit.streams > 0 {
-                        limit.streams = limit.streams.saturating_add(1);
-                    }
+            Self::Stalls => {
+                for stalls in model.clusters.iter_mut().filter_map(|cluster| cluster.stalls.as_mut()) {
+                    stalls.lasts.median_s *= 0.9;
                 }
-            }),
+            }
+            Self::WindowStreams => window_limits(plan, |limit| limit.streams = limit.streams.saturating_add(1)),
+            Self::WindowRate => window_limits(plan, |limit| limit.rate = faster(limit.rate)),
             Self::WindowHours => windows(plan, an_hour_shorter),
             Self::Threshold(cluster) => {
                 let share = &mut plan.placement.clusters[cluster].full_at;
@@ -187,13 +190,14 @@ impl Limit {
         match self {
             Self::Streams => &[Binding::StreamCap, Binding::Mover],
             Self::Floor | Self::Target | Self::Guard => &[Binding::Throttle],
-            Self::Capacity(_) => &[Binding::Throttle, Binding::StreamCap],
-            Self::Stream | Self::Messages => &[Binding::Mover, Binding::Tail],
+            Self::Capacity(_) | Self::ClusterCapacity(_) => &[Binding::Throttle, Binding::StreamCap],
+            // A copy that waits for its stores works in between, at its own speed.
+            Self::Stream | Self::Messages => &[Binding::Mover, Binding::StreamCap, Binding::Tail],
             // Copies that wait for their switches keep others from beginning.
             Self::Switches => &[Binding::Mover],
             Self::Pace | Self::Link(_) => &[Binding::Link],
-            Self::Ingest(_) => &[Binding::Ingest],
-            Self::WindowStreams | Self::WindowHours => &[Binding::Window],
+            Self::Ingest(_) | Self::Stalls => &[Binding::Ingest],
+            Self::WindowStreams | Self::WindowRate | Self::WindowHours => &[Binding::Window],
             Self::Threshold(_) | Self::InodeThreshold(_) => &[Binding::NoRoom],
             // A cluster that is not in service yet gives no samples: what goes there alone waits for one.
             Self::InService(_) => &[Binding::NoRoom, Binding::Outage],
@@ -210,7 +214,8 @@ impl Limit {
         match self {
             Self::Capacity(head) => scenario.heads.get(head).map(String::as_str),
             Self::Link(link) => scenario.model.links.get(link).map(|link| link.name.as_str()),
-            Self::Ingest(cluster)
+            Self::ClusterCapacity(cluster)
+            | Self::Ingest(cluster)
             | Self::Threshold(cluster)
             | Self::InodeThreshold(cluster)
             | Self::InService(cluster) => scenario.clusters.get(cluster).map(String::as_str),
@@ -223,7 +228,9 @@ impl Limit {
             | Self::Messages
             | Self::Switches
             | Self::Pace
+            | Self::Stalls
             | Self::WindowStreams
+            | Self::WindowRate
             | Self::WindowHours
             | Self::Soak
             | Self::Operator
@@ -235,118 +242,13 @@ impl Limit {
     }
 }
 
-fn throttles(plan: &mut Plan, change: impl Fn(&mut ThrottlePlan)) {
-    plan.heads.iter_mut().for_each(|head| change(&mut head.throttle));
-}
-
-fn windows(plan: &mut Plan, change: impl Fn(&mut Windows)) {
-    plan.heads.iter_mut().for_each(|head| change(&mut head.windows));
-}
-
-fn more_streams(throttle: &mut ThrottlePlan) {
-    match &mut throttle.law {
-        Law::Fixed { streams } => *streams = streams.saturating_add(1),
-        Law::Steps { table, .. } => {
-            // A step that pauses goes on pausing.
-            for (_, streams) in table.iter_mut().filter(|(_, streams)| *streams > 0) {
-                *streams = streams.saturating_add(1);
-            }
-        }
-        Law::Aimd { .. } | Law::Integral { .. } => {}
-    }
-    throttle.max = throttle.max.saturating_add(1);
-}
-
-/// One stream more, up to the most; the first pace is not below it.
-fn higher_floor(throttle: &mut ThrottlePlan) {
-    let floor = throttle.min.saturating_add(1).min(throttle.max);
-    match &mut throttle.law {
-        Law::Fixed { .. } | Law::Steps { .. } => return,
-        Law::Aimd { start, .. } | Law::Integral { start, .. } => *start = floor.max(*start),
-    }
-    throttle.min = floor;
-}
-
-fn higher_target(throttle: &mut ThrottlePlan) {
-    match &mut throttle.law {
-        Law::Fixed { .. } => {}
-        Law::Steps { table, .. } => table.iter_mut().for_each(|(level, _)| *level = higher(*level)),
-        Law::Aimd { target, .. } => *target = higher(*target),
-        Law::Integral { contract, .. } => *contract = higher_latency(*contract),
-    }
-}
-
-/// A percentage point or half a millisecond more.
-const fn higher(level: Level) -> Level {
-    match level {
-        Level::Utilisation(share) => Level::Utilisation(a_point_more(share)),
-        Level::Latency(latency) => Level::Latency(higher_latency(latency)),
-    }
-}
-
-const fn higher_latency(latency: Latency) -> Latency {
-    Latency::from_micros(latency.micros().saturating_add(HALF_MILLISECOND))
-}
-
-/// Never more than all of it, unless it was that already.
-const fn a_point_more(share: Share) -> Share {
-    let whole = Share::ONE.ppm();
-    let more = share.ppm().saturating_add(POINT);
-    if share.ppm() >= whole {
-        share
-    } else if more > whole {
-        Share::ONE
-    } else {
-        Share::from_ppm(more)
-    }
-}
-
-fn faster(rate: Rate) -> Rate {
-    if rate == Rate::UNLIMITED { rate } else { Rate::per_second(rate.bytes_per_second() + MEGABYTE) }
-}
-
-/// An hour less, and half of what is shorter than two.
-fn shorter(span: Span) -> Span {
-    let half = Span::from_micros(span.micros() / 2);
-    (span - HOUR).max(half)
-}
-
-fn operator(plan: &Plan, model: &mut Model) {
-    let faults = model.faults;
-    let may_stop = faults.transient + faults.permanent + faults.switch > 0.0;
-    if may_stop || plan.order.waves.iter().any(|wave| wave.go == Go::Operator) {
-        model.operator_after = shorter(model.operator_after);
-    }
-}
-
-/// Each time that a limit is followed by a looser one, that one comes an hour earlier; a limit of less than an hour is gone.
-fn an_hour_shorter(windows: &mut Windows) {
-    let is_looser = |after: WindowLimit, before: WindowLimit| {
-        after.streams >= before.streams && after.rate >= before.rate && after != before
-    };
-    let changes = &mut windows.changes;
-    for place in 1..changes.len() {
-        let (from, before) = changes[place - 1];
-        let (at, after) = changes[place];
-        if is_looser(after, before) {
-            changes[place].0 = (at - HOUR).max(from);
-        }
-    }
-    // Of two at one instant the later one holds.
-    let mut place = 0;
-    while place + 1 < changes.len() {
-        if changes[place].0 == changes[place + 1].0 {
-            changes.remove(place);
-        } else {
-            place += 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sim::testing::{AS_OF, quiet, scenario};
+    use crate::units::{Rate, Share};
+
+    const HOUR: Span = Span::from_secs(3_600);
 
     #[test]
     fn a_scenario_has_the_limits_that_can_be_raised() {
@@ -355,8 +257,9 @@ mod tests {
         assert!(
             all.contains(&Limit::Streams) && all.contains(&Limit::Capacity(1)) && all.contains(&Limit::Threshold(2))
         );
-        for missing in [Limit::Target, Limit::Pace, Limit::Ingest(0), Limit::InService(0), Limit::Messages, Limit::Soak]
-        {
+        assert!(all.contains(&Limit::ClusterCapacity(2)));
+        let of_plan = [Limit::Target, Limit::Pace, Limit::Messages, Limit::Soak, Limit::WindowRate];
+        for missing in of_plan.into_iter().chain([Limit::Ingest(0), Limit::InService(0), Limit::Stalls]) {
             assert!(!all.contains(&missing), "{missing:?}");
         }
         model.clusters[1].in_service = AS_OF + HOUR;
@@ -368,16 +271,5 @@ mod tests {
         assert!(all.contains(&Limit::InService(1)) && all.contains(&Limit::Ingest(0)) && all.contains(&Limit::Pace));
         assert!(!all.contains(&Limit::Threshold(0)) && !all.contains(&Limit::Ingest(1)));
         assert_eq!(Limit::InService(1).raised(&scenario).model.clusters[1].in_service, AS_OF, "not before the start");
-    }
-
-    #[test]
-    fn a_window_ends_an_hour_earlier_each_time_and_a_short_one_is_gone() {
-        let at = |hours: i64| AS_OF + HOUR.times(hours);
-        let limit = |streams| WindowLimit { streams, ..WindowLimit::OPEN };
-        let open = WindowLimit::OPEN;
-        let changes = vec![(at(0), limit(0)), (at(5), open), (at(10), limit(4)), (at(11), limit(8)), (at(15), open)];
-        let mut windows = Windows { changes, end: None };
-        an_hour_shorter(&mut windows);
-        assert_eq!(windows.changes, [(at(0), limit(0)), (at(4), open), (at(10), limit(8)), (at(14), open)]);
     }
 }

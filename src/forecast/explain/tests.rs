@@ -8,7 +8,8 @@ use crate::fleet::{HeadId, MailboxId};
 use crate::forecast::testing::scenario as forecast_scenario;
 use crate::migration::plan::{Go, Law, Level, Plan, Wave, WindowLimit, Windows};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Hazard, LinkModel, Lognormal, Model};
+use crate::scenario::curve::{CurvePoint, LatencyCurve};
+use crate::scenario::model::{Hazard, LinkModel, Lognormal, Model, Stalls};
 use crate::sim::testing::{AS_OF, quiet, scenario};
 use crate::sim::{Workspace, simulate_in};
 use crate::units::{Bytes, OpRate, Ops, Rate, Share, Span};
@@ -37,6 +38,12 @@ fn world(change: impl FnOnce(&mut Plan, &mut Model)) -> Scenario {
     let mut scenario = scenario(plan, model);
     scenario.horizon = AS_OF + DAY.times(40);
     scenario
+}
+
+fn curve(points: &[(f64, f64)]) -> LatencyCurve {
+    let point =
+        |(utilisation, response_ms): &(f64, f64)| CurvePoint { utilisation: *utilisation, response_ms: *response_ms };
+    LatencyCurve::Points(points.iter().map(point).collect())
 }
 
 fn explained(
@@ -130,6 +137,54 @@ fn a_head_that_is_as_busy_as_it_may_be_wants_capacity_or_another_target() {
 }
 
 #[test]
+fn streams_that_a_busy_cluster_slows_want_its_capacity_and_not_the_heads() {
+    let scenario = world(|_, model| {
+        model.cost.cluster_per_message = Ops::new(5.0);
+        model.load.step = Span::from_secs(600);
+        for cluster in &mut model.clusters {
+            cluster.capacity = OpRate::per_second(3_000.0);
+            cluster.latency = curve(&[(0.5, 1.0), (1.0, 1.1)]);
+        }
+    });
+    let (cause, limit, found) = named(&scenario);
+    assert_eq!((cause, limit), (Binding::StreamCap, Some(Limit::ClusterCapacity(0))), "{:?}", found.all.causes());
+    // It is as busy as it can be: what is done in a day is what it serves.
+    let days = found.best(ALL, None).unwrap().1.shift.unwrap().days;
+    assert!((days / found.all.turn_days() + 0.01).abs() < 0.003, "{days} of {}", found.all.turn_days());
+    for ample in [Limit::Capacity(0), Limit::ClusterCapacity(2)] {
+        assert_eq!(verdict(&found, ample), Verdict::Same, "{ample:?}");
+    }
+}
+
+#[test]
+fn copies_that_wait_for_an_idle_head_between_their_own_messages_want_faster_ones() {
+    let scenario = world(|plan, model| {
+        plan.copy.messages_per_ks = 40_000;
+        model.population.message_mean = Bytes::new(200_000);
+        model.population.activity = OpRate::per_second(1.0);
+        model.cost.head_per_message = Ops::new(6.0);
+        model.heads.iter_mut().for_each(|head| head.latency = curve(&[(0.001, 1.0), (0.002, 3.0), (1.0, 3.001)]));
+    });
+    let (cause, _, found) = named(&scenario);
+    assert_eq!(cause, Binding::StreamCap, "{:?}", found.all.causes());
+    let mut against_it = found.worth(ALL).filter(|(limit, _)| limit.causes().contains(&cause));
+    assert!(against_it.any(|(limit, one)| limit == Limit::Messages && one.verdict == Verdict::Less));
+}
+
+#[test]
+fn clusters_whose_intake_stalls_want_shorter_stalls() {
+    let scenario = world(|_, model| {
+        let lasts = Lognormal { median_s: 7_200.0, sigma: 0.3 };
+        model.load.step = Span::from_secs(600);
+        model.clusters[0].ingest = Rate::per_second(10_000_000_000);
+        model.clusters[0].stalls = Some(Stalls { per_day: 20.0, lasts, ingest: Share::ZERO });
+    });
+    let (cause, limit, found) = named(&scenario);
+    assert_eq!((cause, limit), (Binding::Ingest, Some(Limit::Stalls)), "{:?}", found.all.causes());
+    assert_eq!(verdict(&found, Limit::Ingest(0)), Verdict::Same, "nothing of it is left in a stall");
+}
+
+#[test]
 fn clusters_that_take_in_little_are_named() {
     let scenario = world(|_, model| {
         for cluster in &mut model.clusters {
@@ -175,6 +230,17 @@ fn closed_windows_are_named() {
     });
     let (cause, limit, found) = named(&scenario);
     assert_eq!((cause, limit), (Binding::Window, Some(Limit::WindowHours)), "{:?}", found.all.causes());
+}
+
+#[test]
+fn windows_that_let_few_bytes_through_want_more_of_them() {
+    let scenario = world(|plan, _| {
+        let slow = WindowLimit { rate: Rate::per_second(30_000_000), ..WindowLimit::OPEN };
+        let windows = Windows { changes: vec![(AS_OF, slow)], end: None };
+        plan.heads.iter_mut().for_each(|head| head.windows = windows.clone());
+    });
+    let (cause, limit, found) = named(&scenario);
+    assert_eq!((cause, limit), (Binding::Window, Some(Limit::WindowRate)), "{:?}", found.all.causes());
 }
 
 #[test]

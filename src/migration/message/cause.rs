@@ -32,7 +32,7 @@ pub enum Fault {
 pub enum Limit {
     /// Its own stream and message rate.
     Own,
-    /// Waiting for the busy head.
+    /// Waiting for a store that answers slowly: its head, or its cluster.
     Head,
     /// The byte rate of the pace.
     Pace,
@@ -69,7 +69,7 @@ pub enum Reason {
 pub enum Binding {
     /// The throttle holds the pace below the plan's cap.
     Throttle,
-    /// All permitted streams are used, each slowed by the busy head: more streams would help.
+    /// All permitted streams are used, each slowed by a store, head or cluster, that answers slowly.
     StreamCap,
     /// All permitted streams are used, each at its own full speed: faster copies or more streams would help.
     Mover,

@@ -8,13 +8,13 @@ use crate::migration::plan::{Law, Level};
 use crate::report::lengths::span;
 use crate::report::wording::{figure, percent};
 use crate::scenario::Scenario;
-use crate::units::Time;
+use crate::units::{OpRate, Time};
 
 /// What a cause is.
 pub(super) const fn cause(cause: Binding) -> &'static str {
     match cause {
         Binding::Throttle => "a store is as busy as the throttle lets it be",
-        Binding::StreamCap => "too few streams, each slowed by the busy head",
+        Binding::StreamCap => "all streams are in use, each slowed by a store, head or cluster, that answers slowly",
         Binding::Mover => "the copies' own speed and number",
         Binding::Link => "the pace's rate, or a link",
         Binding::Ingest => "what clusters take in",
@@ -44,14 +44,16 @@ pub(super) fn limit(limit: Limit, scenario: &Scenario) -> String {
         Limit::Target => "target of the throttle",
         Limit::Guard => "guard of the throttle",
         Limit::SampleAge => "age of samples",
-        Limit::Capacity(_) => "capacity of",
+        Limit::Capacity(_) | Limit::ClusterCapacity(_) => "capacity of",
         Limit::Stream => "speed of a copy",
         Limit::Messages => "messages of a copy",
         Limit::Switches => "switches at once",
         Limit::Pace => "rate of the pace",
         Limit::Link(_) => "link",
         Limit::Ingest(_) => "ingest of",
+        Limit::Stalls => "stalls of clusters",
         Limit::WindowStreams => "streams in windows",
+        Limit::WindowRate => "rate in windows",
         Limit::WindowHours => "hours of windows",
         Limit::Threshold(_) => "threshold of",
         Limit::InodeThreshold(_) => "inode threshold of",
@@ -72,11 +74,9 @@ pub(super) fn unit(limit: Limit, scenario: &Scenario) -> String {
         Limit::Streams | Limit::Floor | Limit::WindowStreams => "1 stream more".into(),
         Limit::Target => target(scenario).into(),
         Limit::Guard => "0.5 ms or 1 point higher".into(),
-        Limit::Capacity(head) => {
-            let capacity = scenario.model.heads[head].capacity.ops_per_second();
-            format!("1 % more ({} op/s)", figure(capacity / 100.0))
-        }
-        Limit::Stream | Limit::Pace | Limit::Link(_) | Limit::Ingest(_) => "1 MB/s more".into(),
+        Limit::Capacity(head) => a_percent_more(scenario.model.heads[head].capacity),
+        Limit::ClusterCapacity(cluster) => a_percent_more(scenario.model.clusters[cluster].capacity),
+        Limit::Stream | Limit::Pace | Limit::Link(_) | Limit::Ingest(_) | Limit::WindowRate => "1 MB/s more".into(),
         Limit::Messages => "1 a second more".into(),
         Limit::Switches => "1 switch more".into(),
         Limit::WindowHours => "each ends 1 h earlier".into(),
@@ -102,8 +102,12 @@ pub(super) fn unit(limit: Limit, scenario: &Scenario) -> String {
             let medians = |one: &Scenario| one.model.resolves_after.iter().map(|law| law.median_s / 86_400.0).collect();
             format!("{} sooner", less(limit, scenario, medians))
         }
-        Limit::Backoff | Limit::Repair => "10 % shorter".into(),
+        Limit::Backoff | Limit::Stalls | Limit::Repair => "10 % shorter".into(),
     }
+}
+
+fn a_percent_more(capacity: OpRate) -> String {
+    format!("1 % more ({} op/s)", figure(capacity.ops_per_second() / 100.0))
 }
 
 fn since_start(scenario: &Scenario, dates: &[Time]) -> Vec<f64> {
@@ -216,6 +220,17 @@ mod tests {
     use crate::fleet::MailboxId;
     use crate::sim::testing::{AS_OF, quiet, scenario};
     use crate::units::Span;
+
+    #[test]
+    fn a_slow_store_is_not_said_to_be_the_head() {
+        let scenario = scenario(quiet(100).0, quiet(100).1);
+        let of_cluster = Limit::ClusterCapacity(1);
+        assert_eq!(
+            [limit(of_cluster, &scenario), unit(of_cluster, &scenario)],
+            ["capacity of nas-2", "1 % more (600 op/s)"]
+        );
+        assert!(cause(Binding::StreamCap).contains("a store, head or cluster"));
+    }
 
     #[test]
     fn what_is_cut_by_less_than_a_unit_is_said_so() {
