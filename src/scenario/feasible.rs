@@ -3,7 +3,6 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::Scenario;
-use super::build_model::peak_utilisation;
 use super::item::Item;
 use super::model::{Model, Population, SizeLaw};
 use super::reader::Reader;
@@ -267,9 +266,7 @@ fn windows(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
 
 fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let heads = file.get("head").map(Item::list).unwrap_or_default();
-    for (at, item) in heads.iter().enumerate() {
-        let moved = scenario.model.population.moved.get(at).map_or(0, |moved| moved.ppm().min(1_000_000));
-        let peak = peak_utilisation(&scenario.model, at, Share::from_ppm(1_000_000 - moved));
+    for ((at, item), peak) in heads.iter().enumerate().zip(super::asked::peak_utilisation(scenario)) {
         let saturation = scenario.model.heads[at].latency.saturation();
         if peak >= saturation {
             let percent = (peak * 100.0).round();
