@@ -84,6 +84,7 @@ pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     windows(scenario, file, reader);
     load(scenario, file, reader);
     groups(scenario, file, reader);
+    switches(scenario, file, reader);
     super::guards::check(scenario, file, reader);
     super::long_copies::check(scenario, file, reader);
 }
@@ -272,6 +273,20 @@ fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
             let percent = (peak * 100.0).round();
             reader.warning(item, format!("its users alone ask for {percent} % of its capacity at the weekly peak"));
         }
+    }
+}
+
+/// A switch that locks its user out for longer than the plan allows backs out.
+fn switches(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let (lock, most) = (scenario.model.cost.lock, scenario.plan.copy.hold_at_most);
+    let Some(item) = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("hold_at_most"))
+    else {
+        return;
+    };
+    if lock > most {
+        let message =
+            format!("is {most}, and a switch locks its user out for {lock} (cost.lock): every switch would back out");
+        reader.problem(item, message);
     }
 }
 

@@ -247,3 +247,15 @@ fn a_head_is_overloaded_by_those_who_have_not_moved() {
     assert!(!warned("busiest", 1_800) && warned("inventory", 1_800));
     assert!(!warned("inventory", 3_300) && warned("idlest", 3_300));
 }
+
+#[test]
+fn a_switch_that_is_never_short_enough_is_refused() {
+    let with = |lock: &str| {
+        let overrides = vec![format!("cost.lock={lock} s"), "plan.move.hold_at_most=1 s".to_owned()];
+        Source::from_text("test.toml", starter(), &ReadSettings { overrides, allow_path: false })
+    };
+    let refused = with("2").unwrap_err().to_string();
+    let said = "plan.move.hold_at_most: is 1.0 s, and a switch locks its user out for 2.0 s (cost.lock): every switch would back out";
+    assert!(refused.contains(said), "{refused}");
+    assert!(with("1").is_ok());
+}
