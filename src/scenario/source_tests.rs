@@ -259,3 +259,36 @@ fn a_switch_that_is_never_short_enough_is_refused() {
     assert!(refused.contains(said), "{refused}");
     assert!(with("1").is_ok());
 }
+
+#[test]
+fn what_lies_outside_of_the_forecast_is_warned_of() {
+    // From 2026-11-02 on for 120 days.
+    let warned = |setting: &str| {
+        let overrides = ["as_of=2026-11-02", "horizon=120 days", "expect=[]", setting].map(str::to_owned).into();
+        let source = Source::from_text("test.toml", starter(), &ReadSettings { overrides, allow_path: false })
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        source.warnings().iter().map(|warning| format!("{}: {}", warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    let before = "which lies before as_of: it is over, and has no effect";
+    let after = "which lies after the horizon: it has no effect on the forecast";
+    for (list, extra) in
+        [("plan.window", "pause = true"), ("load.holiday", "factor = \"50 %\""), ("backup", "load = \"5 %\"")]
+    {
+        let of = |from: &str, until: &str| {
+            warned(&format!("{list}=[{{ name = \"closed\", from = {from}, until = {until}, {extra} }}]"))
+        };
+        assert_eq!(of("2025-12-24", "2025-12-26"), [format!("{list}.closed.until: is 2025-12-26, {before}")]);
+        assert_eq!(of("2027-12-24", "2027-12-26"), [format!("{list}.closed.from: is 2027-12-24, {after}")]);
+        for (from, until) in [("2026-12-24", "2026-12-26"), ("2025-12-24", "2027-12-26"), ("2026-11-01", "2026-11-02")]
+        {
+            assert_eq!(of(from, until), Vec::<String>::new(), "{list} {from} {until}");
+        }
+    }
+    let scheduled = |at: &str| warned(&format!("plan.order.scheduled=[{{ mailbox = 7, at = {at} }}]"));
+    let [late] = <[String; 1]>::try_from(scheduled("2027-12-24T12:00:00")).unwrap();
+    assert!(
+        late.ends_with("at: is 2027-12-24T12:00:00, which lies after the horizon: until then it does not move"),
+        "{late}"
+    );
+    assert_eq!(scheduled("2026-12-24T12:00:00"), Vec::<String>::new());
+}
