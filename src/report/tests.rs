@@ -192,7 +192,7 @@ fn a_cluster_with_a_limit_of_inodes_says_how_full_it_is_of_them() {
         "nas-1 is full (40 % of its bytes or 35 % of its inodes)",
         "nas-1 is full of inodes before it is full of bytes in",
         "nas-1, inodes",
-        "No placement above 35.00 %: highest 34.99 % (nas-1, inodes).",
+        "No placement above its cluster's threshold; nearest: nas-1, inodes, 34.99 % of 35.00 %.",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
