@@ -1,6 +1,7 @@
 //! The checked scenario: what the planner decides (`Plan`), what the simulation needs (`Model`), and what the forecast
 //! is asked for. Later layers cannot meet a bad value.
 
+pub(crate) mod asked;
 mod build_model;
 mod build_plan;
 mod build_probe;

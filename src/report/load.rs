@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::wording::{count, figure, local, percent, utc};
 use super::{Block, Report, Section, Tone};
-use crate::scenario::{Gap, LoadColumn, LoadFit, LoadLevel, LoadSummary, Scenario};
+use crate::scenario::{Gap, LoadColumn, LoadFit, LoadLevel, LoadSummary, Scenario, asked};
 use crate::units::{Span, Time};
 
 /// From this difference on between what was measured and what the population asks for the report says so.
@@ -116,17 +116,14 @@ fn between(gap: Gap, zone: &TimeZone) -> String {
 
 /// How the population's load compares with what was measured, where it differs.
 fn compared(load: &LoadSummary, scenario: &Scenario) -> Vec<String> {
-    let (model, population) = (&scenario.model, &scenario.model.population);
-    let Some(measured) = &model.load.measured else { return Vec::new() };
+    let Some(measured) = &scenario.model.load.measured else { return Vec::new() };
     let mut lines = Vec::new();
     // A column for all heads in op/s is their sum: it says nothing of one head.
     if matches!(load.columns.as_slice(), [one] if !one.is_share && one.name == "all") {
         return lines;
     }
-    for (place, (name, head)) in scenario.heads.iter().zip(&measured.heads).enumerate() {
-        let share = |of: &[crate::units::Share]| of.get(place).map_or(0.0, |share| share.fraction());
-        let left = f64::from(population.mailboxes) * share(&population.split) * (1.0 - share(&population.moved));
-        let (asked, found) = (left * population.activity.ops_per_second(), head.mean.ops_per_second());
+    for ((name, head), asked) in scenario.heads.iter().zip(&measured.heads).zip(asked::at_start(scenario)) {
+        let found = head.mean.ops_per_second();
         if found > 0.0 && (asked / found - 1.0).abs() > FAR {
             let (asked, found) = (figure(asked), figure(found));
             lines.push(format!(

@@ -198,8 +198,13 @@ pub(super) fn clusters(forecast: &Forecast) -> Section {
         .collect();
     let nearest = fills.iter().max_by_key(|fill| i64::from(fill.highest.ppm()) - i64::from(fill.threshold.ppm()));
     if let (true, Some(Fill { name, highest, threshold, .. })) = (blocks.is_empty(), nearest) {
-        let (highest, threshold) = (shown(*highest), shown(*threshold));
-        blocks.push(Block::Line(Tone::Good, format!("No placement above {threshold}: highest {highest} ({name}).")));
+        let (highest, shown_threshold) = (shown(*highest), shown(*threshold));
+        let text = if fills.iter().all(|fill| fill.threshold == *threshold) {
+            format!("No placement above {shown_threshold}: highest {highest} ({name}).")
+        } else {
+            format!("No placement above its cluster's threshold; nearest: {name}, {highest} of {shown_threshold}.")
+        };
+        blocks.push(Block::Line(Tone::Good, text));
     }
     blocks.extend(full_of_inodes(forecast));
     let row = |Fill { name, highest, threshold, end }: &Fill<'_>| {

@@ -192,7 +192,7 @@ fn a_cluster_with_a_limit_of_inodes_says_how_full_it_is_of_them() {
         "nas-1 is full (40 % of its bytes or 35 % of its inodes)",
         "nas-1 is full of inodes before it is full of bytes in",
         "nas-1, inodes",
-        "No placement above 35.00 %: highest 34.99 % (nas-1, inodes).",
+        "No placement above its cluster's threshold; nearest: nas-1, inodes, 34.99 % of 35.00 %.",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
@@ -236,4 +236,24 @@ fn what_comes_after_the_horizon_or_never_is_counted_together() {
     });
     let page = page(&forecast, &About::default());
     assert!(page.contains("nas-2 is full (40 %) after December 9, or not at all, in every replication"), "{page}");
+}
+
+#[test]
+fn a_cluster_that_ends_above_its_rating_is_warned_of() {
+    let scenario = scenario();
+    let ending = |fill: u32| {
+        let forecast = made_of(&scenario, 200, &|r| {
+            let mut outcome = outcome(r, days_of(r));
+            outcome.clusters[1].final_fill = Share::from_ppm(if r % 2 == 0 { fill } else { 400_000 });
+            outcome
+        });
+        super::warn::warnings(&forecast, &about())
+    };
+    let told = |warnings: Vec<String>| warnings.into_iter().filter(|one| one.contains("rated")).collect::<Vec<_>>();
+    assert_eq!(told(ending(1_000_000)), Vec::<String>::new());
+    let [one] = <[String; 1]>::try_from(told(ending(3_982_000))).unwrap();
+    assert!(
+        one.starts_with("nas-2: ends above 100 % of its rated size in 50 % of the replications, at 398 % at the most"),
+        "{one}"
+    );
 }

@@ -5,6 +5,7 @@ use super::{About, aside, inventory};
 use crate::forecast::{Forecast, MilestoneForecast, Widths};
 use crate::migration::message::{Binding, Milestone};
 use crate::scenario::{Problem, Source};
+use crate::units::Share;
 
 /// A range narrower than this share of the time left claims more than a model can know.
 const NARROW: f64 = 0.05;
@@ -36,9 +37,29 @@ pub(super) fn warnings(forecast: &Forecast, about: &About) -> Vec<String> {
         ));
     }
     warnings.extend(aside::warning(forecast));
+    warnings.extend(overfull(forecast));
     warnings.extend(forecast.milestones.iter().filter_map(|milestone| narrow(forecast, milestone, about)));
     warnings.extend(about.warnings.iter().cloned());
     warnings
+}
+
+/// Clusters that hold more at the end than there is of them: thresholds hold for placements, and mail grows after its own.
+fn overfull(forecast: &Forecast) -> impl Iterator<Item = String> {
+    let of = |name: &str, what: &str, ends: Vec<Share>| {
+        let (all, above) = (ends.len(), ends.iter().filter(|end| **end > Share::ONE).count());
+        let highest = ends.into_iter().max().filter(|_| above > 0)?;
+        let (share, highest) = (percent(above as f64 / all as f64), percent(highest.fraction()));
+        Some(format!(
+            "{name}: ends above 100 % of its rated {what} in {share} of the replications, at {highest} at the most; thresholds hold for \
+             placements, and mailboxes grow after theirs"
+        ))
+    };
+    forecast.scenario.clusters.iter().enumerate().flat_map(move |(cluster, name)| {
+        let outcomes = || forecast.replications.iter().map(move |one| &one.outcome.clusters[cluster]);
+        let bytes = outcomes().map(|outcome| outcome.final_fill).collect();
+        let inodes = outcomes().filter_map(|outcome| Some(outcome.inodes.as_ref()?.final_fill)).collect();
+        [of(name, "size", bytes), of(name, "inodes", inodes)].into_iter().flatten()
+    })
 }
 
 fn narrow(forecast: &Forecast, milestone: &MilestoneForecast, about: &About) -> Option<String> {

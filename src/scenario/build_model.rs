@@ -11,7 +11,7 @@ use super::model::{
     Probe, SizeLaw, Stalls,
 };
 use super::reader::{Reader, share};
-use crate::units::{Inodes, Latency, OpRate, Share, Span};
+use crate::units::{Inodes, Latency, OpRate, Span};
 
 /// Messages a second of a purge stream when nothing is ever purged, so that the number has no effect.
 const PURGE_RATE_UNUSED: f64 = 1.0;
@@ -419,14 +419,4 @@ fn faults(file: &Item, reader: &mut Reader<'_>) -> Faults {
         reader.problem(item, "transient and permanent faults add up to 100 % or more: nothing would ever move");
     }
     faults
-}
-
-/// The share of the users' load at its weekly peak that a population puts on a head, as a part of its capacity.
-pub(crate) fn peak_utilisation(model: &Model, head: usize, left: Share) -> f64 {
-    let population = &model.population;
-    let mailboxes = f64::from(population.mailboxes) * population.split.get(head).map_or(0.0, |split| split.fraction());
-    let measured = population.measured_activity.as_ref().and_then(|measured| measured.of_mailbox.get(head).copied());
-    let each = measured.unwrap_or(population.activity.ops_per_second());
-    let load = mailboxes * left.fraction() * each * super::profile::peak(&model.load, head);
-    load / model.heads[head].capacity.ops_per_second()
 }

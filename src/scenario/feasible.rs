@@ -3,7 +3,6 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::Scenario;
-use super::build_model::peak_utilisation;
 use super::item::Item;
 use super::model::{Model, Population, SizeLaw};
 use super::reader::Reader;
@@ -85,6 +84,7 @@ pub(crate) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     windows(scenario, file, reader);
     load(scenario, file, reader);
     groups(scenario, file, reader);
+    switches(scenario, file, reader);
     super::guards::check(scenario, file, reader);
     super::long_copies::check(scenario, file, reader);
 }
@@ -267,14 +267,26 @@ fn windows(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
 
 fn load(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let heads = file.get("head").map(Item::list).unwrap_or_default();
-    for (at, item) in heads.iter().enumerate() {
-        let moved = scenario.model.population.moved.get(at).map_or(0, |moved| moved.ppm().min(1_000_000));
-        let peak = peak_utilisation(&scenario.model, at, Share::from_ppm(1_000_000 - moved));
+    for ((at, item), peak) in heads.iter().enumerate().zip(super::asked::peak_utilisation(scenario)) {
         let saturation = scenario.model.heads[at].latency.saturation();
         if peak >= saturation {
             let percent = (peak * 100.0).round();
             reader.warning(item, format!("its users alone ask for {percent} % of its capacity at the weekly peak"));
         }
+    }
+}
+
+/// A switch that locks its user out for longer than the plan allows backs out.
+fn switches(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
+    let (lock, most) = (scenario.model.cost.lock, scenario.plan.copy.hold_at_most);
+    let Some(item) = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("hold_at_most"))
+    else {
+        return;
+    };
+    if lock > most {
+        let message =
+            format!("is {most}, and a switch locks its user out for {lock} (cost.lock): every switch would back out");
+        reader.problem(item, message);
     }
 }
 

@@ -8,7 +8,7 @@ use super::Expectation;
 use super::calendar::{self, Stretch};
 use super::columns::{tell_apart, tell_kinds_apart, tell_milestones_apart};
 use super::format::HORIZON_DAYS;
-use super::frame_plan::{order, windows};
+use super::frame_plan::{Term, order, windows};
 use super::inventory::{Fixed, Inventory};
 use super::item::{Item, When};
 use super::links::{self, LinkFrame};
@@ -67,13 +67,14 @@ impl Frame {
         let as_of = start(file, &zone, reader);
         let horizon = horizon(file, &zone, as_of, reader);
         let calendar_end = horizon + DAY.times(366);
+        let term = Term { as_of, horizon, end: calendar_end };
         let heads = names(file, "head", reader);
         let clusters = names(file, "cluster", reader);
         if let Some(list) = file.get("cluster") {
             tell_kinds_apart(list, &heads, reader);
         }
         let in_service = in_service(file, &zone, as_of, horizon, reader);
-        let links = links::read(file, &zone, (as_of, calendar_end), (&heads, &clusters), reader);
+        let links = links::read(file, &zone, term, (&heads, &clusters), reader);
         let fixed = Fixed { heads: &heads, clusters: &clusters, in_service: &in_service, zone: &zone, as_of };
         let inventory = match beside {
             Beside::Read { folder, watch } => Inventory::read(file, &fixed, *folder, *watch, reader).map(Arc::new),
@@ -83,9 +84,9 @@ impl Frame {
             Beside::Read { folder, .. } => load::read(file, &heads, &zone, *folder, reader),
             Beside::Leave => None,
         };
-        let order = order(file, &zone, &heads, inventory.as_deref(), reader);
-        let windows = windows(file, &zone, (as_of, calendar_end), &heads, reader);
-        let occasions = Occasions::read(file, &zone, (as_of, calendar_end), &heads, reader);
+        let order = order(file, (&zone, horizon), &heads, inventory.as_deref(), reader);
+        let windows = windows(file, &zone, term, &heads, reader);
+        let occasions = Occasions::read(file, &zone, term, &heads, reader);
         let asked = asked(file, &heads, &clusters, reader);
         let purges = file.get("plan").and_then(|plan| plan.get("move")).and_then(|copy| copy.get("purge_after"));
         let purges = purges.and_then(Item::text) != Some("never");

@@ -14,10 +14,20 @@ use crate::fleet::{HeadId, MailboxId};
 use crate::migration::plan::{Go, OrderPlan, Overlap, Wave, Within};
 use crate::units::{Share, Time};
 
+/// What time a calendar is laid out for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term {
+    pub(crate) as_of: Time,
+    /// A forecast looks no further.
+    pub(crate) horizon: Time,
+    /// A run may.
+    pub(crate) end: Time,
+}
+
 /// The order in which mailboxes move; what is wrong goes to the reader.
 pub(crate) fn order(
     file: &Item,
-    zone: &TimeZone,
+    (zone, horizon): (&TimeZone, Time),
     heads: &[String],
     inventory: Option<&Inventory>,
     reader: &mut Reader<'_>,
@@ -56,6 +66,10 @@ pub(crate) fn order(
     for item in order.get("scheduled").map(Item::list).unwrap_or_default() {
         reader.section();
         let at = instant(zone, item.get("at"), reader, Edge::Start);
+        if let Some(given) = item.get("at").filter(|_| at >= horizon) {
+            let text = given.place.excerpt();
+            reader.warning(given, format!("is {text}, which lies after the horizon: until then it does not move"));
+        }
         let Some(named) = item.get("mailbox") else { continue };
         if let Some(mailbox) = mailboxes.find(named, reader) {
             if plan.scheduled.iter().any(|scheduled| scheduled.0 == mailbox) {
@@ -175,11 +189,11 @@ fn waves(order: &Item, plan: &mut OrderPlan, reader: &mut Reader<'_>) {
     }
 }
 
-/// When each window holds, between two instants, and for which heads.
+/// When each window holds, in its term, and for which heads.
 pub(crate) fn windows(
     file: &Item,
     zone: &TimeZone,
-    (from, until): (Time, Time),
+    term: Term,
     heads: &[String],
     reader: &mut Reader<'_>,
 ) -> Vec<(Vec<Stretch>, Vec<bool>)> {
@@ -187,7 +201,7 @@ pub(crate) fn windows(
     for item in file.get("plan").and_then(|plan| plan.get("window")).map(Item::list).unwrap_or_default() {
         reader.section();
         let applies = applies_to(item, heads, reader);
-        windows.push((stretches(item, zone, (from, until), reader), applies));
+        windows.push((stretches(item, zone, term, reader), applies));
         limits_something(item, reader);
     }
     windows
@@ -205,13 +219,9 @@ pub(crate) fn applies_to(item: &Item, heads: &[String], reader: &mut Reader<'_>)
     applies
 }
 
-/// When an entry of the calendar holds, between two instants: by a rule, or once.
-pub(crate) fn stretches(
-    item: &Item,
-    zone: &TimeZone,
-    (from, until): (Time, Time),
-    reader: &mut Reader<'_>,
-) -> Vec<Stretch> {
+/// When an entry of the calendar holds, in its term: by a rule, or once.
+pub(crate) fn stretches(item: &Item, zone: &TimeZone, term: Term, reader: &mut Reader<'_>) -> Vec<Stretch> {
+    let Term { as_of: from, end: until, .. } = term;
     match (item.get("when"), item.get("from"), item.get("until")) {
         (Some(when), None, None) => {
             let text = reader.text(item, "when");
@@ -226,6 +236,15 @@ pub(crate) fn stretches(
             let end = instant(zone, Some(last), reader, Edge::End);
             if end <= start {
                 reader.problem(last, "must lie after `from`");
+            } else if end <= from {
+                let text = last.place.excerpt();
+                reader.warning(last, format!("is {text}, which lies before as_of: it is over, and has no effect"));
+            } else if start >= term.horizon {
+                let text = first.place.excerpt();
+                reader.warning(
+                    first,
+                    format!("is {text}, which lies after the horizon: it has no effect on the forecast"),
+                );
             }
             if end > from && start < until && start < end { vec![(start, end.min(until))] } else { Vec::new() }
         }

@@ -1,6 +1,7 @@
-//! Guards of a throttle that contradict its law, or the stores that they watch.
+//! Guards and targets of a throttle that contradict each other, or the stores that they watch.
 
 use super::Scenario;
+use super::asked;
 use super::item::Item;
 use super::reader::Reader;
 use crate::migration::plan::{Law, Level, ThrottlePlan};
@@ -9,26 +10,70 @@ use crate::units::Latency;
 /// A pause ends at a sample that is not above this share of its limit.
 const RESUME_AT: f64 = 0.9;
 
-/// Checks the guards of every head; one that several heads share is told of once.
+/// Checks the guards and the target of every head; one that several heads share is told of once.
 pub(super) fn check(scenario: &Scenario, file: &Item, reader: &mut Reader<'_>) {
     let Some(plan) = file.get("plan") else { return };
     let mut told: Vec<&str> = Vec::new();
+    let asked = asked::at_start(scenario);
     for (head, name) in scenario.heads.iter().enumerate() {
         let throttle = &scenario.plan.heads[head].throttle;
         let own = plan.get("throttle_for").and_then(|table| table.get(name));
         let item = |key: &str| {
             own.and_then(|own| own.get(key)).or_else(|| plan.get("throttle").and_then(|shared| shared.get(key)))
         };
-        let guards = [("pause_above", throttle.pause_above), ("abort_above", throttle.abort_above)];
-        for (key, limit) in guards {
-            let Some((item, limit)) = item(key).zip(limit).filter(|(item, _)| !told.contains(&item.key.as_str()))
-            else {
-                continue;
-            };
+        let mut tell_once = |key: &str, tell: &mut dyn FnMut(&Item, &mut Reader<'_>)| {
+            let Some(item) = item(key).filter(|item| !told.contains(&item.key.as_str())) else { return };
             let reported = reader.problems.len() + reader.warnings.len();
-            guard(scenario, head, throttle, (item, key, limit), reader);
+            tell(item, reader);
             if reader.problems.len() + reader.warnings.len() > reported {
                 told.push(&item.key);
+            }
+        };
+        let guards = [("pause_above", throttle.pause_above), ("abort_above", throttle.abort_above)];
+        for (key, limit) in guards.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+            tell_once(key, &mut |item, reader| guard(scenario, head, throttle, (item, key, limit), reader));
+        }
+        let quiet = asked[head] * super::profile::trough(&scenario.model.load, head);
+        let key = if let Some(Level::Utilisation(_)) = target(throttle) { "utilisation" } else { "latency" };
+        tell_once(key, &mut |item, reader| out_of_reach(scenario, head, throttle, (item, quiet), reader));
+    }
+}
+
+/// Warns of a target that the stores do not meet even where nothing is copied: the pace falls to the fewest streams.
+fn out_of_reach(
+    scenario: &Scenario,
+    head: usize,
+    throttle: &ThrottlePlan,
+    (item, quiet_op_s): (&Item, f64),
+    reader: &mut Reader<'_>,
+) {
+    let Some(aim) = target(throttle).filter(|_| throttle.min < throttle.max) else { return };
+    let fewest = if throttle.min == 0 { "no copy".to_owned() } else { format!("the fewest streams, {}", throttle.min) };
+    match aim {
+        Level::Latency(most) => {
+            let (store, idle_s) = slowest_at_rest(scenario, head);
+            if most.secs() < idle_s {
+                let (aim, idle) = (ms(most.secs()), ms(idle_s));
+                reader.warning(item, format!("aims at {aim}, below the {idle} of {store} at rest: the pace falls to {fewest}, and stays there"));
+            } else if let Law::Aimd { hysteresis, start, .. } = throttle.law
+                && start < throttle.max
+                && most.share(hysteresis).secs() <= idle_s
+            {
+                let (aim, idle) = (ms(most.secs()), ms(idle_s));
+                reader.warning(item, format!("is {aim}, and the pace rises only below {hysteresis} of that: {store} is at {idle} at rest, so that it never does"));
+            }
+        }
+        Level::Utilisation(most) => {
+            let quiet = quiet_op_s / scenario.model.heads[head].capacity.ops_per_second();
+            if most.fraction() < quiet {
+                let (name, percent) = (&scenario.heads[head], (quiet * 100.0).round());
+                reader.warning(
+                    item,
+                    format!(
+                        "aims at {most}, and the users of {name} alone ask for {percent} % of it even in the quietest hour of the week: \
+                         the pace falls to {fewest}, until enough have moved"
+                    ),
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::calendar::{Stretch, local};
 use super::frame::Frame;
-use super::frame_plan::stretches;
+use super::frame_plan::{Term, stretches};
 use super::item::{Amount, Item};
 use super::model::LinkModel;
 use super::occasions::joined;
@@ -34,12 +34,12 @@ fn list<'a>(table: &'a Item, name: &str) -> &'a [Item] {
     table.get(name).map(Item::list).unwrap_or_default()
 }
 
-/// Reads which stores are behind which link, and when it has other traffic, between two instants; what is wrong goes to
+/// Reads which stores are behind which link, and when it has other traffic, in a calendar's term; what is wrong goes to
 /// the reader.
 pub(crate) fn read(
     file: &Item,
     zone: &TimeZone,
-    between: (Time, Time),
+    term: Term,
     (heads, clusters): (&[String], &[String]),
     reader: &mut Reader<'_>,
 ) -> Vec<LinkFrame> {
@@ -55,7 +55,11 @@ pub(crate) fn read(
         for other in list(item, "traffic") {
             reader.section();
             let always = ["when", "from", "until"].iter().all(|key| other.get(key).is_none());
-            traffic.push(if always { vec![between] } else { joined(stretches(other, zone, between, reader)) });
+            traffic.push(if always {
+                vec![(term.as_of, term.end)]
+            } else {
+                joined(stretches(other, zone, term, reader))
+            });
         }
         found.push(LinkFrame { heads, clusters, traffic });
     }

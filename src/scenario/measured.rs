@@ -109,4 +109,17 @@ impl MeasuredLoad {
             Course::Days(days) => days.iter().flat_map(|day| &day.weights).copied().fold(0.0, f32::max).into(),
         }
     }
+
+    /// The lowest weight of a head's course, noise aside.
+    #[must_use]
+    pub fn trough(&self, head: usize) -> f64 {
+        match &self.heads[head].course {
+            Course::Hours { profile, .. } => profile.iter().copied().fold(f64::INFINITY, f64::min),
+            Course::Days(days) => {
+                let least = days.iter().flat_map(|day| &day.weights).copied().fold(f32::INFINITY, f32::min);
+                // A head whose days are not known has a load all the same: nothing is said of it.
+                if least.is_finite() { least.into() } else { 0.0 }
+            }
+        }
+    }
 }

@@ -194,8 +194,6 @@ pub struct MeasuredActivity {
     pub is_sum: bool,
     /// Whether mailboxes that have moved since asked for a part of it.
     pub with_moved: bool,
-    /// Operations a second of a mailbox in the mean, by head.
-    pub of_mailbox: Vec<f64>,
 }
 
 /// The law of mailbox sizes.

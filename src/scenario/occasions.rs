@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::calendar::Stretch;
-use super::frame_plan::{applies_to, stretches};
+use super::frame_plan::{Term, applies_to, stretches};
 use super::item::Item;
 use super::model::HeadModel;
 use super::reader::Reader;
@@ -55,18 +55,12 @@ fn list<'a>(table: Option<&'a Item>, name: &str) -> &'a [Item] {
 }
 
 impl Occasions {
-    /// Reads when they are, between two instants; what is wrong goes to the reader.
-    pub(crate) fn read(
-        file: &Item,
-        zone: &TimeZone,
-        between: (Time, Time),
-        heads: &[String],
-        reader: &mut Reader<'_>,
-    ) -> Self {
+    /// Reads when they are, in a calendar's term; what is wrong goes to the reader.
+    pub(crate) fn read(file: &Item, zone: &TimeZone, term: Term, heads: &[String], reader: &mut Reader<'_>) -> Self {
         let mut found = Self::default();
         for item in list(file.get("load"), "holiday") {
             reader.section();
-            found.holidays.push(stretches(item, zone, between, reader));
+            found.holidays.push(stretches(item, zone, term, reader));
             if item.get("like").is_some() == item.get("factor").is_some() {
                 reader.problem(item, "needs either `like`, a day of the week, or `factor`");
             }
@@ -74,7 +68,7 @@ impl Occasions {
         for item in list(Some(file), "backup") {
             reader.section();
             let applies = applies_to(item, heads, reader);
-            found.backups.push((joined(stretches(item, zone, between, reader)), applies));
+            found.backups.push((joined(stretches(item, zone, term, reader)), applies));
         }
         found
     }

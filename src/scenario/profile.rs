@@ -105,6 +105,14 @@ pub(crate) fn peak(load: &Load, head: usize) -> f64 {
     }
 }
 
+/// The lowest weight of a head's load.
+pub(crate) fn trough(load: &Load, head: usize) -> f64 {
+    match &load.measured {
+        Some(measured) => measured.trough(head),
+        None => load.profile.iter().copied().fold(f64::INFINITY, f64::min),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

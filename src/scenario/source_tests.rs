@@ -239,3 +239,68 @@ fn waves_that_may_cut_a_whole_group_are_warned_of() {
     assert!(warned("whole-groups", cut));
     assert!(!warned("group", cut) && !warned("whole-groups", "[{ share = \"100 %\", soak = \"1 day\" }]"));
 }
+
+#[test]
+fn a_head_is_overloaded_by_those_who_have_not_moved() {
+    let warned = |within: &str, capacity: u32| {
+        let overrides = [
+            r#"population.activity={ mean = "0.05 op/s", spread = 1.0 }"#,
+            r#"population.moved={ head-1 = "40 %" }"#,
+            &format!("head.head-1.capacity={capacity} op/s"),
+            &format!("plan.order.within={within}"),
+        ];
+        let overrides = overrides.iter().map(|&setting| setting.to_owned()).collect();
+        let settings = ReadSettings { overrides, allow_path: false };
+        let source =
+            Source::from_text("test.toml", starter(), &settings).unwrap_or_else(|problems| panic!("{problems}"));
+        source.warnings().iter().any(|warning| warning.to_string().contains("its users alone ask for"))
+    };
+    // At the peak 1,020 op/s after the busiest, 2,700 after any, 4,030 after the idlest.
+    assert!(!warned("busiest", 1_800) && warned("inventory", 1_800));
+    assert!(!warned("inventory", 3_300) && warned("idlest", 3_300));
+}
+
+#[test]
+fn a_switch_that_is_never_short_enough_is_refused() {
+    let with = |lock: &str| {
+        let overrides = vec![format!("cost.lock={lock} s"), "plan.move.hold_at_most=1 s".to_owned()];
+        Source::from_text("test.toml", starter(), &ReadSettings { overrides, allow_path: false })
+    };
+    let refused = with("2").unwrap_err().to_string();
+    let said = "plan.move.hold_at_most: is 1.0 s, and a switch locks its user out for 2.0 s (cost.lock): every switch would back out";
+    assert!(refused.contains(said), "{refused}");
+    assert!(with("1").is_ok());
+}
+
+#[test]
+fn what_lies_outside_of_the_forecast_is_warned_of() {
+    // From 2026-11-02 on for 120 days.
+    let warned = |setting: &str| {
+        let overrides = ["as_of=2026-11-02", "horizon=120 days", "expect=[]", setting].map(str::to_owned).into();
+        let source = Source::from_text("test.toml", starter(), &ReadSettings { overrides, allow_path: false })
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        source.warnings().iter().map(|warning| format!("{}: {}", warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    let before = "which lies before as_of: it is over, and has no effect";
+    let after = "which lies after the horizon: it has no effect on the forecast";
+    for (list, extra) in
+        [("plan.window", "pause = true"), ("load.holiday", "factor = \"50 %\""), ("backup", "load = \"5 %\"")]
+    {
+        let of = |from: &str, until: &str| {
+            warned(&format!("{list}=[{{ name = \"closed\", from = {from}, until = {until}, {extra} }}]"))
+        };
+        assert_eq!(of("2025-12-24", "2025-12-26"), [format!("{list}.closed.until: is 2025-12-26, {before}")]);
+        assert_eq!(of("2027-12-24", "2027-12-26"), [format!("{list}.closed.from: is 2027-12-24, {after}")]);
+        for (from, until) in [("2026-12-24", "2026-12-26"), ("2025-12-24", "2027-12-26"), ("2026-11-01", "2026-11-02")]
+        {
+            assert_eq!(of(from, until), Vec::<String>::new(), "{list} {from} {until}");
+        }
+    }
+    let scheduled = |at: &str| warned(&format!("plan.order.scheduled=[{{ mailbox = 7, at = {at} }}]"));
+    let [late] = <[String; 1]>::try_from(scheduled("2027-12-24T12:00:00")).unwrap();
+    assert!(
+        late.ends_with("at: is 2027-12-24T12:00:00, which lies after the horizon: until then it does not move"),
+        "{late}"
+    );
+    assert_eq!(scheduled("2026-12-24T12:00:00"), Vec::<String>::new());
+}

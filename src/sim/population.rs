@@ -388,3 +388,6 @@ fn interleave(split: &[Share], rows: usize) -> Vec<HeadId> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

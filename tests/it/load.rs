@@ -291,6 +291,22 @@ fn gaps_and_spikes_are_told_and_what_is_measured_stands_in_the_forecast() {
     }
 }
 
+#[test]
+fn what_the_population_asks_for_is_that_of_those_who_are_left() {
+    let stage = Stage::new(good().as_bytes());
+    // 50,000 mailboxes ask for 1,500 op/s: those who are left ask for Phi(0.253 - 1) of it, or Phi(0.253 + 1).
+    for (within, asked) in [("busiest", "341"), ("inventory", "900"), ("idlest", "1,342")] {
+        let overrides = [
+            "population.moved.head-1=40 %",
+            &format!("plan.order.within={within}"),
+            "population.activity={ mean = \"0.03 op/s\", spread = 1.0 }",
+        ];
+        let source = stage.read("fit = \"hours\"", &overrides).unwrap_or_else(|problems| panic!("{problems}"));
+        let said = drawdown::report::load(source.load().expect("samples"), source.middle()).join("\n");
+        assert!(said.contains(&format!("its mailboxes ask for {asked} op/s")), "{within}: {said}");
+    }
+}
+
 /// The program on this project's own example.
 fn program(arguments: &[&str]) -> std::process::Output {
     let mut command = Command::cargo_bin("drawdown").expect("the program");

@@ -70,3 +70,22 @@ fn a_guard_that_is_not_above_the_target_is_warned_of() {
         assert_eq!(source.warnings(), []);
     }
 }
+
+#[test]
+fn a_target_that_is_not_met_though_nothing_is_copied_is_warned_of() {
+    let aimd = |keys: &str| read(&format!("law = \"aimd\"\nmax = 8\n{keys}")).unwrap();
+    let integral = "law = \"integral\"\nlatency = \"0.55 ms\"\naim = \"80 %\"\nstream_load = \"1 %\"\nmax = 8";
+    for (source, expected) in [
+        (aimd("latency = \"0.4 ms\""), "aims at 0.4 ms, below the "),
+        (aimd("latency = \"0.4 ms\"\nmin = 0"), "at rest: the pace falls to no copy, and stays there"),
+        (read(integral).unwrap(), "aims at 0.44 ms, below the "),
+        (aimd("latency = \"4 ms\"\nhysteresis = \"10 %\""), "the pace rises only below 10 % of that"),
+        (aimd("utilisation = \"0.01 %\""), "the pace falls to the fewest streams, 1, until enough have moved"),
+    ] {
+        let said: Vec<&str> = source.warnings().iter().map(|one| one.message.as_str()).collect();
+        assert!(said.len() == 1 && said[0].contains(expected), "{expected}: {said:?}");
+    }
+    for keys in ["latency = \"4 ms\"", "utilisation = \"60 %\"", "latency = \"0.4 ms\"\nmin = 8"] {
+        assert_eq!(aimd(keys).warnings(), [], "{keys}");
+    }
+}

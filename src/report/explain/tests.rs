@@ -15,6 +15,11 @@ use crate::units::Rate;
 
 /// A scenario in which a faster copy brings the date forward and nothing else does; its one input is the copies' speed.
 fn known(uncertain: bool) -> Explain {
+    known_by(uncertain, 40)
+}
+
+/// The same from so many replications.
+fn known_by(uncertain: bool, replications: u32) -> Explain {
     let mut middle = scenario();
     Arc::make_mut(&mut middle.plan).copy.stream = Rate::per_second(20_000_000);
     Arc::make_mut(&mut middle.model).clusters[1].in_service = middle.as_of + Span::from_secs(86_400).times(3);
@@ -37,7 +42,7 @@ fn known(uncertain: bool) -> Explain {
         realise: &realise,
         simulate: &simulate,
     };
-    let explained = find(&inputs, Some(&[]), 40, Watch { stop: &stop, progress: &|_, _| {} });
+    let explained = find(&inputs, Some(&[]), replications, Watch { stop: &stop, progress: &|_, _| {} });
     Explain {
         scenario: middle.clone(),
         file: "small.toml".into(),
@@ -224,4 +229,11 @@ fn replications_that_are_not_done_are_told_with_what_held_them() {
         text.contains("25 % of the replications are not done by") && text.contains("no cluster has room"),
         "{text}"
     );
+}
+
+#[test]
+fn too_few_replications_are_not_said_to_show_that_nothing_helps() {
+    let said = words::headline(&known_by(false, 3)).1;
+    assert!(said.ends_with("The replications are too few to say what a unit of any limit is worth"), "{said}");
+    assert!(!words::headline(&known_by(false, 40)).1.contains("too few to say"));
 }

@@ -198,6 +198,9 @@ pub(super) fn headline(explain: &Explain) -> (Tone, String) {
         }
         (Some(one), None) => format!("{first}. Worth most: {}", named(one)),
         (None, Some(other)) => format!("{first}. No unit of its limits surely helps. Of all: {}", named(other)),
+        (None, None) if explained.worth(&main).all(|(_, one)| one.verdict == Verdict::TooFew) => {
+            format!("{first}. The replications are too few to say what a unit of any limit is worth")
+        }
         (None, None) => format!("{first}. No unit of any limit surely brings the date forward"),
     };
     (Tone::Strong, text)

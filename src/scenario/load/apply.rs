@@ -56,11 +56,8 @@ impl LoadSummary {
         };
         let by_head: Vec<f64> = (0..heads).map(wanted).collect();
         let mean = if total > 0.0 { by_head.iter().sum::<f64>() / total } else { 0.0 };
-        let of_mailbox = |(asked, count): (&f64, &f64)| if *count > 0.0 { asked / count } else { 0.0 };
-        let of_mailbox = by_head.iter().zip(&counts).map(of_mailbox).collect();
         population.activity = OpRate::per_second(mean);
-        population.measured_activity =
-            Some(MeasuredActivity { by_head, is_sum: self.is_total(), with_moved, of_mailbox });
+        population.measured_activity = Some(MeasuredActivity { by_head, is_sum: self.is_total(), with_moved });
     }
 
     fn course(&self, column: Option<&LoadColumn>) -> Course {
