@@ -184,8 +184,8 @@ impl Session {
             self.check_emptied(head, out);
         }
         let lane = &self.lanes[head.index()];
-        // What is scheduled by hand holds no other head up once all else has gone.
-        self.unsettled |= lane.queue.scheduled() > 0;
+        // What waits apart holds no other head up once all else has gone.
+        self.unsettled |= lane.waiting > 0 && lane.waiting <= lane.queue.apart();
         if lane.may_start() {
             self.fill(now, head, out);
         }
@@ -228,6 +228,7 @@ impl Session {
                 self.mailboxes.set_phase(job.mailbox, Phase::BackingOff);
                 lane.waiting += 1;
                 lane.queue.push_retry(now + wait, job.mailbox, fault == Fault::NoRoom);
+                lane.gate = Gate::CLOSED;
                 self.wake = sooner(self.wake, (now + wait, Reason::Retry));
                 if fault == Fault::NoRoom {
                     self.withdraw(job.mailbox);
