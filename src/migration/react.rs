@@ -361,7 +361,8 @@ impl Session {
         lane.set_sample(sample);
         lane.note_limit_of_running(held_by);
         let (used, streams) = (lane.uses_throttle(), lane.throttle.streams());
-        if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
+        let newest_above = |level| self.clusters.newest_above(level, sample, &lane.jobs_on);
+        if lane.throttle.sampled(plan, now, worst, newest_above, used) == Guard::Abort {
             lane.gate = Gate::CLOSED;
             self.abandon_copies(head, out);
         }
