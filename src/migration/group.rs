@@ -24,14 +24,15 @@ impl Groups {
         Self { starts: (0..order.len()).filter(begins).map(|place| place as u32).collect(), current: 0 }
     }
 
-    /// Whether the mailbox at this place of the order has to wait until the group before it is finished: until each of its
-    /// mailboxes has moved or been set aside. Costs a look at that group where another is about to begin.
+    /// Whether the mailbox at this place of the order has to wait until the groups before it are finished: until each of their
+    /// mailboxes has moved or been set aside. Costs a look at those groups where another is about to begin.
     pub(super) fn holds(&mut self, order: &[MailboxId], place: usize, mailboxes: &Mailboxes) -> bool {
         let next = self.starts.partition_point(|start| *start as usize <= place).saturating_sub(1);
         if next == self.current {
             return false;
         }
-        let end = self.starts.get(self.current + 1).map_or(order.len(), |start| *start as usize);
+        // Those between that have begun by a person's word or ahead of their turn are to be finished as well.
+        let end = self.starts.get(next).map_or(order.len(), |start| *start as usize);
         let begin = self.starts.get(self.current).map_or(end, |start| *start as usize);
         let is_under_way = |id: &MailboxId| match mailboxes.phase(*id) {
             Phase::Waiting | Phase::BackingOff | Phase::Copying | Phase::Switching => true,
@@ -105,5 +106,18 @@ mod tests {
         let mut order = [0, 2, 1, 4, 5].map(MailboxId);
         begun_first(&fleet, &mut order);
         assert_eq!(order, [1, 0, 2, 4, 5].map(MailboxId));
+    }
+
+    #[test]
+    fn a_group_that_has_begun_ahead_of_its_turn_is_finished_before_the_next_one_too() {
+        let fleet = fleet(&[1, 2, 3], &[]);
+        let mut mailboxes = Mailboxes::new(&fleet, Vec::new());
+        let order = [0, 1, 2].map(MailboxId);
+        let mut groups = Groups::new(&fleet, &order);
+        mailboxes.set_phase(MailboxId(0), Phase::Moved);
+        for (phase, holds) in [(Phase::Copying, true), (Phase::BackingOff, true), (Phase::Moved, false)] {
+            mailboxes.set_phase(MailboxId(1), phase);
+            assert_eq!(groups.holds(&order, 2, &mailboxes), holds, "{phase:?}");
+        }
     }
 }
