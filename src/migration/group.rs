@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::mailbox::{Mailboxes, Phase};
-use crate::fleet::{Fleet, MailboxId, NO_GROUP};
+use crate::fleet::{Fleet, HeadId, MailboxId, NO_GROUP};
 
 /// The groups of an order, one to be finished before another begins. Mailboxes without a group come last and wait for one
 /// another no more than in any other order.
@@ -46,9 +46,10 @@ impl Groups {
     }
 }
 
-/// Puts the groups first of which a mailbox has moved already; the order is otherwise kept.
-pub(super) fn begun_first(fleet: &Fleet, order: &mut [MailboxId]) {
-    let moved = fleet.home.iter().zip(&fleet.group).filter(|(home, group)| home.is_cluster() && **group != NO_GROUP);
+/// Puts a head's groups first of which a mailbox has moved from there already; the order is otherwise kept.
+pub(super) fn begun_first(fleet: &Fleet, head: HeadId, order: &mut [MailboxId]) {
+    let facts = fleet.home.iter().zip(&fleet.origin).zip(&fleet.group);
+    let moved = facts.filter(|((home, origin), group)| home.is_cluster() && **origin == head && **group != NO_GROUP);
     let begun: BTreeSet<u32> = moved.map(|(_, group)| *group).collect();
     order.sort_by_key(|id| !fleet.group.get(id.index()).is_some_and(|group| begun.contains(group)));
 }
@@ -58,7 +59,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fleet::{ClusterId, HeadId, Home};
+    use crate::fleet::{ClusterId, Home};
     use crate::units::Bytes;
 
     fn fleet(groups: &[u32], moved: &[u32]) -> Arc<Fleet> {
@@ -104,8 +105,12 @@ mod tests {
     fn groups_that_have_begun_come_first() {
         let fleet = fleet(&[1, 2, 1, 2, 3, 3], &[3]);
         let mut order = [0, 2, 1, 4, 5].map(MailboxId);
-        begun_first(&fleet, &mut order);
+        begun_first(&fleet, HeadId(0), &mut order);
         assert_eq!(order, [1, 0, 2, 4, 5].map(MailboxId));
+        // What has moved from another head has begun nothing here.
+        let mut order = [0, 2, 1, 4, 5].map(MailboxId);
+        begun_first(&fleet, HeadId(1), &mut order);
+        assert_eq!(order, [0, 2, 1, 4, 5].map(MailboxId));
     }
 
     #[test]
