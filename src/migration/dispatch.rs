@@ -241,6 +241,7 @@ impl Session {
         let due = now + attempt::backoff(&self.plan.attempts, 1);
         self.mailboxes.set_phase(mailbox, Phase::BackingOff);
         lane.queue.push_retry(due, mailbox, true);
+        lane.gate = Gate::CLOSED;
         self.wake = sooner(self.wake, (due, Reason::Retry));
         self.unsettled = true;
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::mailbox::{Mailboxes, Phase};
-use crate::fleet::{Fleet, MailboxId, NO_GROUP};
+use crate::fleet::{Fleet, HeadId, MailboxId, NO_GROUP};
 
 /// The groups of an order, one to be finished before another begins. Mailboxes without a group come last and wait for one
 /// another no more than in any other order.
@@ -24,14 +24,15 @@ impl Groups {
         Self { starts: (0..order.len()).filter(begins).map(|place| place as u32).collect(), current: 0 }
     }
 
-    /// Whether the mailbox at this place of the order has to wait until the group before it is finished: until each of its
-    /// mailboxes has moved or been set aside. Costs a look at that group where another is about to begin.
+    /// Whether the mailbox at this place of the order has to wait until the groups before it are finished: until each of their
+    /// mailboxes has moved or been set aside. Costs a look at those groups where another is about to begin.
     pub(super) fn holds(&mut self, order: &[MailboxId], place: usize, mailboxes: &Mailboxes) -> bool {
         let next = self.starts.partition_point(|start| *start as usize <= place).saturating_sub(1);
         if next == self.current {
             return false;
         }
-        let end = self.starts.get(self.current + 1).map_or(order.len(), |start| *start as usize);
+        // Those between that have begun by a person's word or ahead of their turn are to be finished as well.
+        let end = self.starts.get(next).map_or(order.len(), |start| *start as usize);
         let begin = self.starts.get(self.current).map_or(end, |start| *start as usize);
         let is_under_way = |id: &MailboxId| match mailboxes.phase(*id) {
             Phase::Waiting | Phase::BackingOff | Phase::Copying | Phase::Switching => true,
@@ -45,9 +46,10 @@ impl Groups {
     }
 }
 
-/// Puts the groups first of which a mailbox has moved already; the order is otherwise kept.
-pub(super) fn begun_first(fleet: &Fleet, order: &mut [MailboxId]) {
-    let moved = fleet.home.iter().zip(&fleet.group).filter(|(home, group)| home.is_cluster() && **group != NO_GROUP);
+/// Puts a head's groups first of which a mailbox has moved from there already; the order is otherwise kept.
+pub(super) fn begun_first(fleet: &Fleet, head: HeadId, order: &mut [MailboxId]) {
+    let facts = fleet.home.iter().zip(&fleet.origin).zip(&fleet.group);
+    let moved = facts.filter(|((home, origin), group)| home.is_cluster() && **origin == head && **group != NO_GROUP);
     let begun: BTreeSet<u32> = moved.map(|(_, group)| *group).collect();
     order.sort_by_key(|id| !fleet.group.get(id.index()).is_some_and(|group| begun.contains(group)));
 }
@@ -57,7 +59,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fleet::{ClusterId, HeadId, Home};
+    use crate::fleet::{ClusterId, Home};
     use crate::units::Bytes;
 
     fn fleet(groups: &[u32], moved: &[u32]) -> Arc<Fleet> {
@@ -103,7 +105,24 @@ mod tests {
     fn groups_that_have_begun_come_first() {
         let fleet = fleet(&[1, 2, 1, 2, 3, 3], &[3]);
         let mut order = [0, 2, 1, 4, 5].map(MailboxId);
-        begun_first(&fleet, &mut order);
+        begun_first(&fleet, HeadId(0), &mut order);
         assert_eq!(order, [1, 0, 2, 4, 5].map(MailboxId));
+        // What has moved from another head has begun nothing here.
+        let mut order = [0, 2, 1, 4, 5].map(MailboxId);
+        begun_first(&fleet, HeadId(1), &mut order);
+        assert_eq!(order, [0, 2, 1, 4, 5].map(MailboxId));
+    }
+
+    #[test]
+    fn a_group_that_has_begun_ahead_of_its_turn_is_finished_before_the_next_one_too() {
+        let fleet = fleet(&[1, 2, 3], &[]);
+        let mut mailboxes = Mailboxes::new(&fleet, Vec::new());
+        let order = [0, 1, 2].map(MailboxId);
+        let mut groups = Groups::new(&fleet, &order);
+        mailboxes.set_phase(MailboxId(0), Phase::Moved);
+        for (phase, holds) in [(Phase::Copying, true), (Phase::BackingOff, true), (Phase::Moved, false)] {
+            mailboxes.set_phase(MailboxId(1), phase);
+            assert_eq!(groups.holds(&order, 2, &mailboxes), holds, "{phase:?}");
+        }
     }
 }

@@ -158,13 +158,13 @@ impl Lane {
     /// Whether so few wait that the next head may be near its turn.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.waiting < u32::from(self.streams) + self.queue.scheduled()
+        self.waiting < u32::from(self.streams) + self.queue.apart()
     }
 
     /// Whether the next head may begin. Mailboxes that wait for a date of their own, or for room that others do not need,
     /// hold no other head up.
     pub(super) fn gives_way(&self, overlap: Overlap) -> bool {
-        let apart = self.queue.scheduled() + self.queue.for_room();
+        let apart = self.queue.apart();
         let empty = self.emptied == Emptied::Yes || (apart > 0 && self.left() <= apart);
         match overlap {
             Overlap::None => empty,
@@ -214,7 +214,7 @@ impl Lane {
     /// Whether the end of a switch may call for anything.
     #[inline]
     pub(super) fn goes_on_at_an_end(&self) -> bool {
-        self.may_start() || self.waiting == 0 || self.queue.scheduled() > 0
+        self.may_start() || self.waiting <= self.queue.apart()
     }
 
     /// Whether all permitted streams are used.
@@ -345,7 +345,7 @@ impl Lane {
             streams,
             full,
             full_by_limit: !urgent && self.turn && !paused && self.cap_on_streams().is_none(),
-            plenty: if urgent { 0 } else { (u32::from(self.streams) + self.queue.scheduled()).max(1) },
+            plenty: if urgent { 0 } else { (u32::from(self.streams) + self.queue.apart()).max(1) },
             purges_until: self.purges_until(paused, purges_held),
         }
     }

@@ -229,6 +229,12 @@ impl Queue {
         self.for_room
     }
 
+    /// Mailboxes that wait for a date of their own, or for room that others do not need.
+    #[inline]
+    pub(super) fn apart(&self) -> u32 {
+        self.scheduled() + self.for_room
+    }
+
     /// When the first mailbox that waits for a date is due, and for which reason.
     #[inline]
     pub(super) fn next_dated(&self) -> Due {

@@ -3,7 +3,7 @@
 use super::fill::Cluster;
 use super::level::Levels;
 use super::message::FullOf;
-use super::plan::{Placement, PlacementPlan};
+use super::plan::{Level, Placement, PlacementPlan};
 use super::throttle::Sample;
 use crate::fleet::{ClusterId, STORES_MAX, at_mut};
 use crate::units::{Bytes, Inodes, InodesUsed, Room, Share, Time};
@@ -313,20 +313,41 @@ impl Clusters {
         Some((ClusterId(place as u8), self.list[place as usize].full_of().unwrap_or_default()))
     }
 
-    /// The worst of `sample` and the last samples of the clusters that concern a head: those that its jobs go to, and the
-    /// first one that takes mailboxes.
+    /// The worst of `sample` and the last samples of the clusters that concern a head.
     pub(super) fn worst(&self, sample: Sample, jobs_on: &[u16; STORES_MAX]) -> Sample {
-        let (mut worst, mut open) = (sample, false);
+        let mut worst = sample;
+        self.each_concerned(jobs_on, |sample| worst = worst.worst(sample));
+        worst
+    }
+
+    /// When the newest of the same samples that are above a level was measured.
+    #[cold]
+    pub(super) fn newest_above(&self, level: Level, sample: Sample, jobs_on: &[u16; STORES_MAX]) -> Time {
+        let mut newest = Time::LONG_AGO;
+        let mut look = |sample: Sample| {
+            if sample.above(level) {
+                newest = newest.max(sample.measured_at);
+            }
+        };
+        look(sample);
+        self.each_concerned(jobs_on, look);
+        newest
+    }
+
+    /// The last samples of the clusters that concern a head: those that its jobs go to, and the first one that takes
+    /// mailboxes.
+    #[inline(always)]
+    fn each_concerned(&self, jobs_on: &[u16; STORES_MAX], mut look: impl FnMut(Sample)) {
+        let mut open = false;
         for (place, cluster) in self.list.iter().enumerate() {
             let first = !open && cluster.takes();
             open |= first;
             if (first || jobs_on[place] > 0)
                 && let Some(sample) = cluster.sample
             {
-                worst = worst.worst(sample);
+                look(sample);
             }
         }
-        worst
     }
 
     /// What is reserved on a cluster: exactly what is in flight to it.

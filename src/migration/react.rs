@@ -184,8 +184,8 @@ impl Session {
             self.check_emptied(head, out);
         }
         let lane = &self.lanes[head.index()];
-        // What is scheduled by hand holds no other head up once all else has gone.
-        self.unsettled |= lane.queue.scheduled() > 0;
+        // What waits apart holds no other head up once all else has gone.
+        self.unsettled |= lane.waiting > 0 && lane.waiting <= lane.queue.apart();
         if lane.may_start() {
             self.fill(now, head, out);
         }
@@ -228,6 +228,7 @@ impl Session {
                 self.mailboxes.set_phase(job.mailbox, Phase::BackingOff);
                 lane.waiting += 1;
                 lane.queue.push_retry(now + wait, job.mailbox, fault == Fault::NoRoom);
+                lane.gate = Gate::CLOSED;
                 self.wake = sooner(self.wake, (now + wait, Reason::Retry));
                 if fault == Fault::NoRoom {
                     self.withdraw(job.mailbox);
@@ -360,7 +361,8 @@ impl Session {
         lane.set_sample(sample);
         lane.note_limit_of_running(held_by);
         let (used, streams) = (lane.uses_throttle(sample.measured_at), lane.throttle.streams());
-        if lane.throttle.sampled(plan, now, worst, used) == Guard::Abort {
+        let newest_above = |level| self.clusters.newest_above(level, sample, &lane.jobs_on);
+        if lane.throttle.sampled(plan, now, worst, newest_above, used) == Guard::Abort {
             lane.gate = Gate::CLOSED;
             self.abandon_copies(head, out);
         }

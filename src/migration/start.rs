@@ -199,7 +199,7 @@ fn lanes(
             order::sort(plan.order.within, fleet, &mut waiting);
         }
         if plan.order.within == Within::WholeGroups {
-            group::begun_first(fleet, &mut waiting);
+            group::begun_first(fleet, head, &mut waiting);
         }
         let of_head = |(id, _): &&(MailboxId, Time)| {
             fleet.home.get(id.index()).is_some_and(|home| home.as_head() == Some(head))

@@ -11,5 +11,6 @@ mod properties;
 mod rules;
 mod scenarios;
 mod trouble;
+mod turns;
 mod waves;
 mod world;

@@ -44,7 +44,7 @@ impl Sample {
         }
     }
 
-    fn above(&self, level: Level) -> bool {
+    pub(super) fn above(&self, level: Level) -> bool {
         self.in_terms_of(level) > number(level)
     }
 }
@@ -76,10 +76,14 @@ pub(super) struct Throttle {
     next_decision: Time,
     /// When a decision last changed the number of streams.
     changed_at: Time,
+    /// When the newest sample above the target was measured on which the pace was halved.
+    halved_on: Time,
     paused: bool,
     /// When the guard's pause began.
     paused_at: Time,
     looks_above_abort: u8,
+    /// When the newest of the samples was measured that these looks were at.
+    looked_at: Time,
 }
 
 impl Throttle {
@@ -93,9 +97,11 @@ impl Throttle {
             pace_milli: u32::from(start) * MILLI,
             next_decision: now,
             changed_at: Time::LONG_AGO,
+            halved_on: Time::LONG_AGO,
             paused: false,
             paused_at: Time::LONG_AGO,
             looks_above_abort: 0,
+            looked_at: Time::LONG_AGO,
         }
     }
 
@@ -104,14 +110,22 @@ impl Throttle {
         if self.paused { 0 } else { (self.pace_milli / MILLI) as u16 }
     }
 
-    /// Takes in a new sample. `used` says whether this throttle's own pace was what held the copies back since the last
-    /// decision: a pace that nothing uses does not rise, or it would have wound up when a window ends.
-    pub(super) fn sampled(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, used: bool) -> Guard {
-        self.guard(plan, now, worst);
+    /// Takes in a new sample. `newest_above` says when the newest sample above a level was measured that the worst is taken
+    /// of. `used` says whether this throttle's own pace was what held the copies back since the last decision: a pace that
+    /// nothing uses does not rise, or it would have wound up when a window ends.
+    pub(super) fn sampled(
+        &mut self,
+        plan: &ThrottlePlan,
+        now: Time,
+        worst: Sample,
+        newest_above: impl Fn(Level) -> Time,
+        used: bool,
+    ) -> Guard {
+        self.guard(plan, now, worst, &newest_above);
         // At less than one stream nothing could ever use the pace, and old copies would wait for their purge for ever.
         let used = used || self.pace_milli < MILLI;
         let early = Span::from_micros(plan.every.micros() / EARLY);
-        if now + early >= self.next_decision && self.may_decide(&plan.law, worst) {
+        if now + early >= self.next_decision && self.may_decide(&plan.law, worst, &newest_above) {
             let next = decide(plan, self.pace_milli, worst, used);
             if next / MILLI != self.pace_milli / MILLI {
                 self.changed_at = now;
@@ -129,17 +143,24 @@ impl Throttle {
         Guard::Clear
     }
 
-    /// Whether the sample shows what the law has to know. The integral law corrects the state that it sees by the whole
+    /// Whether the samples show what the law has to know. The integral law corrects the state that it sees by the whole
     /// distance: to correct it again before the correction can be seen would swing the further the older samples are. The
-    /// others take steps of their own size, or none that depends on the pace.
-    fn may_decide(&self, law: &Law, worst: Sample) -> bool {
+    /// others take steps of their own size, or none that depends on the pace; but AIMD halves once for a sample, and not each
+    /// time that another store's arrives before the next one of the store that is above the target.
+    fn may_decide(&mut self, law: &Law, worst: Sample, newest_above: impl Fn(Level) -> Time) -> bool {
         match law {
             Law::Integral { .. } => worst.measured_at > self.changed_at,
+            Law::Aimd { target, .. } if worst.above(*target) => {
+                let newest = newest_above(*target);
+                let is_new = newest > self.halved_on;
+                self.halved_on = newest.max(self.halved_on);
+                is_new
+            }
             Law::Fixed { .. } | Law::Steps { .. } | Law::Aimd { .. } => true,
         }
     }
 
-    fn guard(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample) {
+    fn guard(&mut self, plan: &ThrottlePlan, now: Time, worst: Sample, newest_above: impl Fn(Level) -> Time) {
         let was_paused = self.paused;
         if let Some(limit) = plan.pause_above {
             let value = worst.in_terms_of(limit);
@@ -148,12 +169,16 @@ impl Throttle {
                 self.paused_at = now;
             }
         }
-        // What was measured before the pause says nothing of whether the pause has helped.
-        if was_paused && worst.measured_at <= self.paused_at {
+        let Some(measured_at) = plan.abort_above.filter(|level| worst.above(*level)).map(newest_above) else {
+            self.looks_above_abort = 0;
             return;
+        };
+        // What was measured before the pause says nothing of whether the pause has helped; and a cluster's last sample is
+        // the same one until its next.
+        let is_old = was_paused && measured_at <= self.paused_at;
+        if !is_old && measured_at > self.looked_at {
+            (self.looks_above_abort, self.looked_at) = (self.looks_above_abort + 1, measured_at);
         }
-        let above_abort = plan.abort_above.is_some_and(|limit| worst.above(limit));
-        self.looks_above_abort = if above_abort { self.looks_above_abort + 1 } else { 0 };
     }
 }
 

@@ -6,7 +6,7 @@ use crate::fleet::MailboxId;
 use crate::migration::Phase;
 use crate::migration::message::{Command, Event, Fault, Limit, Milestone, Order, StopCause};
 use crate::migration::plan::{Law, Level};
-use crate::units::{Latency, Share};
+use crate::units::{Bytes, Latency, Share};
 
 fn slow(desk: &mut Desk, second: i64, micros: u32) {
     let (utilisation, latency) = (percent(10), Latency::from_micros(micros));
@@ -89,4 +89,26 @@ fn a_pace_that_is_not_used_up_does_not_rise() {
         desk.sample(60 * minute, 10);
     }
     assert!(desk.machine.pace(HEAD).unwrap().0 <= before + 2, "{:?}", desk.machine.pace(HEAD));
+}
+
+#[test]
+fn a_cluster_that_is_sampled_less_often_than_the_head_halves_the_pace_once_for_each_of_its_samples() {
+    let mut plan = plain(1);
+    let target = Level::Latency(Latency::from_micros(4_000));
+    plan.heads[0].throttle.law = Law::Aimd { target, start: 8, hysteresis: Share::ONE };
+    let mut desk = Desk::open(plan);
+    let mut paces = Vec::new();
+    for minute in 0..6 {
+        if minute % 3 == 0 {
+            let (measured_at, latency) = (at(60 * minute), Latency::from_micros(5_000));
+            let (used, inodes, utilisation) = (Bytes::ZERO, None.into(), Share::ZERO);
+            desk.tell(
+                60 * minute,
+                Event::ClusterSampled { cluster: A, measured_at, used, inodes, utilisation, latency },
+            );
+        }
+        slow(&mut desk, 60 * minute, 1_000);
+        paces.push(desk.machine.pace(HEAD).map(|(streams, _)| streams));
+    }
+    assert_eq!(paces, [4, 4, 4, 2, 2, 2].map(Some));
 }
