@@ -17,7 +17,13 @@ const FURTHEST: f64 = 4.0;
 /// Operations a second by head, in the mean over a week, as expected.
 pub(crate) fn at_start(scenario: &Scenario) -> Vec<f64> {
     let population = &scenario.model.population;
-    let drawn: Vec<Drawn> = (0..scenario.heads.len()).map(|head| Drawn::of(scenario, head)).collect();
+    // Once for all heads: there may be millions of mailboxes.
+    let known = scenario.facts.as_ref().map(|facts| BySize::new(population, &facts.fleet));
+    let of_head = |head| match &known {
+        Some(known) => Drawn::of_known(scenario, known, head),
+        None => Drawn::of(scenario, head),
+    };
+    let drawn: Vec<Drawn> = (0..scenario.heads.len()).map(of_head).collect();
     let Some(measured) = &population.measured_activity else { return drawn.iter().map(|drawn| drawn.left).collect() };
     // What is drawn then tells how the mailboxes share what was measured.
     let counted = |drawn: &Drawn| if measured.with_moved { drawn.all } else { drawn.left };
@@ -48,9 +54,6 @@ struct Drawn {
 impl Drawn {
     fn of(scenario: &Scenario, head: usize) -> Self {
         let population = &scenario.model.population;
-        if let Some(facts) = &scenario.facts {
-            return Self::of_known(scenario, &facts.fleet, head);
-        }
         let count = f64::from(population.mailboxes) * population.split.get(head).map_or(0.0, |split| split.fraction());
         let moved = population.moved.get(head).map_or(0.0, |moved| moved.fraction());
         let all = count * population.activity.ops_per_second();
@@ -58,13 +61,12 @@ impl Drawn {
     }
 
     /// Where it is known which mailboxes there are.
-    fn of_known(scenario: &Scenario, fleet: &Fleet, head: usize) -> Self {
+    fn of_known(scenario: &Scenario, by_size: &BySize<'_>, head: usize) -> Self {
         let population = &scenario.model.population;
         let within = scenario.plan.order.within;
+        let BySize { fleet, is_known, .. } = *by_size;
         let is_here = |id: &MailboxId| fleet.origin[id.index()] == HeadId(head as u8);
         let mut rows: Vec<MailboxId> = (0..fleet.origin.len() as u32).map(MailboxId).filter(is_here).collect();
-        let is_known = fleet.activity_micro_op_s.iter().any(|activity| *activity > 0);
-        let by_size = BySize::new(population, fleet);
         let activity = |id: &MailboxId| {
             if is_known { f64::from(fleet.activity_micro_op_s[id.index()]) } else { by_size.part(id.index()) }
         };
@@ -92,6 +94,8 @@ impl Drawn {
 /// How much more than the mean the users of mailboxes of known sizes ask for, as expected.
 struct BySize<'a> {
     fleet: &'a Fleet,
+    /// Whether it is known what they ask for.
+    is_known: bool,
     /// By how much the logarithm of the activity rises with each standard deviation of the sizes'.
     along: f64,
     middle: f64,
@@ -103,8 +107,9 @@ struct BySize<'a> {
 impl<'a> BySize<'a> {
     fn new(population: &Population, fleet: &'a Fleet) -> Self {
         let along = population.activity_sigma * population.activity_size_correlation;
-        let mut by_size = Self { fleet, along, middle: 0.0, deviation: 0.0, factor: 1.0 };
-        if along == 0.0 || fleet.bytes.is_empty() {
+        let is_known = fleet.activity_micro_op_s.iter().any(|activity| *activity > 0);
+        let mut by_size = Self { fleet, is_known, along, middle: 0.0, deviation: 0.0, factor: 1.0 };
+        if is_known || along == 0.0 || fleet.bytes.is_empty() {
             return by_size;
         }
         let (rows, count) = (0..fleet.bytes.len(), fleet.bytes.len() as f64);

@@ -291,7 +291,7 @@ fn what_lies_outside_of_the_forecast_is_warned_of() {
         };
         assert_eq!(of("2025-12-24", "2025-12-26"), [format!("{list}.closed.until: is 2025-12-26, {before}")]);
         assert_eq!(of("2027-12-24", "2027-12-26"), [format!("{list}.closed.from: is 2027-12-24, {after}")]);
-        for (from, until) in [("2026-12-24", "2026-12-26"), ("2025-12-24", "2027-12-26"), ("2026-11-01", "2026-11-02")]
+        for (from, until) in [("2026-12-24", "2026-12-26"), ("2025-12-24", "2026-12-26"), ("2026-11-01", "2026-11-02")]
         {
             assert_eq!(of(from, until), Vec::<String>::new(), "{list} {from} {until}");
         }
