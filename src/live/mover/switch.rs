@@ -41,8 +41,9 @@ impl<'a> Switch<'a> {
         let user =
             found.filter(|user| user.home == *store && Path::new(&user.path) == name.path).ok_or(Problem::Gone)?;
         self.catch_up()?;
-        // An account may have been made there meanwhile.
-        mover.claim(self.arrived.to, name)?;
+        // An account may have been made there meanwhile. What stands there now is our copy: no reason to read a whole list anew.
+        let to = &mover.clusters[self.arrived.to.index()].0;
+        mover.neighbours.claim(&mover.directory, to, name, false)?;
         // Left by another ledger's instance that was stopped there: nobody lives in it as long as the user lives here.
         self.still_ours("clearing the place")?;
         maildir::unplace(target, &name.path, user.epoch)?;
