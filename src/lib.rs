@@ -23,6 +23,7 @@ pub mod forecast;
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod live;
+mod lock;
 pub mod migration;
 pub mod report;
 pub mod scenario;

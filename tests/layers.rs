@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. `live` and `sim` stand side by side: neither knows the other. `main` only calls `cli`.
-const LAYERS: [&str; 10] =
-    ["units", "fleet", "migration", "host", "scenario", "live", "sim", "forecast", "report", "cli"];
+const LAYERS: [&str; 11] =
+    ["units", "lock", "fleet", "migration", "host", "scenario", "live", "sim", "forecast", "report", "cli"];
 /// Layers that know nothing of `live`, though it stands before them.
 const APART_FROM_LIVE: [&str; 3] = ["sim", "forecast", "report"];
 

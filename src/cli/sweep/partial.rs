@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::forecast::cases::{Impact, Run};
 use crate::forecast::quantile::When;
+use crate::lock;
 use crate::report::files::sha256;
 use crate::units::Time;
 
@@ -79,7 +80,7 @@ impl Partial {
     fn read(path: &Path, sweep: &str, replications: u32, is_fresh: bool) -> io::Result<Self> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).truncate(false).open(path)?;
         // Where a file system has no locks, two at once are not told apart: each still has all of its own points.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if let Err(TryLockError::WouldBlock) = lock::take(&file) {
             return Err(io::Error::other(
                 "the same sweep is under way already; wait for it, or stop it and give the command again",
             ));

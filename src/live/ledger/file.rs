@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 
 use super::error::{Doing as _, LedgerError, Trouble};
+use crate::lock;
 
 /// The version of the tables.
 pub(super) const SCHEMA: i64 = 1;
@@ -74,7 +75,7 @@ pub(super) fn lock(path: &Path) -> Result<File, LedgerError> {
     let no_link = OFlags::NOFOLLOW.bits() as i32;
     options.read(true).write(true).create(true).truncate(false).mode(MODE).custom_flags(no_link);
     let mut file = options.open(&beside).doing(&beside, DOING)?;
-    match file.try_lock() {
+    match lock::take(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
