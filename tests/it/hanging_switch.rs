@@ -14,8 +14,9 @@ use drawdown::live::recorder::Recorder;
 use drawdown::migration::message::{Command, EffectId, Event, Fault};
 use drawdown::units::{Rate, Span};
 
-use crate::contract::{Director, Limits, Real, Stage};
+use crate::contract::Director;
 use crate::site_world::{self, waits};
+use crate::stages::{Limits, Real, Stage};
 
 /// On a busy machine a piece of work takes its time, too.
 const HANGS_AFTER: Duration = Duration::from_secs(1);

@@ -17,8 +17,9 @@ use drawdown::live::recorder::Recorder;
 use drawdown::migration::message::{Batch, Command, EffectId, Event, Fault};
 use drawdown::units::{Rate, Span};
 
-use crate::contract::{Director, Limits, Real, Stage as _};
+use crate::contract::Director;
 use crate::site_world::{World, entries, waits};
+use crate::stages::{Limits, Real, Stage as _};
 
 /// A copy at this pace comes to no end.
 const CRAWL: Rate = Rate::per_second(1);

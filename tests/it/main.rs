@@ -68,6 +68,8 @@ mod report_page;
 mod site;
 #[cfg(target_os = "linux")]
 mod site_world;
+#[cfg(target_os = "linux")]
+mod stages;
 mod sweep;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod throttle;
