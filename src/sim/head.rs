@@ -75,6 +75,13 @@ impl Excess {
         let under = 6.0 * slope * (slope * slope - value * bend) + value * value * third;
         -over / under
     }
+
+    /// Whether a step no longer than `reach` leads to the root. Far from it the step of third order may be short, too, or none
+    /// at all, where the curve bends: Newton's is not short there, and beside the root both are nearly the same.
+    #[inline]
+    fn is_near(&self, step: f64, reach: f64) -> bool {
+        step.abs() < reach && self.value.abs() < 2.0 * reach * self.slope.abs()
+    }
 }
 
 impl Station {
@@ -161,7 +168,9 @@ impl Station {
             let excess = self.excess(at, response, movers);
             let step = excess.step();
             let inside = at + step >= low && at + step <= high;
-            if inside && step.abs() < self.series * (self.limit - at) {
+            let reach = self.series * (self.limit - at);
+            let is_near = excess.is_near(step, reach);
+            if inside && is_near {
                 // The search begins again where the curve itself was asked, so that nothing adds up.
                 let held = held(movers);
                 set_speeds(movers, response.seconds_at_distance(step) - self.idle_s);
@@ -178,7 +187,8 @@ impl Station {
             } else {
                 high = at;
             }
-            at = if inside { at + step } else { 0.5 * (low + high) };
+            // A short step that does not lead to the root leads nowhere.
+            at = if inside && (is_near || step.abs() >= reach) { at + step } else { 0.5 * (low + high) };
             response = self.curve.response(at);
         }
         self.warm = (at, response);
@@ -195,12 +205,13 @@ impl Station {
         let still = 1.0 + mover.cluster_wait;
         let (mut at, mut response) = self.warm;
         for _ in 0..LOOKS {
-            let step = self.excess_of_one(at, &response, &mover, still).step();
+            let excess = self.excess_of_one(at, &response, &mover, still);
+            let step = excess.step();
             let to = at + step;
             if to < self.alone() || to >= self.saturation {
                 break;
             }
-            if step.abs() < self.series * (self.limit - at) {
+            if excess.is_near(step, self.series * (self.limit - at)) {
                 let speed = 1.0 / (still + mover.per_copy * (response.seconds_at_distance(step) - self.idle_s));
                 let load = self.fixed + mover.load * speed;
                 if load > self.saturation * self.capacity || speed > 1.0 {

@@ -138,6 +138,34 @@ proptest! {
     }
 }
 
+/// Where nearly all copies end at once the search begins far from its root, and a step of third order from there may be short.
+#[test]
+fn a_short_step_far_from_the_root_is_not_taken_for_the_root() {
+    let curve = preset("specsfs2008-fas3140").unwrap();
+    for later in 0..400 {
+        let (mut station, mut other) = (Station::new(curve.clone(), 9_000.0), Station::new(curve.clone(), 9_000.0));
+        // (1,226 op/s a copy, 38 copies), then one of 200.
+        let many = mover(1_225.954_284_635_492 * 38.0, 1_225.954_284_635_492);
+        for station in [&mut station, &mut other] {
+            station.set_load(4_000.0, 9_000.0);
+            station.solve_one(many);
+        }
+        let users = 3_600.0 + f64::from(later);
+        let one = Mover { cluster_wait: 0.477_960_375_681_604_07, ..mover(200.0, 200.0) };
+        station.set_load(users, 9_000.0);
+        let speed = station.solve_one(one);
+        let mut alike = [one];
+        other.set_load(users, 9_000.0);
+        other.solve(&mut alike);
+        let fits = |utilisation: f64, speed: f64| {
+            let expected = one.own_speed(curve.response_s(utilisation) - curve.response_s(0.0));
+            (speed / expected - 1.0).abs() < 5e-5 && (utilisation * 9_000.0 - users - 200.0 * speed).abs() < 0.1
+        };
+        assert!(fits(station.utilisation, speed), "{users}: {speed} at {}", station.utilisation);
+        assert!(fits(other.utilisation, alike[0].speed), "{users}: {alike:?} at {}", other.utilisation);
+    }
+}
+
 #[test]
 fn copies_get_only_what_a_saturated_head_leaves_over() {
     let curve = preset("specsfs2008-fas3140").unwrap();
