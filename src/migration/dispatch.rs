@@ -227,7 +227,8 @@ impl Session {
             let effect = jobs.start_copy(&mut effect_in, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
             if lane.is_full() {
-                return Ok(lane.cap());
+                let has_next = lane.turn || lane.queue.has_ahead();
+                return Ok(if has_next { lane.cap() } else { Binding::NotItsTurn });
             }
         }
     }

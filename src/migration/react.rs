@@ -186,7 +186,8 @@ impl Session {
         let lane = &self.lanes[head.index()];
         // What waits apart holds no other head up once all else has gone.
         self.unsettled |= lane.waiting > 0 && lane.waiting <= lane.queue.apart();
-        if lane.may_start() {
+        // A closed gate: what bound before the end may bind no more.
+        if lane.may_start() || lane.gate.is_closed() {
             self.fill(now, head, out);
         }
     }
