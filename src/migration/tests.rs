@@ -8,6 +8,7 @@ mod facts;
 mod oracle;
 mod plans;
 mod properties;
+mod purges;
 mod rules;
 mod scenarios;
 mod trouble;
