@@ -11,6 +11,7 @@ mod properties;
 mod purges;
 mod rules;
 mod scenarios;
+mod sessions;
 mod trouble;
 mod turns;
 mod waves;
