@@ -311,6 +311,7 @@ impl Session {
         let lane = &mut self.lanes[head.index()];
         if lane.is_empty() && lane.emptied == Emptied::No {
             lane.emptied = Emptied::Asked;
+            lane.audits += 1;
             let effect = self.effect();
             out.push(Command::Audit { effect, head });
         }

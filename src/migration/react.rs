@@ -407,7 +407,8 @@ impl Session {
 
     fn head_audited(&mut self, now: Time, head: HeadId, clean: bool, out: &mut Vec<Command>) {
         let Some(lane) = self.lanes.get_mut(head.index()) else { return };
-        if lane.emptied != Emptied::Asked {
+        lane.audits = lane.audits.saturating_sub(1);
+        if lane.emptied != Emptied::Asked || lane.audits > 0 {
             return;
         }
         if lane.left() > 0 {

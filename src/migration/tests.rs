@@ -1,6 +1,7 @@
 //! Tests of the machine as a whole: a naive world, an oracle that checks that world, and the rules one by one.
 
 mod attempts;
+mod audits;
 mod binding;
 mod desk;
 mod dice;
