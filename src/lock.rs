@@ -17,6 +17,7 @@ const STEP: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// [`TryLockError::WouldBlock`] where somebody else holds it all that time; the file system's own error at once.
+#[expect(clippy::disallowed_methods, reason = "whoever holds a lock is waited for, a second at most")]
 pub(crate) fn take(file: &File) -> Result<(), TryLockError> {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -305,7 +305,9 @@ impl Session {
     /// be done.
     #[inline(never)]
     fn settle(&mut self, now: Time, due: bool, out: &mut Vec<Command>) -> bool {
-        if !self.ended && (due || self.unsettled || now >= self.wake.0 || self.waves.is_full()) {
+        // The event may have brought something that is due at once: the next wake-up no longer tells of it.
+        let due = due || now >= self.wake.0;
+        if !self.ended && (due || self.unsettled || self.waves.is_full()) {
             if self.waves.is_full() {
                 self.advance_waves(now, out);
             }

@@ -227,7 +227,8 @@ impl Session {
             let effect = jobs.start_copy(&mut effect_in, mailbox, from, (to, reserved));
             out.push(Command::StartCopy { effect, mailbox, from, to, attempt, bytes });
             if lane.is_full() {
-                return Ok(lane.cap());
+                let has_next = lane.turn || lane.queue.has_ahead();
+                return Ok(if has_next { lane.cap() } else { Binding::NotItsTurn });
             }
         }
     }
@@ -310,6 +311,7 @@ impl Session {
         let lane = &mut self.lanes[head.index()];
         if lane.is_empty() && lane.emptied == Emptied::No {
             lane.emptied = Emptied::Asked;
+            lane.audits += 1;
             let effect = self.effect();
             out.push(Command::Audit { effect, head });
         }

@@ -73,6 +73,8 @@ pub(super) struct Lane {
     pub(super) account: Account,
     pub(super) shares: Shares,
     pub(super) emptied: Emptied,
+    /// Audits under way: what one says that was asked for before the last may have been so before it.
+    pub(super) audits: u32,
     pub(super) purges: Purges,
     /// Jobs under way to each cluster: whose samples concern this head.
     pub(super) jobs_on: [u16; STORES_MAX],
@@ -107,6 +109,7 @@ impl Lane {
             account: Account::new(now),
             shares,
             emptied: Emptied::No,
+            audits: 0,
             purges: Purges::new(0, Vec::new()),
             jobs_on: [0; STORES_MAX],
         }

@@ -132,6 +132,12 @@ impl Purges {
         self.taken == self.due.len() && self.retries.is_empty() && self.running == 0
     }
 
+    /// Whether old copies may be purged by their date that are not yet looked at.
+    #[cfg(test)]
+    pub(super) fn waits_for_the_minute(&self, now: Time) -> bool {
+        self.next <= now && now < self.looks && self.retries.peek().is_none_or(|Reverse((at, _))| *at > now)
+    }
+
     /// When the next old copy is looked at, where that is before `limit`; otherwise any time from `limit` on.
     #[inline(always)]
     pub(super) fn next_due(&self, limit: Time) -> Time {

@@ -186,7 +186,8 @@ impl Session {
         let lane = &self.lanes[head.index()];
         // What waits apart holds no other head up once all else has gone.
         self.unsettled |= lane.waiting > 0 && lane.waiting <= lane.queue.apart();
-        if lane.may_start() {
+        // A closed gate: what bound before the end may bind no more.
+        if lane.may_start() || lane.gate.is_closed() {
             self.fill(now, head, out);
         }
     }
@@ -406,7 +407,8 @@ impl Session {
 
     fn head_audited(&mut self, now: Time, head: HeadId, clean: bool, out: &mut Vec<Command>) {
         let Some(lane) = self.lanes.get_mut(head.index()) else { return };
-        if lane.emptied != Emptied::Asked {
+        lane.audits = lane.audits.saturating_sub(1);
+        if lane.emptied != Emptied::Asked || lane.audits > 0 {
             return;
         }
         if lane.left() > 0 {

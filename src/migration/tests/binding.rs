@@ -2,8 +2,8 @@
 
 use super::desk::{A, B, Desk, HEAD, aimd};
 use super::plans::{at, percent, plain};
-use crate::fleet::HeadId;
-use crate::migration::message::{Binding, Event, Limit, Order};
+use crate::fleet::{HeadId, MailboxId};
+use crate::migration::message::{Binding, Event, Fault, Limit, Order};
 use crate::migration::plan::{WindowLimit, Windows};
 use crate::units::{Latency, Rate};
 
@@ -147,4 +147,28 @@ fn a_pace_rises_where_samples_age_out_just_before_the_next_one_and_not_by_what_s
         desk.machine.pace(HEAD).map_or(0, |(streams, _)| streams)
     };
     assert!(climbs(0) >= climbs(9) + 4, "{} {}", climbs(0), climbs(9));
+}
+
+#[test]
+fn a_head_that_no_longer_answers_is_what_binds_though_all_streams_are_used() {
+    let mut desk = Desk::open(plain(1));
+    desk.sample(0, 10);
+    let effect = desk.started_copies()[0];
+    desk.copied(1, effect, Limit::Own);
+    assert_eq!((desk.binding(), desk.machine.copying(HEAD)), (Binding::Mover, 2));
+    desk.tell(2, Event::SwitchFailed { effect, fault: Fault::Unreachable });
+    assert_eq!((desk.binding(), desk.machine.copying(HEAD)), (Binding::Outage, 2));
+}
+
+#[test]
+fn a_head_that_moves_by_hand_alone_is_bound_by_its_turn_however_few_streams_it_has() {
+    for streams in [2, 1] {
+        let mut desk = Desk::with(plain(2), &[(0, 100), (1, 100), (1, 100)]);
+        let next = HeadId(1);
+        desk.order(1, Order::Cap { head: next, streams });
+        let (measured_at, utilisation, latency) = (at(1), percent(10), Latency::from_micros(1_000));
+        desk.tell(1, Event::HeadSampled { head: next, measured_at, utilisation, latency, held_by: None });
+        desk.order(2, Order::MoveNow(MailboxId(1)));
+        assert_eq!((desk.started_copies().len(), desk.machine.binding(next)), (1, Binding::NotItsTurn), "{streams}");
+    }
 }

@@ -1,6 +1,8 @@
 //! What must be true of the world, whatever the machine thinks: looked at after every event and every command.
 
+mod allowed;
 mod asked;
+mod settled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +10,7 @@ use super::world::{Doing, Job, Live, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
 use crate::migration::message::{Batch, Command, EffectId, Event, Fault, Milestone, Next, Order, StopCause};
-use crate::migration::plan::{Go, Overlap, Plan};
+use crate::migration::plan::{Go, Overlap, Plan, Within};
 use crate::units::{Room, Span, Time};
 
 /// What the oracle remembers of what was said.
@@ -198,7 +200,8 @@ impl Oracle {
                 assert!(matches!(world.live[&mailbox], Live::Head(_)), "{command:?} of what does not live on a head");
                 assert!(world.jobs.values().all(|job| job.mailbox != mailbox), "{command:?} beside a job");
             }
-            Command::SetPace { head, streams, .. } => {
+            Command::SetPace { head, streams, rate, .. } => {
+                assert!(rate <= world.oracle.most_rate(&world.plan, head, world.now), "{command:?} above the window");
                 let most = world.oracle.most_streams(&world.plan, head, world.now);
                 assert!(streams <= most, "{command:?} above {most}");
                 world.oracle.paces.insert(head, streams);
@@ -228,6 +231,9 @@ impl Oracle {
         }
         if world.started_before(mailbox) {
             return;
+        }
+        if plan.order.within == Within::WholeGroups {
+            world.assert_whole_groups(mailbox, from, command);
         }
         if plan.order.overlap == Overlap::None && plan.order.scheduled.is_empty() {
             for earlier in plan.order.heads.iter().take_while(|head| **head != from) {
@@ -282,6 +288,11 @@ impl Oracle {
                 assert!(heads >= world.plan.heads.len(), "all are announced empty after {heads}");
             }
             Milestone::HeadPurged { head } => {
+                let waits = world.set_aside().any(|id| world.live[&id] == Live::Head(head));
+                assert!(
+                    !waits || !world.plan.attempts.wait_for_person,
+                    "{head:?} is announced purged before a person came"
+                );
                 let left: Vec<_> = world.old.iter().filter(|(_, (at, _))| *at == head).collect();
                 assert!(left.is_empty(), "{head:?} is announced purged with {left:?} on it");
             }
@@ -332,6 +343,13 @@ impl Oracle {
         let heads = (0..world.plan.heads.len() as u8).map(HeadId);
         let gave_way: Vec<_> = heads.filter(|head| world.gives_way(*head)).collect();
         world.oracle.gave_way.extend(gave_way);
+        world.assert_settled(next);
+        if next == Next::Finished && world.machine.session.as_ref().is_some_and(|session| !session.ended) {
+            let waits = world.plan.attempts.wait_for_person && world.set_aside().next().is_some();
+            assert!(!waits, "finished while {:?} waits for a person", world.set_aside().next());
+            let left: u32 = (0..world.plan.heads.len() as u8).map(|head| world.machine.left(HeadId(head))).sum();
+            assert_eq!((left, world.jobs.len()), (0, 0), "finished while something is left");
+        }
         let (now, machine) = (world.now, &world.machine);
         if let Next::Wait { until, why } = next {
             assert!(until > now, "a wake-up for {why:?} does not lie ahead");
@@ -388,15 +406,5 @@ impl Oracle {
         let limit = plan.heads[head.index()].throttle.sample_limit;
         let counts = |measured_at: &Time| *measured_at >= self.stepped_at && now <= *measured_at + limit;
         self.head_samples.get(&head).is_some_and(counts)
-    }
-
-    /// What calendar and operator allow.
-    fn most_streams(&self, plan: &Plan, head: HeadId, now: Time) -> u16 {
-        let windows = &plan.heads[head.index()].windows;
-        let over = windows.end.is_some_and(|end| now >= end);
-        let limit = windows.changes.iter().rev().find(|(at, _)| *at <= now);
-        let window = if over { 0 } else { limit.map_or(u16::MAX, |(_, limit)| limit.streams) };
-        let cap = if self.halted() { 0 } else { self.caps.get(&head).copied().unwrap_or(u16::MAX) };
-        window.min(cap).min(plan.heads[head.index()].throttle.ceiling())
     }
 }

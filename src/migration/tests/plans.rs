@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::dice::Dice;
-use crate::fleet::{Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{Fleet, HeadId, Home, MailboxId, NO_GROUP};
 use crate::migration::plan::{
     AttemptPlan, ClusterPlan, CopyPlan, Go, HeadPlan, InodePlan, Law, Level, OrderPlan, Overlap, Placement,
     PlacementPlan, Plan, ShareMilestone, ThrottlePlan, Wave, WindowLimit, Windows, Within,
@@ -31,9 +31,17 @@ pub(super) fn fleet(rows: &[(u8, u64)]) -> Fleet {
         fleet.activity_micro_op_s.push((row * 7 % 5) as u32);
         fleet.origin.push(HeadId(*head));
         fleet.home.push(Home::head(HeadId(*head)));
-        fleet.group.push((row % 3) as u32);
+        fleet.group.push(group_of(MailboxId(row as u32)));
     }
     fleet
+}
+
+/// The group of a mailbox, if it has one.
+pub(super) fn group_of(mailbox: MailboxId) -> u32 {
+    match mailbox.0 % 8 {
+        7 => NO_GROUP,
+        row => row % 3,
+    }
 }
 
 /// Two streams a head, two clusters of 1,000 bytes each, no purges, nothing special.
@@ -137,6 +145,7 @@ pub(super) fn random(dice: &mut Dice) -> (Arc<Plan>, Arc<Fleet>, bool) {
     plan.attempts.backoff = dice.pick(&[secs(60), Span::ZERO, secs(5)]);
     plan.attempts.fault_rate = dice.pick(&[percent(100), percent(50)]);
     plan.attempts.fault_window = dice.pick(&[64, 4, 8]);
+    plan.attempts.wait_for_person = dice.once_in(3);
     plan.milestones = vec![
         ShareMilestone { head: None, share: percent(50) },
         ShareMilestone { head: Some(HeadId(0)), share: percent(100) },
@@ -180,8 +189,16 @@ fn windows(dice: &mut Dice) -> Windows {
 }
 
 fn order(dice: &mut Dice, heads: u8, mailboxes: u32) -> OrderPlan {
-    let withins =
-        [Within::Inventory, Within::Smallest, Within::Largest, Within::Busiest, Within::Idlest, Within::Group];
+    let withins = [
+        Within::Inventory,
+        Within::Smallest,
+        Within::Largest,
+        Within::Busiest,
+        Within::Idlest,
+        Within::Group,
+        Within::WholeGroups,
+        Within::WholeGroups,
+    ];
     let mut order: Vec<HeadId> = (0..heads).map(HeadId).collect();
     if dice.once_in(2) {
         order.reverse();

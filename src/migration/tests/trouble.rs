@@ -3,7 +3,8 @@
 use super::plans::secs;
 use super::world::{Agenda, Live, World};
 use crate::fleet::{ClusterId, HeadId, Home, MailboxId};
-use crate::migration::message::{Event, Order};
+use crate::migration::Phase;
+use crate::migration::message::{Event, Next, Order};
 use crate::units::{Bytes, Inodes, Room};
 
 impl World {
@@ -18,7 +19,7 @@ impl World {
         let head = HeadId(self.dice.roll(self.plan.heads.len() as u32) as u8);
         let cluster = ClusterId(self.dice.roll(self.plan.placement.clusters.len() as u32) as u8);
         let knows = self.live.contains_key(&mailbox);
-        match self.dice.roll(24) {
+        match self.dice.roll(28) {
             1 => self.order(Order::Pause),
             2 | 3 => self.order(Order::Resume),
             4 => {
@@ -80,8 +81,47 @@ impl World {
                 let by = secs(i64::from(self.dice.pick(&[6, 3_600])) * if self.dice.once_in(2) { -1 } else { 1 });
                 self.tell(Event::ClockStepped { by });
             }
+            24 => {
+                self.order(Order::EndSession);
+                for event in [Event::Wake, Event::Operator(Order::Resume)] {
+                    self.tell(event);
+                    assert_eq!(self.next, Next::Finished, "a session that was ended");
+                    assert!(
+                        self.log.last().is_some_and(|(_, _, commands)| commands.is_empty()),
+                        "{:?}",
+                        self.log.last()
+                    );
+                }
+                self.begin_session();
+            }
+            25 => {
+                // Whoever comes to live on a cluster by other ways.
+                let mailbox = MailboxId(self.live.len() as u32);
+                let bytes = Bytes::new(u64::from(self.dice.roll(5)));
+                self.live.insert(mailbox, Live::Cluster(cluster));
+                self.bytes.insert(mailbox, bytes);
+                self.messages.insert(mailbox, 1);
+                self.known_messages.insert(mailbox, 0);
+                self.tell(Event::MailboxFound { mailbox, home: Home::cluster(cluster), bytes });
+            }
+            26 => {
+                // Two orders in one breath, and of the same mailbox.
+                let pick =
+                    |n| [Order::Skip(mailbox), Order::Retry(mailbox), Order::MoveNow(mailbox), Order::Skip(mailbox)][n];
+                let (one, other) = (self.dice.roll(4) as usize, self.dice.roll(4) as usize);
+                self.order(pick(one));
+                self.order(pick(other));
+            }
             _ => {}
         }
+    }
+
+    /// Mailboxes that wait for a person who can do something about them.
+    pub(super) fn set_aside(&self) -> impl Iterator<Item = MailboxId> {
+        let beyond =
+            move |id: &MailboxId| self.machine.session.as_ref().is_some_and(|session| session.beyond_help.contains(id));
+        let aside = move |id: &MailboxId| self.machine.phase(*id) == Some(Phase::SetAside) && !beyond(id);
+        self.live.keys().copied().filter(move |id| aside(id))
     }
 
     fn is_open(&self, event: &Event) -> bool {
@@ -105,6 +145,12 @@ impl World {
         }
         for head in (0..self.plan.heads.len() as u8).map(HeadId) {
             self.order(Order::Cap { head, streams: u16::MAX });
+        }
+        let aside: Vec<MailboxId> = self.set_aside().collect();
+        if self.plan.attempts.wait_for_person {
+            for mailbox in aside {
+                self.order(Order::Retry(mailbox));
+            }
         }
         self.order(Order::ResumePurges);
         self.order(Order::Resume);

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use super::dice::Dice;
 use super::oracle::Oracle;
 use super::plans::{percent, secs};
-use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
+use crate::fleet::{ClusterId, Fleet, HeadId, MailboxId};
 use crate::migration::message::{
-    Batch, CORE_VERSION, ClustersSoFar, Command, EffectId, Event, Facts, Fault, Limit, Milestone, Next, Order, Start,
-    StopCause, WavesSoFar,
+    Batch, Command, EffectId, Event, Fault, Limit, Milestone, Next, Order, StopCause, WavesSoFar,
 };
 use crate::migration::plan::Plan;
 use crate::migration::{Migration, Phase};
@@ -74,15 +73,20 @@ pub(super) struct World {
     /// What each purge ever asked for removes.
     pub(super) purging: BTreeMap<EffectId, Batch>,
     pub(super) in_service: BTreeSet<ClusterId>,
+    /// Mailboxes that the facts of this session know, and groups of which some had moved from a head.
+    pub(super) in_facts: usize,
+    pub(super) begun_groups: BTreeSet<(HeadId, u32)>,
+    /// Clusters that an operator has closed.
+    pub(super) closed: BTreeSet<ClusterId>,
     pub(super) oracle: Oracle,
     pub(super) agenda: BTreeMap<(Time, u64), Agenda>,
     pub(super) log: Vec<(Time, Event, Vec<Command>)>,
     pub(super) dice: Dice,
     ticket: u64,
-    session: u16,
+    pub(super) session: u16,
     /// How far the waves have come, whatever session it was.
     pub(super) waves: Option<WavesSoFar>,
-    next: Next,
+    pub(super) next: Next,
     /// Ends of jobs that have been told, to be said again.
     pub(super) said: Vec<Event>,
 }
@@ -103,6 +107,9 @@ impl World {
             jobs: BTreeMap::new(),
             purging: BTreeMap::new(),
             in_service: clusters.collect(),
+            closed: BTreeSet::new(),
+            in_facts: 0,
+            begun_groups: BTreeSet::new(),
             oracle: Oracle::new(&plan),
             agenda: BTreeMap::new(),
             log: Vec::new(),
@@ -149,6 +156,11 @@ impl World {
     }
 
     pub(super) fn order(&mut self, order: Order) {
+        match order {
+            Order::CloseCluster(cluster) => _ = self.closed.insert(cluster),
+            Order::OpenCluster(cluster) => _ = self.closed.remove(&cluster),
+            _ => {}
+        }
         self.tell(Event::Operator(order));
     }
 
@@ -169,69 +181,6 @@ impl World {
     pub(super) fn plan_in(&mut self, seconds: i64, what: Agenda) {
         self.ticket += 1;
         self.agenda.insert((self.now + secs(seconds), self.ticket), what);
-    }
-
-    /// Starts a session from what is truly where; what was under way is reconciled one way or the other.
-    pub(super) fn begin_session(&mut self) {
-        for (_, job) in std::mem::take(&mut self.jobs) {
-            let there = self.live[&job.mailbox] == Live::Head(job.from);
-            if job.doing == Doing::Switching && there && self.dice.roll(2) == 1 {
-                self.commit(&job);
-            }
-            if job.doing == Doing::Purging && self.dice.roll(2) == 1 {
-                self.old.remove(&job.mailbox);
-            }
-        }
-        self.agenda.retain(|_, what| !matches!(what, Agenda::Audit(_)));
-        self.session += 1;
-        let mut fleet = Fleet::default();
-        for (id, live) in &self.live {
-            let home = match live {
-                Live::Head(head) => Home::head(*head),
-                // What is gone needs a row and must not be moved.
-                Live::Gone => Home::cluster(ClusterId(0)),
-                Live::Cluster(cluster) => Home::cluster(*cluster),
-            };
-            fleet.bytes.push(self.bytes[id]);
-            fleet.messages.push(self.messages[id]);
-            fleet.activity_micro_op_s.push(id.0 * 7 % 5);
-            let origin = self.old.get(id).map(|(head, _)| *head).or(home.as_head());
-            fleet.origin.push(origin.unwrap_or(HeadId(0)));
-            fleet.home.push(home);
-            fleet.group.push(id.0 % 3);
-        }
-        self.known_messages = self.messages.clone();
-        let aside = self
-            .live
-            .iter()
-            .filter(|(id, live)| matches!(live, Live::Head(_)) && self.machine.phase(**id) == Some(Phase::SetAside));
-        let now = self.now;
-        for (_, switched) in self.old.values_mut() {
-            switched.get_or_insert(now);
-        }
-        let kept: Vec<MailboxId> = self.old.keys().copied().filter(|id| self.keeps(*id)).collect();
-        self.oracle.kept.extend(kept);
-        let unpurged = self.old.iter().filter(|(id, _)| !self.oracle.kept.contains(id));
-        let mut unpurged: Vec<(MailboxId, Time)> = unpurged.filter_map(|(id, (_, at))| Some((*id, (*at)?))).collect();
-        unpurged.sort_by_key(|(id, at)| (*at, *id));
-        let facts = Facts {
-            set_aside: aside.map(|(id, _)| (*id, Fault::Permanent)).collect(),
-            attempts: Vec::new(),
-            unpurged,
-            kept: self.old.keys().copied().filter(|id| self.oracle.kept.contains(id)).collect(),
-            open: self.in_service.iter().copied().collect(),
-            fleet: Arc::new(fleet),
-            waves: self.waves.map(|waves| WavesSoFar { over: Some(self.committed.len() as u64), ..waves }),
-            clusters: ClustersSoFar::default(),
-        };
-        let excused = |id: &MailboxId| {
-            self.plan.order.excluded.contains(id) || facts.set_aside.iter().any(|(aside, _)| aside == id)
-        };
-        let waiting =
-            self.live.iter().filter(|(id, live)| matches!(live, Live::Head(_)) && !excused(id)).count() as u64;
-        self.waves.get_or_insert(WavesSoFar { mailboxes: waiting, over: None, moved: None, go: false });
-        let (session, plan) = (self.session, Arc::clone(&self.plan));
-        self.tell(Event::Started(Arc::new(Start { session, version: CORE_VERSION, plan, facts })));
     }
 
     fn perform(&mut self, command: Command) {
@@ -374,7 +323,7 @@ impl World {
         if late == 0 { self.tell(event) } else { self.plan_in(late, Agenda::Deliver(event)) }
     }
 
-    fn commit(&mut self, job: &Job) {
+    pub(super) fn commit(&mut self, job: &Job) {
         assert_eq!(self.live[&job.mailbox], Live::Head(job.from), "{job:?} moves what does not live there");
         self.live.insert(job.mailbox, Live::Cluster(job.to));
         self.old.insert(job.mailbox, (job.from, None));

@@ -1,6 +1,6 @@
 //! What the oracle asks of the world.
 
-use super::super::plans::secs;
+use super::super::plans::{group_of, secs};
 use super::super::world::{Doing, Live, World};
 use crate::fleet::{ClusterId, HeadId, MailboxId};
 use crate::migration::Phase;
@@ -48,6 +48,25 @@ impl World {
     pub(in crate::migration::tests) fn keeps(&self, mailbox: MailboxId) -> bool {
         let switched = self.old.get(&mailbox).and_then(|(_, switched)| *switched);
         self.oracle.kept.contains(&mailbox) || switched.is_some_and(|switched| switched >= self.oracle.cohort)
+    }
+
+    /// No group that comes earlier in the order is unfinished where one begins.
+    pub(super) fn assert_whole_groups(&self, mailbox: MailboxId, from: HeadId, command: &Command) {
+        if mailbox.index() >= self.in_facts {
+            return;
+        }
+        let group = group_of(mailbox);
+        let rank = |group| (!self.begun_groups.contains(&(from, group)), group);
+        for id in self.on_head(from).filter(|id| *id != mailbox && id.index() < self.in_facts) {
+            let under_way = matches!(
+                self.machine.phase(id),
+                Some(Phase::Waiting | Phase::BackingOff | Phase::Copying | Phase::Switching)
+            );
+            let by_hand = self.oracle.urgent.contains(&id);
+            if under_way && !by_hand && rank(group_of(id)) < rank(group) {
+                panic!("{command:?} of group {group} before {id:?} of {} has moved", group_of(id));
+            }
+        }
     }
 
     /// Whether a copy of the mailbox has been started in this session before.
