@@ -31,7 +31,10 @@ pub(super) fn design(written: &[String], points: Option<u32>) -> Result<(Vec<Axi
     }
     let design = points.map_or(Design::Grid, Design::Sobol);
     if wrong.is_empty() && design.count(&axes) > POINTS_MAX {
-        let many = design.count(&axes);
+        let many = match design.count(&axes) {
+            u64::MAX => "far too many".to_owned(),
+            count => count.to_string(),
+        };
         wrong.push(format!(
             "that is {many} points, at most {POINTS_MAX} are allowed: fewer values, or --points for a sequence"
         ));
@@ -210,5 +213,8 @@ mod tests {
         assert!(wrong.contains("how many values, must be KEY=A..B here") && wrong.contains("varied twice"), "{wrong}");
         let wide = owned(&["a=1..1000:1000", "b=1..1000:1000"]);
         assert!(design(&wide, None).unwrap_err().contains("1000000 points"));
+        // Eight times 256 values are 2^64.
+        let wide: Vec<String> = (0..8).map(|key| format!("a{key}=1..256:256")).collect();
+        assert!(design(&wide, None).unwrap_err().contains("far too many points"));
     }
 }

@@ -84,11 +84,11 @@ pub enum Design {
 }
 
 impl Design {
-    /// How many points it has.
+    /// How many points it has; `u64::MAX` where they are more than can be counted.
     #[must_use]
     pub fn count(self, axes: &[Axis]) -> u64 {
         match self {
-            Self::Grid => axes.iter().map(|axis| axis.values().len() as u64).product(),
+            Self::Grid => axes.iter().map(|axis| axis.values().len() as u64).fold(1, u64::saturating_mul),
             Self::Sobol(count) => u64::from(count),
         }
     }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -17,7 +18,10 @@ use crate::report::markdown::escaped;
 use crate::report::wording::{shown, wrap};
 
 /// A post longer than a letter is none.
-const SIZE_MAX: u64 = 256 << 10;
+const SIZE_MAX: u64 = 32 << 10;
+/// What is nested in a template is read, run and dropped by functions that call themselves: so much of a stack is enough for as deep
+/// as `SIZE_MAX` can nest. Memory is taken only as far as it is needed.
+const STACK: usize = 256 << 20;
 /// Instructions of a template's program. The built-in ones take some hundreds.
 const STEPS_MAX: u64 = 1_000_000;
 /// Columns of a text.
@@ -84,7 +88,7 @@ impl Template {
         let read = File::open(path).and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes));
         read.map_err(|error| format!("{name}: cannot be read: {error}"))?;
         if bytes.len() as u64 > SIZE_MAX {
-            return Err(format!("{name}: is larger than 256 KiB"));
+            return Err(format!("{name}: is larger than 32 KiB"));
         }
         let source = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|one| *one == b'\n').count();
@@ -106,11 +110,11 @@ impl Template {
     /// # Errors
     /// As `read`.
     pub fn render(&self, post: &Announcement) -> Result<String, String> {
-        let environment = environment(self.form);
-        let rendered = environment
-            .template_from_named_str(&self.name, &self.source)
-            .and_then(|template| template.render(Value::from(Serde(post))))
-            .map_err(|error| self.told(&error))?;
+        let rendered = thread::scope(|scope| {
+            let started = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || self.filled(post));
+            let started = started.map_err(|error| format!("{}: no thread for it: {error}", self.name))?;
+            started.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         let lines = rendered.trim_matches('\n').lines().map(str::trim_end);
         let mut text = String::with_capacity(rendered.len() + 1);
         let mut gap = false;
@@ -127,6 +131,14 @@ impl Template {
             text.push('\n');
         }
         Ok(text)
+    }
+
+    /// What the template makes of the post, line by line as it stands there.
+    fn filled(&self, post: &Announcement) -> Result<String, String> {
+        environment(self.form)
+            .template_from_named_str(&self.name, &self.source)
+            .and_then(|template| template.render(Value::from(Serde(post))))
+            .map_err(|error| self.told(&error))
     }
 
     /// `post.md:12: ...`, with the line.
@@ -156,6 +168,8 @@ fn environment(form: Form) -> Environment<'static> {
     for filter in ["safe", "escape", "e"] {
         environment.remove_filter(filter);
     }
+    // What holds itself has no end when it is printed, and what a loop puts into itself is nested as deep as there are steps.
+    environment.remove_global("namespace");
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(move |out, _, value| {
         // An `if` without its `else` says nothing; what nobody knows has been refused before.

@@ -45,8 +45,8 @@ fn what_is_wrong_is_told_with_its_line() {
     fs::write(folder.path().join("post.md"), b"one\ntwo \xff").unwrap();
     let told = Template::read(&folder.path().join("post.md")).unwrap_err();
     assert!(told.ends_with("post.md:2: is no text in UTF-8"), "{told}");
-    fs::write(folder.path().join("post.md"), vec![b' '; 300 << 10]).unwrap();
-    assert!(Template::read(&folder.path().join("post.md")).unwrap_err().contains("larger than 256 KiB"));
+    fs::write(folder.path().join("post.md"), vec![b' '; 33 << 10]).unwrap();
+    assert!(Template::read(&folder.path().join("post.md")).unwrap_err().contains("larger than 32 KiB"));
 }
 
 #[test]
@@ -56,6 +56,25 @@ fn a_template_reads_no_file_and_ends() {
     }
     let forever = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
     assert!(refused(forever).contains("fuel"), "{}", refused(forever));
+}
+
+#[test]
+fn what_is_nested_does_not_end_the_program() {
+    let most = SIZE_MAX as usize - 64;
+    let long =
+        |first: &str, part: &str, last: &str| format!("{{{{ {first}{}{last} }}}}", part.repeat(most / part.len()));
+    for part in ["-", "not ", "1+"] {
+        assert!(read("post.md", &long("", part, "1")).is_ok(), "{part}");
+    }
+    for (first, part) in [("title", ".a"), ("title", "()"), ("1", "|e"), ("", "(")] {
+        assert!(refused(&long(first, part, "")).starts_with("post.md:1: "), "{part}");
+    }
+    for endless in [
+        "{% set n = namespace() %}{% set n.x = n %}{{ n }}",
+        "{% set n = namespace(x=1) %}{% for i in range(90000) %}{% set n.x = [n.x] %}{% endfor %}",
+    ] {
+        assert!(refused(endless).contains("namespace"), "{}", refused(endless));
+    }
 }
 
 #[test]
