@@ -26,6 +26,7 @@ mod replay;
 mod run;
 mod simulate;
 mod sweep;
+mod told;
 mod trace;
 #[cfg(target_os = "linux")]
 mod watch;
@@ -231,6 +232,8 @@ enum Failure {
     Input(String),
     /// Trouble while running.
     Run(String),
+    /// The same, and a log has told why.
+    Logged,
     /// Nobody reads stdout any more: not an error.
     ClosedPipe,
 }
@@ -254,6 +257,7 @@ pub fn main() -> ExitCode {
         Ok(Done::Incomplete) => ExitCode::from(12),
         Ok(Done::NotMet) => ExitCode::from(10),
         Err(Failure::Run(message)) => complain(&message, 1),
+        Err(Failure::Logged) => ExitCode::from(1),
         Err(Failure::Input(message)) => complain(&message, 2),
     }
 }
@@ -319,17 +323,17 @@ fn validate(scenarios: &[PathBuf], skip_bad_rows: bool, allow_path: bool) -> Res
         match arguments.read() {
             Ok(source) => {
                 for warning in source.warnings() {
-                    writeln!(io::stderr(), "{warning}")?;
+                    writeln!(told::stderr(), "{warning}")?;
                 }
                 for line in
                     source.inventory().iter().flat_map(|inventory| report::inventory(inventory, source.middle()))
                 {
-                    writeln!(io::stderr(), "{line}")?;
+                    writeln!(told::stderr(), "{line}")?;
                 }
                 for line in source.load().iter().flat_map(|load| report::load(load, source.middle())) {
-                    writeln!(io::stderr(), "{line}")?;
+                    writeln!(told::stderr(), "{line}")?;
                 }
-                writeln!(io::stdout(), "{}: good", path.display())?;
+                writeln!(told::stdout(), "{}: good", path.display())?;
             }
             Err(Failure::Input(problems)) => wrong.push(problems),
             Err(failure) => return Err(failure),
@@ -342,7 +346,7 @@ fn new(path: &Path) -> Result<Done, Failure> {
     match write_new(path, scenario::starter().as_bytes()) {
         Ok(()) => {
             let shown = path.display();
-            writeln!(io::stderr(), "{shown}: written; change it, then: drawdown validate {shown}")?;
+            writeln!(told::stderr(), "{shown}: written; change it, then: drawdown validate {shown}")?;
             Ok(Done::Complete)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -375,7 +379,7 @@ fn schema(of: Shape) -> Result<Done, Failure> {
     let published = match of {
         Shape::Scenario => {
             let text = serde_json::to_string_pretty(&scenario::schema());
-            writeln!(io::stdout(), "{}", text.map_err(|error| Failure::Run(error.to_string()))?)?;
+            writeln!(told::stdout(), "{}", text.map_err(|error| Failure::Run(error.to_string()))?)?;
             return Ok(Done::Complete);
         }
         Shape::Forecast => report::schema::FORECAST,
@@ -386,14 +390,14 @@ fn schema(of: Shape) -> Result<Done, Failure> {
         Shape::Explain => report::schema::EXPLAIN,
         Shape::Sweep => report::schema::SWEEP,
     };
-    io::stdout().write_all(published.as_bytes())?;
+    told::stdout().write_all(published.as_bytes())?;
     Ok(Done::Complete)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Done, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "drawdown", &mut script);
-    io::stdout().write_all(&script)?;
+    told::stdout().write_all(&script)?;
     Ok(Done::Complete)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::forecast::{self, Made, stem, stop_on_interrupt};
-use super::{Done, Failure, ScenarioArguments, progress, simulate};
+use super::{Done, Failure, ScenarioArguments, progress, simulate, told};
 use crate::report::announcement::earlier::{self, Earlier};
 use crate::report::announcement::template::{Form, Template};
 use crate::report::announcement::{Announcement, EVERY_MAX};
@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     // What is dubious is said as it is read, and in no post: posts are public.
     let Made { forecast, facts, .. } = forecast::make_from(&asked, from, None, &stop)?;
     if forecast.rule.interrupted {
-        writeln!(io::stderr(), "ended early: no post is made of it")?;
+        writeln!(told::stderr(), "ended early: no post is made of it")?;
         return Ok(Done::Incomplete);
     }
     let post = Announcement::new(&forecast, earlier.as_ref(), arguments.every);
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         (_, true) => &markdown,
         _ => &text,
     };
-    let printed = io::stdout().write_all(shown.as_bytes());
+    let printed = told::stdout().write_all(shown.as_bytes());
     let began = progress::now();
     let folder = if arguments.no_files { None } else { Some(write(arguments, &markdown, &text, &json)?) };
     let files = folder.map(|folder| (folder, began.elapsed()));

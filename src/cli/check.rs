@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::forecast::{self, Made, stem, stop_on_interrupt};
-use super::{Done, Failure, ScenarioArguments};
+use super::{Done, Failure, ScenarioArguments, told};
 use crate::forecast::expect::Verdict;
 use crate::report::gate::{self, Doubt, Earlier, Gate};
 use crate::report::published::Published;
@@ -146,7 +146,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let mut interrupted = false;
     for (scenario, earlier) in arguments.scenarios.iter().zip(&earlier) {
         if !arguments.quiet && arguments.scenarios.len() > 1 {
-            writeln!(io::stderr(), "{}", scenario.display())?;
+            writeln!(told::stderr(), "{}", scenario.display())?;
         }
         let asked = arguments.of(scenario);
         let mut made = forecast::make(&asked, earlier.as_ref(), &stop)?;
@@ -254,7 +254,7 @@ fn publish(arguments: &Arguments, gates: &[Gate<'_>]) -> Result<(), Failure> {
     } else {
         terminal::render(&gate::report(gates))
     };
-    let printed = anstream::stdout().write_all(page.as_bytes());
+    let printed = told::page().write_all(page.as_bytes());
     written?;
     Ok(printed?)
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::check::baseline;
 use super::publish::{below, publish};
 use super::simulate::{self, Beginning, read, simulate};
-use super::{Done, Failure, ScenarioArguments, progress};
+use super::{Done, Failure, ScenarioArguments, progress, told};
 use crate::forecast::{Forecast, Widths};
 use crate::report::files::{self, RunFacts, sha256};
 use crate::report::published::Published;
@@ -146,7 +146,7 @@ fn no_past(published: Option<&Published>, forecast: &Forecast) -> io::Result<()>
         }
         Some(_) => "the forecast published last does not tell how many mailboxes it had left",
     };
-    writeln!(io::stderr(), "--baseline: {why}: nothing stands beside it")
+    writeln!(told::stderr(), "--baseline: {why}: nothing stands beside it")
 }
 
 /// The forecast of a migration from where its ledger says that it stands, with a few replications on one thread: the

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clap::{Args, ValueEnum};
 
 use super::progress::{self, EVERY};
-use super::{Done, Failure};
+use super::{Done, Failure, told};
 use crate::live::maildir::{self, Root};
 use crate::scenario::{ExportColumns, Exported, read_export};
 
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     }
     let text = csv(&rows);
     match &arguments.output {
-        None => io::stdout().write_all(text.as_bytes())?,
+        None => told::stdout().write_all(text.as_bytes())?,
         Some(path) => {
             super::write_new(path, text.as_bytes())
                 .map_err(|error| Failure::Run(format!("{}: {error}", path.display())))?;
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     }
     if !arguments.quiet {
         let bytes = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.found.bytes));
-        writeln!(io::stderr(), "{} mailboxes, {}", rows.len(), crate::units::Bytes::new(bytes))?;
+        writeln!(told::stderr(), "{} mailboxes, {}", rows.len(), crate::units::Bytes::new(bytes))?;
     }
     Ok(Done::Complete)
 }
@@ -127,7 +127,7 @@ fn maildirs(root: &Path, arguments: &Arguments) -> Result<BTreeMap<String, Expor
     if old_copies > 0 {
         let (copies, are) = if old_copies == 1 { ("copy", "is") } else { ("copies", "are") };
         writeln!(
-            io::stderr(),
+            told::stderr(),
             "{}: {old_copies} old {copies} of a migration (*{}, *{}) {are} left out",
             root.display(),
             maildir::MOVING,

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Done, Failure, ScenarioArguments, progress};
+use super::{Done, Failure, ScenarioArguments, progress, told};
 use crate::live::control::{Answer, Request, ask};
 use crate::live::status::Status;
 use crate::scenario::Source;
@@ -182,9 +182,9 @@ fn status(running: &Running, json: bool) -> Result<Done, Failure> {
     match answered(&socket, &Request::Status)? {
         Answer::Status(status) if json => {
             let text = serde_json::to_string_pretty(&status).map_err(io::Error::from)?;
-            writeln!(io::stdout(), "{text}")?;
+            writeln!(told::stdout(), "{text}")?;
         }
-        Answer::Status(status) => io::stdout().write_all(page(&status, &zone).as_bytes())?,
+        Answer::Status(status) => told::stdout().write_all(page(&status, &zone).as_bytes())?,
         Answer::Taken => return Err(Failure::Run("an order was answered in place of a question".to_owned())),
         Answer::Refused(why) => return Err(Failure::Run(why)),
     }
@@ -206,11 +206,11 @@ fn stop(running: &Running) -> Result<Done, Failure> {
     order(running, &Request::Close)?;
     let (socket, _) = find(running)?;
     let began = progress::now();
-    let mut told = false;
+    let mut is_told = false;
     while ask(&socket, &Request::Status).is_ok() {
-        if !told && began.elapsed() > Duration::from_secs(1) {
-            told = true;
-            writeln!(io::stderr(), "waiting until its switches have finished or are backed out")?;
+        if !is_told && began.elapsed() > Duration::from_secs(1) {
+            is_told = true;
+            writeln!(told::stderr(), "waiting until its switches have finished or are backed out")?;
         }
         std::thread::sleep(LOOK);
     }
@@ -235,7 +235,7 @@ fn stop_cohort(running: &Running, since: &str) -> Result<Done, Failure> {
         Answer::Taken => {
             let at = at.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
             writeln!(
-                io::stdout(),
+                told::stdout(),
                 "stopped: nothing more moves before `drawdown resume`; the old copies of what was switched since {at} are kept"
             )?;
             Ok(Done::Complete)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::{Done, Failure};
+use super::{Done, Failure, told};
 use crate::report::{self, files, terminal};
 use crate::scenario::{LoadSummary, LoadWishes, read_load};
 
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             let (header, why) = why().map_or(("", "nothing was fitted"), |(header, why)| (header, why));
             Failure::Input(format!("{}: column \"{header}\" {why}", arguments.samples.display()))
         })?;
-        io::stdout().write_all(text.as_bytes())?;
+        told::stdout().write_all(text.as_bytes())?;
         return Ok(Done::Complete);
     }
     let mut page = terminal::render(&report::load_page(&load, &arguments.zone));
@@ -73,10 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     }
     // Written before anybody reads: whoever has seen enough of the page, such as `head`, still gets the files.
     let written = (!arguments.no_files).then(|| write(arguments, &load, fitted.as_deref()));
-    let printed = anstream::stdout().write_all(page.as_bytes());
+    let printed = told::page().write_all(page.as_bytes());
     if let Some(written) = written {
         let folder = written.map_err(|error| Failure::Run(format!("{}: {error}", arguments.output.display())))?;
-        writeln!(io::stderr(), "files in {}", folder.display())?;
+        writeln!(told::stderr(), "files in {}", folder.display())?;
     }
     printed?;
     Ok(Done::Complete)

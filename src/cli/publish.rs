@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::{Failure, told};
 
 /// Prints the page once its files are there; `say` is told the folder in which they are, if any were asked for. What has been
 /// simulated is told whether or not it could be written, and what could not is the failure then.
@@ -16,7 +16,7 @@ pub(super) fn publish(
         Ok(folder) => (folder, Ok(())),
         Err(failure) => (None, Err(failure)),
     };
-    let printed = anstream::stdout().write_all(page.as_bytes());
+    let printed = told::page().write_all(page.as_bytes());
     say(folder.as_deref());
     unwritten?;
     Ok(printed?)

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::run::{in_short, session_watched};
-use super::{Done, Failure, ScenarioArguments, progress};
+use super::{Done, Failure, ScenarioArguments, progress, told};
 use crate::fleet::{Fleet, MailboxId, NO_GROUP};
 use crate::live::clock::Clock;
 use crate::live::ledger::Ledger;
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let ended = session_watched(setting, &close, arguments.quiet, &mut |seen| stall.look(seen, &close))?;
     let took = began.elapsed().as_secs_f64();
     if let Some(why) = stall.why {
-        writeln!(io::stderr(), "ended: {why}")?;
+        writeln!(told::stderr(), "ended: {why}")?;
     }
     if !ended.finished {
         return Ok(Done::Incomplete);
@@ -97,7 +97,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let aside = ended.status.set_aside();
     if aside > 0 {
         let troubles = ended.status.troubles.join("; ");
-        writeln!(io::stderr(), "{aside} mailboxes were set aside: {troubles}")?;
+        let those = told::counted(aside, "mailbox was", "mailboxes were");
+        writeln!(told::stderr(), "{those} set aside: {troubles}")?;
         return Ok(Done::Incomplete);
     }
     Ok(Done::Complete)
@@ -221,7 +222,11 @@ fn make(folder: &Path, scenario: &Scenario, wanted: &[Wanted], quiet: bool) -> i
     if !quiet {
         let megabytes = bytes as f64 / 1e6;
         let shown = folder.display();
-        writeln!(io::stderr(), "making {} mailboxes, {messages} messages, {megabytes:.0} MB in {shown}", wanted.len())?;
+        writeln!(
+            told::stderr(),
+            "making {} mailboxes, {messages} messages, {megabytes:.0} MB in {shown}",
+            wanted.len()
+        )?;
     }
     let store = |kind: &str, name: &String| -> io::Result<Store> {
         let root = folder.join(kind).join(name);
@@ -310,7 +315,7 @@ fn report(site: &Site, before: &BTreeMap<String, Vec<Content>>, found: &Found, t
         copies += seen.copies.len();
     }
     held.sort_by(f64::total_cmp);
-    let mut out = io::stdout();
+    let mut out = told::stdout();
     writeln!(out, "{} messages moved in {copies} copies, {took:.1} s", after.len())?;
     writeln!(out, "lost {lost}, changed {changed}, from nowhere {strange}; left on the heads {}", left.len())?;
     if stayed > 0 {

@@ -1,11 +1,11 @@
 //! `drawdown replay`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Failure};
+use super::{Done, Failure, told as people};
 use crate::live::ledger::{Difference, Ledger, Replayed};
 use crate::migration::message::CORE_VERSION;
 
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         sessions = vec![session];
     }
     let mut differ = 0;
-    let mut out = io::stdout().lock();
+    let mut out = people::stdout();
     for session in &sessions {
         let replayed = reader.replay(*session).map_err(trouble)?;
         out.write_all(told(&replayed).as_bytes())?;

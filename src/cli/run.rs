@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Done, Failure, ScenarioArguments, dry_run, progress};
+use super::{Done, Failure, ScenarioArguments, dry_run, progress, told};
 use crate::live::clock::Clock;
 use crate::live::lines::Lines;
 use crate::live::log::{self, Log};
@@ -17,7 +17,7 @@ use crate::live::outlook;
 use crate::live::preflight::{self, Check, Verdict};
 use crate::live::session::{self, Accepted, Ended, Seen, Setting};
 use crate::live::status::Status;
-use crate::migration::message::{Command, Milestone};
+use crate::migration::message::{Command, Event, Milestone};
 use crate::scenario::{Scenario, Source};
 use crate::units::Time;
 
@@ -136,13 +136,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     if arguments.dry_run {
         progress::warn(&remarks(&source));
         let outlook = outlook::look(setting).map_err(|error| Failure::Run(error.to_string()))?;
-        io::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
+        told::stdout().write_all(dry_run::page(setting.scenario, &outlook).as_bytes())?;
         return Ok(Done::Complete);
     }
+    let ended = migrate(setting, &remarks(&source), source.resolved(), arguments);
+    let Some(log) = &log else { return ended };
+    // Whoever reads the log reads nothing else, and knows its lines alone.
+    let ended = ended.map_err(|failure| match failure {
+        Failure::Run(why) => {
+            log.say(clock.now(), &why);
+            Failure::Logged
+        }
+        other => other,
+    });
+    log.finish();
+    ended
+}
+
+fn migrate(setting: Setting<'_>, remarks: &[String], resolved: &str, arguments: &Arguments) -> Result<Done, Failure> {
     let close = super::forecast::stop_on_interrupt()?;
     free_held(setting)?;
     let messages = Lines::new(Box::new(io::stderr()))?;
-    for remark in remarks(&source) {
+    for remark in remarks {
         say(setting, &messages, &format!("warning: {remark}"));
     }
     let preflight = if arguments.skip_preflight {
@@ -152,37 +167,42 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         "passed"
     };
     // The ledger keeps it with the scenario, as a comment.
-    let text = format!("# preflight: {preflight}\n{}", source.resolved());
+    let text = format!("# preflight: {preflight}\n{resolved}");
     let ended = session(Setting { text: &text, ..setting }, &close, arguments.quiet)?;
-    judge(&ended)
+    let left = left(&ended);
+    for line in &left {
+        say(setting, &messages, line);
+    }
+    Ok(if left.is_empty() { Done::Complete } else { Done::Incomplete })
 }
 
-/// Whether nothing is left on the heads; what is, is told.
-fn judge(ended: &Ended) -> Result<Done, Failure> {
-    let (aside, excluded, kept) = (ended.status.set_aside(), ended.status.excluded(), ended.status.kept());
+/// What is left on the heads, if anything is.
+fn left(ended: &Ended) -> Vec<String> {
+    let status = &ended.status;
     if !ended.finished {
-        return Ok(Done::Incomplete);
+        return vec![format!("ended before all was done: {}", in_short(status))];
     }
-    if aside > 0 {
-        writeln!(io::stderr(), "{aside} mailboxes are set aside: they are still on the heads, and served there")?;
+    let mut left = Vec::new();
+    let stay = "still on the heads, and served there";
+    let aside = told::counted(status.set_aside(), "mailbox is", "mailboxes are");
+    if status.set_aside() > 0 {
+        left.push(format!("{aside} set aside: {stay}"));
     }
-    if excluded > 0 {
-        writeln!(
-            io::stderr(),
-            "{excluded} mailboxes are excluded by the plan: they are still on the heads, and served there"
-        )?;
+    let excluded = told::counted(status.excluded(), "mailbox is", "mailboxes are");
+    if status.excluded() > 0 {
+        left.push(format!("{excluded} excluded by the plan: {stay}"));
     }
-    if kept > 0 {
+    if status.kept() > 0 {
+        let copies = told::counted(status.kept(), "old copy is", "old copies are");
+        let wait = if status.kept() == 1 { "waits" } else { "wait" };
         let why = "a stopped cohort's, or such as could not be removed";
-        writeln!(io::stderr(), "{kept} old copies are still on the heads, and wait for a person: {why}")?;
+        left.push(format!("{copies} still on the heads, and {wait} for a person: {why}"));
         // One is tried with others, and then by itself.
         let troubles: BTreeSet<&String> =
-            ended.status.troubles.iter().filter(|trouble| trouble.starts_with("purge of ")).collect();
-        for trouble in troubles {
-            writeln!(io::stderr(), "{trouble}")?;
-        }
+            status.troubles.iter().filter(|trouble| trouble.starts_with("purge of ")).collect();
+        left.extend(troubles.into_iter().cloned());
     }
-    Ok(if aside + excluded + kept == 0 { Done::Complete } else { Done::Incomplete })
+    left
 }
 
 pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure> {
@@ -191,7 +211,7 @@ pub(super) fn preflight(arguments: &PreflightArguments) -> Result<Done, Failure>
     progress::warn(&remarks(&source));
     let checks = preflight::check(source.middle(), site, Accepted::default());
     for check in &checks {
-        writeln!(io::stdout(), "{}", line(check))?;
+        writeln!(told::stdout(), "{}", line(check))?;
     }
     judged(&checks).map(|()| Done::Complete)
 }
@@ -259,17 +279,17 @@ pub(super) fn release(arguments: &ReleaseArguments) -> Result<Done, Failure> {
     let released = session::release(setting, arguments.user.as_deref(), &|_| {});
     let released = released.map_err(|error| Failure::Run(error.to_string()))?;
     for user in &released.users {
-        writeln!(io::stdout(), "{user}: released")?;
+        writeln!(told::stdout(), "{user}: released")?;
     }
     for why in &released.left_alone {
-        writeln!(io::stderr(), "{why}")?;
+        writeln!(told::stderr(), "{why}")?;
     }
     let not_done: Vec<&str> = released.still_held.iter().chain(&released.untold).map(String::as_str).collect();
     if !not_done.is_empty() {
         return Err(Failure::Run(not_done.join("\n")));
     }
     if released.users.is_empty() {
-        writeln!(io::stderr(), "nobody was held")?;
+        writeln!(told::stderr(), "nobody was held")?;
     }
     Ok(Done::Complete)
 }
@@ -340,7 +360,15 @@ impl Teller<'_> {
     fn look(&mut self, seen: &Seen<'_>) {
         for command in seen.commands {
             if let Command::Announce { milestone, .. } = command {
-                let name = self.scenario.milestone_name(milestone);
+                let mut name = self.scenario.milestone_name(milestone);
+                // Its heads have said how many, each by itself.
+                if let (Milestone::AllEmptied, aside @ 1..) = (milestone, seen.status().set_aside()) {
+                    name = format!("{name} but for {aside} set aside");
+                }
+                // When an earlier session came to it the ledger knows.
+                if matches!(seen.event, Event::Started(start) if start.session > 1) {
+                    name += ", as the session begins";
+                }
                 tell(&self.out, &format!("{} {name}", self.local(seen.now)));
                 if *milestone == Milestone::AllEmptied && self.scenario.plan.attempts.wait_for_person {
                     self.ask_for_person(seen);
@@ -362,9 +390,14 @@ impl Teller<'_> {
     fn ask_for_person(&self, seen: &Seen<'_>) {
         let aside = seen.status().set_aside();
         if aside > 0 {
-            let words =
-                "are set aside, and waited for: `drawdown retry` for each that can move again, or `drawdown stop`";
-            tell(self.messages, &format!("{} {aside} mailboxes {words}", self.local(seen.now)));
+            let those = told::counted(aside, "mailbox is", "mailboxes are");
+            let text = format!(
+                "{those} set aside, and waited for: `drawdown retry` for each that can move again, or `drawdown stop`"
+            );
+            match self.log {
+                Some(log) => log.say(seen.now, &text),
+                None => tell(self.messages, &format!("{} {text}", self.local(seen.now))),
+            }
         }
     }
 

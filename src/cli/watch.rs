@@ -142,6 +142,7 @@ fn follow_course(
 fn look(scenario: &ScenarioArguments, ledger: &Path, replications: u32) -> Result<Course, String> {
     let said = |failure| match failure {
         Failure::Input(why) | Failure::Run(why) => why,
+        Failure::Logged => "the log says why".to_owned(),
         Failure::ClosedPipe => "nobody reads any more".to_owned(),
     };
     let past = course::past(ledger)?;

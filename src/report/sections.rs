@@ -155,8 +155,9 @@ pub(super) fn users(forecast: &Forecast) -> Section {
     let each = if moved > 0.0 { locked / moved } else { 0.0 };
     let text = format!(
         "Means of a replication. Minutes are slow above the objective of {objective} ms; those without the migration are at the \
-         same instants. Outages are as expected. {} mailboxes are moved; for each its user is locked out for {} s, by failed switches too.",
+         same instants. Outages are as expected. {} {} moved; for each its user is locked out for {} s, by failed switches too.",
         count(moved),
+        if count(moved) == "1" { "mailbox is" } else { "mailboxes are" },
         figure(each),
     );
     let mut blocks = vec![table, plain(text)];

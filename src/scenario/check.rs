@@ -133,7 +133,10 @@ impl Checker {
                     return self.bad(
                         node,
                         key,
-                        format!("is {}, must be a name of 1 to 64 letters, digits, \"-\" and \"_\"", shown(node)),
+                        format!(
+                            "is {}, must be a name of 1 to 64 letters from A to Z, digits, \"-\" and \"_\"",
+                            shown(node)
+                        ),
                     );
                 }
             },

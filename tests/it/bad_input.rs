@@ -104,6 +104,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "within = \"inventory\" }",
         "excluded = [9, 7], scheduled = [{ mailbox = 7, at = 2027-01-20 }] }",
     ),
+    ("a name with other letters", "split = { head-1 = \"100 %\" }", "split = { \"köpf-1\" = \"100 %\" }"),
     ("a name that is too long", "heads = [\"head-1\"]", "heads = [\"head-1\", \"b\"]"),
     ("no cluster before the horizon", "# in_service = 2027-01-20", "in_service = 2030-01-20"),
     ("an unknown milestone", "milestone = \"head-1 emptied\"", "milestone = \"head-1 is empty\""),
@@ -233,6 +234,9 @@ fn each_malformed_scenario_has_its_message() {
             text = with_last(&text, "head-1 emptied", "head-1 purged");
         } else if *title == "moved without room for it" {
             text = with_last(&text, "# in_service = 2027-01-20", "in_service = 2027-01-20");
+        }
+        if *title == "a name with other letters" {
+            text = with_last(&text, "name = \"head-1\"", "name = \"köpf-1\"");
         }
         if *title == "a name that is too long" {
             text = with_last(&text, "name = \"head-1\"", &format!("name = \"{}\"", "long".repeat(20)));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
@@ -32,6 +33,22 @@ const MET: (&str, &str, &str) = ("all emptied", "2012-12-31", "50 %");
 const NOT_MET: (&str, &str, &str) = ("nas-1 full", "2012-11-30", "90 %");
 /// So few replications cannot tell.
 const UNSURE: (&str, &str, &str) = ("all emptied", "2012-12-31", "99.9 %");
+
+#[test]
+fn a_verdict_is_one_though_nobody_reads_it() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_drawdown"));
+    command.arg("check").arg(scenario("constant-rate.toml")).args(["--no-files", "--set", "population.mailboxes=100"]);
+    command.args([
+        "--quiet",
+        "--replications",
+        "12",
+        "--set",
+        &expect(&[("all emptied", "2012-10-01T00:00:01", "50 %")]),
+    ]);
+    let mut unread = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    drop((unread.stdout.take(), unread.stderr.take()));
+    assert_eq!(unread.wait().expect("its end").code(), Some(10));
+}
 
 fn code(all: &[(&str, &str, &str)], words: &[&str]) -> (i32, Assert) {
     let setting = expect(all);

@@ -49,7 +49,7 @@ fn mail_that_comes_behind_the_fence_after_the_move_is_not_purged() {
         let (code, said) = ended(run);
         assert_eq!(code, Some(12), "{said}");
         assert_eq!(fs::read_to_string(&late).unwrap(), "a customer's mail", "{said}");
-        assert!(said.contains("1 messages have come behind its fence since it moved"), "{said}");
+        assert!(said.contains("1 message has come behind its fence since it moved"), "{said}");
         assert!(!old_place(&world, 1, ".moving").exists(), "the others are purged: {said}");
     }
 }
@@ -80,8 +80,8 @@ fn a_run_that_leaves_an_old_copy_for_a_person_says_so_and_is_not_complete() {
     fs::write(again.join("new/1.host"), "mail").unwrap();
     let (code, said) = ended(run);
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("1 old copies are still on the heads, and wait for a person"), "{said}");
-    assert!(said.contains("purge of user-000: 1 messages have come to the old place"), "{said}");
+    assert!(said.contains("1 old copy is still on the heads, and waits for a person"), "{said}");
+    assert!(said.contains("purge of user-000: 1 message has come to the old place"), "{said}");
     assert!(said.contains("head-2 purged") && !said.contains("decommissioned"), "{said}");
     // Seen to: the next session finds nothing in its way.
     fs::remove_dir_all(&again).unwrap();

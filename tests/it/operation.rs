@@ -214,7 +214,7 @@ fn a_stopped_cohort_keeps_its_old_copies_and_nothing_more_moves() {
     assert!(waits(Duration::from_secs(20), || world.say(&["resume"]).status.success()));
     let (code, said) = ended(child);
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains(&format!("{moved} old copies are still on the heads")), "{said}");
+    assert!(said.contains(&format!("{moved} old cop")) && said.contains("still on the heads"), "{said}");
     assert_eq!(Some(kept()), moved.as_u64(), "all else has moved and is purged");
     world.check_replay();
 }

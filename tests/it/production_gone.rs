@@ -120,7 +120,7 @@ fn a_mailbox_made_during_a_run_where_a_copy_is_to_arrive_is_left_alone() {
     let (code, said) = ended(run);
     assert_eq!(code, Some(12), "{said}");
     assert!(
-        said.contains("Maildir.arriving, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"),
+        said.contains("Maildir.arriving, the mailbox of other-nas-") && said.contains("1 mailbox is set aside"),
         "{said}"
     );
     assert!(mails.iter().all(|mail| fs::read(mail).is_ok_and(|text| text == b"somebody else's")), "{said}");

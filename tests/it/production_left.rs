@@ -40,13 +40,38 @@ fn head_of(world: &World, user: &str) -> (String, String) {
 }
 
 #[test]
+fn what_is_left_is_an_exit_code_whoever_reads_and_a_line_of_a_log() {
+    let world = World::new(2, 2);
+    let (home, path) = head_of(&world, "user-001");
+    fs::remove_dir_all(world.path(&home).join(path)).unwrap();
+    let mut unread = world.command(&["run", "--quiet"]).spawn().unwrap();
+    drop(unread.stderr.take());
+    assert_eq!(ended(unread).0, Some(12), "whoever read stderr has gone, the mailbox has not");
+    let logged = world.command(&["run", "--log", "json"]).output().unwrap();
+    assert_eq!(logged.status.code(), Some(12));
+    let log = String::from_utf8(logged.stderr).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let last = lines.last().unwrap()["text"].as_str().unwrap();
+    assert_eq!(last, "1 mailbox is set aside: still on the heads, and served there");
+    fs::remove_file(world.path("users.db")).unwrap();
+    let failed = world.command(&["run", "--log", "json"]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    let log = String::from_utf8(failed.stderr).unwrap();
+    assert!(
+        !log.is_empty() && log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "{log}"
+    );
+}
+
+#[test]
 fn whom_the_directory_has_at_a_head_is_not_forgotten_because_no_maildir_is_there() {
     let world = World::new(6, 3);
     let (home, path) = head_of(&world, "user-002");
     fs::remove_dir_all(world.path(&home).join(path)).unwrap();
     let (code, said) = ended(world.start());
     assert_eq!(code, Some(12), "not everybody has left: {said}");
-    assert!(said.contains("1 mailboxes are set aside"), "{said}");
+    assert!(said.contains("1 mailbox is set aside"), "{said}");
+    assert!(said.contains("all emptied but for 1 set aside"), "{said}");
     assert!(!said.contains("decommissioned"), "{said}");
     assert_eq!(head_of(&world, "user-002").0, home);
     assert_eq!(world.held(), Vec::<String>::new());
@@ -75,7 +100,7 @@ fn where_the_file_says_that_somebody_sees_to_what_was_set_aside_the_run_waits_fo
     assert!(world.say(&["retry", "user-002"]).status.success());
     let (code, said) = ended(run);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 mailboxes are set aside, and waited for") && said.contains("decommissioned"), "{said}");
+    assert!(said.contains("1 mailbox is set aside, and waited for") && said.contains("decommissioned"), "{said}");
     world.check_moved();
     assert_eq!(world.check_replay(), 1);
 }
@@ -234,7 +259,7 @@ fn what_users_who_are_deleted_during_the_run_leave_on_a_head_is_mail_of_nobody()
     assert!(world.say(&["resume"]).status.success());
     let (code, said) = ended(run);
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("1 mailboxes are set aside") && !said.contains("decommissioned"), "{said}");
+    assert!(said.contains("1 mailbox is set aside") && !said.contains("decommissioned"), "{said}");
 }
 
 #[test]
@@ -247,7 +272,7 @@ fn a_mailbox_whose_place_is_taken_is_set_aside_before_it_is_copied_and_the_other
     let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains(&format!("{}: something stands there already", place.display())), "{said}");
-    assert!(said.contains("1 mailboxes are set aside") && !said.contains("stopped"), "{said}");
+    assert!(said.contains("1 mailbox is set aside") && !said.contains("stopped"), "{said}");
     assert_eq!(head_of(&world, "user-000").0, home);
     assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "nothing has been done about it");
     let moved = "SELECT count(*) FROM mailbox WHERE home LIKE 'nas-%' AND state = 'ok'";
@@ -264,7 +289,7 @@ fn a_mailbox_beside_which_another_stands_in_the_fences_way_is_set_aside_and_nobo
     let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains(&format!("{}: something stands there already", old.display())), "{said}");
-    assert!(said.contains("1 mailboxes are set aside") && !said.contains("stopped"), "{said}");
+    assert!(said.contains("1 mailbox is set aside") && !said.contains("stopped"), "{said}");
     assert_eq!(world.held(), Vec::<String>::new());
     assert!(maildir(&world, "user-000").is_dir() && old.is_dir());
 }

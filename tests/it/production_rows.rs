@@ -58,10 +58,7 @@ fn nobody_moves_to_where_somebody_elses_row_is_before_its_maildir() {
     }
     let (code, said) = ended(world.command(&["run", "--log", "text"]).spawn().unwrap());
     assert_eq!(code, Some(12), "{said}");
-    assert!(
-        said.contains("Maildir, the mailbox of other-nas-") && said.contains("1 mailboxes are set aside"),
-        "{said}"
-    );
+    assert!(said.contains("Maildir, the mailbox of other-nas-") && said.contains("1 mailbox is set aside"), "{said}");
     let on_heads = "SELECT group_concat(name) FROM mailbox WHERE home LIKE 'head-%'";
     let on_heads: String = world.users().query_row(on_heads, (), |row| row.get(0)).unwrap();
     assert_eq!(on_heads, "user-002", "{said}");

@@ -41,13 +41,13 @@ pub(super) fn in_force(standing: &StandingOrders, scenario: &Scenario) -> Option
     let stays =
         format!("In force when the ledger ends: {}. The dates assume that nobody takes that back.", told.join("; "));
     let still: Vec<String> = still.iter().map(|(of, _)| head(of)).collect();
-    let halted = standing.orders.contains(&Order::Pause) || !still.is_empty();
-    let halt = match standing.stopped {
-        _ if !standing.orders.contains(&Order::Pause) => format!("{} may have no streams", still.join(" and ")),
-        Some(why) => stopped(why),
-        None => "the migration is paused".to_owned(),
-    };
-    let ends = format!("When the ledger ends, {halt}. The dates assume that it goes on then.");
+    let pause = standing.orders.contains(&Order::Pause);
+    let pause = pause.then(|| standing.stopped.map_or_else(|| "the migration is paused".to_owned(), stopped));
+    // Whoever lets it go on has to give these their streams back, too.
+    let still = (!still.is_empty()).then(|| format!("{} may have no streams", still.join(" and ")));
+    let halts: Vec<String> = pause.into_iter().chain(still).collect();
+    let ends = format!("When the ledger ends, {}. The dates assume that it goes on then.", halts.join(", and "));
+    let halted = !halts.is_empty();
     let said: Vec<String> = (!told.is_empty()).then_some(stays).into_iter().chain(halted.then_some(ends)).collect();
     (!said.is_empty()).then(|| said.join(" "))
 }
@@ -84,6 +84,14 @@ mod tests {
         let capped = Order::Cap { head: HeadId(0), streams: 4 };
         assert_eq!(simulated(&orders), [Order::HoldPurges, close, capped]);
         let (head, other) = (&source.middle().heads[0], cap(0, 0));
+        let both = StandingOrders { orders: vec![Order::Pause], stopped: None, caps: vec![other] };
+        assert_eq!(
+            in_force(&both, source.middle()).unwrap(),
+            format!(
+                "When the ledger ends, the migration is paused, and {head} may have no streams. The dates assume that it goes \
+                 on then."
+            )
+        );
         let caps = |caps: &[_]| StandingOrders { caps: caps.to_vec(), ..StandingOrders::default() };
         assert_eq!(
             in_force(&caps(&[cap(0, 4)]), source.middle()).unwrap(),

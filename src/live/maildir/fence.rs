@@ -357,7 +357,8 @@ impl<'p> Site<'p> {
             return Ok(());
         }
         let late = found - moved;
-        Err(MailError::Differs { what: format!("{late} messages have come behind its fence since it moved") })
+        let have = if late == 1 { "message has" } else { "messages have" };
+        Err(MailError::Differs { what: format!("{late} {have} come behind its fence since it moved") })
     }
 
     fn totals_of(&self, name: &[u8]) -> Result<Totals, MailError> {

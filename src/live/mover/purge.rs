@@ -47,7 +47,8 @@ impl Mover {
             self.refuse_last_copy(&name, from)?;
             let stray = maildir::stray(root, &name.path)?;
             if stray > 0 {
-                let what = format!("{stray} messages have come to the old place since it moved");
+                let have = if stray == 1 { "message has" } else { "messages have" };
+                let what = format!("{stray} {have} come to the old place since it moved");
                 return Err(MailError::Differs { what }.into());
             }
             let totals = maildir::purge(root, &name.path, self.moved.messages(mailbox))?;

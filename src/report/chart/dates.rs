@@ -5,6 +5,7 @@ use jiff::{RoundMode, ToSpan as _, Unit, ZonedDateTime, ZonedDateTimeRound};
 
 use super::super::wording::{Calendar, local};
 use super::Mark;
+use super::canvas::{TEXT, width};
 use crate::scenario::Scenario;
 use crate::units::Time;
 
@@ -21,6 +22,47 @@ const MINUTES: [i16; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
 const FEWEST_LABELS: usize = 2;
 /// More labels than this are a crowd, however much room there is.
 const MOST_LABELS: usize = 10;
+
+/// Pixels between two labels, at the least.
+const APART: f64 = 4.0;
+
+/// Where labels stand, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Room {
+    /// The first and the last day of the axis.
+    pub(super) axis: (f64, f64),
+    /// What no label goes beyond.
+    pub(super) within: (f64, f64),
+}
+
+impl Room {
+    /// As many dates of this year as there are, at the most.
+    fn most(&self, weekdays: bool) -> usize {
+        let sample = if weekdays { "Wed Oct 29" } else { "Oct 29" };
+        ((self.axis.1 - self.axis.0) / (width(sample, TEXT) + 14.0)).floor().max(1.0) as usize
+    }
+
+    /// The middle of a label that belongs to a place.
+    pub(super) fn middle(&self, x: f64, text: &str) -> f64 {
+        self.middle_of(x, width(text, TEXT) / 2.0)
+    }
+
+    fn middle_of(&self, x: f64, half: f64) -> f64 {
+        x.min(self.within.1 - half).max(self.within.0 + half)
+    }
+
+    /// Whether no label lies on the one before it: those that tell the year, or date and time, are wider than others.
+    fn holds(&self, marks: &[Mark], (from, to): (f64, f64)) -> bool {
+        let (left, right) = self.axis;
+        let edges = marks.iter().map(|mark| {
+            let half = width(&mark.text, TEXT) / 2.0;
+            let middle = self.middle_of(left + (mark.day - from) / (to - from) * (right - left), half);
+            (middle - half, middle + half)
+        });
+        let edges: Vec<(f64, f64)> = edges.collect();
+        edges.windows(2).all(|two| two[0].1 + APART <= two[1].0)
+    }
+}
 
 /// The local midnights of a scenario, in days since the forecast's start.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,11 +130,11 @@ impl Dates {
         &self.midnights
     }
 
-    /// At most `most` labels from one day to another: hours, days, Mondays, or beginnings of months, the closest of which
-    /// there is room for, and which are more than one.
-    pub(super) fn ticks(&self, from: f64, to: f64, most: usize, weekdays: bool) -> Vec<Mark> {
+    /// The labels from one day to another: hours, days, Mondays, or beginnings of months, the closest of which there is room
+    /// for, and which are more than one.
+    pub(super) fn ticks(&self, (from, to): (f64, f64), room: Room, weekdays: bool) -> Vec<Mark> {
         let within = |at: &&Instant| (from..=to).contains(&at.day);
-        let most = most.min(MOST_LABELS);
+        let most = room.most(weekdays).min(MOST_LABELS);
         let steps_of_minutes: &[i16] = if to - from < HOURS_BELOW { &MINUTES } else { &[] };
         let by_clock = steps_of_minutes.iter().map(|every| {
             let those = self.clock.iter().filter(within).filter(|at| at.minutes % every == 0);
@@ -120,13 +162,18 @@ impl Dates {
         });
         let mut few = None;
         for those in by_clock.chain(by_days).filter(|those| !those.is_empty() && those.len() <= most) {
+            let marks = labels(&those, weekdays, 2 * those.len() <= most);
+            // Where there is no room for each to tell the year, the first of it does.
+            let fits = |marks: &Vec<Mark>| room.holds(marks, (from, to));
+            let once = || Some(years_once(&those, &marks)).filter(fits);
+            let Some(marks) = Some(&marks).filter(|marks| fits(marks)).cloned().or_else(once) else { continue };
             if those.len() >= FEWEST_LABELS {
-                return labels(&those, weekdays, 2 * those.len() <= most);
+                return marks;
             }
-            few.get_or_insert(those);
+            few.get_or_insert(marks);
         }
         // One label is better than none.
-        few.map(|those| labels(&those, weekdays, 2 * those.len() <= most)).unwrap_or_default()
+        few.unwrap_or_default()
     }
 }
 
@@ -164,22 +211,49 @@ fn labels(instants: &[&Instant], weekdays: bool, has_room: bool) -> Vec<Mark> {
     instants.iter().enumerate().filter_map(label).collect()
 }
 
+/// The same labels, the year only in the first one of each.
+fn years_once(instants: &[&Instant], marks: &[Mark]) -> Vec<Mark> {
+    let mut told = None;
+    let shorter = |mark: &Mark| {
+        let at = instants.iter().find(|at| at.day == mark.day)?;
+        let year = format!(" {}", at.date.year());
+        let text = match mark.text.strip_suffix(&year) {
+            Some(text) if told == Some(at.date.year()) => text,
+            Some(_) => {
+                told = Some(at.date.year());
+                &mark.text
+            }
+            None => &mark.text,
+        };
+        Some(Mark { day: mark.day, text: text.to_owned() })
+    };
+    marks.iter().filter_map(shorter).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::forecast::testing::scenario;
 
+    /// Room for so many dates of this year.
+    fn room(most: usize, weekdays: bool) -> Room {
+        let sample = if weekdays { "Wed Oct 29" } else { "Oct 29" };
+        let right = most as f64 * (width(sample, TEXT) + 14.0);
+        Room { axis: (0.0, right), within: (-8.0, right + 6.0) }
+    }
+
     #[test]
     fn as_many_dates_are_told_as_there_is_room_for() {
         let dates = Dates::new(&scenario(), 60.0);
         let told = |to: f64, most: usize| -> Vec<String> {
-            dates.ticks(0.0, to, most, true).into_iter().map(|tick| tick.text).collect()
+            dates.ticks((0.0, to), room(most, true), true).into_iter().map(|tick| tick.text).collect()
         };
         assert_eq!(told(4.0, 8), ["Thu Oct 11", "Fri Oct 12", "Sat Oct 13", "Sun Oct 14"]);
         assert_eq!(told(30.0, 8), ["Mon Oct 15", "Mon Oct 22", "Mon Oct 29", "Mon Nov 5"]);
         assert_eq!(told(60.0, 3), ["Thu Nov 1", "Sat Dec 1"]);
         let hours = Dates::new(&scenario(), 0.5);
-        let told: Vec<String> = hours.ticks(0.0, 0.5, 5, false).into_iter().map(|tick| tick.text).collect();
+        let told: Vec<String> =
+            hours.ticks((0.0, 0.5), room(5, false), false).into_iter().map(|tick| tick.text).collect();
         assert_eq!(told, ["Oct 10 09:00", "15:00", "18:00", "21:00"]);
     }
 
@@ -187,7 +261,7 @@ mod tests {
     fn days_of_hours_are_told_by_date() {
         let dates = Dates::new(&scenario(), 2.0);
         let told = |from: f64, most: usize| -> Vec<String> {
-            dates.ticks(from, 2.0, most, false).into_iter().map(|tick| tick.text).collect()
+            dates.ticks((from, 2.0), room(most, false), false).into_iter().map(|tick| tick.text).collect()
         };
         assert_eq!(told(0.0, 8), ["Oct 10 12:00", "Oct 11", "06:00", "12:00", "18:00", "Oct 12", "06:00"]);
         assert_eq!(told(0.5, 4), ["Oct 11", "12:00", "Oct 12"]);
@@ -197,12 +271,12 @@ mod tests {
     fn no_axis_is_left_without_a_distance() {
         let dates = Dates::new(&scenario(), 400.0);
         let told = |from: f64, to: f64, most: usize| -> Vec<String> {
-            dates.ticks(from, to, most, false).into_iter().map(|tick| tick.text).collect()
+            dates.ticks((from, to), room(most, false), false).into_iter().map(|tick| tick.text).collect()
         };
         assert_eq!(told(0.0, 10.0, 6), ["Oct 12", "Oct 14", "Oct 16", "Oct 18", "Oct 20"]);
         assert_eq!(told(0.0, 12.0, 4), ["Oct 13", "Oct 16", "Oct 19", "Oct 22"]);
         for most in 4..12 {
-            for tenths in 10..4_000 {
+            for tenths in (10..4_000).step_by(9) {
                 let to = f64::from(tenths) / 10.0;
                 let marks = told(0.0, to, most);
                 assert!(marks.len() <= most && (marks.len() >= 2 || to < 2.7), "{to} days, {most}: {marks:?}");
@@ -218,18 +292,37 @@ mod tests {
         while last_day < 3_653.0 {
             let dates = Dates::new(&scenario, last_day);
             for most in [10, 11, 14, 20] {
-                let marks = dates.ticks(0.0, last_day, most, true);
+                let marks = dates.ticks((0.0, last_day), room(most, true), true);
                 assert!((4..=10).contains(&marks.len()), "{last_day} days, {most}: {marks:?}");
             }
             last_day *= 1.1;
         }
         let told = |hours: f64| -> Vec<String> {
             let dates = Dates::new(&scenario, hours / 24.0);
-            dates.ticks(0.0, hours / 24.0, 11, false).into_iter().map(|tick| tick.text).collect()
+            dates.ticks((0.0, hours / 24.0), room(11, false), false).into_iter().map(|tick| tick.text).collect()
         };
         assert_eq!(told(0.5), ["Oct 10 09:00", "09:10", "09:15", "09:20", "09:25", "09:30"]);
         assert_eq!(told(4.0), ["Oct 10 09:00", "10:00", "10:30", "11:00", "11:30", "12:00", "12:30", "13:00"]);
         assert_eq!(told(80.0)[..3], ["12:00", "Oct 11", "12:00"]);
+    }
+
+    #[test]
+    fn dates_of_the_next_year_lie_on_none_before_them() {
+        let mut scenario = scenario();
+        scenario.as_of =
+            Time::from_unix_micros("2012-12-20T14:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let dates = Dates::new(&scenario, 18.0);
+        let room = Room { axis: (30.0, 530.0), within: (22.0, 536.0) };
+        let marks = dates.ticks((0.0, 18.0), room, false);
+        let texts: Vec<&str> = marks.iter().map(|mark| mark.text.as_str()).collect();
+        assert_eq!(texts, ["Dec 23", "Dec 26", "Dec 29", "Jan 1 2013", "Jan 4", "Jan 7"]);
+        let edges = marks.iter().map(|mark| {
+            let (middle, half) =
+                (room.middle(30.0 + mark.day / 18.0 * 500.0, &mark.text), width(&mark.text, TEXT) / 2.0);
+            (middle - half, middle + half)
+        });
+        let edges: Vec<(f64, f64)> = edges.collect();
+        assert!(edges.windows(2).all(|two| two[0].1 < two[1].0), "{edges:?}");
     }
 
     #[test]

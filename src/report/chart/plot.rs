@@ -5,6 +5,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::super::wording::{count, percent};
 use super::canvas::{COLOURS, Canvas, GREY, INK, PALE, ROW, TEXT, fit, round_step, width, wrapped};
+use super::dates::Room;
 use super::sheet::{SAMPLE, Sheet, Sign};
 use super::{Mark, Point};
 
@@ -139,14 +140,11 @@ impl Sheet {
     /// The dates below a panel: those at its edges stay within it.
     fn ticks(&self, canvas: &mut Canvas, frame: &Frame) {
         let (from, to) = self.days;
-        let each = width("Oct 29", TEXT) + 14.0;
-        let most = ((frame.right - frame.left) / each).floor().max(1.0) as usize;
-        for Mark { day, text } in self.dates.ticks(from, to, most, false) {
+        let room = Room { axis: (frame.left, frame.right), within: (frame.left - 8.0, frame.right + 6.0) };
+        for Mark { day, text } in self.dates.ticks((from, to), room, false) {
             let x = frame.x(day);
             canvas.path(&[(x, frame.bottom), (x, frame.bottom + 5.0)], INK, 1.0);
-            let half = width(&text, TEXT) / 2.0;
-            let middle = x.min(frame.right + 6.0 - half).max(frame.left - 8.0 + half);
-            canvas.text(&text, (middle, frame.bottom + 11.0), TEXT, GREY, HPos::Center);
+            canvas.text(&text, (room.middle(x, &text), frame.bottom + 11.0), TEXT, GREY, HPos::Center);
         }
     }
 }

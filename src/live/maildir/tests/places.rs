@@ -111,7 +111,7 @@ fn mail_that_came_behind_the_fence_is_never_removed() {
     fs::write(moving.join("new/3.host"), b"late").unwrap();
     let before = tree(&moving);
     let told = purge(&stores.from, path(), Some(2)).unwrap_err().to_string();
-    assert!(told.starts_with("1 messages have come behind its fence"), "{told}");
+    assert!(told.starts_with("1 message has come behind its fence"), "{told}");
     assert!(is_fenced(&stores.from, path()).unwrap());
     assert_eq!(tree(&moving), before);
     // Somebody has seen to it.

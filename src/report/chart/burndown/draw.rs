@@ -7,6 +7,7 @@ use super::super::super::wording::{count, figure};
 use super::super::canvas::{
     COLOURS, Canvas, Draw, GREY, HEADING, INK, PALE, Paper, ROW, TEXT, TITLE, fit, height, round_step, width, wrapped,
 };
+use super::super::dates::Room;
 use super::super::{Mark, Point};
 use super::{Axis, Burndown, HeadLine, Names};
 
@@ -162,17 +163,15 @@ impl Burndown {
             canvas.text(&text, (layout.left - 8.0, y - 8.0), TEXT, GREY, HPos::Right);
         }
         let weekdays = canvas.paper.width() > 600.0;
-        let sample = if weekdays { "Wed Oct 29" } else { "Oct 29" };
-        let most = ((layout.right - layout.left) / (width(sample, TEXT) + 14.0)).floor().max(1.0) as usize;
+        let room = Room { axis: (layout.left, layout.right), within: (4.0, canvas.paper.width() - 4.0) };
         let ticks = match &self.axis {
-            Axis::Dates(dates) => dates.ticks(0.0, self.last_day, most, weekdays),
+            Axis::Dates(dates) => dates.ticks((0.0, self.last_day), room, weekdays),
             Axis::Marks(marks) => marks.clone(),
         };
         for tick in ticks {
             let x = layout.x(tick.day);
             canvas.path(&[(x, layout.bottom), (x, layout.bottom + 6.0)], INK, 1.0);
-            let half = width(&tick.text, TEXT) / 2.0;
-            let middle = x.min(canvas.paper.width() - 4.0 - half).max(4.0 + half);
+            let (middle, half) = (room.middle(x, &tick.text), width(&tick.text, TEXT) / 2.0);
             // A label lies over the line down to an expectation.
             canvas.blank((middle - half - 3.0, layout.bottom + 8.0), (middle + half + 3.0, layout.bottom + 26.0));
             canvas.text(&tick.text, (middle, layout.bottom + 9.0), TEXT, GREY, HPos::Center);
