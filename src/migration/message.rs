@@ -21,7 +21,7 @@ pub use effect::{Batch, EffectId};
 pub use milestone::{FullOf, Milestone, StopCause};
 
 /// The version of the decisions taken by this core; a replay of other decisions is told by it.
-pub const CORE_VERSION: u32 = 7;
+pub const CORE_VERSION: u32 = 8;
 
 /// Everything a session starts from: what the user database, the ledger and the disks say together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
