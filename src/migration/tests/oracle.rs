@@ -201,7 +201,7 @@ impl Oracle {
                 assert!(world.jobs.values().all(|job| job.mailbox != mailbox), "{command:?} beside a job");
             }
             Command::SetPace { head, streams, rate, .. } => {
-                assert!(rate <= world.oracle.most_rate(&world.plan, head, world.now), "{command:?} above the window");
+                assert!(rate <= Self::most_rate(&world.plan, head, world.now), "{command:?} above the window");
                 let most = world.oracle.most_streams(&world.plan, head, world.now);
                 assert!(streams <= most, "{command:?} above {most}");
                 world.oracle.paces.insert(head, streams);

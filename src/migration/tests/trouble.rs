@@ -81,19 +81,7 @@ impl World {
                 let by = secs(i64::from(self.dice.pick(&[6, 3_600])) * if self.dice.once_in(2) { -1 } else { 1 });
                 self.tell(Event::ClockStepped { by });
             }
-            24 => {
-                self.order(Order::EndSession);
-                for event in [Event::Wake, Event::Operator(Order::Resume)] {
-                    self.tell(event);
-                    assert_eq!(self.next, Next::Finished, "a session that was ended");
-                    assert!(
-                        self.log.last().is_some_and(|(_, _, commands)| commands.is_empty()),
-                        "{:?}",
-                        self.log.last()
-                    );
-                }
-                self.begin_session();
-            }
+            24 => self.end_session(),
             25 => {
                 // Whoever comes to live on a cluster by other ways.
                 let mailbox = MailboxId(self.live.len() as u32);
@@ -122,6 +110,17 @@ impl World {
             move |id: &MailboxId| self.machine.session.as_ref().is_some_and(|session| session.beyond_help.contains(id));
         let aside = move |id: &MailboxId| self.machine.phase(*id) == Some(Phase::SetAside) && !beyond(id);
         self.live.keys().copied().filter(move |id| aside(id))
+    }
+
+    /// An operator ends the session, and another one begins.
+    fn end_session(&mut self) {
+        self.order(Order::EndSession);
+        for event in [Event::Wake, Event::Operator(Order::Resume)] {
+            self.tell(event);
+            assert_eq!(self.next, Next::Finished, "a session that was ended");
+            assert!(self.log.last().is_some_and(|(_, _, commands)| commands.is_empty()), "{:?}", self.log.last());
+        }
+        self.begin_session();
     }
 
     fn is_open(&self, event: &Event) -> bool {

@@ -7,7 +7,7 @@ use crate::units::{Rate, Time};
 
 impl Oracle {
     /// The rate that plan and calendar allow.
-    pub(super) fn most_rate(&self, plan: &Plan, head: HeadId, now: Time) -> Rate {
+    pub(super) fn most_rate(plan: &Plan, head: HeadId, now: Time) -> Rate {
         let changes = &plan.heads[head.index()].windows.changes;
         let limit = changes.iter().rev().find(|(at, _)| *at <= now).map_or(Rate::UNLIMITED, |(_, limit)| limit.rate);
         limit.min(plan.heads[head.index()].throttle.rate)

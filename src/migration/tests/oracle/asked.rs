@@ -63,9 +63,8 @@ impl World {
                 Some(Phase::Waiting | Phase::BackingOff | Phase::Copying | Phase::Switching)
             );
             let by_hand = self.oracle.urgent.contains(&id);
-            if under_way && !by_hand && rank(group_of(id)) < rank(group) {
-                panic!("{command:?} of group {group} before {id:?} of {} has moved", group_of(id));
-            }
+            let earlier = under_way && !by_hand && rank(group_of(id)) < rank(group);
+            assert!(!earlier, "{command:?} of group {group} before {id:?} of {} has moved", group_of(id));
         }
     }
 
