@@ -180,7 +180,14 @@ fn migrate(setting: Setting<'_>, remarks: &[String], resolved: &str, arguments: 
 fn left(ended: &Ended) -> Vec<String> {
     let status = &ended.status;
     if !ended.finished {
-        return vec![format!("ended before all was done: {}", in_short(status))];
+        let unpurged: u64 = status.heads.iter().map(|head| head.unpurged).sum();
+        let copies = told::counted(unpurged, "old copy", "old copies");
+        return vec![format!(
+            "ended before all was done: {} of {} mailboxes left, {copies} to be removed{}",
+            status.left(),
+            status.mailboxes,
+            status.halt()
+        )];
     }
     let mut left = Vec::new();
     let stay = "still on the heads, and served there";

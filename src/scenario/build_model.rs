@@ -307,7 +307,9 @@ fn by_head(item: &Item, name: &str, frame: &Frame, reader: &mut Reader<'_>) -> V
 fn check_split(item: &Item, file: &Item, split: &[f64], reader: &mut Reader<'_>) {
     reader.distrust(file.get("head"));
     // A head whose name was refused has its share all the same.
-    list(file, "head").iter().for_each(|head| reader.distrust(head.get("name")));
+    for head in list(file, "head") {
+        reader.distrust(head.get("name"));
+    }
     let sum: f64 = split.iter().sum();
     let Some(table) = item.get("split") else { return };
     if (sum - 1.0).abs() > 1e-5 {

@@ -208,7 +208,9 @@ fn a_stopped_cohort_keeps_its_old_copies_and_nothing_more_moves() {
         || HEADS.iter().map(|head| entries(&world.path(head)).iter().filter(stands).count()).sum::<usize>() as u64;
     assert_eq!(Some(kept()), moved.as_u64(), "each old copy is still there, though its grace is over");
     assert!(world.say(&["stop"]).status.success());
-    assert_eq!(ended(child).0, Some(12));
+    let (code, said) = ended(child);
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("ended before all was done: ") && said.contains(" mailboxes left, "), "{said}");
     // A later session, which goes on with the rest, keeps them too.
     let child = world.start();
     assert!(waits(Duration::from_secs(20), || world.say(&["resume"]).status.success()));

@@ -162,11 +162,10 @@ impl Dates {
         });
         let mut few = None;
         for those in by_clock.chain(by_days).filter(|those| !those.is_empty() && those.len() <= most) {
-            let marks = labels(&those, weekdays, 2 * those.len() <= most);
             // Where there is no room for each to tell the year, the first of it does.
+            let [each, once] = [false, true].map(|once| labels(&those, weekdays, 2 * those.len() <= most, once));
             let fits = |marks: &Vec<Mark>| room.holds(marks, (from, to));
-            let once = || Some(years_once(&those, &marks)).filter(fits);
-            let Some(marks) = Some(&marks).filter(|marks| fits(marks)).cloned().or_else(once) else { continue };
+            let Some(marks) = Some(each).filter(fits).or_else(|| Some(once).filter(fits)) else { continue };
             if those.len() >= FEWEST_LABELS {
                 return marks;
             }
@@ -192,42 +191,30 @@ fn clock(start: &ZonedDateTime, last_day: f64, scenario: &Scenario, calendar: &C
 }
 
 /// Midnights are labelled with their dates, other instants with the clock; the first label tells its date in any case. Where there is not
-/// room for twice as many labels (`has_room`), it takes that of the second one.
-fn labels(instants: &[&Instant], weekdays: bool, has_room: bool) -> Vec<Mark> {
+/// room for twice as many labels (`has_room`), it takes that of the second one. With `once` only the first
+/// date of another year tells it.
+fn labels(instants: &[&Instant], weekdays: bool, has_room: bool, once: bool) -> Vec<Mark> {
     let is_midnight = |place: usize| instants.get(place).is_some_and(|at| at.minutes == 0);
     let is_within_day = |place: usize| instants.get(place).is_some_and(|at| at.minutes != 0);
     // The date of a midnight close by says enough of the first label too.
     let has_both = is_within_day(0) && !is_midnight(1);
+    let date = |place: usize, at: &Instant| {
+        let (text, year) = (at.date(weekdays), at.date.year());
+        let tells = |before: &&Instant| before.minutes == 0 && before.date.year() == year;
+        let is_told = once && instants.iter().take(place).any(tells);
+        if is_told { text.strip_suffix(&format!(" {year}")).unwrap_or(text) } else { text }.to_owned()
+    };
     let label = |(place, at): (usize, &&Instant)| {
         let clock = format!("{:02}:{:02}", at.minutes / 60, at.minutes % 60);
         let text = match (place, at.minutes) {
-            (_, 0) => at.date(weekdays).to_owned(),
-            (0, _) if has_both => format!("{} {clock}", at.date(weekdays)),
+            (_, 0) => date(place, at),
+            (0, _) if has_both => format!("{} {clock}", date(place, at)),
             (1, _) if has_both && !has_room && instants.len() > FEWEST_LABELS => return None,
             (_, _) => clock,
         };
         Some(Mark { day: at.day, text })
     };
     instants.iter().enumerate().filter_map(label).collect()
-}
-
-/// The same labels, the year only in the first one of each.
-fn years_once(instants: &[&Instant], marks: &[Mark]) -> Vec<Mark> {
-    let mut told = None;
-    let shorter = |mark: &Mark| {
-        let at = instants.iter().find(|at| at.day == mark.day)?;
-        let year = format!(" {}", at.date.year());
-        let text = match mark.text.strip_suffix(&year) {
-            Some(text) if told == Some(at.date.year()) => text,
-            Some(_) => {
-                told = Some(at.date.year());
-                &mark.text
-            }
-            None => &mark.text,
-        };
-        Some(Mark { day: mark.day, text: text.to_owned() })
-    };
-    marks.iter().filter_map(shorter).collect()
 }
 
 #[cfg(test)]
