@@ -1,5 +1,7 @@
 //! Names as columns of data files: what two stores must not have in common.
 
+use std::collections::BTreeMap;
+
 use super::item::Item;
 use super::reader::Reader;
 use crate::migration::message::Milestone;
@@ -66,17 +68,16 @@ pub(crate) fn tell_milestones_apart(wanted: &[Milestone], heads: &[String], at: 
         | Milestone::Stopped { .. }
         | Milestone::WindowsEnd => None,
     });
-    let mut known: Vec<String> = Vec::new();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     for name in named {
-        let same = known.iter().find(|one| **one != name && column_name(one) == column_name(&name));
-        if let Some(one) = same {
+        let one = known.entry(column_name(&name)).or_insert_with(|| name.clone());
+        if *one != name {
             let column = column_name(&name);
             let message = format!(
                 "has milestones that the data files cannot tell apart: \"{one}\" and \"{name}\" are both {column} there"
             );
             reader.problem(at, message);
         }
-        known.push(name);
     }
 }
 

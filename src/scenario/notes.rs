@@ -1,5 +1,7 @@
 //! What a scenario says about its own numbers: which are facts, which are assumed, and who says so.
 
+use std::collections::BTreeSet;
+
 use super::check::nearest;
 use super::item::Item;
 use super::reader::Reader;
@@ -31,12 +33,13 @@ pub struct Note {
 /// Reads all notes; a key that the file has not is reported.
 pub(crate) fn read(file: &Item, reader: &mut Reader<'_>) -> Vec<Note> {
     let mut notes = Vec::new();
+    let known: BTreeSet<&str> = keys_of(file).into_iter().collect();
     for (name, kind) in [("fact", NoteKind::Fact), ("assumption", NoteKind::Assumption)] {
         for item in file.get(name).map(Item::list).unwrap_or_default() {
             reader.section();
             let keys = item.get("keys").map(Item::list).unwrap_or_default();
             for key in keys {
-                check_key(file, key, reader);
+                check_key(file, &known, key, reader);
             }
             notes.push(Note {
                 kind,
@@ -50,13 +53,12 @@ pub(crate) fn read(file: &Item, reader: &mut Reader<'_>) -> Vec<Note> {
     notes
 }
 
-fn check_key(file: &Item, item: &Item, reader: &mut Reader<'_>) {
-    let Some(key) = item.text() else { return };
-    let known = keys_of(file);
+fn check_key(file: &Item, known: &BTreeSet<&str>, item: &Item, reader: &mut Reader<'_>) {
+    let Some(key) = item.text().filter(|key| !known.contains(key)) else { return };
     // What stands below a wrong value is not known; that the value is wrong has been reported.
     let below_wrong = |bad: &str| key.strip_prefix(bad).is_some_and(|rest| rest.starts_with('.'));
-    if !known.contains(&key) && !wrong_keys(file).into_iter().any(below_wrong) {
-        let near = nearest(key, known.iter().copied());
+    if !wrong_keys(file).into_iter().any(below_wrong) {
+        let near = nearest(key, keys_of(file));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         reader.problem(item, format!("is \"{key}\", a key that the file does not have{near}"));
     }
