@@ -1,6 +1,5 @@
 //! Where a migration stands when its forecast starts.
 
-use crate::fleet::HeadId;
 use crate::migration::message::Fault;
 use crate::scenario::Scenario;
 
@@ -35,15 +34,17 @@ pub(super) fn by_head(scenario: &Scenario) -> Vec<Standing> {
     let mut standings = vec![Standing::default(); heads.len()];
     let fleet = &facts.fleet;
     for (origin, home) in fleet.origin.iter().zip(&fleet.home) {
-        standings[origin.index()].all += 1.0;
-        standings[origin.index()].left += if home.is_cluster() { 0.0 } else { 1.0 };
+        // One that was never on the old storage counts for none of its heads.
+        let Some(standing) = standings.get_mut(origin.index()) else { continue };
+        standing.all += 1.0;
+        standing.left += if home.is_cluster() { 0.0 } else { 1.0 };
     }
     // Those that were deleted are neither here nor there.
     for (mailbox, _) in facts.set_aside.iter().filter(|(_, fault)| *fault == Fault::Gone) {
         let row = mailbox.0 as usize;
-        let HeadId(head) = fleet.origin[row];
-        standings[usize::from(head)].all -= 1.0;
-        standings[usize::from(head)].left -= if fleet.home[row].is_cluster() { 0.0 } else { 1.0 };
+        let Some(standing) = standings.get_mut(fleet.origin[row].index()) else { continue };
+        standing.all -= 1.0;
+        standing.left -= if fleet.home[row].is_cluster() { 0.0 } else { 1.0 };
     }
     standings
 }
@@ -53,7 +54,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fleet::{ClusterId, Fleet, Home, MailboxId};
+    use crate::fleet::{ClusterId, Fleet, HeadId, Home, MailboxId};
     use crate::forecast::testing::scenario;
     use crate::migration::message::Facts;
     use crate::units::Share;
@@ -76,7 +77,11 @@ mod tests {
             home: vec![moved, Home::head(one), Home::head(one), moved, Home::head(two)],
             ..Fleet::default()
         };
-        let set_aside = vec![(MailboxId(1), Fault::Gone), (MailboxId(4), Fault::Permanent)];
+        let (mut fleet, new) = (fleet, HeadId(u8::MAX));
+        fleet.origin.push(new);
+        fleet.home.push(moved);
+        let set_aside =
+            vec![(MailboxId(1), Fault::Gone), (MailboxId(4), Fault::Permanent), (MailboxId(5), Fault::Gone)];
         scenario.facts = Some(Arc::new(Facts { fleet: Arc::new(fleet), set_aside, ..Facts::default() }));
         assert_eq!(by_head(&scenario), [Standing { all: 2.0, left: 1.0 }, Standing { all: 2.0, left: 1.0 }]);
         assert!((by_head(&scenario)[0].moved() - 1.0).abs() < 1e-9);

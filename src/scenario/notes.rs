@@ -58,7 +58,7 @@ fn check_key(file: &Item, known: &BTreeSet<&str>, item: &Item, reader: &mut Read
     // What stands below a wrong value is not known; that the value is wrong has been reported.
     let below_wrong = |bad: &str| key.strip_prefix(bad).is_some_and(|rest| rest.starts_with('.'));
     if !wrong_keys(file).into_iter().any(below_wrong) {
-        let near = nearest(key, keys_of(file).into_iter());
+        let near = nearest(key, keys_of(file));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         reader.problem(item, format!("is \"{key}\", a key that the file does not have{near}"));
     }

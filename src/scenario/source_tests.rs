@@ -1,5 +1,7 @@
 //! Tests of whole scenario files.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::migration::message::Milestone;
 use crate::migration::plan::{Law, Level, WindowLimit};
@@ -312,7 +314,8 @@ fn many_milestones_and_assumptions_are_read_in_a_moment() {
         text.push_str("[[assumption]]\nkeys = [\"cost.purge_rate\"]\ntext = \"one\"\nsource = \"us\"\n");
     }
     let shares = (1_000..21_000).map(|share| format!("\"head-1 {} % moved\"", f64::from(share) / 1e3));
-    text.push_str(&format!("[forecast]\nmilestones = [{}]\n", shares.collect::<Vec<_>>().join(", ")));
+    let milestones = shares.collect::<Vec<_>>().join(", ");
+    let _ = writeln!(text, "[forecast]\nmilestones = [{milestones}]");
     // Each held against each of the others they took minutes.
     let source = Source::from_text("many.toml", &text, &ReadSettings::default()).unwrap();
     assert!(source.notes().len() > 20_000 && source.middle().milestones.len() > 20_000);

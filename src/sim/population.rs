@@ -83,8 +83,11 @@ fn scale_activity(population: &Population, fleet: &mut Fleet) {
     let Some(measured) = &population.measured_activity else { return };
     let mut asked = vec![0_u64; measured.by_head.len()];
     for ((activity, origin), home) in fleet.activity_micro_op_s.iter().zip(&fleet.origin).zip(&fleet.home) {
-        if measured.with_moved || home.as_head().is_some() {
-            asked[origin.index()] += u64::from(*activity);
+        // One that was never on a head is in no measurement of it.
+        if (measured.with_moved || home.as_head().is_some())
+            && let Some(asked) = asked.get_mut(origin.index())
+        {
+            *asked += u64::from(*activity);
         }
     }
     let factor = |wanted: f64, asked: u64| if asked > 0 { wanted * 1e6 / asked as f64 } else { 1.0 };
@@ -93,7 +96,9 @@ fn scale_activity(population: &Population, fleet: &mut Fleet) {
     let factors: Vec<f64> =
         by_head.map(|(wanted, asked)| if measured.is_sum { of_all } else { factor(*wanted, *asked) }).collect();
     for (activity, origin) in fleet.activity_micro_op_s.iter_mut().zip(&fleet.origin) {
-        *activity = nearest(f64::from(*activity) * factors[origin.index()]);
+        if let Some(factor) = factors.get(origin.index()) {
+            *activity = nearest(f64::from(*activity) * factor);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::{Doing as _, LedgerError, Trouble};
@@ -214,7 +215,11 @@ impl Reader {
             }
             let (kind, text): (String, String) = (row.get(2)?, row.get(3)?);
             let event = session::read_body(&kind, &text, start)?;
-            let at = Time::from_unix_micros(row.get(1)?);
+            let micros: i64 = row.get(1)?;
+            if Timestamp::from_microsecond(micros).is_err() {
+                return Err(Trouble::Content(format!("its instant is in no calendar: {micros}")));
+            }
+            let at = Time::from_unix_micros(micros);
             if at < latest {
                 return Err(Trouble::Content("it lies before the one before it".into()));
             }

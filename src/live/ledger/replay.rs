@@ -1,6 +1,7 @@
 //! The recorded events through the core once more: it must ask for what was recorded, byte for byte.
 
 use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::error::LedgerError;
@@ -62,9 +63,13 @@ impl Reader {
         let version = start.version;
         let mut replayed = Replayed { session, version, events: 0, commands: 0, differences: Vec::new() };
         let mut given = Vec::new();
+        let mut impossible = None;
         self.visit_from(&start, &mut |recorded| {
             given.clear();
-            machine.step(recorded.at, &recorded.event, &mut given);
+            if let Err(why) = possible(|| machine.step(recorded.at, &recorded.event, &mut given)) {
+                impossible = Some(format!("event {} of session {session} cannot have happened: {why}", recorded.seq));
+                return Ok(ControlFlow::Break(()));
+            }
             replayed.events += 1;
             replayed.commands += recorded.commands.len() as u64;
             let given: Vec<String> = given.iter().map(wire::command).collect();
@@ -81,6 +86,27 @@ impl Reader {
             let enough = replayed.differences.len() >= TOLD;
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        Ok(replayed)
+        impossible.map_or(Ok(replayed), |why| Err(self.content(why)))
+    }
+}
+
+/// What the core makes of an event. It counts on events that can happen, and asserts it: of a file that was damaged, or written by
+/// somebody else, that is the file's trouble and not the core's.
+fn possible<T>(step: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(step)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the core does not take it").to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_core_asserts_is_said_of_the_ledger() {
+        assert_eq!(possible(|| 3), Ok(3));
+        let refused = |left: u64| possible(move || assert!(left > 5, "5 of {left}"));
+        assert_eq!(refused(3), Err("5 of 3".to_owned()));
     }
 }

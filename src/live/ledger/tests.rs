@@ -161,6 +161,18 @@ fn what_is_no_ledger_or_a_newer_one_is_refused_and_left_as_it_is() {
     }
 }
 
+#[test]
+fn an_instant_that_no_calendar_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = ledger_in(&folder);
+    let mut ledger = Ledger::open(&path).unwrap();
+    begin(&mut ledger, 2);
+    drop(ledger);
+    Connection::open(&path).unwrap().execute_batch("UPDATE event SET at = 9223372036854775807").unwrap();
+    let said = Ledger::read(&path).unwrap().replay(1).unwrap_err().to_string();
+    assert!(said.contains("read event 1 of session 1: its instant is in no calendar: 9223372036854775807"), "{said}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
