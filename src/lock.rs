@@ -42,7 +42,7 @@ mod tests {
         let child = held.try_clone().unwrap();
         drop(held);
         let ends = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(100));
+            thread::park_timeout(Duration::from_millis(100));
             drop(child);
         });
         let next = File::open(&path).unwrap();
