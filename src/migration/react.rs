@@ -186,8 +186,8 @@ impl Session {
         let lane = &self.lanes[head.index()];
         // What waits apart holds no other head up once all else has gone.
         self.unsettled |= lane.waiting > 0 && lane.waiting <= lane.queue.apart();
-        // A closed gate: what bound before the end may bind no more.
-        if lane.may_start() || lane.gate.is_closed() {
+        // A closed gate, or what held the copy that has ended: what bound before the end may bind no more.
+        if lane.may_start() || lane.gate.is_closed() || !lane.is_bound_as_before() {
             self.fill(now, head, out);
         }
     }

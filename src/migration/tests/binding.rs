@@ -172,3 +172,17 @@ fn a_head_that_moves_by_hand_alone_is_bound_by_its_turn_however_few_streams_it_h
         assert_eq!((desk.started_copies().len(), desk.machine.binding(next)), (1, Binding::NotItsTurn), "{streams}");
     }
 }
+
+#[test]
+fn a_copy_that_was_given_up_tells_what_held_it_though_more_are_under_way_than_may_be() {
+    let mut desk = Desk::open(aimd());
+    desk.sample(0, 10);
+    let first = desk.started_copies()[0];
+    desk.copied(1, first, Limit::Ingest);
+    desk.sample(60, 85);
+    assert_eq!((desk.binding(), desk.machine.copying(HEAD)), (Binding::Ingest, 4));
+    desk.order(61, Order::Skip(MailboxId(1)));
+    let given_up = desk.abandoned()[0];
+    desk.copied(62, given_up, Limit::Own);
+    assert_eq!((desk.binding(), desk.machine.copying(HEAD)), (Binding::Throttle, 3));
+}
